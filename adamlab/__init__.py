@@ -1,0 +1,35 @@
+"""adamlab: understand first-order optimizers.
+
+Names are looked up when they are first used, so that the command line starts without loading JAX.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from adamlab import plots as plots
+    from adamlab import problems as problems
+    from adamlab import schedules as schedules
+    from adamlab.rules import *  # noqa: F403
+    from adamlab.studies import load as load
+    from adamlab.studies import run as run
+    from adamlab.types import Decay as Decay
+
+_MODULES = ("plots", "problems", "schedules")
+_HOMES = {"Decay": "adamlab.types", "load": "adamlab.studies", "run": "adamlab.studies"}
+
+
+def __getattr__(name: str):
+    if name in _MODULES:
+        return import_module(f"adamlab.{name}")
+    if name.startswith("_"):
+        raise AttributeError(f"module 'adamlab' has no attribute {name!r}")
+    home = import_module(_HOMES.get(name, "adamlab.rules"))
+    if not hasattr(home, name):
+        raise AttributeError(f"module 'adamlab' has no attribute {name!r}; it offers {', '.join(__dir__())}")
+    return getattr(home, name)
+
+
+def __dir__():
+    rules = import_module("adamlab.rules")
+    return sorted([*_MODULES, *_HOMES, *rules.RULES, *rules.PARTS])

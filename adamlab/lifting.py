@@ -1,0 +1,169 @@
+"""A rule on one array becomes an Optax transformation over a tree of parameters."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from adamlab.arithmetic import ARITHMETICS, Arithmetic
+from adamlab.types import Decay, PyTree, Rule
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is static of one lifted rule: transforms that are equal in it share one compilation."""
+
+    rule: Rule
+    arithmetic: type[Arithmetic]
+    flags: tuple[tuple[str, Hashable], ...]
+
+    @property
+    def state(self) -> type:
+        """The NamedTuple in which the state is stored."""
+        return self.arithmetic.state_type(self.rule.state) if self.rule.decays else self.rule.state
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """One rule, ready to run: its part, its numbers (of which any may be a schedule), and how its state starts."""
+
+    part: Part
+    numbers: Mapping[str, Any]
+    start: Mapping[str, Any]
+    dtypes: Mapping[str, Any]
+
+    def init(self, params: PyTree) -> Any:
+        """The state before the first step; takes `jax.ShapeDtypeStruct` leaves too."""
+        return self.part.state(*(self._first(field, params) for field in self.part.rule.state._fields))
+
+    def _first(self, field: str, params: PyTree) -> Any:
+        if field == "count":
+            return jnp.zeros([], jnp.int32)
+        dtype = self.dtypes.get(field)
+        if field in self.start:
+            return jax.tree.map(lambda x: jnp.full_like(x, self.start[field], dtype=dtype), params)
+        return jax.tree.map(lambda x: jnp.zeros_like(x, dtype=dtype), params)
+
+    def numbers_at(self, state: Any) -> dict[str, Any]:
+        """The numbers of the step that follows this state, schedules evaluated."""
+        numbers = {k: number(state.count) if callable(number) else number for k, number in self.numbers.items()}
+        for name in self.part.rule.decays:
+            numbers[name] = self.part.arithmetic.numbers(Decay.of(numbers[name]))
+        return numbers
+
+
+class Transform(optax.GradientTransformationExtraArgs):
+    """An Optax transformation made of lifted rules, which one compiled step runs in order."""
+
+    lifted: tuple[Lifted, ...]
+
+
+def lift(
+    rule: Rule,
+    *,
+    arithmetic: str = "accurate",
+    start: Mapping[str, Any] | None = None,
+    dtypes: Mapping[str, Any] | None = None,
+    **hyper: Any,
+) -> Transform:
+    """Makes a transformation of a rule and its hyper-parameters.
+
+    Args:
+        rule: the rule.
+        arithmetic: a key of `ARITHMETICS`.
+        start: what state fields hold before the first step, where that is not 0.
+        dtypes: the types that state fields are kept in, where they are not the parameter's.
+        **hyper: the rule's hyper-parameters. Booleans and None are compiled in. Everything else is a number, which
+            can be an array, traced, or, for a rule whose state has a count, a schedule.
+
+    Raises:
+        ValueError: the arithmetic has no such name.
+    """
+    if arithmetic not in ARITHMETICS:
+        raise ValueError(f"arithmetic must be one of {', '.join(map(repr, ARITHMETICS))}, not {arithmetic!r}.")
+    flags = {name: value for name, value in hyper.items() if value is None or isinstance(value, bool)}
+    lifted = Lifted(
+        Part(rule, ARITHMETICS[arithmetic], tuple(sorted(flags.items()))),
+        numbers={name: value for name, value in hyper.items() if name not in flags},
+        start=start or {},
+        dtypes={field: jax.dtypes.canonicalize_dtype(d) for field, d in (dtypes or {}).items() if d is not None},
+    )
+
+    def update(updates, state, params=None, **extra_args):
+        del extra_args
+        updates, (state,) = _apply((lifted.part,), (lifted.numbers_at(state),), updates, (state,), params)
+        return updates, state
+
+    return _transform(lifted.init, update, (lifted,))
+
+
+def chain(*transforms: Transform) -> Transform:
+    """The transformations one after the other, as `optax.chain`, in one compiled step."""
+    lifted = tuple(one for transform in transforms for one in transform.lifted)
+    parts = tuple(one.part for one in lifted)
+
+    def init(params):
+        return tuple(one.init(params) for one in lifted)
+
+    def update(updates, state, params=None, **extra_args):
+        del extra_args
+        if len(state) != len(lifted):
+            raise ValueError(f"Expected a state of {len(lifted)} parts, as init makes it, and got {len(state)}.")
+        numbers = tuple(one.numbers_at(s) for one, s in zip(lifted, state, strict=True))
+        return _apply(parts, numbers, updates, state, params)
+
+    return _transform(init, update, lifted)
+
+
+def _transform(init, update, lifted: tuple[Lifted, ...]) -> Transform:
+    transform = Transform(init, update)
+    transform.lifted = lifted
+    return transform
+
+
+# Inlined in an outer jit, Python numbers become literals again and the jaxpr is Optax's own, equation for equation.
+@partial(jax.jit, static_argnums=0, inline=True)
+def _apply(parts: tuple[Part, ...], numbers, updates, states, params):
+    new_states = []
+    for part, part_numbers, state in zip(parts, numbers, states, strict=True):
+        updates, new_state = _step(part, part_numbers, updates, state, params)
+        new_states.append(new_state)
+    return updates, tuple(new_states)
+
+
+def _step(part: Part, numbers: dict[str, Any], updates: PyTree, state: Any, params: PyTree) -> tuple[PyTree, Any]:
+    """One step of one rule on every leaf; where the gradient is None, update and state stay as they are."""
+    rule, fields = part.rule, part.rule.state._fields
+    stored = dict(zip(fields, state, strict=True))
+    count = stored.pop("count", None)
+    t = None if count is None else optax.safe_increment(count)
+    decays = {name: part.arithmetic(numbers[name], t) for name in rule.decays}
+    step = partial(rule.step, **numbers | decays, **dict(part.flags))
+
+    gradients, tree = jax.tree.flatten(updates, is_leaf=lambda g: g is None)
+    parameters = [None] * len(gradients) if params is None else tree.flatten_up_to(params)
+    rows = zip(*(tree.flatten_up_to(field) for field in stored.values()), strict=True) if stored else ((),) * len(gradients)
+    out, new_rows = [], []
+    for g, w, row in zip(gradients, parameters, rows, strict=True):
+        u, new = (None, row) if g is None else _step_leaf(step, rule.state, g, w, dict(zip(stored, row, strict=True)), t)
+        out.append(u)
+        new_rows.append(new)
+    columns = zip(*new_rows, strict=True) if new_rows else ((),) * len(stored)
+    new_state = {name: tree.unflatten(column) for name, column in zip(stored, columns, strict=True)}
+    if t is not None:
+        new_state["count"] = t
+    return tree.unflatten(out), part.state(*(new_state[field] for field in fields))
+
+
+def _step_leaf(step, state: type, g, w, s: dict[str, Any], t):
+    u, new = step(g, w, state(**s, **({} if t is None else {"count": t})))
+    return u, tuple(_cast_like(getattr(new, name), old) for name, old in s.items())
+
+
+def _cast_like(new, old):
+    # A cast to the type that is there already would still make a weak type strong, and the next step a new trace.
+    return new if new.dtype == old.dtype else new.astype(old.dtype)

@@ -1,0 +1,65 @@
+"""Adagrad: every coordinate is scaled by the root of the sum of its squared gradients."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from adamlab.arithmetic import Leaf, abs_sq
+from adamlab.lifting import Transform, chain, lift
+from adamlab.rules.learning_rate import scale_by_learning_rate
+from adamlab.types import Schedule, rule
+
+
+@rule(optax.ScaleByRssState)
+def rss_rule(g: Leaf, w: Leaf | None, s: Any, *, eps):
+    """Duchi, Hazan & Singer 2011, Figure 1, diagonal form; a coordinate that has only seen 0 stays where it is."""
+    total = abs_sq(g) + s.sum_of_squares
+    return jnp.where(total > 0, jax.lax.rsqrt(total + eps), 0.0) * g, s._replace(sum_of_squares=total)
+
+
+def scale_by_rss(
+    initial_accumulator_value: ArrayLike = 0.1, eps: ArrayLike = 1e-7, *, arithmetic: str = "accurate"
+) -> Transform:
+    """Scales by the root of the sum of all squared gradients: u = g_t / √(G_0 + Σg_i² + ε), and 0 where the sum is 0.
+
+    Args:
+        initial_accumulator_value: G_0 ≥ 0.
+        eps: ε, inside the root.
+        arithmetic: "optax", "accurate" or "weighted", see `adamlab.arithmetic`; the sum is the same in all.
+
+    Returns:
+        A transformation whose state is `optax.ScaleByRssState`, its `sum_of_squares` of the parameters' shapes.
+    """
+    return lift(rss_rule, arithmetic=arithmetic, start={"sum_of_squares": initial_accumulator_value}, eps=eps)
+
+
+def adagrad(
+    learning_rate: ArrayLike | Schedule,
+    initial_accumulator_value: ArrayLike = 0.1,
+    eps: ArrayLike = 1e-7,
+    *,
+    arithmetic: str = "accurate",
+) -> Transform:
+    """Adagrad, for sparse gradients.
+
+    Where frameworks disagree: the paper and PyTorch start the sum at 0 and put ε = 1e-10 outside the root; Optax and
+    Keras start at 0.1 with ε = 1e-7 inside. On tiny gradients that is another optimizer.
+
+    Args:
+        learning_rate: η, a scalar or a schedule of the number of finished updates.
+        initial_accumulator_value: what the sum of squares starts from, ≥ 0.
+        eps: ε, inside the root.
+        arithmetic: "optax", "accurate" or "weighted", see `adamlab.arithmetic`.
+
+    Returns:
+        A transformation with the signature, state and meaning of `optax.adagrad`.
+
+    References:
+        Duchi, Hazan & Singer 2011, "Adaptive subgradient methods for online learning", Figure 1.
+    """
+    return chain(
+        scale_by_rss(initial_accumulator_value, eps, arithmetic=arithmetic), scale_by_learning_rate(learning_rate)
+    )

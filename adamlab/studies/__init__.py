@@ -1,0 +1,1 @@
+"""Experiment configs become runs, and runs become a dataset."""

@@ -1,0 +1,144 @@
+"""All runs of one problem and one optimizer in one compiled program: vmapped over runs, scanned over steps."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.flatten_util import ravel_pytree
+
+from adamlab.specs import Argument, Call
+from adamlab.types import Decay, Problem
+
+LOW_DIMENSION = 16
+"""Up to how many parameters a trajectory is kept; of larger problems only the last parameters are."""
+
+BLOCK = 512
+"""How many runs are computed at a time."""
+
+Advance = Callable[[int], None]
+"""Called with the number of runs that have just finished."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of one optimizer on one problem: settings × seeds, seeds fastest.
+
+    Attributes:
+        template: the optimizer; its symbols are what differs between runs.
+        numbers: for each symbol, its value in every run.
+        seeds: the seed of every run.
+    """
+
+    template: Call
+    numbers: Mapping[str, np.ndarray]
+    seeds: np.ndarray
+
+
+def recorded_steps(steps: int, every: int) -> np.ndarray:
+    """The steps after which something is recorded: 0 (the start), every k-th, and the last."""
+    return np.append(np.arange(0, steps, every), steps)
+
+
+def keeps_params(problem: Problem, what: tuple[str, ...]) -> bool:
+    """Whether the parameters are recorded at every recorded step."""
+    return "params" in what and parameter_count(problem) <= LOW_DIMENSION
+
+
+def parameter_count(problem: Problem) -> int:
+    """How many numbers the problem's parameters are."""
+    start = jax.eval_shape(problem.start, jax.random.key(0))
+    return sum(leaf.size for leaf in jax.tree.leaves(start))
+
+
+def compute(
+    problem: Problem, runs: Runs, *, steps: int, every: int, what: tuple[str, ...], advance: Advance = lambda runs: None
+) -> dict[str, np.ndarray]:
+    """Runs them all.
+
+    Args:
+        problem: what is minimized.
+        runs: the optimizer, and the numbers and the seed of every run.
+        steps: how many steps each run takes.
+        every: after how many steps something is recorded.
+        what: what is recorded; "loss" always is, and metrics that the problem does not have are left out.
+        advance: called after each block of runs with their number.
+
+    Returns:
+        By name, with a row for each run: "loss" and metrics (run, step); "params" (run, step, dim) of a problem of at
+        most `LOW_DIMENSION` parameters; "final_params" (run, parameter); "diverged_at" (run,), the first step after
+        which a parameter or the loss was not finite, or −1.
+    """
+    total = len(runs.seeds)
+    block = -(-total // -(-total // BLOCK))  # blocks of one size, so that they share one compilation
+    run_block = jax.jit(jax.vmap(_one_run(problem, runs.template, steps, every, what)))
+    kinds = {symbol.name: argument for symbol, argument in runs.template.symbols()}
+    blocks = []
+    for first in range(0, total, block):
+        rows = np.minimum(np.arange(first, first + block), total - 1)
+        numbers = {name: _traced(values[rows], kinds[name]) for name, values in runs.numbers.items()}
+        done = min(block, total - first)
+        blocks.append(jax.tree.map(lambda x: np.asarray(x)[:done], run_block(runs.seeds[rows], numbers)))  # noqa: B023
+        advance(done)
+    return {name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]}
+
+
+def _traced(values: np.ndarray, argument: Argument) -> Any:
+    """The numbers of a block of runs; decays bring their complements, which are formed here, in decimal."""
+    dtype = jnp.result_type(float)
+    if argument.kind != "decay":
+        return jnp.asarray(values, dtype)
+    decays = [Decay(float(value)) for value in values]
+    return jax.tree.map(lambda *numbers: jnp.asarray(numbers, dtype), *decays)
+
+
+def _one_run(problem: Problem, template: Call, steps: int, every: int, what: tuple[str, ...]):
+    metrics = {name: f for name, f in problem.metrics.items() if name in what}
+    with_params = keeps_params(problem, what)
+
+    def record(params):
+        recorded = {"loss": problem.objective(params)} | {name: metric(params) for name, metric in metrics.items()}
+        return recorded | ({"params": ravel_pytree(params)[0]} if with_params else {})
+
+    def run(seed, numbers):
+        transform = optax.with_extra_args_support(template.build(numbers))
+        start_key, sample_key = jax.random.split(jax.random.key(seed))
+
+        def step(carry, t):
+            params, state, diverged_at = carry
+            batch = None if problem.sample is None else problem.sample(jax.random.fold_in(sample_key, t))
+            loss, gradient = jax.value_and_grad(problem.loss)(params, batch)
+            extra = {"value": loss, "grad": gradient, "value_fn": lambda w: problem.loss(w, batch)}
+            updates, state = transform.update(gradient, state, params, **extra)
+            params = optax.apply_updates(params, updates)
+            # The loss is that of the parameters before this step: where it is not finite, they went wrong one earlier.
+            diverged_at = jnp.where((diverged_at < 0) & ~jnp.isfinite(loss), t, diverged_at)
+            diverged_at = jnp.where((diverged_at < 0) & ~_finite(params), t + 1, diverged_at)
+            return (params, state, diverged_at), None
+
+        def segment(carry, ts):
+            carry, _ = jax.lax.scan(step, carry, ts)
+            return carry, record(carry[0])
+
+        params = problem.start(start_key)
+        carry = (params, transform.init(params), jnp.int32(-1))
+        whole = steps // every * every
+        first = jax.tree.map(lambda x: x[None], record(params))
+        carry, middle = jax.lax.scan(segment, carry, jnp.arange(whole, dtype=jnp.int32).reshape(-1, every))
+        pieces = [first, middle]
+        if whole < steps:
+            carry, last = segment(carry, jnp.arange(whole, steps, dtype=jnp.int32))
+            pieces.append(jax.tree.map(lambda x: x[None], last))
+        recorded = jax.tree.map(lambda *parts: jnp.concatenate(parts), *pieces)
+        params, _, diverged_at = carry
+        diverged_at = jnp.where((diverged_at < 0) & ~jnp.isfinite(recorded["loss"][-1]), steps, diverged_at)
+        return recorded | {"final_params": ravel_pytree(params)[0], "diverged_at": diverged_at}
+
+    return run
+
+
+def _finite(params) -> jax.Array:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]))

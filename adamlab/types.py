@@ -1,0 +1,116 @@
+"""The shared vocabulary: what a decay, a rule and a problem are. Imports nothing of ours."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import jax
+from jax.typing import ArrayLike
+
+PyTree = Any
+"""Nested containers of arrays: parameters, gradients, updates, a batch."""
+
+Schedule = Callable[[ArrayLike], ArrayLike]
+"""Maps the number of finished updates (0 at the first) to a value, as in Optax."""
+
+
+@jax.tree_util.register_pytree_node_class
+class Decay:
+    """A decay rate b together with its complement 1 − b, either of which may be the exact one.
+
+    Args:
+        rate: b, a number in [0, 1] or an array of such; 1 − b is then taken in decimal, before b is ever rounded.
+        complement: 1 − b itself, for rates so near to 1 that b could not be written down. Give one of the two.
+
+    Attributes:
+        rate: b.
+        complement: 1 − b.
+
+    >>> Decay(0.999).complement
+    0.001
+    >>> Decay(complement=1e-9)
+    Decay(rate=0.999999999, complement=1e-09)
+    """
+
+    rate: Any
+    complement: Any
+
+    def __init__(self, rate: ArrayLike | None = None, *, complement: ArrayLike | None = None):
+        if (rate is None) == (complement is None):
+            raise TypeError("Decay takes either a rate, as in Decay(0.999), or Decay(complement=0.001).")
+        self.rate = one_minus(complement) if rate is None else rate
+        self.complement = one_minus(rate) if complement is None else complement
+
+    @classmethod
+    def of(cls, value: "Decay | ArrayLike") -> "Decay":
+        """The decay itself, or the one that a plain rate stands for."""
+        return value if isinstance(value, Decay) else cls(value)
+
+    def tree_flatten(self):
+        """Both numbers, so that a decay can be mapped over, traced and swept."""
+        return (self.rate, self.complement), None
+
+    @classmethod
+    def tree_unflatten(cls, _, numbers):
+        """The inverse of `tree_flatten`; takes whatever JAX puts in place of the numbers."""
+        decay = object.__new__(cls)
+        decay.rate, decay.complement = numbers
+        return decay
+
+    def __repr__(self):
+        return f"Decay(rate={self.rate!r}, complement={self.complement!r})"
+
+
+def one_minus(number: Any) -> Any:
+    """1 − number; of a Python number in decimal, since 1 - 0.999 in binary is 0.0010000000000000009."""
+    return float(1 - Decimal(repr(float(number)))) if isinstance(number, (int, float)) else 1 - number
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An update rule on one array: what is computed, in the letters and the order of its paper.
+
+    Attributes:
+        step: `(g, w, s, **hyper) -> (u, s)`. g is the gradient (or what the rule before this one made of it), w the
+            parameter (None where the caller gave none), s the state, with one array a field and `count` the number t
+            of this step, from 1. u is what is added to w, or handed to the next rule; it has g's shape.
+        state: the NamedTuple that holds the state, Optax's own where Optax has the rule.
+        decays: the hyper-parameters that are decay rates. They reach `step` as an arithmetic, which rounds.
+    """
+
+    step: Callable[..., tuple[jax.Array, Any]]
+    state: type
+    decays: tuple[str, ...] = ()
+
+
+def rule(state: type, *, decays: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Rule]:
+    """Declares the decorated function to be the `step` of a `Rule`."""
+    return lambda step: Rule(step, state, decays)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Something to minimize: a loss, a start, and what is known of it.
+
+    Attributes:
+        name: as it stands in the registry.
+        loss: `(params, batch) -> scalar`, what is differentiated; `batch` is None for a deterministic problem.
+        start: `key -> params`, where a run begins; the key comes from the run's seed.
+        objective: `params -> scalar`, what is recorded as the loss: on all the training data.
+        sample: `key -> batch`, the batch of one step; None for a deterministic problem.
+        metrics: further scalars of the parameters, by name.
+        minima: known minimizers, a row each.
+        domain: the (low, high) of each dimension that is worth looking at; empty where there is nothing to draw.
+        source: where the problem comes from.
+    """
+
+    name: str
+    loss: Callable[[PyTree, PyTree], jax.Array]
+    start: Callable[[jax.Array], PyTree]
+    objective: Callable[[PyTree], jax.Array]
+    sample: Callable[[jax.Array], PyTree] | None = None
+    metrics: Mapping[str, Callable[[PyTree], jax.Array]] = field(default_factory=dict)
+    minima: tuple[tuple[float, ...], ...] = ()
+    domain: tuple[tuple[float, float], ...] = ()
+    source: str = ""
