@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from adamlab import problems as problems
     from adamlab import schedules as schedules
     from adamlab.rules import *  # noqa: F403
-    from adamlab.studies import load as load
-    from adamlab.studies import run as run
+    from adamlab.running import run as run
+    from adamlab.studies.store import load as load
     from adamlab.types import Decay as Decay
 
 _MODULES = ("plots", "problems", "schedules")
-_HOMES = {"Decay": "adamlab.types", "load": "adamlab.studies", "run": "adamlab.studies"}
+_HOMES = {"Decay": "adamlab.types", "load": "adamlab.studies.store", "run": "adamlab.running"}
 
 
 def __getattr__(name: str):

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import optax
 
 from adamlab.arithmetic import ARITHMETICS
+from adamlab.errors import InputError
 from adamlab.rules import PARTS, RULES
 from adamlab.schedules import SCHEDULES
 from adamlab.types import Decay
@@ -25,7 +26,7 @@ from adamlab.types import Decay
 LITERALS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
 
 
-class SpecError(ValueError):
+class SpecError(InputError):
     """A spec or a name in it that means nothing: says what was expected and the nearest valid name."""
 
 
@@ -46,7 +47,7 @@ class Argument:
     Attributes:
         name: the argument's name.
         kind: "number"; "decay", a number that can be an `adamlab.Decay`; "integer", "flag" or "choice", which are
-            compiled in; "dtype"; or "other", which cannot be written in a spec.
+            compiled in, as is "text"; "dtype"; or "other", which cannot be written in a spec.
         default: `inspect.Parameter.empty` where the argument is required.
         schedule: whether a schedule can stand for the number.
         choices: the values of a "choice".
@@ -71,6 +72,7 @@ class Argument:
             "integer": "a whole number",
             "flag": "true or false",
             "choice": "one of " + ", ".join(f'"{choice}"' for choice in self.choices),
+            "text": "a text",
             "dtype": 'the name of a floating-point type, such as "float32"',
             "other": "nothing: it takes a Python object, which a spec cannot write",
         }
@@ -93,6 +95,8 @@ class Argument:
                 return isinstance(value, bool)
             case "choice":
                 return value in self.choices
+            case "text":
+                return isinstance(value, str)
             case "dtype":
                 return isinstance(value, str) and _is_floating(value)
         return False
@@ -111,6 +115,11 @@ class Call:
     name: str
     factory: Callable[..., Any]
     arguments: Mapping[str, Any]
+
+    @property
+    def library(self) -> str:
+        """Where the factory comes from: "adamlab", "optax", "optax.contrib", or "" for a schedule."""
+        return self.name.rpartition(".")[0]
 
     def build(self, numbers: Mapping[str, Any] | None = None) -> Any:
         """Calls the factory, with the given numbers for the symbols.
@@ -224,6 +233,8 @@ def _argument(parameter: inspect.Parameter) -> Argument:
         return Argument(name, "choice", default, choices=tuple(ARITHMETICS))
     if name.endswith("dtype"):
         return Argument(name, "dtype", default)
+    if isinstance(default, str) or leaves == {str}:
+        return Argument(name, "text", default)
     if isinstance(default, bool) or leaves == {bool}:
         return Argument(name, "flag", default)
     if leaves - {types.NoneType} == {int} or (parameter.annotation is parameter.empty and type(default) is int):

@@ -43,6 +43,10 @@ class Optimizer:
         """Every combination of the symbols' values, the last symbol fastest."""
         return [dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())]
 
+    def calls(self) -> list[Call]:
+        """The optimizer at each of its settings, numbers written in."""
+        return [self.template.with_numbers(setting) for setting in self.settings()]
+
 
 @dataclass(frozen=True)
 class Study:
@@ -72,7 +76,16 @@ def read_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str]
         ConfigError: the file cannot be read or is no TOML, or an override has no such form or place.
     """
     data = copy.deepcopy(dict(config)) if isinstance(config, Mapping) else _read_toml(Path(config))
-    mistakes = [mistake for text in overrides if (mistake := _override(data, text))]
+    return override(data, overrides)
+
+
+def override(data: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+    """Writes KEY=VALUE texts into the data, and gives it back.
+
+    Raises:
+        ConfigError: a text has no such form, or its key no place in the data.
+    """
+    mistakes = [mistake for text in texts if (mistake := _override(data, text))]
     if mistakes:
         raise ConfigError("--set", mistakes)
     return data
@@ -93,7 +106,8 @@ def load_study(data: Mapping[str, Any], plots: Mapping[str, Callable[..., Any]],
     head = _validate(_Head, data, "", mistakes)
     problems = [made for key, table in _tables(data, "problem") if (made := _problem(key, table, mistakes))]
     optimizers = [one for key, table in _tables(data, "optimizer") for one in _optimizers(key, table, mistakes)]
-    outputs = [made for key, table in _tables(data, "output") if (made := _output(key, table, plots, mistakes))]
+    names = [problem.name for problem in problems]
+    outputs = [made for key, table in _tables(data, "output") if (made := _output(key, table, plots, names, mistakes))]
     mistakes += _twice("problem", "label", [problem.name for problem in problems])
     mistakes += _twice("optimizer", "label", [optimizer.label for optimizer in optimizers])
     mistakes += _unrecordable(data, problems)
@@ -204,7 +218,7 @@ def _made_by(
     before = len(mistakes)
     name, options = table.get(called), {k: v for k, v in table.items() if k != called}
     if not isinstance(name, str) or name not in registry:
-        wrong = "is missing" if name is None else f"there is no {key.partition('[')[0]} {shown(name)}"
+        wrong = "is missing" if name is None else f"there is no {key.partition('[')[0] or called} {shown(name)}"
         mistakes.append(Mistake(join(key, called), f"{wrong}; {nearest(str(name), registry)}"))
         return None
     known = {k: a for k, a in arguments(registry[name]).items() if not (a.kind == "other" and a.required)}
@@ -227,11 +241,33 @@ def _problem(key: str, table: dict[str, Any], mistakes: list[Mistake]) -> Proble
     return None
 
 
+def read_output(
+    table: Mapping[str, Any], plots: Mapping[str, Callable[..., Any]], problems: Sequence[str]
+) -> dict[str, Any]:
+    """One picture to be drawn: its `kind`, the `problem` (None: each that can be drawn), and the plot's `options`.
+
+    Raises:
+        ConfigError: there is no such kind, problem or option.
+    """
+    mistakes: list[Mistake] = []
+    output = _output("", dict(table), plots, problems, mistakes)
+    if output is None or mistakes:
+        raise ConfigError("plot", mistakes)
+    return output
+
+
 def _output(
-    key: str, table: dict[str, Any], plots: Mapping[str, Callable[..., Any]], mistakes: list[Mistake]
+    key: str,
+    table: dict[str, Any],
+    plots: Mapping[str, Callable[..., Any]],
+    problems: Sequence[str],
+    mistakes: list[Mistake],
 ) -> dict[str, Any] | None:
-    made = _made_by(key, table, plots, "kind", mistakes)
-    return made and {"kind": made[0], **made[1]}
+    problem = table.get("problem")
+    if problem is not None and problem not in problems:
+        mistakes.append(Mistake(join(key, "problem"), f"{shown(problem)} is not run; {nearest(str(problem), problems)}"))
+    made = _made_by(key, {k: v for k, v in table.items() if k != "problem"}, plots, "kind", mistakes)
+    return made and {"kind": made[0], "problem": problem, "options": made[1]}
 
 
 def _optimizers(key: str, table: dict[str, Any], mistakes: list[Mistake]) -> list[Optimizer]:

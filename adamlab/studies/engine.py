@@ -54,10 +54,17 @@ def parameter_count(problem: Problem) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(start))
 
 
-def compute(
-    problem: Problem, runs: Runs, *, steps: int, every: int, what: tuple[str, ...], advance: Advance = lambda runs: None
-) -> dict[str, np.ndarray]:
-    """Runs them all.
+@dataclass(frozen=True)
+class Program:
+    """One traced program and the runs it is for; every block of runs has the same number of rows."""
+
+    traced: jax.stages.Traced
+    blocks: tuple[tuple[np.ndarray, Mapping[str, Any]], ...]
+    runs: int
+
+
+def prepare(problem: Problem, runs: Runs, *, steps: int, every: int, what: tuple[str, ...]) -> Program:
+    """Traces the program of these runs; a transformation that cannot run on the problem raises here.
 
     Args:
         problem: what is minimized.
@@ -65,6 +72,24 @@ def compute(
         steps: how many steps each run takes.
         every: after how many steps something is recorded.
         what: what is recorded; "loss" always is, and metrics that the problem does not have are left out.
+    """
+    total = len(runs.seeds)
+    size = -(-total // -(-total // BLOCK))
+    kinds = {symbol.name: argument for symbol, argument in runs.template.symbols()}
+    rows = [np.minimum(np.arange(first, first + size), total - 1) for first in range(0, total, size)]
+    blocks = tuple(
+        (runs.seeds[chosen], {name: _traced(values[chosen], kinds[name]) for name, values in runs.numbers.items()})
+        for chosen in rows
+    )
+    program = jax.jit(jax.vmap(_one_run(problem, runs.template, steps, every, what)))
+    return Program(program.trace(*blocks[0]), blocks, total)
+
+
+def execute(program: Program, advance: Advance = lambda runs: None) -> dict[str, np.ndarray]:
+    """Compiles and runs a program.
+
+    Args:
+        program: from `prepare`.
         advance: called after each block of runs with their number.
 
     Returns:
@@ -72,18 +97,14 @@ def compute(
         most `LOW_DIMENSION` parameters; "final_params" (run, parameter); "diverged_at" (run,), the first step after
         which a parameter or the loss was not finite, or −1.
     """
-    total = len(runs.seeds)
-    block = -(-total // -(-total // BLOCK))  # blocks of one size, so that they share one compilation
-    run_block = jax.jit(jax.vmap(_one_run(problem, runs.template, steps, every, what)))
-    kinds = {symbol.name: argument for symbol, argument in runs.template.symbols()}
-    blocks = []
-    for first in range(0, total, block):
-        rows = np.minimum(np.arange(first, first + block), total - 1)
-        numbers = {name: _traced(values[rows], kinds[name]) for name, values in runs.numbers.items()}
-        done = min(block, total - first)
-        blocks.append(jax.tree.map(lambda x: np.asarray(x)[:done], run_block(runs.seeds[rows], numbers)))  # noqa: B023
-        advance(done)
-    return {name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]}
+    compiled = program.traced.lower().compile()
+    finished, left = [], program.runs
+    for block in program.blocks:
+        rows = min(left, len(block[0]))
+        finished.append({name: np.asarray(values)[:rows] for name, values in compiled(*block).items()})
+        left -= rows
+        advance(rows)
+    return {name: np.concatenate([one[name] for one in finished]) for name in finished[0]}
 
 
 def _traced(values: np.ndarray, argument: Argument) -> Any:

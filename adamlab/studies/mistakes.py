@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 
+from adamlab.errors import InputError
 from adamlab.specs import nearest
 
 
@@ -19,7 +20,7 @@ class Mistake:
         return f"{self.key}: {self.message}" if self.key else self.message
 
 
-class ConfigError(ValueError):
+class ConfigError(InputError):
     """A config that cannot be run, with all its mistakes."""
 
     def __init__(self, where: str, mistakes: Sequence[Mistake]):

@@ -1,0 +1,42 @@
+"""What all pictures share: a figure, colours that colour-blind readers can tell apart, names."""
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from adamlab.errors import InputError
+from adamlab.studies.analysis import optimizers
+
+# Okabe & Ito 2008, without the yellow that white paper swallows.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+class NothingToDrawError(InputError):
+    """The dataset lacks what the picture shows."""
+
+
+def figure(runs: xr.Dataset, title: str, *, width: float = 7.0, height: float = 4.6) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes, headed by the problem's name."""
+    made = Figure(figsize=(width, height), layout="constrained", dpi=120)
+    axes = made.add_subplot()
+    axes.set_title(f"{runs.attrs['problem']}: {title}", fontsize=11)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return made, axes
+
+
+def styles(runs: xr.Dataset) -> dict[str, dict[str, str]]:
+    """A colour and a line style for each optimizer; Optax's twin of ours has the same colour, dashed."""
+    labels = optimizers(runs)
+    pairs = zip(runs.optimizer.values, runs.optax_run.values, strict=True)
+    twin_of = {runs.optimizer.values[twin]: label for label, twin in pairs if twin >= 0}
+    own = [label for label in labels if label not in twin_of]
+    colors = {label: COLORS[i % len(COLORS)] for i, label in enumerate(own)}
+    dashed = {label: {"color": colors[ours], "linestyle": "--"} for label, ours in twin_of.items()}
+    return {label: dashed.get(label) or {"color": colors[label], "linestyle": "-"} for label in labels}
+
+
+def caption(label: str, chosen: xr.Dataset) -> str:
+    """The optimizer's label with what the config sweeps: "adam, learning_rate 0.1"."""
+    numbers = {name: float(chosen[name].values[0]) for name in chosen.attrs["settings"]}
+    return ", ".join([label, *(f"{name} {value:.3g}" for name, value in numbers.items() if value == value)])

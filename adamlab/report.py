@@ -1,0 +1,56 @@
+"""One HTML page of a study: its question, figures, tables and config, with nothing to load from elsewhere."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from adamlab.studies.analysis import agreement, standings
+from adamlab.studies.store import config_of
+
+
+def write_report(tree: xr.DataTree, figures: Mapping[str, Sequence[Path]], path: Path) -> None:
+    """Writes the page.
+
+    Args:
+        tree: the results.
+        figures: SVG files of each problem, in the order in which to show them.
+        path: where the page goes.
+    """
+    environment = Environment(loader=PackageLoader("adamlab"), autoescape=select_autoescape())
+    environment.filters["number"] = number
+    sections = []
+    for name, child in tree.children.items():
+        runs = child.to_dataset()
+        sections.append(
+            {
+                "name": name,
+                "source": runs.attrs["source"],
+                "figures": [_inline(figure) for figure in figures.get(name, ())],
+                "standings": rows(standings(runs)),
+                "agreement": rows(agreement(runs)),
+            }
+        )
+    page = environment.get_template("report.html").render(
+        config=config_of(tree), pretty=json.dumps(config_of(tree), indent=2), sections=sections, made=tree.attrs
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def number(value: object) -> str:
+    """A number short enough for a table; text as it is."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def rows(table: pd.DataFrame) -> list[dict]:
+    """A table's rows, a dict each."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _inline(figure: Path) -> dict[str, str]:
+    data = base64.b64encode(figure.read_bytes()).decode()
+    return {"name": figure.stem, "src": f"data:image/svg+xml;base64,{data}"}

@@ -1,0 +1,195 @@
+"""From a config to results, figures and a report: what `adamlab run` does."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+import xarray as xr
+from matplotlib import rc_context
+
+from adamlab.errors import InputError
+from adamlab.plots import PLOTS, NothingToDrawError
+from adamlab.report import write_report
+from adamlab.studies import store
+from adamlab.studies.analysis import summary, with_agreement
+from adamlab.studies.config import Study, load_study, read_config
+from adamlab.studies.dataset import dataset, plan
+from adamlab.studies.engine import Program, execute, prepare
+from adamlab.studies.mistakes import ConfigError, Mistake
+
+FORMATS = ("png", "svg")
+DEFAULT_OUTPUTS = ("trajectories", "curves")
+
+
+class Listener(Protocol):
+    """Who is told how a run gets on."""
+
+    def begin(self, runs: int, steps: int) -> None:
+        """The number of runs, and of steps in each."""
+        ...
+
+    def working_on(self, what: str) -> None:
+        """What comes next."""
+        ...
+
+    def advance(self, runs: int) -> None:
+        """So many runs are done."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something the reader should know."""
+        ...
+
+
+class Silence:
+    """A listener that says nothing."""
+
+    def begin(self, runs: int, steps: int) -> None:
+        """Nothing."""
+
+    def working_on(self, what: str) -> None:
+        """Nothing."""
+
+    def advance(self, runs: int) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+
+def run(
+    config: str | Path | Mapping[str, Any],
+    out: str | Path | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    fresh: bool = False,
+    listener: Listener | None = None,
+) -> xr.DataTree:
+    """Runs an experiment config.
+
+    Args:
+        config: a TOML file, or a mapping of the same form.
+        out: a folder for results.zarr, summary.csv, figures/ and report.html; None writes nothing.
+        overrides: texts KEY=VALUE that replace keys of the config, such as "steps=100".
+        fresh: whether to start anew where the folder already has results. Otherwise results of the same config are
+            taken as they are, and only figures and report are made again.
+        listener: who is told of the progress.
+
+    Returns:
+        One child a problem: a dataset with dims run × step (× dim), see `adamlab.studies.dataset.dataset`.
+
+    Raises:
+        ConfigError: the config has mistakes; all of them are named, and nothing has been written.
+        StoreError: the folder holds results of another config, or cannot be written.
+
+    >>> results = run("experiments/quickstart.toml", out="results/quickstart")  # doctest: +SKIP
+    """
+    listener = listener or Silence()
+    data = read_config(config, overrides)
+    where = "the config" if isinstance(config, Mapping) else str(config)
+    study = load_study(data, PLOTS, where)
+    folder = None if out is None else Path(out)
+    tree = None if folder is None or fresh else _results_of(data, folder)
+    if tree is None:
+        tree = _compute(study, listener, where)
+        if folder is not None:
+            store.save(tree, folder)
+    else:
+        listener.note(f"{folder} already has the results of this config; --fresh computes them anew.")
+    if folder is not None:
+        _write_products(study, tree, folder, listener)
+    return tree
+
+
+def _results_of(data: Mapping[str, Any], folder: Path) -> xr.DataTree | None:
+    if not (folder / store.STORE).exists():
+        return None
+    tree = store.load(folder)
+    there = store.config_of(tree)
+    changed = sorted(key for key in {*there, *data} if there.get(key) != data.get(key) and key != "output")
+    if changed:
+        raise store.StoreError(
+            f"{folder} holds the results of a config that differs in {', '.join(changed)}. "
+            "Choose another folder with --out, or replace them with --fresh."
+        )
+    return tree
+
+
+def _compute(study: Study, listener: Listener, where: str) -> xr.DataTree:
+    with jax.enable_x64(study.dtype == "float64"):
+        programs = _prepare(study, where)
+        listener.begin(sum(program.runs for program in programs.values()), study.steps)
+        children = {}
+        for problem in study.problems:
+            computed = []
+            for optimizer in study.optimizers:
+                listener.working_on(f"{problem.name}: {optimizer.label}")
+                computed.append(execute(programs[problem.name, optimizer.label], listener.advance))
+            children[f"/{problem.name}"] = with_agreement(dataset(study, problem, computed))
+    tree = xr.DataTree.from_dict(children)
+    tree.attrs.update(store.attributes(study.source))
+    return tree
+
+
+def _prepare(study: Study, where: str) -> dict[tuple[str, str], Program]:
+    """Every program traced, before any is run, so that an optimizer that cannot run is a mistake in the config."""
+    programs, mistakes = {}, []
+    for i, optimizer in enumerate(study.optimizers):
+        for problem in study.problems:
+            try:
+                programs[problem.name, optimizer.label] = prepare(
+                    problem, plan(optimizer, study.seeds), steps=study.steps, every=study.every, what=study.what
+                )
+            except Exception as error:  # whatever a foreign optimizer raises while it is traced
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                mistakes.append(
+                    Mistake(f"optimizer {i} ({optimizer.label})", f"cannot run on {problem.name}: {reason}")
+                )
+                break
+    if mistakes:
+        raise ConfigError(where, mistakes)
+    return programs
+
+
+def _write_products(study: Study, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
+    summary(tree).to_csv(folder / "summary.csv", index=False)
+    figures = draw_all(study, tree, folder / "figures", listener)
+    write_report(tree, figures, folder / "report.html")
+
+
+def draw_all(study: Study, tree: xr.DataTree, folder: Path, listener: Listener) -> dict[str, list[Path]]:
+    """Draws the study's outputs of every problem that has what they show; the SVG files, by problem."""
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs = study.outputs or [{"kind": kind, "problem": None, "options": {}} for kind in DEFAULT_OUTPUTS]
+    figures: dict[str, list[Path]] = {name: [] for name in tree.children}
+    for output in outputs:
+        wanted = [output["problem"]] if output["problem"] else list(tree.children)
+        refused = []
+        for problem in wanted:
+            stem = "-".join([problem, output["kind"], *map(str, output["options"].values())])
+            try:
+                draw(tree, problem, output["kind"], [folder / f"{stem}.{end}" for end in FORMATS], **output["options"])
+                figures[problem].append(folder / f"{stem}.svg")
+            except NothingToDrawError as error:
+                refused.append(str(error))
+        if len(refused) == len(wanted):
+            listener.note(f"no figure for {output['kind']}: {refused[0]}")
+    return figures
+
+
+def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **options: Any) -> None:
+    """Draws one figure into files, whose endings say the formats; the same data gives the same bytes.
+
+    Raises:
+        NothingToDrawError: the problem's dataset lacks what the picture shows.
+        InputError: a format that cannot be written.
+    """
+    figure = PLOTS[kind](tree[problem].to_dataset(), **options)
+    with rc_context({"svg.hashsalt": "adamlab"}):
+        for path in paths:
+            metadata = {"Date": None} if path.suffix == ".svg" else None
+            try:
+                figure.savefig(path, metadata=metadata)
+            except ValueError as error:
+                raise InputError(f"{path}: {error}") from error

@@ -1,0 +1,197 @@
+"""What can be read off a dataset of runs: pure functions, Dataset in, Dataset or table out."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from adamlab.specs import Call, parse
+
+OURS_ONLY = ("arithmetic", "nu_dtype")
+"""Arguments that Optax does not have; they leave the formula as it is."""
+
+
+def final_loss(runs: xr.Dataset) -> xr.DataArray:
+    """The loss after the last step (run,); infinite where a run diverged."""
+    return runs.loss.isel(step=-1).where(~diverged(runs), np.inf)
+
+
+def best_loss(runs: xr.Dataset) -> xr.DataArray:
+    """The least loss that was recorded (run,), NaN where none was finite."""
+    finite = runs.loss.where(np.isfinite(runs.loss))
+    return finite.min("step")
+
+
+def diverged(runs: xr.Dataset) -> xr.DataArray:
+    """Whether a parameter or the loss became infinite or NaN (run,)."""
+    return runs.diverged_at >= 0
+
+
+def optimizers(runs: xr.Dataset) -> list[str]:
+    """The labels of the optimizers, in the config's order."""
+    return list(dict.fromkeys(runs.optimizer.values.tolist()))
+
+
+def best_setting(runs: xr.Dataset, optimizer: str) -> xr.Dataset:
+    """The runs, one a seed, of the optimizer's setting whose median final loss over seeds is least."""
+    mine = runs.isel(run=np.flatnonzero(runs.optimizer.values == optimizer))
+    scores = final_loss(mine).to_series().groupby(mine.spec.values, sort=False).median()
+    return mine.isel(run=np.flatnonzero(mine.spec.values == scores.idxmin()))
+
+
+def standings(runs: xr.Dataset) -> pd.DataFrame:
+    """Each optimizer at its best setting: the median, least and greatest final loss over seeds; best first.
+
+    The columns `runs` and `diverged` count all of the optimizer's runs, at every setting.
+    """
+    table = []
+    for label in optimizers(runs):
+        mine = diverged(runs).values[runs.optimizer.values == label]
+        chosen = best_setting(runs, label)
+        losses = final_loss(chosen)
+        table.append(
+            {
+                "optimizer": label,
+                "spec": chosen.spec.values[0],
+                "median": float(losses.median()),
+                "least": float(losses.min()),
+                "greatest": float(losses.max()),
+                "runs": len(mine),
+                "diverged": int(mine.sum()),
+            }
+        )
+    return pd.DataFrame(table).sort_values("median", kind="stable", ignore_index=True)
+
+
+def sensitivity_to(runs: xr.Dataset, optimizer: str, setting: str) -> xr.Dataset:
+    """`final_loss` over one setting and the seeds, for each of its values at the best of the other settings.
+
+    NaN stands for a run that diverged. Where the optimizer does not have the setting, its dimension is empty.
+    """
+    if setting not in runs.attrs["settings"]:
+        return xr.Dataset({"final_loss": ((setting, "seed"), np.empty((0, 0)))}, {setting: np.empty(0)})
+    mine = runs.isel(run=np.flatnonzero(runs.optimizer.values == optimizer))
+    values = np.unique(mine[setting].values[np.isfinite(mine[setting].values)])
+    chosen = [best_setting(mine.isel(run=np.flatnonzero(mine[setting].values == value)), optimizer) for value in values]
+    rows = np.array([final_loss(best).values for best in chosen]).reshape(len(values), -1)
+    return xr.Dataset({"final_loss": ((setting, "seed"), np.where(np.isfinite(rows), rows, np.nan))}, {setting: values})
+
+
+def with_agreement(runs: xr.Dataset) -> xr.Dataset:
+    """Adds to every run of `adamlab.X` how far it went from the run of `optax.X` with the same settings and seed.
+
+    Returns:
+        The dataset with `optax_run`, that run's number, −1 where there is none; `params_difference`, the largest
+        difference in a parameter, at any recorded step where those are kept and at the end; `loss_difference`, the
+        largest in a recorded loss. A value that is finite on one side only differs infinitely; NaN: no such run.
+    """
+    counterparts = _counterparts(runs)
+    ours = np.flatnonzero(counterparts >= 0)
+    theirs = counterparts[ours]
+    columns = {"params_difference": ("params", "final_params"), "loss_difference": ("loss",)}
+    added: dict[str, Any] = {"optax_run": ("run", counterparts)}
+    for column, names in columns.items():
+        largest = np.full(runs.sizes["run"], np.nan)
+        distances = [_distance(runs[name].values[ours], runs[name].values[theirs]) for name in names if name in runs]
+        largest[ours] = np.max(distances, axis=0)
+        added[column] = ("run", largest)
+    return runs.assign(added)
+
+
+def agreement(runs: xr.Dataset) -> pd.DataFrame:
+    """For each optimizer that has runs of both: how many, how many identical, the largest differences."""
+    ours = runs.isel(run=np.flatnonzero(runs.optax_run.values >= 0))
+    table = pd.DataFrame(
+        {
+            "adamlab": ours.optimizer.values,
+            "optax": runs.optimizer.values[ours.optax_run.values],
+            "params_difference": ours.params_difference.values,
+            "loss_difference": ours.loss_difference.values,
+        }
+    )
+    groups = table.groupby(["adamlab", "optax"], sort=False)
+    return groups.agg(
+        runs=("params_difference", "size"),
+        identical=("params_difference", lambda differences: int((differences == 0).sum())),
+        params_difference=("params_difference", "max"),
+        loss_difference=("loss_difference", "max"),
+    ).reset_index()
+
+
+def difference_by_step(runs: xr.Dataset) -> xr.Dataset:
+    """For each optimizer with a twin in Optax, the largest `difference` over its runs after each recorded step.
+
+    Of the parameters where they were recorded, of the loss elsewhere; the attribute `of` says which.
+    """
+    name = "params" if "params" in runs else "loss"
+    rows = {}
+    for label in optimizers(runs):
+        ours = np.flatnonzero((runs.optimizer.values == label) & (runs.optax_run.values >= 0))
+        if len(ours):
+            pair = runs[name].values[ours], runs[name].values[runs.optax_run.values[ours]]
+            rows[label] = _apart(*pair).reshape(len(ours), runs.sizes["step"], -1).max(axis=(0, 2))
+    return xr.Dataset(
+        {"difference": (("optimizer", "step"), np.array(list(rows.values())).reshape(len(rows), -1))},
+        {"optimizer": list(rows), "step": runs.step},
+        {"of": "largest difference in a parameter" if name == "params" else "largest difference in the loss"},
+    )
+
+
+def summary(tree: xr.DataTree) -> pd.DataFrame:
+    """One row a run: problem, optimizer, settings, final and best loss, whether it diverged, distance from Optax."""
+    tables = []
+    for child in tree.children.values():
+        runs = child.to_dataset()
+        settings = {name: runs[name].values for name in runs.attrs["settings"]}
+        metrics = {f"final_{name}": runs[name].isel(step=-1).values for name in runs.attrs["metrics"]}
+        columns = {
+            "problem": runs.attrs["problem"],
+            "optimizer": runs.optimizer.values,
+            "spec": runs.spec.values,
+            "seed": runs.seed.values,
+            **settings,
+            "steps": int(runs.step[-1]),
+            "final_loss": runs.loss.isel(step=-1).values,
+            "best_loss": best_loss(runs).values,
+            **metrics,
+            "diverged": diverged(runs).values,
+            "diverged_at": runs.diverged_at.values,
+            "optax_params_difference": runs.params_difference.values,
+            "optax_loss_difference": runs.loss_difference.values,
+        }
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _counterparts(runs: xr.Dataset) -> np.ndarray:
+    calls = {spec: parse(spec) for spec in dict.fromkeys(runs.spec.values.tolist())}
+    rows = list(zip(runs.spec.values.tolist(), runs.seed.values.tolist(), strict=True))
+    theirs: dict[Any, int] = {}
+    for i, (spec, seed) in enumerate(rows):
+        if calls[spec].library == "optax":
+            theirs.setdefault((_same_settings(calls[spec]), seed), i)
+    return np.array(
+        [
+            theirs.get((_same_settings(calls[spec]), seed), -1) if calls[spec].library == "adamlab" else -1
+            for spec, seed in rows
+        ],
+        np.int64,
+    )
+
+
+def _same_settings(call: Call) -> str:
+    bound = {name: value for name, value in call.bound().items() if name not in OURS_ONLY}
+    numbers = {k: float(v) if type(v) is int else v for k, v in bound.items()}
+    return f"{call.name.rpartition('.')[-1]}({sorted((k, str(v)) for k, v in numbers.items())})"
+
+
+def _distance(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    return _apart(ours, theirs).reshape(len(ours), -1).max(axis=1, initial=0)
+
+
+def _apart(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """|ours − theirs|; 0 where neither is finite, infinite where only one is."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.where(~np.isfinite(ours) & ~np.isfinite(theirs), 0, np.abs(ours - theirs))
+    return np.where(np.isnan(difference), np.inf, difference)

@@ -1,0 +1,87 @@
+"""What the engine computed becomes one labelled dataset a problem: dims run × step (× dim), settings as coordinates."""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from adamlab.specs import Call
+from adamlab.studies.config import Optimizer, Study
+from adamlab.studies.engine import Runs, recorded_steps
+from adamlab.types import Problem
+
+GRID = 201
+"""Points along each side of a stored landscape."""
+
+DIMS = {"params": ("run", "step", "dim"), "final_params": ("run", "parameter"), "diverged_at": ("run",)}
+
+
+def plan(optimizer: Optimizer, seeds: Sequence[int]) -> Runs:
+    """Every setting of an optimizer with every seed."""
+    rows = [(setting, seed) for setting in optimizer.settings() for seed in seeds]
+    numbers = {symbol: np.array([setting[symbol] for setting, _ in rows]) for symbol in optimizer.axes}
+    return Runs(optimizer.template, numbers, np.array([seed for _, seed in rows], np.uint32))
+
+
+def dataset(study: Study, problem: Problem, computed: Sequence[Mapping[str, np.ndarray]]) -> xr.Dataset:
+    """The dataset of one problem.
+
+    Args:
+        study: the study.
+        problem: the problem.
+        computed: what the engine made of each of the study's optimizers, in their order.
+
+    Returns:
+        Variables: what was recorded, `final_params`, `diverged_at` (−1 where all stayed finite), and of a problem in
+        the plane its `landscape` over `y` and `x`, and its `minima`. Coordinates of a run: `optimizer` (its label),
+        `spec` (the optimizer in full, with its numbers), `seed`, and each number that the config sets, NaN for the
+        optimizers that do not have it.
+    """
+    runs = [
+        (optimizer.label, call, seed)
+        for optimizer in study.optimizers
+        for call in optimizer.calls()
+        for seed in study.seeds
+    ]
+    numbers = [numbers_of(call) for _, call, _ in runs]
+    names = list(dict.fromkeys(name for one in numbers for name in one))
+    variables = {
+        name: (DIMS.get(name, ("run", "step")), np.concatenate([one[name] for one in computed])) for name in computed[0]
+    }
+    coordinates = {
+        "step": recorded_steps(study.steps, study.every),
+        "optimizer": ("run", np.array([label for label, _, _ in runs], object)),
+        "spec": ("run", np.array([str(call) for _, call, _ in runs], object)),
+        "seed": ("run", np.array([seed for _, _, seed in runs], np.int64)),
+    } | {name: ("run", np.array([one.get(name, np.nan) for one in numbers])) for name in names}
+    attributes = {
+        "problem": problem.name,
+        "source": problem.source,
+        "settings": names,
+        "metrics": [metric for metric in problem.metrics if metric in variables],
+    }
+    made = xr.Dataset(variables, coordinates, attributes)
+    return made.merge(_landscape(problem)) if len(problem.domain) == 2 else made
+
+
+def numbers_of(call: Call, prefix: str = "") -> dict[str, float]:
+    """The numbers that a call was given, by argument; a schedule's as "learning_rate.init"."""
+    numbers = {}
+    for name, value in call.arguments.items():
+        if isinstance(value, Call):
+            numbers |= numbers_of(value, f"{prefix}{name}.")
+        elif type(value) in (int, float):
+            numbers[prefix + name] = float(value)
+    return numbers
+
+
+def _landscape(problem: Problem) -> xr.Dataset:
+    x, y = (jnp.linspace(*bounds, GRID) for bounds in problem.domain)
+    rows = jax.vmap(lambda b: jax.vmap(lambda a: problem.objective(jnp.stack([a, b])))(x))
+    minima = np.reshape(problem.minima, (-1, 2))
+    return xr.Dataset(
+        {"landscape": (("y", "x"), np.asarray(jax.jit(rows)(y))), "minima": (("minimum", "dim"), minima)},
+        {"x": np.asarray(x), "y": np.asarray(y)},
+    )

@@ -1,0 +1,179 @@
+"""What the command line shows: progress, tables, lists."""
+
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from adamlab.errors import InputError
+from adamlab.plots import PLOTS, NothingToDrawError
+from adamlab.problems import PROBLEMS
+from adamlab.report import number, rows
+from adamlab.running import draw
+from adamlab.running import run as run_config
+from adamlab.specs import arguments, nearest, optimizers
+from adamlab.studies.analysis import agreement, standings
+from adamlab.studies.config import override, read_config, read_output
+from adamlab.studies.store import load
+
+
+def run_and_show(config: Path, out: Path | None, overrides: Sequence[str], fresh: bool) -> None:
+    """Runs a config with progress, then prints the standings and where everything is."""
+    console = Console()
+    if out is None:
+        out = Path("results") / str(read_config(config, overrides).get("name", config.stem))
+    with (Bar(console) if console.is_terminal else Lines(console)) as listener:
+        tree = run_config(config, out, overrides=overrides, fresh=fresh, listener=listener)
+    for name, child in tree.children.items():
+        show_problem(console, name, child.to_dataset())
+    console.print(f"\nResults, summary.csv, figures and report.html are in {out}", soft_wrap=True, highlight=False)
+
+
+def plot_and_show(folder: Path, kind: str, out: Path | None, problem: str | None, options: Sequence[str]) -> None:
+    """Draws one kind of figure for one problem, or for each that has what it shows, and prints the files' names."""
+    tree = load(folder)
+    table = override({}, options) | {"kind": kind} | ({"problem": problem} if problem else {})
+    output = read_output(table, PLOTS, list(tree.children))
+    problems = [problem] if problem else list(tree.children)
+    if out is not None and len(problems) > 1:
+        raise InputError(f"--out is one file, and {folder} has {', '.join(problems)}; say which with --problem.")
+    refused = []
+    for name in problems:
+        path = out or folder / "figures" / f"{'-'.join([name, kind, *map(str, output['options'].values())])}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draw(tree, name, kind, [path], **output["options"])
+        except NothingToDrawError as error:
+            refused.append(error)
+        else:
+            Console().print(str(path), soft_wrap=True, highlight=False)
+    if len(refused) == len(problems):
+        raise refused[0]
+
+
+def show_list(what: str) -> None:
+    """Prints the names of one kind of thing, each with a line on what it is."""
+    lists: dict[str, Callable[[], Mapping[str, str]]] = {
+        "optimizers": _optimizers,
+        "problems": lambda: {name: _first_line(make) for name, make in PROBLEMS.items()},
+        "plots": lambda: {name: _first_line(plot) for name, plot in PLOTS.items()},
+        "experiments": _experiments,
+    }
+    if what not in lists:
+        raise InputError(f"there is no list of {what!r}; {nearest(what, lists)}")
+    names = lists[what]()
+    width = max(map(len, names), default=0)
+    for name, line in names.items():
+        Console().print(f"{name:{width}}  {line}", soft_wrap=True, highlight=False, markup=False)
+
+
+def show_problem(console: Console, name: str, runs: xr.Dataset) -> None:
+    """Prints a problem's standings, and how far its runs are from Optax's."""
+    best = standings(runs)[["optimizer", "median", "least", "greatest", "runs", "diverged"]]
+    console.print(_table(f"{name}: final loss at each optimizer's best setting, over seeds", best))
+    twins = agreement(runs)
+    if len(twins):
+        console.print(_table(f"{name}: largest difference from Optax at the same settings", twins))
+
+
+class Lines(AbstractContextManager):
+    """Progress as plain lines, for output that is no terminal."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.runs = self.done = self.steps = 0
+        self.started = perf_counter()
+
+    def __exit__(self, *exception):
+        return None
+
+    def begin(self, runs: int, steps: int) -> None:
+        """Says how much there is to do."""
+        self.runs, self.steps, self.started = runs, steps, perf_counter()
+        self.note(f"{runs:,} runs of {steps:,} steps")
+
+    def working_on(self, what: str) -> None:
+        """Names what comes next."""
+        self.note(what)
+
+    def advance(self, runs: int) -> None:
+        """Says how far it is, how fast, and how long it will take."""
+        self.done += runs
+        seconds = perf_counter() - self.started
+        left = seconds / self.done * (self.runs - self.done)
+        rate = self.done * self.steps / seconds
+        self.note(f"  {self.done:,} of {self.runs:,} runs, {rate:,.0f} run-steps/s, {left:.0f} s left")
+
+    def note(self, text: str) -> None:
+        """Prints a line."""
+        self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+class Bar(Lines):
+    """Progress as a bar."""
+
+    def __init__(self, console: Console):
+        super().__init__(console)
+        columns = (MofNCompleteColumn(), TextColumn("runs, {task.fields[rate]}"), TimeRemainingColumn())
+        self.progress = Progress(TextColumn("{task.description}"), BarColumn(), *columns, console=console)
+        self.task = self.progress.add_task("tracing", total=None, rate="")
+
+    def __enter__(self):
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.progress.stop()
+
+    def begin(self, runs: int, steps: int) -> None:
+        """Sets the bar's length."""
+        self.runs, self.steps, self.started = runs, steps, perf_counter()
+        self.progress.update(self.task, total=runs)
+
+    def working_on(self, what: str) -> None:
+        """Names what comes next."""
+        self.progress.update(self.task, description=what)
+
+    def advance(self, runs: int) -> None:
+        """Moves the bar."""
+        self.done += runs
+        rate = self.done * self.steps / (perf_counter() - self.started)
+        self.progress.update(self.task, completed=self.done, rate=f"{rate:,.0f} run-steps/s")
+
+
+def _table(title: str, data: pd.DataFrame) -> Table:
+    table = Table(title=title, title_justify="left")
+    for i, column in enumerate(data.columns):
+        table.add_column(str(column).replace("_", " "), justify="left" if i == 0 else "right")
+    for row in rows(data):
+        table.add_row(*(number(value) for value in row.values()))
+    return table
+
+
+def _optimizers() -> dict[str, str]:
+    return {
+        f"{library}.{name}": _first_line(getattr(factory, "func", factory))
+        for library in ("adamlab", "optax", "optax.contrib")
+        for name, factory in optimizers(library).items()
+        if "learning_rate" in arguments(factory) and not name.startswith("scale_by")
+    }
+
+
+def _experiments() -> dict[str, str]:
+    files = sorted(Path("experiments").glob("*.toml"))
+    if not files:
+        raise InputError(f"there is no experiments folder with configs in {Path.cwd()}.")
+    return {str(file): tomllib.loads(file.read_text(encoding="utf-8")).get("question", "") for file in files}
+
+
+def _first_line(documented: Any) -> str:
+    return (inspect.getdoc(documented) or "").partition("\n")[0]
