@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from adamlab import plots as plots
     from adamlab import problems as problems
     from adamlab import schedules as schedules
-    from adamlab.rules import *  # noqa: F403
+    from adamlab.rules import *
     from adamlab.running import run as run
     from adamlab.studies.store import load as load
     from adamlab.types import Decay as Decay

@@ -17,12 +17,13 @@ weighted   m̂ moved to x by c / (1 − b^t)         none is needed: m̂ is the 
 its average is the plain mean, c / (1 − b^t) → 1/t, and Adam is Adagrad.
 """
 
+from collections import namedtuple
 from functools import cache, cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Inexact, Int, Scalar
+from jaxtyping import Array, Inexact
 
 from adamlab.types import Decay
 
@@ -35,18 +36,19 @@ def abs_sq(x: Leaf) -> Leaf:
 
 
 def mix(s: Leaf, x: Leaf, w: Any) -> Leaf:
-    """s moved towards x by the share w, counted from the nearer end: s + w·(x − s), exactly x at w = 1."""
+    """S moved towards x by the share w, counted from the nearer end: s + w·(x − s), exactly x at w = 1."""
     return jnp.where(w > 0.5, x - (1 - w) * (x - s), s + w * (x - s))
 
 
 class Arithmetic(Protocol):
-    """One decay rate b at one step t, as a rule sees it; its scalars are formed once and shared by all leaves.
+    """One decay rate b at one step, as a rule sees it; its scalars are formed once and shared by all leaves.
 
+    It is made of its `numbers` and of t, the number of the step from 1, or None for a rule that does not count.
     Two averages at the same rate take two arithmetics: XLA turns x / c into x·(1/c) where c has a single use, so that
     bit identity with Optax takes one correction for each that Optax forms.
     """
 
-    def __init__(self, numbers: tuple[Any, ...], t: Int[Scalar, ""] | None): ...
+    def __init__(self, numbers: tuple[Any, ...], t: Any): ...
 
     @staticmethod
     def numbers(decay: Decay) -> tuple[Any, ...]:
@@ -54,7 +56,7 @@ class Arithmetic(Protocol):
         ...
 
     @staticmethod
-    def state_type(state: type) -> type:
+    def state_type(state: Any) -> Any:
         """The NamedTuple that stores a rule's state, field by field in the order of the rule's own `state`."""
         ...
 
@@ -78,7 +80,7 @@ class Arithmetic(Protocol):
 class OptaxArithmetic:
     """Operand for operand what Optax does."""
 
-    def __init__(self, numbers: tuple[Any, ...], t: Int[Scalar, ""] | None):
+    def __init__(self, numbers: tuple[Any, ...], t: Any):
         self.b, self.c = numbers
         self.t = t
 
@@ -88,7 +90,7 @@ class OptaxArithmetic:
         return decay.rate, 1 - decay.rate
 
     @staticmethod
-    def state_type(state: type) -> type:
+    def state_type(state: Any) -> Any:
         """Optax's own."""
         return state
 
@@ -113,7 +115,7 @@ class OptaxArithmetic:
         return self.b * m_next + self.c * (g / self.correction.astype(g.dtype))
 
     def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
-        """v − |m|², which rounding can make negative."""
+        """V − |m|², which rounding can make negative."""
         v, v_hat = self.average(s, abs_sq(x), corrected)
         return v, v_hat - abs_sq(mean[-1])
 
@@ -125,7 +127,7 @@ class OptaxArithmetic:
 class AccurateArithmetic:
     """Average and correction from c = 1 − b, which is formed in double before it is ever rounded."""
 
-    def __init__(self, numbers: tuple[Any, ...], t: Int[Scalar, ""] | None):
+    def __init__(self, numbers: tuple[Any, ...], t: Any):
         (self.c,) = numbers
         self.t = t
 
@@ -135,7 +137,7 @@ class AccurateArithmetic:
         return (decay.complement,)
 
     @staticmethod
-    def state_type(state: type) -> type:
+    def state_type(state: Any) -> Any:
         """Optax's own: the state has the same meaning, so that either can go on from the other's."""
         return state
 
@@ -160,12 +162,12 @@ class AccurateArithmetic:
         return self.shrink(m_next) + self.c * (g / _like(self.correction, g))
 
     def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
-        """v − |m|², held at 0 where rounding would make it negative."""
+        """V − |m|², held at 0 where rounding would make it negative."""
         v, v_hat = self.average(s, abs_sq(x), corrected)
         return v, jnp.maximum(v_hat - abs_sq(mean[-1]), 0)
 
     def shrink(self, s: Leaf) -> Leaf:
-        """s − c·s."""
+        """S − c·s."""
         return s - self.c * s
 
 
@@ -176,7 +178,7 @@ class WeightedArithmetic(AccurateArithmetic):
     """
 
     @staticmethod
-    def state_type(state: type) -> type:
+    def state_type(state: Any) -> Any:
         """A type of its own where a field is an average, so that Optax refuses the state and cannot misread it."""
         return _weighted_state(state)
 
@@ -227,9 +229,8 @@ def _like(scalar: Array, leaf: Array) -> Array:
 
 
 @cache
-def _weighted_state(state: type) -> type:
+def _weighted_state(state: Any) -> type:
     names = {"mu": "mu_hat", "nu": "nu_hat"}
-    fields: dict[str, Any] = state.__annotations__
-    if not names.keys() & fields.keys():
+    if not names.keys() & set(state._fields):
         return state
-    return NamedTuple(f"Weighted{state.__name__}", [(names.get(name, name), kind) for name, kind in fields.items()])
+    return namedtuple(f"Weighted{state.__name__}", [names.get(name, name) for name in state._fields])

@@ -38,11 +38,13 @@ def plot(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that adamlab run wrote.")],
     kind: Annotated[str, typer.Argument(help="What to draw; adamlab list plots names them.")],
     out: Annotated[
-        Path | None, typer.Option(help="The file; its ending says the format.", show_default="DIR/figures/PROBLEM-KIND.png")
+        Path | None,
+        typer.Option(help="The file; its ending says the format.", show_default="DIR/figures/PROBLEM-KIND.png"),
     ] = None,
     problem: Annotated[str | None, typer.Option(help="Which problem.", show_default="each that can be drawn")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the plot, as what=test_accuracy.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="An option of the plot, as what=test_accuracy."),
     ] = None,
 ):
     """Draw one kind of figure from results."""
@@ -66,5 +68,5 @@ def main():
     try:
         app()
     except InputError as error:
-        print(f"adamlab: {error}", file=sys.stderr)
+        typer.echo(f"adamlab: {error}", err=True)
         sys.exit(2)

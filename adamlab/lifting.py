@@ -22,7 +22,7 @@ class Part:
     flags: tuple[tuple[str, Hashable], ...]
 
     @property
-    def state(self) -> type:
+    def state(self) -> Any:
         """The NamedTuple in which the state is stored."""
         return self.arithmetic.state_type(self.rule.state) if self.rule.decays else self.rule.state
 
@@ -50,7 +50,9 @@ class Lifted:
 
     def numbers_at(self, state: Any) -> dict[str, Any]:
         """The numbers of the step that follows this state, schedules evaluated."""
-        numbers = {k: number(state.count) if callable(number) else number for k, number in self.numbers.items()}
+        numbers: dict[str, Any] = {
+            name: number(state.count) if callable(number) else number for name, number in self.numbers.items()
+        }
         for name in self.part.rule.decays:
             numbers[name] = self.part.arithmetic.numbers(Decay.of(numbers[name]))
         return numbers
@@ -137,31 +139,25 @@ def _apply(parts: tuple[Part, ...], numbers, updates, states, params):
 
 def _step(part: Part, numbers: dict[str, Any], updates: PyTree, state: Any, params: PyTree) -> tuple[PyTree, Any]:
     """One step of one rule on every leaf; where the gradient is None, update and state stay as they are."""
-    rule, fields = part.rule, part.rule.state._fields
-    stored = dict(zip(fields, state, strict=True))
-    count = stored.pop("count", None)
-    t = None if count is None else optax.safe_increment(count)
-    decays = {name: part.arithmetic(numbers[name], t) for name in rule.decays}
-    step = partial(rule.step, **numbers | decays, **dict(part.flags))
+    rule = part.rule
+    stored = rule.state(*state)  # the same values under the names that the rule knows
+    fields = [field for field in rule.state._fields if field != "count"]
+    count = {"count": optax.safe_increment(stored.count)} if "count" in rule.state._fields else {}
+    decays = {name: part.arithmetic(numbers[name], count.get("count")) for name in rule.decays}
+    step = partial(rule.step, **{**numbers, **decays}, **dict(part.flags))
+
+    def step_leaf(g, w, *values):
+        if g is None:
+            return None, values
+        u, new = step(g, w, rule.state(**dict(zip(fields, values, strict=True)), **count))
+        return u, [_cast_like(getattr(new, field), old) for field, old in zip(fields, values, strict=True)]
 
     gradients, tree = jax.tree.flatten(updates, is_leaf=lambda g: g is None)
-    parameters = [None] * len(gradients) if params is None else tree.flatten_up_to(params)
-    rows = zip(*(tree.flatten_up_to(field) for field in stored.values()), strict=True) if stored else ((),) * len(gradients)
-    out, new_rows = [], []
-    for g, w, row in zip(gradients, parameters, rows, strict=True):
-        u, new = (None, row) if g is None else _step_leaf(step, rule.state, g, w, dict(zip(stored, row, strict=True)), t)
-        out.append(u)
-        new_rows.append(new)
-    columns = zip(*new_rows, strict=True) if new_rows else ((),) * len(stored)
-    new_state = {name: tree.unflatten(column) for name, column in zip(stored, columns, strict=True)}
-    if t is not None:
-        new_state["count"] = t
-    return tree.unflatten(out), part.state(*(new_state[field] for field in fields))
-
-
-def _step_leaf(step, state: type, g, w, s: dict[str, Any], t):
-    u, new = step(g, w, state(**s, **({} if t is None else {"count": t})))
-    return u, tuple(_cast_like(getattr(new, name), old) for name, old in s.items())
+    weights = [None] * len(gradients) if params is None else tree.flatten_up_to(params)
+    columns = [tree.flatten_up_to(getattr(stored, field)) for field in fields]
+    done = [step_leaf(*row) for row in zip(gradients, weights, *columns, strict=True)]
+    new = {field: tree.unflatten([values[i] for _, values in done]) for i, field in enumerate(fields)} | count
+    return tree.unflatten([u for u, _ in done]), part.state(*(new[field] for field in rule.state._fields))
 
 
 def _cast_like(new, old):

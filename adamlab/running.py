@@ -92,7 +92,11 @@ def run(
     folder = None if out is None else Path(out)
     tree = None if folder is None or fresh else _results_of(data, folder)
     if tree is None:
-        tree = _compute(study, listener, where)
+        with jax.enable_x64(study.dtype == "float64"):
+            programs = _prepare(study, where)
+            if folder is not None:
+                store.make_folder(folder)
+            tree = _compute(study, programs, listener)
         if folder is not None:
             store.save(tree, folder)
     else:
@@ -116,19 +120,17 @@ def _results_of(data: Mapping[str, Any], folder: Path) -> xr.DataTree | None:
     return tree
 
 
-def _compute(study: Study, listener: Listener, where: str) -> xr.DataTree:
-    with jax.enable_x64(study.dtype == "float64"):
-        programs = _prepare(study, where)
-        listener.begin(sum(program.runs for program in programs.values()), study.steps)
-        children = {}
-        for problem in study.problems:
-            computed = []
-            for optimizer in study.optimizers:
-                listener.working_on(f"{problem.name}: {optimizer.label}")
-                computed.append(execute(programs[problem.name, optimizer.label], listener.advance))
-            children[f"/{problem.name}"] = with_agreement(dataset(study, problem, computed))
+def _compute(study: Study, programs: Mapping[tuple[str, str], Program], listener: Listener) -> xr.DataTree:
+    listener.begin(sum(program.runs for program in programs.values()), study.steps)
+    children = {}
+    for problem in study.problems:
+        computed = []
+        for optimizer in study.optimizers:
+            listener.working_on(f"{problem.name}: {optimizer.label}")
+            computed.append(execute(programs[problem.name, optimizer.label], listener.advance))
+        children[f"/{problem.name}"] = with_agreement(dataset(study, problem, computed))
     tree = xr.DataTree.from_dict(children)
-    tree.attrs.update(store.attributes(study.source))
+    tree.attrs.update(store.attributes(study.source, tree.children))
     return tree
 
 

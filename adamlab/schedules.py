@@ -14,12 +14,12 @@ from adamlab.types import Schedule
 
 
 def inverse_sqrt(init: ArrayLike) -> Schedule:
-    """init / √t with t = 1 at the first update: how Adam becomes Adagrad (Kingma & Ba 2015, section 5)."""
+    """Init / √t with t = 1 at the first update: how Adam becomes Adagrad (Kingma & Ba 2015, section 5)."""
     return lambda count: init / jnp.sqrt(count + 1.0)
 
 
 def exponential(init: ArrayLike, rate: ArrayLike, every: int = 1) -> Schedule:
-    """init · rate^(count / every)."""
+    """Init · rate^(count / every)."""
     return lambda count: init * rate ** (count / every)
 
 

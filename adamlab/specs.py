@@ -6,6 +6,7 @@ to be given later, by a sweep or by a reader of formulas.
 
 import ast
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -85,10 +86,12 @@ class Argument:
         match self.kind:
             case "number" | "decay" if isinstance(value, Call):
                 return self.schedule
+            case "number" | "decay" if isinstance(value, Symbol):
+                return True
             case "number":
-                return isinstance(value, Symbol) or (type(value) in (int, float) and value == value)
+                return type(value) in (int, float) and math.isfinite(value)
             case "decay":
-                return isinstance(value, Symbol) or (type(value) in (int, float) and 0 <= value <= 1)
+                return type(value) in (int, float) and 0 <= value <= 1
             case "integer":
                 return type(value) is int
             case "flag":

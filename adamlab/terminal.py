@@ -31,7 +31,7 @@ def run_and_show(config: Path, out: Path | None, overrides: Sequence[str], fresh
     console = Console()
     if out is None:
         out = Path("results") / str(read_config(config, overrides).get("name", config.stem))
-    with (Bar(console) if console.is_terminal else Lines(console)) as listener:
+    with Bar(console) if console.is_terminal else Lines(console) as listener:
         tree = run_config(config, out, overrides=overrides, fresh=fresh, listener=listener)
     for name, child in tree.children.items():
         show_problem(console, name, child.to_dataset())
@@ -78,11 +78,13 @@ def show_list(what: str) -> None:
 
 def show_problem(console: Console, name: str, runs: xr.Dataset) -> None:
     """Prints a problem's standings, and how far its runs are from Optax's."""
-    best = standings(runs)[["optimizer", "median", "least", "greatest", "runs", "diverged"]]
-    console.print(_table(f"{name}: final loss at each optimizer's best setting, over seeds", best))
+    shown = standings(runs).drop(columns=["spec"])
+    console.print(_table(f"{name}: final loss at each optimizer's best setting, over seeds", shown))
     twins = agreement(runs)
     if len(twins):
-        console.print(_table(f"{name}: largest difference from Optax at the same settings", twins))
+        heads = {"params_difference": "Δ params", "loss_difference": "Δ loss"}
+        shown = twins.drop(columns=["optax"]).rename(columns=heads)
+        console.print(_table(f"{name}: largest difference from Optax at the same settings", shown))
 
 
 class Lines(AbstractContextManager):

@@ -80,11 +80,11 @@ class Rule:
     """
 
     step: Callable[..., tuple[jax.Array, Any]]
-    state: type
+    state: Any
     decays: tuple[str, ...] = ()
 
 
-def rule(state: type, *, decays: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Rule]:
+def rule(state: Any, *, decays: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Rule]:
     """Declares the decorated function to be the `step` of a `Rule`."""
     return lambda step: Rule(step, state, decays)
 

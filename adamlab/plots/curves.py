@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adamlab.plots.style import NothingToDrawError, caption, figure, styles
-from adamlab.studies.analysis import best_setting, difference_by_step, optimizers, sensitivity_to
+from adamlab.studies.analysis import best_setting, difference_by_step, sensitivity_to
 
 
 def curves(runs: xr.Dataset, what: str = "loss") -> Figure:
@@ -27,7 +27,7 @@ def curves(runs: xr.Dataset, what: str = "loss") -> Figure:
     for label, look in styles(runs).items():
         chosen = best_setting(runs, label)
         values = chosen[what].where(np.isfinite(chosen[what]))
-        axes.plot(runs.step, values.median("run"), lw=1.5, **look, label=caption(label, chosen))
+        axes.plot(runs.step, values.median("run"), **look, label=caption(label, chosen))
         axes.fill_between(runs.step, values.min("run"), values.max("run"), alpha=0.15, lw=0, color=look["color"])
     _log_where_positive(axes, runs[what].values)
     axes.set(xlabel="step", ylabel=what + (f" (median and range of {seeds} seeds)" if seeds > 1 else ""))
@@ -50,9 +50,14 @@ def sensitivity(runs: xr.Dataset, setting: str = "learning_rate") -> Figure:
     for label, look in styles(runs).items():
         over = sensitivity_to(runs, label, setting)
         if over.sizes[setting] > 1:
-            axes.plot(over[setting], over.final_loss.median("seed"), "o", ms=3.5, lw=1.5, **look, label=label)
+            axes.plot(over[setting], over.final_loss.median("seed"), "o", ms=3.5, **look, label=label)
             axes.fill_between(
-                over[setting], over.final_loss.min("seed"), over.final_loss.max("seed"), alpha=0.15, lw=0, color=look["color"]
+                over[setting],
+                over.final_loss.min("seed"),
+                over.final_loss.max("seed"),
+                alpha=0.15,
+                lw=0,
+                color=look["color"],
             )
             drawn.append(over)
     if not drawn:
@@ -77,9 +82,9 @@ def agreement(runs: xr.Dataset) -> Figure:
     looks = styles(runs)
     for label in over_steps.optimizer.values:
         values = over_steps.difference.sel(optimizer=label)
-        axes.plot(runs.step, values.where(values > 0), lw=1.5, color=looks[label]["color"], label=label)
-    _log_where_positive(axes, over_steps.difference.values)
-    axes.set(xlabel="step", ylabel=over_steps.attrs["of"])
+        same = "" if (values > 0).any() else " (identical)"
+        axes.plot(runs.step, values.where(values > 0), color=looks[label]["color"], label=f"{label}{same}")
+    axes.set(xlabel="step", ylabel=over_steps.attrs["of"], yscale="log")
     made.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return made
 

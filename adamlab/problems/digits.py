@@ -16,7 +16,7 @@ class Examples(NamedTuple):
     """Images, flat and scaled to [0, 1], with their labels."""
 
     x: Float[Array, "n 64"]
-    y: Int[Array, "n"]
+    y: Int[Array, " n"]
 
 
 def digits_softmax(batch_size: int = 64, test_share: float = 0.2) -> Problem:
@@ -43,7 +43,7 @@ def digits_softmax(batch_size: int = 64, test_share: float = 0.2) -> Problem:
         return Examples(jnp.asarray(images[chosen], float), jnp.asarray(labels[chosen]))
 
     def logits(params, x):
-        return x @ params["W"] + params["b"]
+        return x @ params["W"] + params["b"][None, :]
 
     def loss(params, batch: Examples):
         return optax.softmax_cross_entropy_with_integer_labels(logits(params, batch.x), batch.y).mean()
@@ -67,7 +67,7 @@ def digits_softmax(batch_size: int = 64, test_share: float = 0.2) -> Problem:
             "train_accuracy": lambda params: accuracy(params, split(test=False)),
             "test_accuracy": lambda params: accuracy(params, split(test=True)),
         },
-        source="Alpaydin & Kaynak 1998, Optical recognition of handwritten digits; the test set, shipped by scikit-learn",
+        source="Alpaydin & Kaynak 1998, Optical recognition of handwritten digits, as shipped by scikit-learn",
     )
 
 
@@ -84,4 +84,4 @@ def _digits(test_share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     _, test = train_test_split(np.arange(len(labels)), test_size=test_share, stratify=labels, random_state=0)
     is_test = np.zeros(len(labels), bool)
     is_test[test] = True
-    return images / 16, labels.astype(np.int32), is_test
+    return np.asarray(images) / 16, np.asarray(labels, np.int32), is_test

@@ -51,7 +51,7 @@ def function_problem(
 
 
 def rosenbrock(dim: int = 2, spread: float = 0.1) -> Problem:
-    """Σ 100·(w_(i+1) − w_i²)² + (1 − w_i)²: a curved valley, easy to enter and hard to follow. Minimum 0 at (1, …, 1)."""
+    """Σ 100·(w_(i+1) − w_i²)² + (1 − w_i)²: a curved valley, easy to enter, hard to follow. Minimum 0 at (1, …, 1)."""
     _require("dim", dim, 2)
 
     def function(w: Point) -> Value:

@@ -87,8 +87,6 @@ def adam(
         Dozat 2016, "Incorporating Nesterov momentum into Adam".
     """
     return chain(
-        scale_by_adam(
-            b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov, arithmetic=arithmetic, nu_dtype=nu_dtype
-        ),
+        scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov, arithmetic=arithmetic, nu_dtype=nu_dtype),
         scale_by_learning_rate(learning_rate),
     )

@@ -11,7 +11,7 @@ from adamlab.arithmetic import Arithmetic, Leaf, abs_sq
 from adamlab.lifting import Transform, chain, lift
 from adamlab.rules.learning_rate import identity, scale_by_learning_rate
 from adamlab.rules.sgd import trace
-from adamlab.types import Decay, Rule, Schedule, rule
+from adamlab.types import Decay, Rule, Schedule
 
 # Optax keeps the types of the states with a count to itself; an initial state tells them.
 _RmsWithCount = type(optax.scale_by_rms(bias_correction=True).init(0.0))
@@ -161,7 +161,11 @@ def rmsprop(
 
 
 def _reject_weighted_start(arithmetic: str, initial_scale: ArrayLike, bias_correction: bool):
-    if arithmetic == "weighted" and bias_correction and not (type(initial_scale) in (int, float) and initial_scale == 0):
+    if (
+        arithmetic == "weighted"
+        and bias_correction
+        and not (type(initial_scale) in (int, float) and initial_scale == 0)
+    ):
         raise ValueError(
             "The weighted arithmetic keeps the corrected mean, which has no initial value: with bias_correction=True "
             f"initial_scale must be 0, not {initial_scale!r}. Use arithmetic='accurate' for this pair."

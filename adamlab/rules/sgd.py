@@ -36,9 +36,7 @@ def trace(
     Returns:
         A transformation whose state is `optax.TraceState`, its `trace` of the parameters' shapes.
     """
-    return lift(
-        trace_rule, arithmetic=arithmetic, dtypes={"trace": accumulator_dtype}, decay=decay, nesterov=nesterov
-    )
+    return lift(trace_rule, arithmetic=arithmetic, dtypes={"trace": accumulator_dtype}, decay=decay, nesterov=nesterov)
 
 
 def sgd(

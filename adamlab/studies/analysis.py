@@ -84,7 +84,8 @@ def with_agreement(runs: xr.Dataset) -> xr.Dataset:
     Returns:
         The dataset with `optax_run`, that run's number, −1 where there is none; `params_difference`, the largest
         difference in a parameter, at any recorded step where those are kept and at the end; `loss_difference`, the
-        largest in a recorded loss. A value that is finite on one side only differs infinitely; NaN: no such run.
+        largest in a recorded loss. Where only one of the two diverged the difference is infinite. It is NaN where
+        both did, on their way through ever larger numbers, and where there is no such run.
     """
     counterparts = _counterparts(runs)
     ours = np.flatnonzero(counterparts >= 0)
@@ -93,14 +94,19 @@ def with_agreement(runs: xr.Dataset) -> xr.Dataset:
     added: dict[str, Any] = {"optax_run": ("run", counterparts)}
     for column, names in columns.items():
         largest = np.full(runs.sizes["run"], np.nan)
-        distances = [_distance(runs[name].values[ours], runs[name].values[theirs]) for name in names if name in runs]
-        largest[ours] = np.max(distances, axis=0)
+        apart = [_apart(runs[name].values[ours], runs[name].values[theirs]) for name in names if name in runs]
+        largest[ours] = np.max([one.reshape(len(ours), -1).max(axis=1) for one in apart], axis=0, initial=0)
+        largest[ours[diverged(runs).values[ours] & diverged(runs).values[theirs]]] = np.nan
         added[column] = ("run", largest)
     return runs.assign(added)
 
 
 def agreement(runs: xr.Dataset) -> pd.DataFrame:
-    """For each optimizer that has runs of both: how many, how many identical, the largest differences."""
+    """How far each optimizer is from its twin in Optax.
+
+    Columns: their labels, pairs of `runs`, pairs that `both_diverged`, pairs `identical` in all that was recorded, and
+    the largest `params_difference` and `loss_difference` of the pairs that did not diverge.
+    """
     ours = runs.isel(run=np.flatnonzero(runs.optax_run.values >= 0))
     table = pd.DataFrame(
         {
@@ -113,6 +119,7 @@ def agreement(runs: xr.Dataset) -> pd.DataFrame:
     groups = table.groupby(["adamlab", "optax"], sort=False)
     return groups.agg(
         runs=("params_difference", "size"),
+        both_diverged=("params_difference", lambda differences: int(differences.isna().sum())),
         identical=("params_difference", lambda differences: int((differences == 0).sum())),
         params_difference=("params_difference", "max"),
         loss_difference=("loss_difference", "max"),
@@ -128,6 +135,7 @@ def difference_by_step(runs: xr.Dataset) -> xr.Dataset:
     rows = {}
     for label in optimizers(runs):
         ours = np.flatnonzero((runs.optimizer.values == label) & (runs.optax_run.values >= 0))
+        ours = ours[~np.isnan(runs.params_difference.values[ours])]
         if len(ours):
             pair = runs[name].values[ours], runs[name].values[runs.optax_run.values[ours]]
             rows[label] = _apart(*pair).reshape(len(ours), runs.sizes["step"], -1).max(axis=(0, 2))
@@ -184,10 +192,6 @@ def _same_settings(call: Call) -> str:
     bound = {name: value for name, value in call.bound().items() if name not in OURS_ONLY}
     numbers = {k: float(v) if type(v) is int else v for k, v in bound.items()}
     return f"{call.name.rpartition('.')[-1]}({sorted((k, str(v)) for k, v in numbers.items())})"
-
-
-def _distance(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    return _apart(ours, theirs).reshape(len(ours), -1).max(axis=1, initial=0)
 
 
 def _apart(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The values that a config gives one argument: a number, a list, a range, or a schedule whose numbers are such again."""
+"""The values that a config gives one argument: a number, a list, a range, or a schedule made of such."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -47,8 +47,7 @@ def read_axis(symbol: str, argument: Argument, value: Any) -> Axis:
 
 
 def _literal(argument: Argument, value: Any) -> Any:
-    finite = not isinstance(value, float) or np.isfinite(value)
-    if isinstance(value, (Symbol, Call, Mapping, list)) or not finite or not argument.accepts(value):
+    if isinstance(value, (Symbol, Call)) or not argument.accepts(value):
         raise ValueError(f"expected {expected(argument)}")
     return float(value) if argument.kind in ("number", "decay") else value
 
@@ -100,7 +99,7 @@ def _schedule(symbol: str, argument: Argument, table: Mapping[str, Any]) -> Axis
     name = table["schedule"]
     if not argument.schedule:
         raise ValueError(f"expected {expected(argument)}; {argument.name} takes no schedule")
-    if name not in SCHEDULES:
+    if not isinstance(name, str) or name not in SCHEDULES:
         raise ValueError(f"there is no schedule {shown(name)}; {nearest(str(name), SCHEDULES)}")
     known, given, values = arguments(SCHEDULES[name]), {}, {}
     for key, value in table.items():
@@ -109,7 +108,7 @@ def _schedule(symbol: str, argument: Argument, table: Mapping[str, Any]) -> Axis
         if key not in known:
             raise ValueError(f"{name} has no argument {key}; {nearest(key, known)}")
         axis = read_axis(f"{symbol}.{key}", known[key], value)
-        if len(axis.forms) > 1:
+        if len(axis.forms) != 1:
             raise ValueError(f"{name}: {key} cannot be swept; give one value")
         given[key] = axis.forms[0]
         values |= axis.values

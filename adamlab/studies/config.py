@@ -127,9 +127,9 @@ class _Strict(BaseModel):
 def _read_seeds(value: Any) -> tuple[int, ...]:
     if type(value) is int and 1 <= value <= 10**6:
         return tuple(range(value))
-    whole = isinstance(value, list) and value and all(type(seed) is int and 0 <= seed < 2**32 for seed in value)
-    if whole and len(set(value)) == len(value):
-        return tuple(value)
+    seeds = value if isinstance(value, list) else []
+    if seeds and all(type(seed) is int and 0 <= seed < 2**32 for seed in seeds) and len(set(seeds)) == len(seeds):
+        return tuple(seeds)
     raise ValueError("expected how many seeds, a whole number ≥ 1, or a list of different seeds ≥ 0")
 
 
@@ -265,7 +265,9 @@ def _output(
 ) -> dict[str, Any] | None:
     problem = table.get("problem")
     if problem is not None and problem not in problems:
-        mistakes.append(Mistake(join(key, "problem"), f"{shown(problem)} is not run; {nearest(str(problem), problems)}"))
+        mistakes.append(
+            Mistake(join(key, "problem"), f"{shown(problem)} is not run; {nearest(str(problem), problems)}")
+        )
     made = _made_by(key, {k: v for k, v in table.items() if k != "problem"}, plots, "kind", mistakes)
     return made and {"kind": made[0], "problem": problem, "options": made[1]}
 
@@ -309,7 +311,9 @@ def _template(key: str, table: Mapping[str, Any], mistakes: list[Mistake]) -> Ca
     text = table[kind]
     try:
         if not isinstance(text, str):
-            raise SpecError(f"expected a text such as {'adamlab.adam' if kind == 'name' else 'adamlab.adam(0.1)'}; got {shown(text)}")
+            raise SpecError(
+                f'expected a text such as "adamlab.{"adam" if kind == "name" else "adam(0.1)"}"; got {shown(text)}'
+            )
         return Call(text, find(text), {}) if kind == "name" else parse(text)
     except SpecError as error:
         mistakes.append(Mistake(join(key, kind), str(error)))

@@ -1,4 +1,4 @@
-"""What is wrong in a config: every mistake by its key, with what was expected, what came, and the nearest valid name."""
+"""What is wrong in a config: each mistake by its key, with what was expected, what came, the nearest valid name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

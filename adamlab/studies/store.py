@@ -1,10 +1,9 @@
 """Results on disk: one zarr store a study, and what it was made with."""
 
 import json
-import os
 import platform
-import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,10 +22,11 @@ class StoreError(InputError):
     """A folder that holds no results, or results that cannot be read."""
 
 
-def attributes(source: Mapping[str, Any]) -> dict[str, Any]:
-    """What a store says of its making: the config, versions, platform, time."""
+def attributes(source: Mapping[str, Any], problems: Iterable[str]) -> dict[str, Any]:
+    """What a store says of its making: the problems in order, the config, versions, platform, time."""
     return {
         "adamlab_format": FORMAT,
+        "problems": list(problems),
         "config": json.dumps(source, sort_keys=True),
         "versions": {package: version(package) for package in PACKAGES},
         "platform": platform.platform(),
@@ -34,18 +34,32 @@ def attributes(source: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def save(tree: xr.DataTree, folder: Path) -> None:
-    """Writes the results; until the last byte is there the folder keeps what it had."""
-    partial = folder / f".{STORE}.{os.getpid()}"
+def make_folder(folder: Path) -> None:
+    """Makes the folder where it is missing.
+
+    Raises:
+        StoreError: it cannot be made, or cannot be written to.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tree.to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
-        shutil.rmtree(folder / STORE, ignore_errors=True)
-        partial.rename(folder / STORE)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise StoreError(f"{folder}: the results cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        raise StoreError(f"{folder}: results cannot be written here: {error.strerror or error}") from error
+
+
+def save(tree: xr.DataTree, folder: Path) -> None:
+    """Writes the results; the folder keeps what it had until all of them are there."""
+    make_folder(folder)
+    with tempfile.TemporaryDirectory(prefix=".adamlab-", dir=folder) as aside:
+        new, old = Path(aside) / "new", Path(aside) / "old"
+        try:
+            tree.to_zarr(new, mode="w", zarr_format=3, consolidated=False)
+            if (folder / STORE).exists():
+                (folder / STORE).rename(old)
+            new.rename(folder / STORE)
+        except OSError as error:
+            raise StoreError(f"{folder}: the results cannot be written: {error.strerror or error}") from error
 
 
 def load(folder: str | Path) -> xr.DataTree:
@@ -67,7 +81,7 @@ def load(folder: str | Path) -> xr.DataTree:
     if tree.attrs.get("adamlab_format") != FORMAT:
         found = tree.attrs.get("adamlab_format", "none")
         raise StoreError(f"{store} is of format {found}; this adamlab reads format {FORMAT}. Run its config anew.")
-    return tree
+    return xr.DataTree(tree.to_dataset(), children={name: tree.children[name] for name in tree.attrs["problems"]})
 
 
 def config_of(tree: xr.DataTree) -> dict[str, Any]:
