@@ -17,9 +17,10 @@ weighted   m̂ moved to x by c / (1 − b^t)         none is needed: m̂ is the 
 its average is the plain mean, c / (1 − b^t) → 1/t, and Adam is Adagrad.
 """
 
+from abc import ABC, abstractmethod
 from collections import namedtuple
 from functools import cache, cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import jax.numpy as jnp
 import optax
@@ -40,135 +41,114 @@ def mix(s: Leaf, x: Leaf, w: Any) -> Leaf:
     return jnp.where(w > 0.5, x - (1 - w) * (x - s), s + w * (x - s))
 
 
-class Arithmetic(Protocol):
+class Arithmetic(ABC):
     """One decay rate b at one step, as a rule sees it; its scalars are formed once and shared by all leaves.
 
-    It is made of its `numbers` and of t, the number of the step from 1, or None for a rule that does not count.
     Two averages at the same rate take two arithmetics: XLA turns x / c into x·(1/c) where c has a single use, so that
     bit identity with Optax takes one correction for each that Optax forms.
+
+    Args:
+        numbers: what `numbers` made of the decay.
+        t: the number of the step, from 1; None for a rule that does not count.
     """
 
-    def __init__(self, numbers: tuple[Any, ...], t: Any): ...
-
-    @staticmethod
-    def numbers(decay: Decay) -> tuple[Any, ...]:
-        """What the step needs to know of the decay, made on the host, ahead of any jit."""
-        ...
-
-    @staticmethod
-    def state_type(state: Any) -> Any:
-        """The NamedTuple that stores a rule's state, field by field in the order of the rule's own `state`."""
-        ...
-
-    def average(self, s: Leaf, x: Leaf, corrected: bool = True) -> tuple[Leaf, Leaf]:
-        """The next state of the moving average of x, and the average, for its bias `corrected` or as it is."""
-        ...
-
-    def lookahead(self, m: Leaf, g: Leaf) -> Leaf:
-        """Nesterov's average: the state m decayed once more and g mixed in, both corrected (Dozat 2016)."""
-        ...
-
-    def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
-        """The next state, and E|x|² − |E x|²; `mean` is the state of E x before, its state after, and its average."""
-        ...
-
-    def shrink(self, s: Leaf) -> Leaf:
-        """b·s."""
-        ...
-
-
-class OptaxArithmetic:
-    """Operand for operand what Optax does."""
-
-    def __init__(self, numbers: tuple[Any, ...], t: Any):
+    def __init__(self, numbers: tuple[Any, Any], t: Any):
         self.b, self.c = numbers
         self.t = t
 
     @staticmethod
-    def numbers(decay: Decay) -> tuple[Any, ...]:
-        """B, and 1 − b in double, which for 0.999 is not the double nearest to 0.001."""
-        return decay.rate, 1 - decay.rate
+    @abstractmethod
+    def numbers(decay: Decay) -> tuple[Any, Any]:
+        """b and 1 − b as the step needs them, formed on the host, ahead of any jit."""
 
     @staticmethod
     def state_type(state: Any) -> Any:
-        """Optax's own."""
+        """The NamedTuple that stores a rule's state, field by field in the order of the rule's own."""
         return state
 
-    @cached_property
-    def correction(self):
+    @abstractmethod
+    def one_minus_power(self, t: Any) -> Array:
         """1 − b^t, in the default float."""
-        return 1 - self.b**self.t
+
+    @abstractmethod
+    def blend(self, s: Leaf, x: Leaf) -> Leaf:
+        """b·s + (1 − b)·x."""
+
+    @abstractmethod
+    def shrink(self, s: Leaf) -> Leaf:
+        """b·s."""
 
     @cached_property
-    def next_correction(self):
+    def correction(self) -> Array:
+        """1 − b^t."""
+        return self.one_minus_power(self.t)
+
+    @cached_property
+    def next_correction(self) -> Array:
         """1 − b^(t+1)."""
-        return 1 - self.b ** optax.safe_increment(self.t)
+        return self.one_minus_power(optax.safe_increment(self.t))
 
     def average(self, s: Leaf, x: Leaf, corrected: bool = True) -> tuple[Leaf, Leaf]:
-        """`optax.tree.update_moment`, and `optax.tree.bias_correction`."""
-        m = self.c * x + self.b * s
+        """The next state of the moving average of x, and the average itself, for its bias `corrected` or not."""
+        m = self.blend(s, x)
         return m, m / self.correction.astype(m.dtype) if corrected else m
 
     def lookahead(self, m: Leaf, g: Leaf) -> Leaf:
-        """`optax.scale_by_adam(nesterov=True)`."""
+        """Nesterov's average: the state m decayed once more and g mixed in, both corrected (Dozat 2016)."""
         m_next = m / self.next_correction.astype(m.dtype)
-        return self.b * m_next + self.c * (g / self.correction.astype(g.dtype))
+        return self.shrink(m_next) + self.c * (g / self.correction.astype(g.dtype))
 
     def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
-        """V − |m|², which rounding can make negative."""
+        """The next state, and E|x|² − |E x|²; `mean` is the state of E x before, its state after, and its average."""
         v, v_hat = self.average(s, abs_sq(x), corrected)
         return v, v_hat - abs_sq(mean[-1])
+
+
+class OptaxArithmetic(Arithmetic):
+    """Operand for operand what Optax does; its centered variance can come out negative."""
+
+    @staticmethod
+    def numbers(decay: Decay) -> tuple[Any, Any]:
+        """b, and 1 − b in binary, which for 0.999 is not the double nearest to 0.001."""
+        return decay.rate, 1 - decay.rate
+
+    def one_minus_power(self, t: Any) -> Array:
+        """As `optax.tree.bias_correction` has it."""
+        return 1 - self.b**t
+
+    def blend(self, s: Leaf, x: Leaf) -> Leaf:
+        """As `optax.tree.update_moment` has it."""
+        return self.c * x + self.b * s
 
     def shrink(self, s: Leaf) -> Leaf:
         """b·s."""
         return self.b * s
 
 
-class AccurateArithmetic:
-    """Average and correction from c = 1 − b, which is formed in double before it is ever rounded."""
-
-    def __init__(self, numbers: tuple[Any, ...], t: Any):
-        (self.c,) = numbers
-        self.t = t
+class AccurateArithmetic(Arithmetic):
+    """Everything from c = 1 − b, which is formed in double before it is ever rounded; b itself is not used."""
 
     @staticmethod
-    def numbers(decay: Decay) -> tuple[Any, ...]:
-        """1 − b."""
-        return (decay.complement,)
+    def numbers(decay: Decay) -> tuple[Any, Any]:
+        """No b, and 1 − b in decimal."""
+        return None, decay.complement
 
-    @staticmethod
-    def state_type(state: Any) -> Any:
-        """Optax's own: the state has the same meaning, so that either can go on from the other's."""
-        return state
+    def one_minus_power(self, t: Any) -> Array:
+        """−expm1(t·log1p(−c)), without cancellation: 0 at c = 0 and 1 at c = 1."""
+        return -jnp.expm1(t.astype(jnp.result_type(float)) * jnp.log1p(-self.c))
 
-    @cached_property
-    def correction(self):
-        """1 − b^t, in the default float."""
-        return _one_minus_power(self.c, self.t)
-
-    @cached_property
-    def next_correction(self):
-        """1 − b^(t+1)."""
-        return _one_minus_power(self.c, optax.safe_increment(self.t))
-
-    def average(self, s: Leaf, x: Leaf, corrected: bool = True) -> tuple[Leaf, Leaf]:
-        """The average moved to x by the share c."""
-        m = mix(s, x, self.c)
-        return m, m / _like(self.correction, m) if corrected else m
-
-    def lookahead(self, m: Leaf, g: Leaf) -> Leaf:
-        """The formula of `OptaxArithmetic.lookahead` with the accurate corrections."""
-        m_next = m / _like(self.next_correction, m)
-        return self.shrink(m_next) + self.c * (g / _like(self.correction, g))
-
-    def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
-        """V − |m|², held at 0 where rounding would make it negative."""
-        v, v_hat = self.average(s, abs_sq(x), corrected)
-        return v, jnp.maximum(v_hat - abs_sq(mean[-1]), 0)
+    def blend(self, s: Leaf, x: Leaf) -> Leaf:
+        """s moved to x by the share c."""
+        return mix(s, x, self.c)
 
     def shrink(self, s: Leaf) -> Leaf:
-        """S − c·s."""
+        """s − c·s."""
         return s - self.c * s
+
+    def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
+        """Held at 0 where rounding would make it negative."""
+        v, variance = super().variance(s, x, mean, corrected)
+        return v, jnp.maximum(variance, 0)
 
 
 class WeightedArithmetic(AccurateArithmetic):
@@ -183,28 +163,32 @@ class WeightedArithmetic(AccurateArithmetic):
         return _weighted_state(state)
 
     @cached_property
-    def weight(self):
+    def weight(self) -> Array:
         """w_t."""
-        return _weight(self.c, self.t, self.correction)
+        return self._weight(self.t, self.correction)
 
     @cached_property
-    def next_weight(self):
+    def next_weight(self) -> Array:
         """w_(t+1)."""
-        return _weight(self.c, optax.safe_increment(self.t), self.next_correction)
+        return self._weight(optax.safe_increment(self.t), self.next_correction)
+
+    def _weight(self, t: Any, correction: Array) -> Array:
+        return jnp.where(self.c == 0, 1 / t.astype(correction.dtype), self.c / jnp.where(self.c == 0, 1, correction))
 
     def average(self, s: Leaf, x: Leaf, corrected: bool = True) -> tuple[Leaf, Leaf]:
-        """The mean moved to x by its weight."""
-        m = mix(s, x, _like(self.weight, s) if corrected else self.c)
+        """The mean moved to x by its weight, as state and as average."""
+        m = mix(s, x, self.weight.astype(s.real.dtype)) if corrected else self.blend(s, x)
         return m, m
 
     def lookahead(self, m: Leaf, g: Leaf) -> Leaf:
         """(1 − w_(t+1))·m̂ + w_t·g, which is the same: b·(1 − b^t) / (1 − b^(t+1)) = 1 − w_(t+1)."""
-        return (1 - _like(self.next_weight, m)) * m + _like(self.weight, g) * g
+        return (1 - self.next_weight.astype(m.real.dtype)) * m + self.weight.astype(g.real.dtype) * g
 
     def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
-        """The variance's own recursion, (1 − w)·(s + w·|x − m_(t−1)|²), which no rounding can make negative."""
-        w = _like(self.weight, s) if corrected else self.c
-        v = (1 - w) * (s + w * abs_sq(x - mean[0]))
+        """By its own recursion, (1 − w)·(s + w·|x − m_(t−1)|²), which no rounding can make negative."""
+        w = self.weight.astype(s.dtype) if corrected else self.c
+        spread = s + w * abs_sq(x - mean[0])
+        v = spread - w * spread
         return v, v
 
 
@@ -213,19 +197,6 @@ ARITHMETICS: dict[str, type[Arithmetic]] = {
     "accurate": AccurateArithmetic,
     "weighted": WeightedArithmetic,
 }
-
-
-def _one_minus_power(c: Any, t: Any) -> Array:
-    """1 − (1 − c)^t without the cancellation, 0 at c = 0 and 1 at c = 1."""
-    return -jnp.expm1(t.astype(jnp.result_type(float)) * jnp.log1p(-c))
-
-
-def _weight(c: Any, t: Any, correction: Array) -> Array:
-    return jnp.where(c == 0, 1 / t.astype(correction.dtype), c / jnp.where(c == 0, 1, correction))
-
-
-def _like(scalar: Array, leaf: Array) -> Array:
-    return scalar.astype(leaf.real.dtype)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import xarray as xr
@@ -22,40 +22,20 @@ FORMATS = ("png", "svg")
 DEFAULT_OUTPUTS = ("trajectories", "curves")
 
 
-class Listener(Protocol):
-    """Who is told how a run gets on."""
+class Listener:
+    """Who is told how a run gets on; this one keeps it to itself."""
 
     def begin(self, runs: int, steps: int) -> None:
-        """The number of runs, and of steps in each."""
-        ...
+        """So many runs of so many steps are to be done."""
 
     def working_on(self, what: str) -> None:
         """What comes next."""
-        ...
 
     def advance(self, runs: int) -> None:
-        """So many runs are done."""
-        ...
+        """So many more runs are done."""
 
     def note(self, text: str) -> None:
-        """Something the reader should know."""
-        ...
-
-
-class Silence:
-    """A listener that says nothing."""
-
-    def begin(self, runs: int, steps: int) -> None:
-        """Nothing."""
-
-    def working_on(self, what: str) -> None:
-        """Nothing."""
-
-    def advance(self, runs: int) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
+        """Something that the reader should know."""
 
 
 def run(
@@ -85,7 +65,7 @@ def run(
 
     >>> results = run("experiments/quickstart.toml", out="results/quickstart")  # doctest: +SKIP
     """
-    listener = listener or Silence()
+    listener = listener or Listener()
     data = read_config(config, overrides)
     where = "the config" if isinstance(config, Mapping) else str(config)
     study = load_study(data, PLOTS, where)

@@ -9,7 +9,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -212,7 +212,7 @@ def find(name: str) -> Callable[..., Any]:
     raise SpecError(f'there is no optimizer "{name}"; {remedy}')
 
 
-def nearest(name: str, valid: typing.Iterable[str]) -> str:
+def nearest(name: str, valid: Iterable[str]) -> str:
     """The words that point from a wrong name to the right one, or to all there are."""
     valid = list(valid)
     close = get_close_matches(name, valid, n=1, cutoff=0.5)

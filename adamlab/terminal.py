@@ -18,7 +18,7 @@ from adamlab.errors import InputError
 from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.problems import PROBLEMS
 from adamlab.report import number, rows
-from adamlab.running import draw
+from adamlab.running import Listener, draw
 from adamlab.running import run as run_config
 from adamlab.specs import arguments, nearest, optimizers
 from adamlab.studies.analysis import agreement, standings
@@ -87,7 +87,7 @@ def show_problem(console: Console, name: str, runs: xr.Dataset) -> None:
         console.print(_table(f"{name}: largest difference from Optax at the same settings", shown))
 
 
-class Lines(AbstractContextManager):
+class Lines(Listener, AbstractContextManager):
     """Progress as plain lines, for output that is no terminal."""
 
     def __init__(self, console: Console):

@@ -18,7 +18,7 @@ def function_problem(
     function: Callable[[Point], Value],
     start: Sequence[float],
     *,
-    spread: float,
+    spread: int | float,
     minima: Sequence[Sequence[float]],
     domain: Sequence[tuple[float, float]],
     source: str,
@@ -50,7 +50,7 @@ def function_problem(
     )
 
 
-def rosenbrock(dim: int = 2, spread: float = 0.1) -> Problem:
+def rosenbrock(dim: int = 2, spread: int | float = 0.1) -> Problem:
     """Σ 100·(w_(i+1) − w_i²)² + (1 − w_i)²: a curved valley, easy to enter, hard to follow. Minimum 0 at (1, …, 1)."""
     _require("dim", dim, 2)
 
@@ -68,7 +68,7 @@ def rosenbrock(dim: int = 2, spread: float = 0.1) -> Problem:
     )
 
 
-def beale(spread: float = 0.1) -> Problem:
+def beale(spread: int | float = 0.1) -> Problem:
     """Flat, with sharp corners: Σ_i (c_i − x·(1 − y^i))² for c = 1.5, 2.25, 2.625. Minimum 0 at (3, 0.5)."""
 
     def function(w: Point) -> Value:
@@ -86,7 +86,7 @@ def beale(spread: float = 0.1) -> Problem:
     )
 
 
-def himmelblau(spread: float = 0.1) -> Problem:
+def himmelblau(spread: int | float = 0.1) -> Problem:
     """(x² + y − 11)² + (x + y² − 7)²: four minima, all of value 0."""
 
     def function(w: Point) -> Value:
@@ -109,7 +109,7 @@ def himmelblau(spread: float = 0.1) -> Problem:
     )
 
 
-def rastrigin(dim: int = 2, spread: float = 0.1) -> Problem:
+def rastrigin(dim: int = 2, spread: int | float = 0.1) -> Problem:
     """10·dim + Σ w_i² − 10·cos(2πw_i): a bowl with a local minimum near every whole point. Minimum 0 at 0."""
     _require("dim", dim, 1)
 
@@ -127,7 +127,7 @@ def rastrigin(dim: int = 2, spread: float = 0.1) -> Problem:
     )
 
 
-def quadratic(condition: float = 100.0, dim: int = 2, spread: float = 0.1) -> Problem:
+def quadratic(condition: int | float = 100.0, dim: int = 2, spread: int | float = 0.1) -> Problem:
     """½·Σ λ_i·w_i², with curvatures λ from 1 to the condition number in equal ratios. Minimum 0 at 0."""
     _require("dim", dim, 2)
     _require("condition", condition, 1)
@@ -147,6 +147,6 @@ def quadratic(condition: float = 100.0, dim: int = 2, spread: float = 0.1) -> Pr
     )
 
 
-def _require(name: str, value: float, least: float):
+def _require(name: str, value: int | float, least: int):
     if value < least:
         raise ValueError(f"{name} must be at least {least}, not {value}.")

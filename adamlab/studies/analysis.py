@@ -74,7 +74,8 @@ def sensitivity_to(runs: xr.Dataset, optimizer: str, setting: str) -> xr.Dataset
     mine = runs.isel(run=np.flatnonzero(runs.optimizer.values == optimizer))
     values = np.unique(mine[setting].values[np.isfinite(mine[setting].values)])
     chosen = [best_setting(mine.isel(run=np.flatnonzero(mine[setting].values == value)), optimizer) for value in values]
-    rows = np.array([final_loss(best).values for best in chosen]).reshape(len(values), -1)
+    seeds = len(np.unique(runs.seed))
+    rows = np.array([final_loss(best).values for best in chosen]).reshape(-1, seeds)
     return xr.Dataset({"final_loss": ((setting, "seed"), np.where(np.isfinite(rows), rows, np.nan))}, {setting: values})
 
 
@@ -95,7 +96,7 @@ def with_agreement(runs: xr.Dataset) -> xr.Dataset:
     for column, names in columns.items():
         largest = np.full(runs.sizes["run"], np.nan)
         apart = [_apart(runs[name].values[ours], runs[name].values[theirs]) for name in names if name in runs]
-        largest[ours] = np.max([one.reshape(len(ours), -1).max(axis=1) for one in apart], axis=0, initial=0)
+        largest[ours] = np.max([one.max(axis=tuple(range(1, one.ndim))) for one in apart], axis=0)
         largest[ours[diverged(runs).values[ours] & diverged(runs).values[theirs]]] = np.nan
         added[column] = ("run", largest)
     return runs.assign(added)
@@ -140,7 +141,7 @@ def difference_by_step(runs: xr.Dataset) -> xr.Dataset:
             pair = runs[name].values[ours], runs[name].values[runs.optax_run.values[ours]]
             rows[label] = _apart(*pair).reshape(len(ours), runs.sizes["step"], -1).max(axis=(0, 2))
     return xr.Dataset(
-        {"difference": (("optimizer", "step"), np.array(list(rows.values())).reshape(len(rows), -1))},
+        {"difference": (("optimizer", "step"), np.array(list(rows.values())).reshape(-1, runs.sizes["step"]))},
         {"optimizer": list(rows), "step": runs.step},
         {"of": "largest difference in a parameter" if name == "params" else "largest difference in the loss"},
     )

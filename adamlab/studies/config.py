@@ -208,7 +208,7 @@ def _read_arguments(
         for name, argument in known.items()
     }
     read = _validate(create_model("Table", __base__=_Strict, **fields), table, key, mistakes)
-    return {} if read is None else {name: getattr(read, name) for name in read.model_fields_set}
+    return {} if read is None else {name: getattr(read, name) for name in table}
 
 
 def _made_by(

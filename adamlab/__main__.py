@@ -1,0 +1,5 @@
+"""`python -m adamlab` is `adamlab`."""
+
+from adamlab.cli import main
+
+main()

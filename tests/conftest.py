@@ -1,0 +1,58 @@
+"""Strict settings for every test: ranks are never promoted, warnings are errors, random numbers have fixed seeds."""
+
+from typing import Any
+
+import hypothesis
+import jax
+import numpy as np
+import pytest
+
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("fixed")
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    """Both widths of float; 64-bit types are on only where they are asked for."""
+    with jax.enable_x64(request.param == "float64"):
+        yield request.param
+
+
+@pytest.fixture
+def x64():
+    """64-bit types on."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def strict_promotion():
+    """No implicit promotion between types; for our own code, since Optax itself raises under it."""
+    with jax.numpy_dtype_promotion("strict"):
+        yield
+
+
+@pytest.fixture
+def rng():
+    """Random numbers, the same in every run of the suite."""
+    return np.random.default_rng(20150507)
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    """A small study of two problems, with optimizers of both libraries, swept and not."""
+    return {
+        "name": "small",
+        "steps": 25,
+        "seeds": 2,
+        "dtype": "float64",
+        "record": {"every": 10, "what": ["loss", "params", "test_accuracy"]},
+        "problem": [{"name": "rosenbrock"}, {"name": "digits_softmax", "batch_size": 8}],
+        "optimizer": [
+            {"name": "adamlab.adam", "learning_rate": [0.01, 0.1], "b2": [0.9, 0.99]},
+            {"spec": "optax.adam(lr, b2=decay)", "label": "optax.adam", "lr": [0.01, 0.1], "decay": [0.9, 0.99]},
+            {"name": "adamlab.sgd", "learning_rate": {"schedule": "inverse_sqrt", "init": 0.001}, "momentum": 0.9},
+        ],
+    }

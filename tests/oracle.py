@@ -1,0 +1,72 @@
+"""The rules once more, in 50-digit arithmetic, straight from their papers; shares no code with adamlab.
+
+Gradients are exactly the floats that the optimizer sees, hyper-parameters are read as decimals: 0.999 is 999/1000.
+Each function gives the list of updates for the gradients of one coordinate.
+"""
+
+from mpmath import mp, mpf, sqrt
+
+mp.dps = 50
+
+
+def number(value) -> mpf:
+    """A hyper-parameter as the decimal it was written as."""
+    return mpf(repr(float(value)))
+
+
+def sgd(gradients, learning_rate, momentum=None, nesterov=False):
+    """Sutskever et al. 2013 in the form of all frameworks: m = g + μm; u = −ηm, or −η(g + μm)."""
+    eta, mu, m, updates = number(learning_rate), number(momentum or 0), mpf(0), []
+    for g in map(mpf, gradients):
+        m = g + mu * m
+        updates.append(-eta * (g + mu * m if nesterov else m))
+    return updates
+
+
+def adagrad(gradients, learning_rate, initial_accumulator_value=0.1, eps=1e-7):
+    """Duchi et al. 2011 with ε inside the root: u = −η·g / √(G₀ + Σg² + ε), 0 while the sum is 0."""
+    eta, total, updates = number(learning_rate), number(initial_accumulator_value), []
+    for g in map(mpf, gradients):
+        total += g**2
+        updates.append(-eta * g / sqrt(total + number(eps)) if total > 0 else mpf(0))
+    return updates
+
+
+def rmsprop(
+    gradients,
+    learning_rate,
+    decay=0.9,
+    eps=1e-8,
+    initial_scale=0.0,
+    eps_in_sqrt=True,
+    centered=False,
+    momentum=None,
+    nesterov=False,
+    bias_correction=False,
+):
+    """Tieleman & Hinton 2012; centered: Graves 2013; the learning rate ahead of the momentum, as in Optax."""
+    eta, rho, eps, mu = number(learning_rate), number(decay), number(eps), number(momentum or 0)
+    m, v, trace, updates = mpf(0), number(initial_scale), mpf(0), []
+    for t, g in enumerate(map(mpf, gradients), start=1):
+        m = rho * m + (1 - rho) * g
+        v = rho * v + (1 - rho) * g**2
+        unbias = 1 - rho**t if bias_correction else mpf(1)
+        scale = v / unbias - ((m / unbias) ** 2 if centered else 0)
+        u = -eta * g / (sqrt(scale + eps) if eps_in_sqrt else sqrt(scale) + eps)
+        trace = u + mu * trace
+        updates.append(u + mu * trace if nesterov else trace)
+    return updates
+
+
+def adam(gradients, learning_rate, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, nesterov=False):
+    """Kingma & Ba 2015, Algorithm 1; nesterov: Dozat 2016, Algorithm 2 without the β₂ on v̂."""
+    eta, beta1, beta2, eps, eps_root = map(number, (learning_rate, b1, b2, eps, eps_root))
+    m, v, updates = mpf(0), mpf(0), []
+    for t, g in enumerate(map(mpf, gradients), start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat = m / (1 - beta1**t)
+        if nesterov:
+            m_hat = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * g / (1 - beta1**t)
+        updates.append(-eta * m_hat / (sqrt(v / (1 - beta2**t) + eps_root) + eps))
+    return updates

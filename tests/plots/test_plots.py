@@ -1,0 +1,125 @@
+"""Pictures show what they say: lines are counted and compared with the dataset."""
+
+import numpy as np
+import pytest
+
+import adamlab as al
+from adamlab.plots import PLOTS, NothingToDrawError
+from adamlab.running import draw
+from adamlab.studies.analysis import best_setting
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return al.run(
+        {
+            "name": "plots",
+            "steps": 30,
+            "seeds": 3,
+            "record": {"every": 5, "what": ["loss", "params", "test_accuracy"]},
+            "problem": [{"name": "beale"}, {"name": "digits_softmax", "batch_size": 4}],
+            "optimizer": [
+                {"name": f"{library}.adam", "learning_rate": [0.01, 0.1]} for library in ("adamlab", "optax")
+            ],
+        }
+    )
+
+
+@pytest.fixture
+def runs(tree):
+    return tree["beale"].to_dataset()
+
+
+def lines(figure):
+    """The drawn lines by their labels in the legend."""
+    (axes,) = figure.axes
+    return {line.get_label(): line for line in axes.get_lines() if not str(line.get_label()).startswith("_")}
+
+
+def test_trajectories_show_each_path_start_and_minimum(runs):
+    drawn = lines(al.plots.trajectories(runs))
+    assert list(drawn) == ["adamlab.adam, learning_rate 0.1", "optax.adam, learning_rate 0.1", "start", "minimum"]
+    best = best_setting(runs, "adamlab.adam").isel(run=0)
+    np.testing.assert_array_equal(drawn["adamlab.adam, learning_rate 0.1"].get_xydata(), best.params)
+    np.testing.assert_array_equal(drawn["start"].get_xydata(), best.params[:1])
+    np.testing.assert_array_equal(drawn["minimum"].get_xydata(), [[3.0, 0.5]])
+
+
+def test_trajectories_end_where_the_run_ends(runs):
+    (axes,) = al.plots.trajectories(runs).axes
+    ends = [line.get_xydata()[0] for line in axes.get_lines() if line.get_marker() == "o"]
+    expected = [best_setting(runs, name).params.values[0, -1] for name in ("adamlab.adam", "optax.adam")]
+    np.testing.assert_array_equal(ends, expected)
+
+
+def test_curves_show_the_median_in_a_band_over_seeds(tree):
+    runs = tree["digits_softmax"].to_dataset()
+    figure = al.plots.curves(runs, what="test_accuracy")
+    (axes,) = figure.axes
+    best = best_setting(runs, "optax.adam").test_accuracy.values
+    (line,) = [line for label, line in lines(figure).items() if label.startswith("optax")]
+    np.testing.assert_allclose(line.get_ydata(), np.median(best, axis=0))
+    band = axes.collections[1].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == pytest.approx((best.min(), best.max()))
+    assert axes.get_ylabel() == "test_accuracy (median and range of 3 seeds)"
+
+
+def test_sensitivity_shows_the_final_loss_over_the_setting(runs):
+    figure = al.plots.sensitivity(runs)
+    line = lines(figure)["adamlab.adam"]
+    np.testing.assert_array_equal(line.get_xdata(), [0.01, 0.1])
+    finals = runs.loss.values[:6, -1].reshape(2, 3)
+    np.testing.assert_allclose(line.get_ydata(), np.median(finals, axis=1))
+    assert figure.axes[0].get_xscale() == "log"
+
+
+def test_agreement_shows_the_largest_difference(runs):
+    line = lines(al.plots.agreement(runs))["adamlab.adam"]
+    difference = np.abs(runs.params.values[:6] - runs.params.values[6:]).max(axis=(0, 2))
+    np.testing.assert_array_equal(line.get_ydata(), np.where(difference > 0, difference, np.nan))
+
+
+def test_twins_share_a_colour(runs):
+    drawn = lines(al.plots.curves(runs))
+    ours, theirs = drawn.values()
+    assert ours.get_color() == theirs.get_color()
+    assert (ours.is_dashed(), theirs.is_dashed()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind", "options", "message"),
+    [
+        ("digits_softmax", "trajectories", {}, "a problem of two parameters"),
+        ("beale", "curves", {"what": "test_accuracy"}, "no test_accuracy was recorded over steps; there is loss"),
+        ("beale", "curves", {"what": "params"}, "no params was recorded over steps"),
+        ("beale", "sensitivity", {"setting": "b2"}, "no optimizer has more than one b2"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(tree, problem, kind, options, message):
+    with pytest.raises(NothingToDrawError, match=message):
+        PLOTS[kind](tree[problem].to_dataset(), **options)
+
+
+def test_agreement_without_a_pair_is_told(runs):
+    with pytest.raises(NothingToDrawError, match=r"no adamlab\.X and optax\.X at the same settings"):
+        al.plots.agreement(runs.assign(optax_run=("run", np.full(12, -1))))
+
+
+def test_files_are_the_same_each_time(tree, tmp_path):
+    for name in ("one", "two"):
+        draw(tree, "beale", "trajectories", [tmp_path / f"{name}.svg", tmp_path / f"{name}.png"])
+    for end in ("svg", "png"):
+        assert (tmp_path / f"one.{end}").read_bytes() == (tmp_path / f"two.{end}").read_bytes()
+
+
+def test_a_path_that_diverges_is_drawn_as_far_as_it_goes():
+    config = {
+        "name": "wild",
+        "steps": 20,
+        "problem": [{"name": "rosenbrock"}],
+        "optimizer": [{"name": "adamlab.sgd", "learning_rate": 1.0}],
+    }
+    runs = al.run(config)["rosenbrock"].to_dataset()
+    assert bool((runs.diverged_at > 0).all())
+    for plot in (al.plots.trajectories, al.plots.curves):
+        plot(runs).savefig("/dev/null", format="png")

@@ -1,0 +1,118 @@
+"""Every optimizer against its paper in 50 digits: every option and arithmetic, on gradients that break symmetries."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from mpmath import mpf
+
+import adamlab as al
+from tests import oracle
+from tests.gradients import families
+
+STEPS = 60
+
+CASES = [
+    ("sgd", {"learning_rate": 0.1}),
+    ("sgd", {"learning_rate": 0.1, "momentum": 0.9}),
+    ("sgd", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("adagrad", {"learning_rate": 0.1}),
+    ("adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.0, "eps": 0.0}),
+    ("rmsprop", {"learning_rate": 0.1}),
+    ("rmsprop", {"learning_rate": 0.1, "decay": 0.99, "eps": 1e-3, "eps_in_sqrt": False}),
+    ("rmsprop", {"learning_rate": 0.1, "initial_scale": 1.0, "momentum": 0.9}),
+    ("rmsprop", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "bias_correction": True}),
+    ("adam", {"learning_rate": 0.1}),
+    ("adam", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 1e-3}),
+    ("adam", {"learning_rate": 0.1, "b1": 0.0, "eps_root": 1e-4}),
+    ("adam", {"learning_rate": 0.1, "nesterov": True}),
+]
+
+
+def run(transform, gradients: np.ndarray) -> np.ndarray:
+    """The updates (steps, columns) of gradients (steps, columns)."""
+
+    def step(state, g):
+        u, state = transform.update(g, state)
+        return state, u
+
+    _, updates = jax.jit(lambda gs: jax.lax.scan(step, transform.init(gs[0]), gs))(jnp.asarray(gradients))
+    return np.asarray(updates)
+
+
+def assert_close(updates: np.ndarray, exact: list[mpf], family: str):
+    # A few hundred roundings of 2⁻⁵³, for sums of 60 terms that partly cancel; any other formula is off by > 1e-9.
+    errors = [abs(float(mpf(float(u)) - e)) for u, e in zip(updates, exact, strict=True)]
+    assert max(errors) <= 1e-12 * max(abs(float(e)) for e in exact), family
+
+
+@pytest.mark.parametrize("arithmetic", ["optax", "accurate", "weighted"])
+@pytest.mark.parametrize(("name", "hyper"), CASES)
+def test_updates_are_those_of_the_paper(x64, rng, name, hyper, arithmetic):
+    gradients = families(rng, STEPS)
+    updates = run(getattr(al, name)(**hyper, arithmetic=arithmetic), np.stack(list(gradients.values()), axis=1))
+    for column, (family, gs) in enumerate(gradients.items()):
+        assert_close(updates[:, column], getattr(oracle, name)(gs, **hyper), family)
+
+
+@pytest.mark.parametrize("arithmetic", ["optax", "accurate", "weighted"])
+@pytest.mark.parametrize("bias_correction", [False, True])
+def test_centered_rmsprop_is_that_of_the_paper(x64, rng, bias_correction, arithmetic):
+    hyper = {"learning_rate": 0.1, "centered": True, "eps": 1e-2, "bias_correction": bias_correction}
+    gradients = families(rng, STEPS)
+    for family in ("constant", "normal", "heavy_tailed", "with_zeros"):  # where v − m² is no smaller than ε
+        updates = run(al.rmsprop(**hyper, arithmetic=arithmetic), gradients[family][:, None])[:, 0]
+        assert_close(updates, oracle.rmsprop(gradients[family], **hyper), family)
+
+
+@pytest.mark.parametrize("family", ["constant", "normal", "heavy_tailed", "spiked"])
+def test_accurate_adam_is_within_five_ulp_in_float32(rng, family):
+    gradients = families(rng, 2000)[family].astype(np.float32)
+    errors = {}
+    for arithmetic in ("accurate", "optax"):
+        updates = run(al.adam(1e-3, arithmetic=arithmetic), gradients[:, None])[:, 0]
+        exact = oracle.adam(gradients.tolist(), 1e-3)
+        ulp = np.spacing(np.array(exact, np.float32))
+        errors[arithmetic] = np.median(
+            [abs(float(mpf(float(u)) - e)) for u, e in zip(updates, exact, strict=True)] / np.abs(ulp)
+        )
+    assert errors["accurate"] <= 5
+    assert errors["optax"] >= 20  # what there is to be gained
+
+
+def test_weighted_adam_is_adagrad_at_b2_of_one(x64, rng):
+    gradients = np.stack([rng.normal(size=1000), 1e-3 * rng.standard_t(2, size=1000)], axis=1)
+    inverse_sqrt = al.schedules.inverse_sqrt(0.1)
+    hyper = {"b1": 0.0, "eps": 0.0, "arithmetic": "weighted"}
+    adagrad = run(al.adagrad(0.1, initial_accumulator_value=0.0, eps=0.0), gradients)
+    limit = run(al.adam(inverse_sqrt, b2=1.0, **hyper), gradients)
+    np.testing.assert_allclose(limit, adagrad, rtol=2e-15 * 20)
+    for complement in (1e-3, 1e-6, 1e-9):
+        near = run(al.adam(inverse_sqrt, b2=al.Decay(complement=complement), **hyper), gradients)
+        gap = np.abs(near / adagrad - 1).max()
+        # First order in 1 − β₂: at most (t − 1)/4 of it, and not much less.
+        assert 0.05 * complement * 999 / 4 < gap < complement * 999 / 4
+
+
+def test_centered_rmsprop_never_turns_negative_in_float32():
+    gradients = np.full((2000, 1), 0.7, np.float32)
+    hyper = {"learning_rate": 0.1, "decay": 0.99, "centered": True}
+    assert np.isnan(run(al.rmsprop(**hyper, arithmetic="optax"), gradients)).any()
+    exact = np.array([float(u) for u in oracle.rmsprop(gradients[:, 0].tolist(), **hyper)])
+    for arithmetic in ("accurate", "weighted"):
+        updates = run(al.rmsprop(**hyper, arithmetic=arithmetic), gradients)[:, 0]
+        assert np.isfinite(updates).all()
+    # Weighted: the variance stays accurate, with some four roundings of 2⁻²⁴ in each of 2000 steps.
+    np.testing.assert_allclose(updates, exact, rtol=2000 * 4 * 2.0**-24)
+
+
+def test_weighted_arithmetic_refuses_an_initial_scale_under_bias_correction():
+    with pytest.raises(ValueError, match=r"initial_scale must be 0, not 1\.0"):
+        al.rmsprop(0.1, initial_scale=1.0, bias_correction=True, arithmetic="weighted")
+    with pytest.raises(ValueError, match="initial_scale must be 0"):
+        al.scale_by_stddev(initial_scale=1.0, bias_correction=True, arithmetic="weighted")
+
+
+def test_unknown_arithmetic_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match="one of 'optax', 'accurate', 'weighted', not 'exact'"):
+        al.adam(0.1, arithmetic="exact")

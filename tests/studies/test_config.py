@@ -1,0 +1,213 @@
+"""Configs: what they become, and how every mistake in them is told."""
+
+import copy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adamlab.plots import PLOTS
+from adamlab.studies.config import load_study, override, read_config
+from adamlab.studies.mistakes import ConfigError
+
+
+def mistakes(data, plots=PLOTS) -> dict[str, str]:
+    with pytest.raises(ConfigError) as error:
+        load_study(data, plots)
+    return {mistake.key: mistake.message for mistake in error.value.mistakes}
+
+
+def changed(config, **keys):
+    return copy.deepcopy(config) | keys
+
+
+def test_a_config_becomes_settings(config):
+    study = load_study(config, PLOTS)
+    assert study.seeds == (0, 1)
+    assert [p.name for p in study.problems] == ["rosenbrock", "digits_softmax"]
+    adam, theirs, sgd = study.optimizers
+    assert [str(call) for call in adam.calls()] == [
+        f"adamlab.adam(learning_rate={rate}, b2={b2})" for rate in (0.01, 0.1) for b2 in (0.9, 0.99)
+    ]
+    assert str(theirs.template) == "optax.adam(learning_rate=lr, b2=decay)"
+    assert [str(call) for call in sgd.calls()] == ["adamlab.sgd(learning_rate=inverse_sqrt(init=0.001), momentum=0.9)"]
+
+
+def test_ranges_flags_and_schedules_are_swept(config):
+    config["optimizer"] = [
+        {"name": "adamlab.rmsprop", "learning_rate": {"log": [1e-3, 0.1, 3]}, "centered": [True, False]},
+        {"name": "optax.sgd", "learning_rate": {"schedule": "cosine", "init": {"linear": [0.1, 0.3, 3]}, "steps": 9}},
+    ]
+    centered, plain, sgd = load_study(config, PLOTS).optimizers
+    assert centered.axes == plain.axes == {"learning_rate": (0.001, 0.01, 0.1)}
+    assert (centered.label, plain.label) == ("adamlab.rmsprop (centered=true)", "adamlab.rmsprop (centered=false)")
+    assert sgd.axes == {"learning_rate.init": (0.1, 0.2, 0.3)}
+
+
+def test_one_problem_can_stand_twice_under_labels(config):
+    config["problem"] = [{"name": "rosenbrock"}, {"name": "rosenbrock", "dim": 5, "label": "rosenbrock_5"}]
+    config["record"] = {}
+    assert [p.name for p in load_study(config, PLOTS).problems] == ["rosenbrock", "rosenbrock_5"]
+
+
+BROKEN = {
+    "unknown key": ({"stepz": 3}, "stepz", 'did you mean "steps"?'),
+    "wrong type": ({"steps": "many"}, "steps", "valid integer; got 'many'"),
+    "boolean for a number": ({"steps": True}, "steps", "valid integer; got true"),
+    "out of range": ({"steps": 0}, "steps", "greater than or equal to 1; got 0"),
+    "no seeds": ({"seeds": []}, "seeds", "a list of different seeds"),
+    "same seed twice": ({"seeds": [1, 1]}, "seeds", "a list of different seeds"),
+    "bad name": ({"name": "a/b"}, "name", "letters, digits"),
+    "bad float type": ({"dtype": "float16"}, "dtype", "'float32' or 'float64'"),
+    "nested unknown key": ({"record": {"evry": 3}}, "record.evry", 'did you mean "every"?'),
+    "recorded too seldom": ({"record": {"every": 26}}, "record.every", "at most the number of steps, 25; got 26"),
+    "unknown quantity": ({"record": {"what": ["los"]}}, "record.what[0]", 'did you mean "loss"?'),
+    "no problems": ({"problem": []}, "problem", "at least 1 item"),
+    "problem no table": ({"problem": ["rosenbrock"]}, "problem[0]", "valid dictionary"),
+    "unknown problem": ({"problem": [{"name": "rosenbrok"}]}, "problem[0].name", 'did you mean "rosenbrock"?'),
+    "nameless problem": ({"problem": [{"dim": 3}]}, "problem[0].name", "is missing"),
+    "unknown option": ({"problem": [{"name": "beale", "dim": 3}]}, "problem[0].dim", "there is no such key"),
+    "option out of range": ({"problem": [{"name": "rastrigin", "dim": 0}]}, "problem[0]", "dim must be at least 1"),
+    "swept option": ({"problem": [{"name": "rastrigin", "dim": [1, 2]}]}, "problem[0].dim", "cannot be swept"),
+    "problem twice": ({"problem": [{"name": "beale"}, {"name": "beale"}]}, "problem", "give each its own label"),
+    "unknown optimizer": ({"optimizer": [{"name": "optax.adm"}]}, "optimizer[0].name", 'did you mean "optax.adam"?'),
+    "bare optimizer": ({"optimizer": [{"name": "adam"}]}, "optimizer[0].name", "write adamlab.adam or optax.adam"),
+    "neither name nor spec": ({"optimizer": [{"learning_rate": 1}]}, "optimizer[0]", "either name"),
+    "code in a spec": ({"optimizer": [{"spec": "optax.adam(exec('1'))"}]}, "optimizer[0].spec", 'no schedule "exec"'),
+    "open symbol": ({"optimizer": [{"spec": "optax.adam(lr)"}]}, "optimizer[0].lr", "is missing"),
+    "not in the spec": (
+        {"optimizer": [{"spec": "optax.adam(lr)", "lr": 1, "b1": 0.9}]},
+        "optimizer[0].b1",
+        "there is no such key; valid here: lr",
+    ),
+    "no learning rate": ({"optimizer": [{"name": "optax.adam"}]}, "optimizer[0].learning_rate", "is missing"),
+    "unknown hyper-parameter": (
+        {"optimizer": [{"name": "optax.adam", "learning_rate": 1, "epsilon": 1}]},
+        "optimizer[0].epsilon",
+        'did you mean "eps"?',
+    ),
+    "optimizer twice": (
+        {"optimizer": [{"name": "optax.sgd", "learning_rate": 1}, {"name": "optax.sgd", "learning_rate": 2}]},
+        "optimizer",
+        "give each its own label",
+    ),
+    "unknown plot": ({"output": [{"kind": "trajectory"}]}, "output[0].kind", 'did you mean "trajectories"?'),
+    "unknown plot option": ({"output": [{"kind": "curves", "wat": "loss"}]}, "output[0].wat", 'did you mean "what"?'),
+    "plot of no problem": (
+        {"output": [{"kind": "curves", "problem": "beal"}]},
+        "output[0].problem",
+        "'beal' is not run",
+    ),
+}
+
+BROKEN_NUMBERS = {
+    "text": ("0.1", "expected a number, a list of numbers"),
+    "empty list": ([], "the list is empty"),
+    "same number twice": ([0.1, 0.1], "0.1 is given twice"),
+    "list with a text": ([0.1, "x"], "expected a number"),
+    "not finite": (float("nan"), "expected a number"),
+    "unknown range": ({"lag": [1, 2, 3]}, "{ log = [low, high, count] }"),
+    "range upside down": ({"log": [1.0, 0.1, 3]}, "with low < high"),
+    "log from zero": ({"log": [0.0, 0.1, 3]}, "with low > 0"),
+    "no whole count": ({"linear": [0.0, 0.1, 2.5]}, "a whole count"),
+    "unknown schedule": ({"schedule": "inverse_sqr", "init": 1}, 'did you mean "inverse_sqrt"?'),
+    "schedule without its start": ({"schedule": "inverse_sqrt"}, "inverse_sqrt needs init"),
+    "schedule's unknown argument": ({"schedule": "inverse_sqrt", "inti": 1}, 'did you mean "init"?'),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_mistake_is_told_by_key_with_a_remedy(config, case):
+    keys, key, message = BROKEN[case]
+    found = mistakes(changed(config, record={}) | keys)
+    assert list(found) == [key]
+    assert message in found[key]
+
+
+@pytest.mark.parametrize("case", BROKEN_NUMBERS)
+def test_what_is_no_number_or_sweep_is_told(config, case):
+    value, message = BROKEN_NUMBERS[case]
+    found = mistakes(changed(config, optimizer=[{"name": "adamlab.adam", "learning_rate": value}]))
+    assert list(found) == ["optimizer[0].learning_rate"]
+    assert message in found["optimizer[0].learning_rate"]
+
+
+def test_only_what_can_be_a_schedule_takes_one(config):
+    table = {"name": "adamlab.adam", "learning_rate": 0.1, "eps": {"schedule": "inverse_sqrt", "init": 1}}
+    assert "eps takes no schedule" in mistakes(changed(config, optimizer=[table]))["optimizer[0].eps"]
+
+
+def test_all_mistakes_are_told_at_once(config):
+    broken = changed(config, steps=-1, stepz=1, record={"what": ["los"]}, output=[{"kind": "x"}])
+    broken["problem"] += [{"name": "beal"}]
+    broken["optimizer"] += [{"name": "adamlab.adam", "b1": 3, "learning_rat": 1}]
+    assert set(mistakes(broken)) == {
+        "steps",
+        "stepz",
+        "record.what[0]",
+        "output[0].kind",
+        "problem[2].name",
+        "optimizer[3].b1",
+        "optimizer[3].learning_rate",
+        "optimizer[3].learning_rat",
+    }
+
+
+def test_missing_keys_are_told():
+    assert set(mistakes({})) == {"name", "steps", "problem", "optimizer"}
+
+
+def test_a_rule_added_to_the_registry_can_be_swept(config, monkeypatch):
+    import adamlab as al
+    from adamlab.rules import RULES
+
+    monkeypatch.setitem(RULES, "signed", lambda learning_rate=0.1: al.sgd(learning_rate))
+    optimizer = {"name": "adamlab.signed", "learning_rate": [0.1, 0.2]}
+    assert len(load_study(changed(config, optimizer=[optimizer]), PLOTS).optimizers[0].settings()) == 2
+
+
+def test_files_that_cannot_be_read_are_told(tmp_path):
+    (tmp_path / "broken.toml").write_text("name = ")
+    (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
+    for name, message in [
+        ("none.toml", "there is no such file"),
+        ("broken.toml", "is not valid TOML: Invalid value"),
+        ("latin.toml", "is not UTF-8"),
+        (".", "cannot be read: Is a directory"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            read_config(tmp_path / name)
+
+
+def test_overrides_are_written_into_a_copy(config):
+    data = read_config(config, ["steps=7", "record.every=2", "optimizer.0.learning_rate=[1.0]", "question=who?"])
+    assert (data["steps"], data["record"]["every"], data["question"]) == (7, 2, "who?")
+    assert data["optimizer"][0]["learning_rate"] == [1.0]
+    assert config["steps"] == 25
+    for text in ("steps", "optimizer.9.name=x", "steps.x=3"):
+        with pytest.raises(ConfigError, match="--set"):
+            override(read_config(config), [text])
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text() | st.integers(),
+        lambda c: st.lists(c) | st.dictionaries(st.text(), c),
+        max_leaves=5,
+    ),
+    st.sampled_from(["name", "steps", "seeds", "dtype", "record", "problem", "optimizer", "output"]),
+)
+def test_whatever_stands_under_a_key_is_read_or_refused(value, key):
+    data = {
+        "name": "x",
+        "steps": 1,
+        "problem": [{"name": "beale"}],
+        "optimizer": [{"name": "optax.sgd", "learning_rate": 0.1}],
+    }
+    try:
+        load_study(data | {key: value}, PLOTS)
+    except ConfigError as error:
+        elsewhere = [mistake for mistake in error.mistakes if key not in mistake.key]
+    else:
+        elsewhere = []
+    assert not elsewhere

@@ -1,0 +1,58 @@
+"""The store: what is written is read back, and what is there is not lost."""
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from adamlab.studies import store
+
+
+@pytest.fixture
+def tree():
+    names = {"optimizer": ("run", np.array(["a", "ü"], object))}
+    datasets = {f"/{name}": xr.Dataset({"loss": (("run", "step"), np.ones((2, 3)))}, names) for name in ("z", "a")}
+    made = xr.DataTree.from_dict(datasets)
+    made.attrs.update(store.attributes({"steps": 3}, made.children))
+    return made
+
+
+def test_results_are_read_back_in_their_order(tree, tmp_path):
+    store.save(tree, tmp_path / "new" / "folder")
+    read = store.load(tmp_path / "new" / "folder")
+    assert list(read.children) == ["z", "a"]
+    xr.testing.assert_equal(read["z"].to_dataset(), tree["z"].to_dataset())
+    assert store.config_of(read) == {"steps": 3}
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["results.zarr"]
+
+
+def test_a_failed_write_leaves_the_old_results(tree, tmp_path, monkeypatch):
+    store.save(tree, tmp_path)
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(xr.DataTree, "to_zarr", full)
+    with pytest.raises(store.StoreError, match="No space left on device"):
+        store.save(tree, tmp_path)
+    assert list(store.load(tmp_path).children) == ["z", "a"]
+    assert [path.name for path in tmp_path.iterdir()] == ["results.zarr"]
+
+
+def test_what_is_no_store_is_told(tree, tmp_path):
+    with pytest.raises(store.StoreError, match="there are no results here"):
+        store.load(tmp_path)
+    (tmp_path / "results.zarr").mkdir()
+    (tmp_path / "results.zarr" / "zarr.json").write_text("{")
+    with pytest.raises(store.StoreError, match="cannot be read"):
+        store.load(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(store.StoreError, match="cannot be written"):
+        store.make_folder(tmp_path / "file")
+
+
+def test_another_format_is_refused(tree, tmp_path):
+    store.save(tree, tmp_path)
+    zarr.open_group(tmp_path / "results.zarr").attrs["adamlab_format"] = 99
+    with pytest.raises(store.StoreError, match="is of format 99; this adamlab reads format 1"):
+        store.load(tmp_path)

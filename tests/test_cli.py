@@ -1,0 +1,174 @@
+"""The command line as a user meets it: files, exit codes, messages."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from adamlab.cli import main
+
+ROOT = Path(__file__).parents[1]
+
+GOOD = """
+name = "valley"
+question = "Down?"
+steps = 20
+seeds = 2
+
+[record]
+every = 5
+
+[[problem]]
+name = "beale"
+
+[[optimizer]]
+name = "adamlab.adam"
+learning_rate = [0.01, 0.1]
+
+[[optimizer]]
+name = "optax.adam"
+learning_rate = [0.01, 0.1]
+"""
+
+BROKEN = {
+    "typo in a key": (GOOD.replace("steps", "stepz"), 'stepz: there is no such key; did you mean "steps"?'),
+    "steps as text": (GOOD.replace("steps = 20", 'steps = "20"'), "steps: "),
+    "negative seeds": (GOOD.replace("seeds = 2", "seeds = -2"), "seeds: expected how many seeds"),
+    "unknown problem": (GOOD.replace('"beale"', '"beal"'), 'did you mean "beale"?'),
+    "unknown optimizer": (GOOD.replace("adamlab.adam", "adamlab.adm"), 'did you mean "adamlab.adam"?'),
+    "unknown hyper-parameter": (GOOD.replace("learning_rate", "learning_rte"), 'did you mean "learning_rate"?'),
+    "text for a number": (GOOD.replace("[0.01, 0.1]", '"fast"'), "optimizer[0].learning_rate: expected a number"),
+    "broken range": (GOOD.replace("[0.01, 0.1]", "{ log = [1, 0.1, 3] }"), "low < high"),
+    "no toml": (GOOD.replace("[[problem]]", "[[problem"), "is not valid TOML"),
+    "code": (GOOD.replace('name = "adamlab.adam"', 'spec = "adamlab.adam(open(1))"'), 'there is no schedule "open"'),
+    "no optimizer": (GOOD.partition("[[optimizer]]")[0], "optimizer: is missing"),
+    "empty": ("", "the config has"),
+}
+
+
+@dataclass
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def in_a_shell(*arguments, cwd) -> Result:
+    command = [sys.executable, "-m", "adamlab", *map(str, arguments)]
+    environment = os.environ | {"COLUMNS": "200"}
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=environment)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def adamlab(monkeypatch, capsys):
+    """The command line in this process, which saves starting a new one."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments, cwd) -> Result:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["adamlab", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        output = capsys.readouterr()
+        return Result(int(stopped.value.code or 0), output.out, output.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ran")
+    (folder / "valley.toml").write_text(GOOD)
+    return folder, in_a_shell("run", "valley.toml", cwd=folder)
+
+
+def test_run_writes_everything_and_says_where(ran):
+    folder, result = ran
+    assert (result.returncode, result.stderr) == (0, "")
+    assert {path.name for path in (folder / "results/valley").iterdir()} == {
+        "results.zarr",
+        "summary.csv",
+        "figures",
+        "report.html",
+    }
+    assert "8 of 8 runs" in result.stdout
+    assert "run-steps/s" in result.stdout
+    assert "beale: largest difference from Optax" in result.stdout
+    assert "are in results/valley" in result.stdout
+    assert "\x1b" not in result.stdout  # plain lines, for this is no terminal
+
+
+def test_plot_draws_from_results(adamlab, ran):
+    folder, _ = ran
+    result = adamlab("plot", "results/valley", "sensitivity", cwd=folder)
+    assert (result.returncode, result.stdout) == (0, "results/valley/figures/beale-sensitivity.png\n")
+    result = adamlab("plot", "results/valley", "curves", "--out", "a.svg", "--set", "what=loss", cwd=folder)
+    assert result.returncode == 0
+    assert (folder / "a.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("plot", "results/valley", "curve"), 'did you mean "curves"?'),
+        (("plot", "results/valley", "curves", "--set", "wat=loss"), 'did you mean "what"?'),
+        (("plot", "results/valley", "curves", "--set", "what=accuracy"), "no accuracy was recorded over steps"),
+        (("plot", "results/valley", "curves", "--problem", "beal"), "'beal' is not run"),
+        (("plot", "results/valley", "curves", "--out", "a.xyz"), "Format 'xyz' is not supported"),
+        (("plot", "nowhere", "curves"), "there are no results here"),
+        (("run", "nowhere.toml"), "nowhere.toml: there is no such file"),
+        (("run", "valley.toml", "--set", "steps"), "expected KEY=VALUE"),
+        (("run", "valley.toml", "--set", "steps=21"), "holds the results of a config that differs in steps"),
+        (("run", "valley.toml", "--out", "valley.toml"), "results cannot be written here"),
+        (("list", "optimizer"), 'did you mean "optimizers"?'),
+        (("list", "experiments"), "there is no experiments folder"),
+        (("run",), "Missing argument"),
+        (("runn",), "No such command 'runn'"),
+    ],
+)
+def test_bad_usage_is_told_in_one_message(adamlab, ran, arguments, message):
+    folder, _ = ran
+    result = adamlab(*arguments, cwd=folder)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_config_is_told_and_nothing_is_written(adamlab, tmp_path, case):
+    text, message = BROKEN[case]
+    (tmp_path / "broken.toml").write_text(text)
+    result = adamlab("run", "broken.toml", cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr.replace("broken.toml", "the config") or message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.toml"]
+
+
+def test_a_shell_sees_no_traceback(tmp_path):
+    result = in_a_shell("run", "none.toml", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "adamlab: none.toml: there is no such file\n"
+
+
+def test_lists_name_what_there_is(adamlab):
+    optimizers = adamlab("list", "optimizers", cwd=ROOT).stdout
+    for name in ("adamlab.adam ", "adamlab.rmsprop ", "optax.adam ", "optax.contrib.prodigy "):
+        assert f"\n{name}" in f"\n{optimizers}"
+    assert "optax.scale_by_adam" not in optimizers
+    assert "rosenbrock" in adamlab("list", "problems", cwd=ROOT).stdout
+    assert "trajectories" in adamlab("list", "plots", cwd=ROOT).stdout
+    assert "experiments/quickstart.toml" in adamlab("list", "experiments", cwd=ROOT).stdout
+
+
+def test_help_is_there_without_arguments(adamlab, tmp_path):
+    result = adamlab(cwd=tmp_path)
+    for command in ("run", "plot", "list"):
+        assert command in result.stdout + result.stderr

@@ -1,0 +1,82 @@
+"""Imports point down, and starting up loads only what is needed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "adamlab"
+
+LAYERS = [  # from the bottom; a module imports from its own layer and from those above it in this list
+    ["errors", "types"],
+    ["arithmetic"],
+    ["lifting"],
+    ["rules"],
+    ["schedules"],
+    ["specs"],
+    ["problems"],
+    ["studies"],
+    ["plots"],
+    ["report"],
+    ["running"],
+    ["terminal"],
+    ["cli"],
+    ["__main__"],
+]
+
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+
+
+def layer_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imports(path: Path) -> set[str]:
+    """The layers that a file imports from, wherever in the file it does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        modules = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        found |= {layer_of(module) for module in modules if module.startswith("adamlab.")}
+        assert not (isinstance(node, ast.ImportFrom) and (node.level or node.module == "adamlab"))
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    if path == PACKAGE / "__init__.py":
+        return  # the front door: it looks names up in all layers when they are asked for
+    own = layer_of(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts))
+    assert {name for name in imports(path) if RANK[name] > RANK[own]} == set()
+
+
+def test_every_module_has_a_layer():
+    modules = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in PACKAGE.rglob("*.py")}
+    assert modules - {"__init__"} == set(RANK)
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_the_command_line_starts_without_heavy_libraries():
+    assert not loaded_by("import adamlab.cli") & {"jax", "matplotlib", "sympy", "xarray", "optax", "zarr", "pydantic"}
+
+
+def test_optimizers_load_without_what_studies_need():
+    heavy = {"matplotlib", "sympy", "xarray", "zarr", "pandas", "sklearn", "pydantic"}
+    assert not loaded_by("import adamlab") & heavy
+    assert not loaded_by("import adamlab as al; al.adam(1e-3)") & heavy
+
+
+def test_the_front_door_says_what_it_offers():
+    import adamlab
+
+    assert {"adam", "sgd", "run", "load", "plots", "problems", "Decay", "scale_by_adam"} <= set(dir(adamlab))
+    for name in dir(adamlab):
+        assert getattr(adamlab, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'adm'; it offers Decay, adagrad, adam"):
+        _ = adamlab.adm
