@@ -40,7 +40,7 @@ class Runs:
 
 def recorded_steps(steps: int, every: int) -> np.ndarray:
     """The steps after which something is recorded: 0 (the start), every k-th, and the last."""
-    return np.append(np.arange(0, steps, every), steps)
+    return np.append(np.arange(0, steps, every), steps).astype(np.int32)
 
 
 def keeps_params(problem: Problem, what: tuple[str, ...]) -> bool:
@@ -119,6 +119,8 @@ def _traced(values: np.ndarray, argument: Argument) -> Any:
 def _one_run(problem: Problem, template: Call, steps: int, every: int, what: tuple[str, ...]):
     metrics = {name: f for name, f in problem.metrics.items() if name in what}
     with_params = keeps_params(problem, what)
+    ends = recorded_steps(steps, every)
+    begins = np.concatenate([ends[:1], ends[:-1]])  # the first stretch has no steps: it records the start
 
     def record(params):
         recorded = {"loss": problem.objective(params)} | {name: metric(params) for name, metric in metrics.items()}
@@ -128,7 +130,7 @@ def _one_run(problem: Problem, template: Call, steps: int, every: int, what: tup
         transform = optax.with_extra_args_support(template.build(numbers))
         start_key, sample_key = jax.random.split(jax.random.key(seed))
 
-        def step(carry, t):
+        def step(t, carry):
             params, state, diverged_at = carry
             batch = None if problem.sample is None else problem.sample(jax.random.fold_in(sample_key, t))
             loss, gradient = jax.value_and_grad(problem.loss)(params, batch)
@@ -138,23 +140,15 @@ def _one_run(problem: Problem, template: Call, steps: int, every: int, what: tup
             # The loss is that of the parameters before this step: where it is not finite, they went wrong one earlier.
             diverged_at = jnp.where((diverged_at < 0) & ~jnp.isfinite(loss), t, diverged_at)
             diverged_at = jnp.where((diverged_at < 0) & ~_finite(params), t + 1, diverged_at)
-            return (params, state, diverged_at), None
+            return params, state, diverged_at
 
-        def segment(carry, ts):
-            carry, _ = jax.lax.scan(step, carry, ts)
+        def segment(carry, bounds):
+            carry = jax.lax.fori_loop(*bounds, step, carry)
             return carry, record(carry[0])
 
         params = problem.start(start_key)
         carry = (params, transform.init(params), jnp.int32(-1))
-        whole = steps // every * every
-        first = jax.tree.map(lambda x: x[None], record(params))
-        carry, middle = jax.lax.scan(segment, carry, jnp.arange(whole, dtype=jnp.int32).reshape(-1, every))
-        pieces = [first, middle]
-        if whole < steps:
-            carry, last = segment(carry, jnp.arange(whole, steps, dtype=jnp.int32))
-            pieces.append(jax.tree.map(lambda x: x[None], last))
-        recorded = jax.tree.map(lambda *parts: jnp.concatenate(parts), *pieces)
-        params, _, diverged_at = carry
+        (params, _, diverged_at), recorded = jax.lax.scan(segment, carry, (begins, ends))
         diverged_at = jnp.where((diverged_at < 0) & ~jnp.isfinite(recorded["loss"][-1]), steps, diverged_at)
         return recorded | {"final_params": ravel_pytree(params)[0], "diverged_at": diverged_at}
 
