@@ -1,6 +1,6 @@
 """A rule on one array becomes an Optax transformation over a tree of parameters."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -61,6 +61,7 @@ class Lifted:
 class Transform(optax.GradientTransformationExtraArgs):
     """An Optax transformation made of lifted rules, which one compiled step runs in order."""
 
+    update: Callable[..., tuple[PyTree, Any]]
     lifted: tuple[Lifted, ...]
 
 

@@ -4,12 +4,14 @@ Gradients are exactly the floats that the optimizer sees, hyper-parameters are r
 Each function gives the list of updates for the gradients of one coordinate.
 """
 
+from typing import Any
+
 from mpmath import mp, mpf, sqrt
 
 mp.dps = 50
 
 
-def number(value) -> mpf:
+def number(value) -> Any:
     """A hyper-parameter as the decimal it was written as."""
     return mpf(repr(float(value)))
 

@@ -1,6 +1,7 @@
 """Transformations as Optax wants them: bit for bit, in its states, on its trees, compiled once."""
 
 import inspect
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import adamlab as al
-from adamlab.lifting import _apply
+from adamlab import lifting
 from adamlab.rules import PARTS, RULES
 
 
@@ -123,7 +124,7 @@ def test_state_is_that_of_optax_and_can_be_handed_over(rng, options, arithmetic)
 
 
 def test_weighted_state_is_of_a_type_that_optax_refuses():
-    state = al.scale_by_adam(arithmetic="weighted").init(jnp.zeros(3))
+    state: Any = al.scale_by_adam(arithmetic="weighted").init(jnp.zeros(3))
     assert type(state).__name__ == "WeightedScaleByAdamState"
     assert state._fields == ("count", "mu_hat", "nu_hat")
     with pytest.raises(AttributeError, match="mu"):
@@ -132,15 +133,16 @@ def test_weighted_state_is_of_a_type_that_optax_refuses():
 
 def test_instances_that_differ_in_numbers_share_one_compilation():
     g = {"a": jnp.ones(7), "b": jnp.ones((2, 3))}
-    _apply.clear_cache()
+    compiled: Any = lifting._apply
+    compiled.clear_cache()
     for learning_rate, b2 in [(0.1, 0.9), (0.2, 0.99), (0.3, 0.999)]:
         transform = al.adam(learning_rate, b2=b2)
         state = transform.init(g)
         for _ in range(3):
             _, state = transform.update(g, state)
-    assert _apply._cache_size() == 1
+    assert compiled._cache_size() == 1
     al.adam(0.1, nesterov=True).update(g, al.adam(0.1).init(g))
-    assert _apply._cache_size() == 2  # a flag is another program
+    assert compiled._cache_size() == 2  # a flag is another program
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -202,8 +204,9 @@ def test_extra_arguments_are_taken_and_ignored():
 
 
 def test_a_state_of_another_chain_is_refused():
+    state: Any = al.adam(0.1).init(jnp.ones(2))
     with pytest.raises(ValueError, match="state of 2 parts, as init makes it, and got 1"):
-        al.adam(0.1).update(jnp.ones(2), al.adam(0.1).init(jnp.ones(2))[:1])
+        al.adam(0.1).update(jnp.ones(2), state[:1])
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -218,7 +221,7 @@ def test_our_own_arithmetics_never_promote_types(strict_promotion, dtype, name):
 def test_state_types_are_kept_where_they_are_asked_for():
     params = jnp.ones(3, jnp.bfloat16)
     transform = al.scale_by_adam(mu_dtype=jnp.float32, nu_dtype=jnp.float32)
-    state = transform.init(params)
+    state: Any = transform.init(params)
     for _ in range(2):
         _, state = transform.update(params, state)
     assert (state.mu.dtype, state.nu.dtype) == (jnp.float32, jnp.float32)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from adamlab.schedules import SCHEDULES
@@ -26,4 +27,4 @@ def test_schedule_has_the_values_it_says(x64, name):
     arguments, expected = EXPECTED[name]
     schedule = SCHEDULES[name](**arguments)
     for count in (0, 1, 3, 4, 5, 11, 20):
-        assert float(schedule(count)) == pytest.approx(expected(count), rel=1e-12, abs=1e-15)
+        assert np.asarray(schedule(count)).item() == pytest.approx(expected(count), rel=1e-12, abs=1e-15)

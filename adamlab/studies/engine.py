@@ -143,7 +143,8 @@ def _one_run(problem: Problem, template: Call, steps: int, every: int, what: tup
             return params, state, diverged_at
 
         def segment(carry, bounds):
-            carry = jax.lax.fori_loop(*bounds, step, carry)
+            begin, end = bounds
+            carry = jax.lax.fori_loop(begin, end, step, carry)
             return carry, record(carry[0])
 
         params = problem.start(start_key)

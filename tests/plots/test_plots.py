@@ -1,5 +1,7 @@
 """Pictures show what they say: lines are counted and compared with the dataset."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -30,10 +32,10 @@ def runs(tree):
     return tree["beale"].to_dataset()
 
 
-def lines(figure):
+def lines(figure) -> dict[str, Any]:
     """The drawn lines by their labels in the legend."""
     (axes,) = figure.axes
-    return {line.get_label(): line for line in axes.get_lines() if not str(line.get_label()).startswith("_")}
+    return {str(line.get_label()): line for line in axes.get_lines() if not str(line.get_label()).startswith("_")}
 
 
 def test_trajectories_show_each_path_start_and_minimum(runs):
@@ -47,7 +49,7 @@ def test_trajectories_show_each_path_start_and_minimum(runs):
 
 def test_trajectories_end_where_the_run_ends(runs):
     (axes,) = al.plots.trajectories(runs).axes
-    ends = [line.get_xydata()[0] for line in axes.get_lines() if line.get_marker() == "o"]
+    ends = [np.asarray(line.get_xydata())[0] for line in axes.get_lines() if line.get_marker() == "o"]
     expected = [best_setting(runs, name).params.values[0, -1] for name in ("adamlab.adam", "optax.adam")]
     np.testing.assert_array_equal(ends, expected)
 
@@ -59,7 +61,7 @@ def test_curves_show_the_median_in_a_band_over_seeds(tree):
     best = best_setting(runs, "optax.adam").test_accuracy.values
     (line,) = [line for label, line in lines(figure).items() if label.startswith("optax")]
     np.testing.assert_allclose(line.get_ydata(), np.median(best, axis=0))
-    band = axes.collections[1].get_paths()[0].vertices[:, 1]
+    band = np.asarray(axes.collections[1].get_paths()[0].vertices)[:, 1]
     assert (band.min(), band.max()) == pytest.approx((best.min(), best.max()))
     assert axes.get_ylabel() == "test_accuracy (median and range of 3 seeds)"
 

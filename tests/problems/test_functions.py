@@ -40,7 +40,9 @@ def test_gradient_is_that_of_central_differences(x64, rng, name):
     low, high = np.array(problem.domain).T
     for w in rng.uniform(low, high, size=(5, 2)):
         difference = scipy.optimize.approx_fprime(w, lambda x: float(problem.objective(jnp.array(x))), 1e-7)
-        np.testing.assert_allclose(jax.grad(problem.loss)(jnp.array(w), None), difference, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(
+            jax.grad(problem.loss)(jnp.array(w), None), np.asarray(difference), rtol=1e-4, atol=1e-3
+        )
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

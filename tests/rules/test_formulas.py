@@ -40,7 +40,7 @@ def run(transform, gradients: np.ndarray) -> np.ndarray:
     return np.asarray(updates)
 
 
-def assert_close(updates: np.ndarray, exact: list[mpf], family: str):
+def assert_close(updates: np.ndarray, exact: list, family: str):
     # A few hundred roundings of 2⁻⁵³, for sums of 60 terms that partly cancel; any other formula is off by > 1e-9.
     errors = [abs(float(mpf(float(u)) - e)) for u, e in zip(updates, exact, strict=True)]
     assert max(errors) <= 1e-12 * max(abs(float(e)) for e in exact), family
