@@ -1,5 +1,6 @@
 """Strict settings for every test: ranks are never promoted, warnings are errors, random numbers have fixed seeds."""
 
+import copy
 from typing import Any
 
 import hypothesis
@@ -40,8 +41,8 @@ def rng():
     return np.random.default_rng(20150507)
 
 
-@pytest.fixture
-def config() -> dict[str, Any]:
+@pytest.fixture(scope="session")
+def small_config() -> dict[str, Any]:
     """A small study of two problems, with optimizers of both libraries, swept and not."""
     return {
         "name": "small",
@@ -56,3 +57,9 @@ def config() -> dict[str, Any]:
             {"name": "adamlab.sgd", "learning_rate": {"schedule": "inverse_sqrt", "init": 0.001}, "momentum": 0.9},
         ],
     }
+
+
+@pytest.fixture
+def config(small_config) -> dict[str, Any]:
+    """The small study, to be changed at will."""
+    return copy.deepcopy(small_config)

@@ -14,8 +14,12 @@ from adamlab.studies.mistakes import ConfigError
 from adamlab.studies.store import StoreError
 
 
-def test_results_are_as_designed(config):
-    results = al.run(config)
+@pytest.fixture(scope="module")
+def results(small_config):
+    return al.run(small_config)
+
+
+def test_results_are_as_designed(results):
     assert isinstance(results, xr.DataTree)
     assert list(results.children) == ["rosenbrock", "digits_softmax"]
     rosenbrock = results["rosenbrock"].ds
@@ -32,16 +36,16 @@ def test_results_are_as_designed(config):
     assert float(middle) == pytest.approx(100 * (middle.y - middle.x**2) ** 2 + (1 - middle.x) ** 2)
 
 
-def test_adamlab_goes_where_optax_goes(config):
-    for dataset in (child.to_dataset() for child in al.run(config).children.values()):
+def test_adamlab_goes_where_optax_goes(results):
+    for dataset in (child.to_dataset() for child in results.children.values()):
         paired = dataset.optax_run.values >= 0
         assert paired.sum() == 8
         assert dataset.params_difference.values[paired].max() < 1e-13
         assert dataset.loss_difference.values[paired].max() < 1e-13
 
 
-def test_same_seed_same_start(config):
-    loss = al.run(config)["rosenbrock"].ds.loss.isel(step=0)
+def test_same_seed_same_start(results):
+    loss = results["rosenbrock"].ds.loss.isel(step=0)
     assert len(np.unique(loss[loss.seed == 0])) == len(np.unique(loss[loss.seed == 1])) == 1
     assert loss[0] != loss[1]
 
