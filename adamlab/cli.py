@@ -1,5 +1,6 @@
 """The command line: each command is one call into the library, which is loaded only when a command needs it."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -65,6 +66,9 @@ def list_(
 
 def main():
     """Runs the command line. Exit codes: 0 done, 1 the answer is no, 2 bad usage or bad input."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without η still gets the rest
     try:
         app()
     except InputError as error:

@@ -4,20 +4,23 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xarray as xr
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from adamlab.studies.analysis import agreement, standings
-from adamlab.studies.store import config_of
 
 
-def write_report(tree: xr.DataTree, figures: Mapping[str, Sequence[Path]], path: Path) -> None:
+def write_report(
+    tree: xr.DataTree, config: Mapping[str, Any], figures: Mapping[str, Sequence[Path]], path: Path
+) -> None:
     """Writes the page.
 
     Args:
         tree: the results.
+        config: the plain data of the config.
         figures: SVG files of each problem, in the order in which to show them.
         path: where the page goes.
     """
@@ -36,7 +39,7 @@ def write_report(tree: xr.DataTree, figures: Mapping[str, Sequence[Path]], path:
             }
         )
     page = environment.get_template("report.html").render(
-        config=config_of(tree), pretty=json.dumps(config_of(tree), indent=2), sections=sections, made=tree.attrs
+        config=config, pretty=json.dumps(config, indent=2, ensure_ascii=False), sections=sections, made=tree.attrs
     )
     path.write_text(page, encoding="utf-8")
 

@@ -1,5 +1,6 @@
 """From a config to results, figures and a report: what `adamlab run` does."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.report import write_report
 from adamlab.studies import store
 from adamlab.studies.analysis import summary, with_agreement
-from adamlab.studies.config import Study, load_study, read_config
+from adamlab.studies.config import Study, load_study
 from adamlab.studies.dataset import dataset, plan
 from adamlab.studies.engine import Program, execute, prepare
-from adamlab.studies.mistakes import ConfigError, Mistake
+from adamlab.studies.mistakes import ConfigError, Mistakes
+from adamlab.studies.reading import read_config
 
 FORMATS = ("png", "svg")
 DEFAULT_OUTPUTS = ("trajectories", "curves")
@@ -115,41 +117,47 @@ def _compute(study: Study, programs: Mapping[tuple[str, str], Program], listener
 
 
 def _prepare(study: Study, where: str) -> dict[tuple[str, str], Program]:
-    """Every program traced, before any is run, so that an optimizer that cannot run is a mistake in the config."""
-    programs, mistakes = {}, []
-    for i, optimizer in enumerate(study.optimizers):
-        for problem in study.problems:
-            try:
-                programs[problem.name, optimizer.label] = prepare(
-                    problem, plan(optimizer, study.seeds), steps=study.steps, every=study.every, what=study.what
-                )
-            except Exception as error:  # whatever a foreign optimizer raises while it is traced
-                reason = str(error).strip().partition("\n")[0] or type(error).__name__
-                mistakes.append(
-                    Mistake(f"optimizer {i} ({optimizer.label})", f"cannot run on {problem.name}: {reason}")
-                )
-                break
+    """Every program lowered, before any is run, so that an optimizer that cannot run is a mistake in the config."""
+    programs, mistakes, causes = {}, Mistakes(), []
+    for optimizer, problem in itertools.product(study.optimizers, study.problems):
+        runs = plan(optimizer, study.seeds)
+        try:
+            programs[problem.name, optimizer.label] = prepare(
+                problem, runs, steps=study.steps, every=study.every, what=study.what
+            )
+        except Exception as error:  # whatever a foreign optimizer raises while it is traced
+            reason = " ".join(str(error).split()) or type(error).__name__
+            mistakes.tell(optimizer.key, f"{optimizer.label} cannot run on {problem.name}: {reason[:200]}")
+            causes.append(error)
     if mistakes:
-        raise ConfigError(where, mistakes)
+        raise ConfigError(where, mistakes) from causes[0]
     return programs
 
 
 def _write_products(study: Study, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
-    summary(tree).to_csv(folder / "summary.csv", index=False)
-    figures = draw_all(study, tree, folder / "figures", listener)
-    write_report(tree, figures, folder / "report.html")
+    try:
+        summary(tree).to_csv(folder / "summary.csv", index=False)
+        figures = draw_all(study, tree, folder / "figures", listener)
+        write_report(tree, study.source, figures, folder / "report.html")
+    except OSError as error:
+        raise store.StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
 
 
 def draw_all(study: Study, tree: xr.DataTree, folder: Path, listener: Listener) -> dict[str, list[Path]]:
-    """Draws the study's outputs of every problem that has what they show; the SVG files, by problem."""
+    """Draws the study's outputs of every problem that has what they show; the SVG files, by problem.
+
+    Figures that are there from before are removed, lest they be taken for these.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    for old in [path for end in FORMATS for path in folder.glob(f"*.{end}")]:
+        old.unlink()
     outputs = study.outputs or [{"kind": kind, "problem": None, "options": {}} for kind in DEFAULT_OUTPUTS]
     figures: dict[str, list[Path]] = {name: [] for name in tree.children}
     for output in outputs:
         wanted = [output["problem"]] if output["problem"] else list(tree.children)
         refused = []
         for problem in wanted:
-            stem = "-".join([problem, output["kind"], *map(str, output["options"].values())])
+            stem = figure_name(problem, output["kind"], output["options"])
             try:
                 draw(tree, problem, output["kind"], [folder / f"{stem}.{end}" for end in FORMATS], **output["options"])
                 figures[problem].append(folder / f"{stem}.svg")
@@ -160,18 +168,25 @@ def draw_all(study: Study, tree: xr.DataTree, folder: Path, listener: Listener) 
     return figures
 
 
+def figure_name(problem: str, kind: str, options: Mapping[str, Any]) -> str:
+    """What a figure's file is called, without its ending."""
+    return "-".join([problem, kind, *map(str, options.values())])
+
+
 def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **options: Any) -> None:
-    """Draws one figure into files, whose endings say the formats; the same data gives the same bytes.
+    """Draws one figure into files, whose endings say the formats; the same data gives the same PNG and SVG.
 
     Raises:
         NothingToDrawError: the problem's dataset lacks what the picture shows.
-        InputError: a format that cannot be written.
+        InputError: a file that cannot be written, or a format that is not known.
     """
     figure = PLOTS[kind](tree[problem].to_dataset(), **options)
     with rc_context({"svg.hashsalt": "adamlab"}):
         for path in paths:
-            metadata = {"Date": None} if path.suffix == ".svg" else None
+            if not path.suffix:
+                raise InputError(f"{path}: expected a file name whose ending says the format, such as .png or .svg.")
             try:
-                figure.savefig(path, metadata=metadata)
-            except ValueError as error:
-                raise InputError(f"{path}: {error}") from error
+                path.parent.mkdir(parents=True, exist_ok=True)
+                figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+            except (ValueError, OSError) as error:
+                raise InputError(f"{path} cannot be written: {error}") from error

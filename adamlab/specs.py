@@ -6,7 +6,7 @@ to be given later, by a sweep or by a reader of formulas.
 
 import ast
 import inspect
-import math
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +25,10 @@ from adamlab.schedules import SCHEDULES
 from adamlab.types import Decay
 
 LITERALS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
+
+
+REQUIRED = inspect.Parameter.empty
+"""The default of an argument that has none."""
 
 
 class SpecError(InputError):
@@ -49,7 +53,7 @@ class Argument:
         name: the argument's name.
         kind: "number"; "decay", a number that can be an `adamlab.Decay`; "integer", "flag" or "choice", which are
             compiled in, as is "text"; "dtype"; or "other", which cannot be written in a spec.
-        default: `inspect.Parameter.empty` where the argument is required.
+        default: `REQUIRED` where there is none.
         schedule: whether a schedule can stand for the number.
         choices: the values of a "choice".
     """
@@ -63,7 +67,7 @@ class Argument:
     @property
     def required(self) -> bool:
         """Whether there is no default."""
-        return self.default is inspect.Parameter.empty
+        return self.default is REQUIRED
 
     def expects(self) -> str:
         """What can stand here, in words."""
@@ -89,7 +93,7 @@ class Argument:
             case "number" | "decay" if isinstance(value, Symbol):
                 return True
             case "number":
-                return type(value) in (int, float) and math.isfinite(value)
+                return type(value) in (int, float) and abs(value) <= sys.float_info.max
             case "decay":
                 return type(value) in (int, float) and 0 <= value <= 1
             case "integer":
@@ -150,11 +154,18 @@ class Call:
         defaults = {name: a.default for name, a in arguments(self.factory).items() if not a.required}
         return defaults | dict(self.arguments)
 
+    def numbers(self) -> dict[str, float]:
+        """The numbers it was given, by argument; a schedule's as "learning_rate.init"."""
+        found = {}
+        for name, value in self.arguments.items():
+            if isinstance(value, Call):
+                found |= {f"{name}.{inner}": number for inner, number in value.numbers().items()}
+            elif type(value) in (int, float):
+                found[name] = float(value)
+        return found
+
     def __str__(self):
         return f"{self.name}({', '.join(f'{key}={_write(value)}' for key, value in self.arguments.items())})"
-
-    def __hash__(self):
-        return hash(str(self))
 
 
 def parse(text: str) -> Call:
@@ -165,13 +176,14 @@ def parse(text: str) -> Call:
     """
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        raise SpecError(f'"{text}" is not a spec; write one as in "optax.rmsprop(0.01, decay=0.9)".') from error
-    if isinstance(tree, ast.Call):
-        name = _dotted(tree.func, text)
-        return call(name, find(name), _arguments(tree, name, find(name), text))
-    name = _dotted(tree, text)
-    return call(name, find(name), {})
+        name = _dotted(tree.func if isinstance(tree, ast.Call) else tree, text)
+        factory = find(name)
+        return call(name, factory, _arguments(tree, name, factory, text) if isinstance(tree, ast.Call) else {})
+    except SpecError:
+        raise
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        shown = text if len(text) <= 60 else text[:57] + "…"
+        raise SpecError(f'"{shown}" is not a spec; write one as in "optax.rmsprop(0.01, decay=0.9)".') from error
 
 
 def call(name: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> Call:
@@ -258,9 +270,10 @@ def _leaves(annotation: Any) -> Iterator[Any]:
 
 
 def _makes_a_transform(f: Any) -> bool:
-    function = getattr(f, "func", f)
-    made = getattr(function, "__annotations__", {}).get("return")
-    return inspect.isclass(made) and issubclass(made, optax.GradientTransformation)
+    made = getattr(getattr(f, "func", f), "__annotations__", {}).get("return")
+    if not inspect.isclass(made) or not issubclass(made, optax.GradientTransformation):
+        return False
+    return all(p.kind is not p.VAR_POSITIONAL for p in inspect.signature(f).parameters.values())
 
 
 def _is_floating(name: str) -> bool:

@@ -18,44 +18,48 @@ from adamlab.errors import InputError
 from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.problems import PROBLEMS
 from adamlab.report import number, rows
-from adamlab.running import Listener, draw
+from adamlab.running import Listener, draw, figure_name
 from adamlab.running import run as run_config
 from adamlab.specs import arguments, nearest, optimizers
 from adamlab.studies.analysis import agreement, standings
-from adamlab.studies.config import override, read_config, read_output
+from adamlab.studies.config import read_output
+from adamlab.studies.reading import override, read_config
 from adamlab.studies.store import load
 
 
 def run_and_show(config: Path, out: Path | None, overrides: Sequence[str], fresh: bool) -> None:
     """Runs a config with progress, then prints the standings and where everything is."""
-    console = Console()
+    console = _console()
     if out is None:
         out = Path("results") / str(read_config(config, overrides).get("name", config.stem))
     with Bar(console) if console.is_terminal else Lines(console) as listener:
         tree = run_config(config, out, overrides=overrides, fresh=fresh, listener=listener)
     for name, child in tree.children.items():
         show_problem(console, name, child.to_dataset())
-    console.print(f"\nResults, summary.csv, figures and report.html are in {out}", soft_wrap=True, highlight=False)
+    console.print(f"\nResults, summary.csv, figures and report.html are in {out}", soft_wrap=True)
 
 
 def plot_and_show(folder: Path, kind: str, out: Path | None, problem: str | None, options: Sequence[str]) -> None:
     """Draws one kind of figure for one problem, or for each that has what it shows, and prints the files' names."""
     tree = load(folder)
-    table = override({}, options) | {"kind": kind} | ({"problem": problem} if problem else {})
-    output = read_output(table, PLOTS, list(tree.children))
+    quantities = {name: ["loss", *child.attrs["metrics"]] for name, child in tree.children.items()}
+    settings = list(dict.fromkeys(name for child in tree.children.values() for name in child.attrs["settings"]))
+    table = override({}, options)
+    if table.keys() & {"kind", "problem"}:
+        raise InputError("--set is for the plot's options; KIND and --problem say what to draw.")
+    output = read_output(table | {"kind": kind, "problem": problem}, PLOTS, quantities, settings)
     problems = [problem] if problem else list(tree.children)
     if out is not None and len(problems) > 1:
         raise InputError(f"--out is one file, and {folder} has {', '.join(problems)}; say which with --problem.")
     refused = []
     for name in problems:
-        path = out or folder / "figures" / f"{'-'.join([name, kind, *map(str, output['options'].values())])}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = out or folder / "figures" / f"{figure_name(name, kind, output['options'])}.png"
         try:
             draw(tree, name, kind, [path], **output["options"])
         except NothingToDrawError as error:
             refused.append(error)
         else:
-            Console().print(str(path), soft_wrap=True, highlight=False)
+            _console().print(str(path), soft_wrap=True)
     if len(refused) == len(problems):
         raise refused[0]
 
@@ -71,9 +75,9 @@ def show_list(what: str) -> None:
     if what not in lists:
         raise InputError(f"there is no list of {what!r}; {nearest(what, lists)}")
     names = lists[what]()
-    width = max(map(len, names), default=0)
+    console, width = _console(), max(map(len, names), default=0)
     for name, line in names.items():
-        Console().print(f"{name:{width}}  {line}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"{name:{width}}  {line}", soft_wrap=True)
 
 
 def show_problem(console: Console, name: str, runs: xr.Dataset) -> None:
@@ -117,7 +121,7 @@ class Lines(Listener, AbstractContextManager):
 
     def note(self, text: str) -> None:
         """Prints a line."""
-        self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+        self.console.print(text, soft_wrap=True)
 
 
 class Bar(Lines):
@@ -126,7 +130,7 @@ class Bar(Lines):
     def __init__(self, console: Console):
         super().__init__(console)
         columns = (MofNCompleteColumn(), TextColumn("runs, {task.fields[rate]}"), TimeRemainingColumn())
-        self.progress = Progress(TextColumn("{task.description}"), BarColumn(), *columns, console=console)
+        self.progress = Progress(TextColumn("{task.description}", markup=False), BarColumn(), *columns, console=console)
         self.task = self.progress.add_task("tracing", total=None, rate="")
 
     def __enter__(self):
@@ -152,6 +156,14 @@ class Bar(Lines):
         self.progress.update(self.task, completed=self.done, rate=f"{rate:,.0f} run-steps/s")
 
 
+def _console() -> Console:
+    """Plain text is plain: labels may hold brackets. Output that is no terminal is not cut at 80 columns."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 160)
+    return console
+
+
 def _table(title: str, data: pd.DataFrame) -> Table:
     table = Table(title=title, title_justify="left")
     for i, column in enumerate(data.columns):
@@ -167,6 +179,7 @@ def _optimizers() -> dict[str, str]:
         for library in ("adamlab", "optax", "optax.contrib")
         for name, factory in optimizers(library).items()
         if "learning_rate" in arguments(factory) and not name.startswith("scale_by")
+        if not any(argument.kind == "other" and argument.required for argument in arguments(factory).values())
     }
 
 

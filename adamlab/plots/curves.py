@@ -5,12 +5,14 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from adamlab.plots.style import NothingToDrawError, caption, figure, styles
+from adamlab.plots.style import NothingToDrawError, caption, figure, legend, styles
 from adamlab.studies.analysis import best_setting, difference_by_step, sensitivity_to
 
 
 def curves(runs: xr.Dataset, what: str = "loss") -> Figure:
     """The median over seeds at each optimizer's best setting, in a band from the least to the greatest seed.
+
+    A run that diverged counts as infinite: where it is the median the line breaks off.
 
     Args:
         runs: the dataset of a problem.
@@ -25,18 +27,18 @@ def curves(runs: xr.Dataset, what: str = "loss") -> Figure:
     seeds = len(np.unique(runs.seed))
     made, axes = figure(runs, f"{what}, each optimizer at its best setting")
     for label, look in styles(runs).items():
-        chosen = best_setting(runs, label)
-        values = chosen[what].where(np.isfinite(chosen[what]))
-        axes.plot(runs.step, values.median("run"), **look, label=caption(label, chosen))
-        axes.fill_between(runs.step, values.min("run"), values.max("run"), alpha=0.15, lw=0, color=look["color"])
+        axes.plot(*_median(best_setting(runs, label)[what], "step", "run"), **look, label=caption(runs, label))
+        _band(axes, best_setting(runs, label)[what], "step", "run", look["color"])
     _log_where_positive(axes, runs[what].values)
     axes.set(xlabel="step", ylabel=what + (f" (median and range of {seeds} seeds)" if seeds > 1 else ""))
-    made.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    legend(made)
     return made
 
 
 def sensitivity(runs: xr.Dataset, setting: str = "learning_rate") -> Figure:
-    """The final loss over one setting, all others at their best: median and range over seeds; diverged runs left out.
+    """The final loss over one setting, all others at their best: median and range over seeds.
+
+    A run that diverged counts as infinite: where the median is, there is no point.
 
     Args:
         runs: the dataset of a problem.
@@ -48,24 +50,17 @@ def sensitivity(runs: xr.Dataset, setting: str = "learning_rate") -> Figure:
     made, axes = figure(runs, f"final loss over {setting}")
     drawn = []
     for label, look in styles(runs).items():
-        over = sensitivity_to(runs, label, setting)
-        if over.sizes[setting] > 1:
-            axes.plot(over[setting], over.final_loss.median("seed"), "o", ms=3.5, **look, label=label)
-            axes.fill_between(
-                over[setting],
-                over.final_loss.min("seed"),
-                over.final_loss.max("seed"),
-                alpha=0.15,
-                lw=0,
-                color=look["color"],
-            )
+        over = sensitivity_to(runs, label, setting).final_loss
+        if over.sizes["value"] > 1:
+            axes.plot(*_median(over, "value", "seed"), marker="o", ms=3.5, **look, label=label)
+            _band(axes, over, "value", "seed", look["color"])
             drawn.append(over)
     if not drawn:
         raise NothingToDrawError(f"{runs.attrs['problem']}: no optimizer has more than one {setting}.")
-    _log_where_positive(axes, np.concatenate([over.final_loss.values.ravel() for over in drawn]))
-    positive = all((over[setting] > 0).all() for over in drawn)
+    _log_where_positive(axes, np.concatenate([over.values.ravel() for over in drawn]))
+    positive = all((over.value > 0).all() for over in drawn)
     axes.set(xscale="log" if positive else "linear", xlabel=setting, ylabel="final loss")
-    made.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    legend(made, ncols=3)
     return made
 
 
@@ -82,11 +77,23 @@ def agreement(runs: xr.Dataset) -> Figure:
     looks = styles(runs)
     for label in over_steps.optimizer.values:
         values = over_steps.difference.sel(optimizer=label)
-        same = "" if (values > 0).any() else " (identical)"
+        apart = runs.params_difference.values[(runs.optimizer.values == label) & (runs.optax_run.values >= 0)]
+        same = " (identical)" if np.nan_to_num(apart).max() == 0 else ""
         axes.plot(runs.step, values.where(values > 0), color=looks[label]["color"], label=f"{label}{same}")
     axes.set(xlabel="step", ylabel=over_steps.attrs["of"], yscale="log")
-    made.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    legend(made, ncols=3)
     return made
+
+
+def _median(values: xr.DataArray, along: str, over: str) -> tuple[np.ndarray, np.ndarray]:
+    """The line's points; none where the median is infinite."""
+    median = values.where(np.isfinite(values), np.inf).median(over)
+    return values[along].values, median.where(np.isfinite(median)).values
+
+
+def _band(axes: Axes, values: xr.DataArray, along: str, over: str, color: str):
+    finite = values.where(np.isfinite(values))
+    axes.fill_between(values[along], finite.min(over), finite.max(over), alpha=0.15, lw=0, color=color)
 
 
 def _log_where_positive(axes: Axes, values: np.ndarray):

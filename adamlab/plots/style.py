@@ -8,10 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adamlab.errors import InputError
-from adamlab.studies.analysis import optimizers
+from adamlab.studies.analysis import best_setting, optimizers
 
 # Okabe & Ito 2008, without the yellow that white paper swallows.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+DASHES = ("-", ":", "-.")
 
 
 class NothingToDrawError(InputError):
@@ -35,14 +38,26 @@ def styles(runs: xr.Dataset) -> dict[str, dict[str, Any]]:
     twin_of = {runs.optimizer.values[twin]: label for label, twin in pairs if twin >= 0}
     own = [label for label in labels if label not in twin_of]
     colors = {label: COLORS[i % len(COLORS)] for i, label in enumerate(own)}
-    looks: dict[str, dict[str, Any]] = {label: {"color": colors[label], "lw": 1.6} for label in own}
+    dashes = {label: DASHES[i // len(COLORS) % len(DASHES)] for i, label in enumerate(own)}
+    looks: dict[str, dict[str, Any]] = {
+        label: {"color": colors[label], "lw": 1.6, "ls": dashes[label]} for label in own
+    }
     for label, ours in twin_of.items():
-        looks[ours] = {"color": colors[ours], "lw": 4, "alpha": 0.4}
+        looks[ours] |= {"lw": 4, "alpha": 0.4}
         looks[label] = {"color": colors[ours], "lw": 1.2, "ls": (0, (4, 2))}
     return {label: looks[label] for label in labels}
 
 
-def caption(label: str, chosen: xr.Dataset) -> str:
-    """The optimizer's label with what the config sweeps: "adam, learning_rate 0.1"."""
-    numbers = {name: float(chosen[name].values[0]) for name in chosen.attrs["settings"]}
-    return ", ".join([label, *(f"{name} {value:.3g}" for name, value in numbers.items() if np.isfinite(value))])
+def caption(runs: xr.Dataset, label: str) -> str:
+    """The optimizer's label with what is swept, at its best: "adam, learning_rate 0.1"."""
+    mine = runs.isel(run=np.flatnonzero(runs.optimizer.values == label))
+    chosen = best_setting(runs, label)
+    swept = [name for name in runs.attrs["settings"] if len(np.unique(mine[name])) > 1]
+    return ", ".join([label, *(f"{name} {float(chosen[name][0]):.7g}" for name in swept)])
+
+
+def legend(made: Figure, ncols: int = 2):
+    """A legend below the axes; labels are shown as they are, never as formulas."""
+    shown = made.legend(loc="outside lower center", ncols=ncols, fontsize=8, frameon=False)
+    for text in shown.get_texts():
+        text.set_parse_math(False)

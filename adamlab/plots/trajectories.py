@@ -3,9 +3,10 @@
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from adamlab.plots.style import NothingToDrawError, caption, figure, styles
+from adamlab.plots.style import NothingToDrawError, caption, figure, legend, styles
 from adamlab.studies.analysis import best_setting, optimizers
 
 LEVELS = 22
@@ -32,34 +33,38 @@ def trajectories(runs: xr.Dataset) -> Figure:
     for label in optimizers(runs):
         chosen = best_setting(runs, label).isel(run=0)
         paths[label] = chosen.params.values
-        axes.plot(*paths[label].T, **looks[label], label=caption(label, best_setting(runs, label)), zorder=3)
+        axes.plot(*paths[label].T, **looks[label], label=caption(runs, label), zorder=3)
         end = paths[label][np.isfinite(paths[label]).all(axis=1)][-1]
         axes.plot(*end, "o", ms=6, mec="white", color=looks[label]["color"], zorder=4)
     start = next(iter(paths.values()))[0]
     axes.plot(*start, "s", ms=7, mec="white", color="black", label="start", zorder=5)
     axes.plot(*runs.minima.values.T, "*", ms=12, mec="black", color="gold", ls="none", label="minimum", zorder=6)
     _contour(axes, runs)
-    _zoom(axes, runs, np.concatenate([*paths.values(), runs.minima.values]))
+    _zoom(axes, runs, start, np.concatenate([*paths.values(), runs.minima.values]))
     axes.set(xlabel="$w_1$", ylabel="$w_2$")
-    made.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    axes.plot([], [], "o", ms=6, color="0.4", label="end")
+    legend(made)
     return made
 
 
-def _contour(axes, runs: xr.Dataset):
+def _contour(axes: Axes, runs: xr.Dataset):
     # Levels by quantile: they follow a valley's floor as well as its walls, on any scale of the loss.
-    levels = np.unique(np.quantile(runs.landscape, np.linspace(0, 1, LEVELS) ** 2))
+    finite = runs.landscape.values[np.isfinite(runs.landscape.values)]
+    levels = np.unique(np.quantile(finite, np.linspace(0.1, 1, LEVELS) ** 2)) if finite.size else finite
+    if len(levels) < 2:
+        return
     shades = colormaps["Greys"](np.linspace(0.02, 0.4, len(levels) - 1))
     axes.contourf(runs.x, runs.y, runs.landscape, levels=levels, colors=list(shades), zorder=0)
     axes.contour(runs.x, runs.y, runs.landscape, levels=levels, colors="0.55", linewidths=0.5, zorder=1)
 
 
-def _zoom(axes, runs: xr.Dataset, points: np.ndarray):
-    """The paths and minima with a margin, but no further than the problem's domain."""
-    for limit, grid, values in (
-        (axes.set_xlim, runs.x.values, points[:, 0]),
-        (axes.set_ylim, runs.y.values, points[:, 1]),
+def _zoom(axes: Axes, runs: xr.Dataset, start: np.ndarray, points: np.ndarray):
+    """The paths and minima with a margin, but no further than the problem's domain or the start."""
+    for limit, grid, first, values in (
+        (axes.set_xlim, runs.x.values, start[0], points[:, 0]),
+        (axes.set_ylim, runs.y.values, start[1], points[:, 1]),
     ):
-        inside = values[(values >= grid[0]) & (values <= grid[-1])]
-        margin = MARGIN * max(np.ptp(inside), 0.1 * (grid[-1] - grid[0])) if len(inside) else 0
-        low, high = (inside.min() - margin, inside.max() + margin) if len(inside) else (grid[0], grid[-1])
-        limit(max(low, grid[0]), min(high, grid[-1]))
+        low, high = min(grid[0], first), max(grid[-1], first)
+        inside = values[(values >= low) & (values <= high)]
+        margin = MARGIN * max(np.ptp(inside), 0.1 * (grid[-1] - grid[0]))
+        limit(inside.min() - margin, inside.max() + margin)

@@ -11,6 +11,8 @@ from jaxtyping import Array, Float, Int
 
 from adamlab.types import Problem
 
+MOST_IN_A_BATCH = 1797
+
 
 class Examples(NamedTuple):
     """Images, flat and scaled to [0, 1], with their labels."""
@@ -34,8 +36,8 @@ def digits_softmax(batch_size: int = 64, test_share: float = 0.2) -> Problem:
     """
     if not 0 < test_share < 1:
         raise ValueError(f"test_share must be between 0 and 1, not {test_share}.")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, not {batch_size}.")
+    if not 1 <= batch_size <= MOST_IN_A_BATCH:
+        raise ValueError(f"batch_size must be from 1 to {MOST_IN_A_BATCH}, not {batch_size}.")
     images, labels, is_test = _digits(test_share)
 
     def split(test: bool) -> Examples:
@@ -53,7 +55,7 @@ def digits_softmax(batch_size: int = 64, test_share: float = 0.2) -> Problem:
 
     def sample(key) -> Examples:
         train = split(test=False)
-        rows = jax.random.randint(key, (batch_size,), 0, len(train.y))
+        rows = jax.random.randint(key, (batch_size,), 0, len(train.y), jnp.int32)
         return Examples(train.x[rows], train.y[rows])
 
     return Problem(

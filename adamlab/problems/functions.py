@@ -9,6 +9,9 @@ from jaxtyping import Array, Float
 
 from adamlab.types import Problem
 
+MOST_DIMENSIONS = 10**6
+MOST_SPREAD = 1e6
+
 Point = Float[Array, "dim"]
 Value = Float[Array, ""]
 
@@ -35,9 +38,12 @@ def function_problem(
         domain: the (low, high) of each dimension to be drawn.
         source: where the function comes from.
     """
+    if not 0 <= spread <= MOST_SPREAD:
+        raise ValueError(f"spread must be from 0 to {MOST_SPREAD:g}, not {spread}.")
 
     def displaced(key):
-        return jnp.asarray(start, float) + spread * jax.random.normal(key, (len(start),), float)
+        # Drawn in float32 always, so that a seed means the same start in either float type.
+        return jnp.asarray(start, float) + spread * jax.random.normal(key, (len(start),), jnp.float32).astype(float)
 
     return Problem(
         name,
@@ -52,7 +58,7 @@ def function_problem(
 
 def rosenbrock(dim: int = 2, spread: int | float = 0.1) -> Problem:
     """Σ 100·(w_(i+1) − w_i²)² + (1 − w_i)²: a curved valley, easy to enter, hard to follow. Minimum 0 at (1, …, 1)."""
-    _require("dim", dim, 2)
+    _require("dim", dim, 2, MOST_DIMENSIONS)
 
     def function(w: Point) -> Value:
         return jnp.sum(100.0 * (w[1:] - w[:-1] ** 2) ** 2 + (1.0 - w[:-1]) ** 2)
@@ -111,7 +117,7 @@ def himmelblau(spread: int | float = 0.1) -> Problem:
 
 def rastrigin(dim: int = 2, spread: int | float = 0.1) -> Problem:
     """10·dim + Σ w_i² − 10·cos(2πw_i): a bowl with a local minimum near every whole point. Minimum 0 at 0."""
-    _require("dim", dim, 1)
+    _require("dim", dim, 1, MOST_DIMENSIONS)
 
     def function(w: Point) -> Value:
         return jnp.sum(10.0 + w**2 - 10.0 * jnp.cos(2.0 * jnp.pi * w))
@@ -129,8 +135,8 @@ def rastrigin(dim: int = 2, spread: int | float = 0.1) -> Problem:
 
 def quadratic(condition: int | float = 100.0, dim: int = 2, spread: int | float = 0.1) -> Problem:
     """½·Σ λ_i·w_i², with curvatures λ from 1 to the condition number in equal ratios. Minimum 0 at 0."""
-    _require("dim", dim, 2)
-    _require("condition", condition, 1)
+    _require("dim", dim, 2, MOST_DIMENSIONS)
+    _require("condition", condition, 1, 1e12)
     curvatures = np.geomspace(1.0, condition, dim)
 
     def function(w: Point) -> Value:
@@ -147,6 +153,6 @@ def quadratic(condition: int | float = 100.0, dim: int = 2, spread: int | float 
     )
 
 
-def _require(name: str, value: int | float, least: int):
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, not {value}.")
+def _require(name: str, value: int | float, least: int, most: float):
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least} to {most:g}, not {value}.")

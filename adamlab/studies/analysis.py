@@ -65,18 +65,16 @@ def standings(runs: xr.Dataset) -> pd.DataFrame:
 
 
 def sensitivity_to(runs: xr.Dataset, optimizer: str, setting: str) -> xr.Dataset:
-    """`final_loss` over one setting and the seeds, for each of its values at the best of the other settings.
+    """`final_loss` (value, seed) over one setting, for each of its values at the best of the other settings.
 
-    NaN stands for a run that diverged. Where the optimizer does not have the setting, its dimension is empty.
+    A run that diverged has an infinite loss. Where the optimizer does not have the setting, `value` is empty.
     """
-    if setting not in runs.attrs["settings"]:
-        return xr.Dataset({"final_loss": ((setting, "seed"), np.empty((0, 0)))}, {setting: np.empty(0)})
     mine = runs.isel(run=np.flatnonzero(runs.optimizer.values == optimizer))
-    values = np.unique(mine[setting].values[np.isfinite(mine[setting].values)])
-    chosen = [best_setting(mine.isel(run=np.flatnonzero(mine[setting].values == value)), optimizer) for value in values]
-    seeds = len(np.unique(runs.seed))
-    rows = np.array([final_loss(best).values for best in chosen]).reshape(-1, seeds)
-    return xr.Dataset({"final_loss": ((setting, "seed"), np.where(np.isfinite(rows), rows, np.nan))}, {setting: values})
+    given = mine[setting].values if setting in runs.attrs["settings"] else np.array([])
+    values = np.unique(given[np.isfinite(given)])
+    chosen = [best_setting(mine.isel(run=np.flatnonzero(given == value)), optimizer) for value in values]
+    rows = np.array([final_loss(best).values for best in chosen]).reshape(len(values), -1 if chosen else 0)
+    return xr.Dataset({"final_loss": (("value", "seed"), rows)}, {"value": values}, {"setting": setting})
 
 
 def with_agreement(runs: xr.Dataset) -> xr.Dataset:
@@ -190,9 +188,13 @@ def _counterparts(runs: xr.Dataset) -> np.ndarray:
 
 
 def _same_settings(call: Call) -> str:
+    """The call in a form that is the same for the same optimizer, whoever made it and however it was written."""
     bound = {name: value for name, value in call.bound().items() if name not in OURS_ONLY}
-    numbers = {k: float(v) if type(v) is int else v for k, v in bound.items()}
-    return f"{call.name.rpartition('.')[-1]}({sorted((k, str(v)) for k, v in numbers.items())})"
+    written = {
+        name: _same_settings(value) if isinstance(value, Call) else float(value) if type(value) is int else value
+        for name, value in bound.items()
+    }
+    return f"{call.name.rpartition('.')[-1]}({sorted((name, str(value)) for name, value in written.items())})"
 
 
 def _apart(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

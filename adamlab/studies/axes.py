@@ -1,4 +1,4 @@
-"""The values that a config gives one argument: a number, a list, a range, or a schedule made of such."""
+"""The values that a config gives arguments: a number, a list, a range, or a schedule made of such."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from adamlab.schedules import SCHEDULES
-from adamlab.specs import Argument, Call, Symbol, arguments, call, nearest
-from adamlab.studies.mistakes import shown
+from adamlab.specs import Argument, Symbol, arguments, call, nearest
+from adamlab.studies.mistakes import Mistakes, join, shown
 
 RANGES: Mapping[str, Callable[[float, float, int], np.ndarray]] = {"log": np.geomspace, "linear": np.linspace}
+MOST = 10**6
 
 
 @dataclass(frozen=True)
@@ -22,97 +23,128 @@ class Axis:
         values: the numbers of each symbol.
     """
 
-    forms: tuple[Any, ...]
+    forms: list[Any]
     values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
-def read_axis(symbol: str, argument: Argument, value: Any) -> Axis:
-    """Reads what a config gives an argument.
+def read_arguments(
+    known: Mapping[str, Argument], table: Mapping[str, Any], key: str, mistakes: Mistakes, *, swept: bool
+) -> dict[str, Axis]:
+    """Reads a table whose keys name arguments.
 
     Args:
-        symbol: what the argument's number is called where it is swept.
-        argument: the argument.
-        value: plain data, as TOML gives it.
+        known: the arguments there are.
+        table: plain data, as TOML gives it.
+        key: where the table stands, for messages.
+        mistakes: takes what is wrong.
+        swept: whether an argument can have several values.
 
-    Raises:
-        ValueError: the argument cannot take that; says what it can.
+    Returns:
+        What stands for each argument that the table gives rightly.
     """
-    if isinstance(value, Mapping) and "schedule" in value:
-        return _schedule(symbol, argument, value)
-    if isinstance(value, Mapping):
-        return _swept(symbol, argument, _range(value, argument))
-    if isinstance(value, list):
-        return _swept(symbol, argument, _distinct(value, argument))
-    return Axis((_literal(argument, value),))
+    for name in table.keys() - known.keys():
+        mistakes.tell(join(key, name), f"there is no such key; {nearest(name, known)}")
+    for name, argument in known.items():
+        if argument.required and name not in table:
+            mistakes.tell(join(key, name), "is missing")
+    read = {
+        name: _Reader(known[name], swept).read(name, table[name], join(key, name), mistakes)
+        for name in table
+        if name in known
+    }
+    return {name: axis for name, axis in read.items() if axis is not None}
 
 
-def _literal(argument: Argument, value: Any) -> Any:
-    if isinstance(value, (Symbol, Call)) or not argument.accepts(value):
-        raise ValueError(f"expected {expected(argument)}")
-    return float(value) if argument.kind in ("number", "decay") else value
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the values of one argument; each method adds to the mistakes and gives None where it cannot."""
+
+    argument: Argument
+    swept: bool
+
+    @property
+    def is_number(self) -> bool:
+        return self.argument.kind in ("number", "decay")
+
+    def read(self, symbol: str, value: Any, key: str, mistakes: Mistakes) -> Axis | None:
+        if isinstance(value, Mapping) and "schedule" in value and self.argument.schedule:
+            return self._schedule(symbol, value, key, mistakes)
+        problem, values = self._values(value)
+        if problem is None and any(not self._fits(one) for one in values):
+            problem = self.expected()
+        if problem is None and len(set(map(str, values))) < len(values):
+            problem = "values that differ"
+        if problem is not None:
+            mistakes.tell(key, f"expected {problem}; got {shown(value)}")
+            return None
+        literals = [self._literal(one) for one in values]
+        if self.is_number and len(literals) > 1:
+            return Axis([Symbol(symbol)], {symbol: tuple(literals)})
+        return Axis(literals)
+
+    def expected(self) -> str:
+        """What can stand here, in words."""
+        words = self.argument.expects().removesuffix(" or a schedule")
+        if self.swept and self.is_number:
+            words += ", a list of numbers, { log = [low, high, count] }, { linear = [low, high, count] }"
+        elif self.swept and self.argument.kind != "other":
+            words += ", or a list of such"
+        return words + (', { schedule = "inverse_sqrt", init = 0.1 }' if self.argument.schedule else "")
+
+    def _fits(self, value: Any) -> bool:
+        return not isinstance(value, (Mapping, list)) and self.argument.accepts(value)
+
+    def _literal(self, value: Any) -> Any:
+        whole = type(value) is int and type(self.argument.default) is int  # a count that Optax annotates as a number
+        return float(value) if self.is_number and not whole else value
+
+    def _values(self, value: Any) -> tuple[str | None, list[Any]]:
+        """What is wrong with the form of the value, if anything, and the values it stands for."""
+        if isinstance(value, list):
+            return (None, value) if value and self.swept else (self.expected(), [])
+        if isinstance(value, Mapping) and self.is_number and self.swept:
+            if len(value) != 1 or not value.keys() <= RANGES.keys():
+                return self.expected(), []
+            ((kind, bounds),) = value.items()
+            problem = _wrong_bounds(kind, bounds)
+            return (problem, []) if problem else (None, _points(kind, *bounds))
+        return None, [value]
+
+    def _schedule(self, symbol: str, table: Mapping[str, Any], key: str, mistakes: Mistakes) -> Axis | None:
+        name = table["schedule"]
+        if not isinstance(name, str) or name not in SCHEDULES:
+            mistakes.tell(join(key, "schedule"), f"there is no schedule {shown(name)}; {nearest(str(name), SCHEDULES)}")
+            return None
+        before = len(mistakes)
+        given = {argument: value for argument, value in table.items() if argument != "schedule"}
+        axes = read_arguments(arguments(SCHEDULES[name]), given, key, mistakes, swept=self.swept)
+        for argument, axis in axes.items():
+            if len(axis.forms) > 1:
+                mistakes.tell(join(key, argument), "cannot be swept, since it is compiled in; give one value")
+        if len(mistakes) > before:
+            return None
+        values = {
+            f"{symbol}.{argument}": numbers for argument, axis in axes.items() for numbers in axis.values.values()
+        }
+        forms = {a: Symbol(f"{symbol}.{a}") if axis.values else axis.forms[0] for a, axis in axes.items()}
+        return Axis([call(name, SCHEDULES[name], forms)], values)
 
 
-def expected(argument: Argument) -> str:
-    """What a config can give the argument, in words."""
-    if argument.kind in ("number", "decay"):
-        form = "{ log = [low, high, count] }, { linear = [low, high, count] }"
-        schedule = ', { schedule = "inverse_sqrt", init = 0.1 }' if argument.schedule else ""
-        return f"{argument.expects().removesuffix(' or a schedule')}, a list of numbers, {form}{schedule}"
-    return argument.expects() + ("" if argument.kind == "other" else ", or a list of such")
-
-
-def _swept(symbol: str, argument: Argument, values: list[Any]) -> Axis:
-    literals = [_literal(argument, value) for value in values]
-    if argument.kind not in ("number", "decay"):
-        return Axis(tuple(literals))
-    if len(literals) == 1:
-        return Axis((literals[0],))
-    return Axis((Symbol(symbol),), {symbol: tuple(literals)})
-
-
-def _distinct(values: list[Any], argument: Argument) -> list[Any]:
-    if not values:
-        raise ValueError(f"the list is empty; expected {expected(argument)}")
-    twice = [value for i, value in enumerate(values) if value in values[:i]]
-    if twice:
-        raise ValueError(f"{shown(twice[0])} is given twice")
-    return values
-
-
-def _range(value: Mapping[str, Any], argument: Argument) -> list[float]:
-    if argument.kind not in ("number", "decay") or len(value) != 1 or not value.keys() <= RANGES.keys():
-        raise ValueError(f"expected {expected(argument)}")
-    ((kind, bounds),) = value.items()
-    numbers = isinstance(bounds, list) and len(bounds) == 3 and all(type(b) in (int, float) for b in bounds)
-    if not numbers or type(bounds[2]) is not int or not 1 <= bounds[2] <= 10**6 or not np.isfinite(bounds).all():
-        raise ValueError(f"expected {kind} = [low, high, count], with a whole count ≥ 1")
+def _wrong_bounds(kind: str, bounds: Any) -> str | None:
+    form = f"{kind} = [low, high, count]"
+    if not isinstance(bounds, list) or len(bounds) != 3 or any(type(bound) not in (int, float) for bound in bounds):
+        return form
     low, high, count = bounds
+    if type(count) is not int or not 1 <= count <= MOST:
+        return f"{form} with a whole count from 1 to {MOST:,}"
+    if not (-1e308 < low < 1e308 and -1e308 < high < 1e308):
+        return f"{form} with finite bounds"
     if low >= high and count > 1:
-        raise ValueError(f"expected {kind} = [low, high, count] with low < high")
-    if kind == "log" and low <= 0:
-        raise ValueError("expected log = [low, high, count] with low > 0")
-    # Rounded so that a decade's points read as they are meant: 0.01, not 0.010000000000000002.
-    return [float(f"{number:.12g}") for number in RANGES[kind](low, high, count)]
+        return f"{form} with low < high"
+    return f"{form} with low > 0" if kind == "log" and low <= 0 else None
 
 
-def _schedule(symbol: str, argument: Argument, table: Mapping[str, Any]) -> Axis:
-    name = table["schedule"]
-    if not argument.schedule:
-        raise ValueError(f"expected {expected(argument)}; {argument.name} takes no schedule")
-    if not isinstance(name, str) or name not in SCHEDULES:
-        raise ValueError(f"there is no schedule {shown(name)}; {nearest(str(name), SCHEDULES)}")
-    known, given, values = arguments(SCHEDULES[name]), {}, {}
-    for key, value in table.items():
-        if key == "schedule":
-            continue
-        if key not in known:
-            raise ValueError(f"{name} has no argument {key}; {nearest(key, known)}")
-        axis = read_axis(f"{symbol}.{key}", known[key], value)
-        if len(axis.forms) != 1:
-            raise ValueError(f"{name}: {key} cannot be swept; give one value")
-        given[key] = axis.forms[0]
-        values |= axis.values
-    missing = [key for key, one in known.items() if one.required and key not in given]
-    if missing:
-        raise ValueError(f"{name} needs {', '.join(missing)}")
-    return Axis((call(name, SCHEDULES[name], given),), values)
+def _points(kind: str, low: float, high: float, count: int) -> list[float]:
+    # To 15 digits, so that a decade's points read as they are meant: 0.01, not 0.010000000000000002.
+    points = [float(f"{point:.15g}") for point in RANGES[kind](low, high, count)]
+    return [float(low), *points[1:-1], float(high)] if count > 1 else [float(low)]

@@ -1,28 +1,28 @@
-"""A TOML file becomes a study: what is to be run, with every mistake in the file found before anything runs."""
+"""A config's plain data becomes a study: what is to be run, with every mistake in it found before anything runs."""
 
-import copy
 import itertools
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from adamlab.problems import PROBLEMS
-from adamlab.specs import Argument, Call, SpecError, arguments, call, find, nearest, parse
-from adamlab.studies.axes import Axis, read_axis
-from adamlab.studies.mistakes import ConfigError, Mistake, join, mistakes_of, shown
+from adamlab.specs import REQUIRED, Call, SpecError, arguments, call, find, nearest, parse
+from adamlab.studies.axes import read_arguments
+from adamlab.studies.mistakes import ConfigError, Mistakes, join, mistakes_of, shown
 from adamlab.types import Problem
 
-Model = TypeVar("Model", bound=BaseModel)
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 """What can be the name of a file, a folder and a group of a store."""
+
+MOST_SEEDS = 10**6
+
+Plots = Mapping[str, Callable[..., Any]]
+"""The kinds of output there are; a table of `output` can set their keyword arguments."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,13 @@ class Optimizer:
     """One optimizer of a study: a call whose symbols are swept.
 
     Attributes:
+        key: where it stands in the config, such as "optimizer[1]".
         label: how tables and figures name it.
         template: the call; what is swept is a symbol in it.
         axes: the values of each symbol.
     """
 
+    key: str
     label: str
     template: Call
     axes: Mapping[str, tuple[float, ...]]
@@ -65,59 +67,72 @@ class Study:
     source: Mapping[str, Any]
 
 
-def read_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The plain data of a config file, or of a mapping in its place, with overrides written in.
-
-    Args:
-        config: a TOML file's path, or the data itself.
-        overrides: texts KEY=VALUE, such as "steps=100" or "optimizer.0.learning_rate=[0.1, 0.2]".
-
-    Raises:
-        ConfigError: the file cannot be read or is no TOML, or an override has no such form or place.
-    """
-    data = copy.deepcopy(dict(config)) if isinstance(config, Mapping) else _read_toml(Path(config))
-    return override(data, overrides)
-
-
-def override(data: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
-    """Writes KEY=VALUE texts into the data, and gives it back.
-
-    Raises:
-        ConfigError: a text has no such form, or its key no place in the data.
-    """
-    mistakes = [mistake for text in texts if (mistake := _override(data, text))]
-    if mistakes:
-        raise ConfigError("--set", mistakes)
-    return data
-
-
-def load_study(data: Mapping[str, Any], plots: Mapping[str, Callable[..., Any]], where: str = "the config") -> Study:
+def load_study(data: Mapping[str, Any], plots: Plots, where: str = "the config") -> Study:
     """The study that a config's plain data describes.
 
     Args:
         data: as `read_config` gives it.
-        plots: the kinds of output there are; an output's table can set their keyword arguments.
+        plots: the kinds of output there are.
         where: the file's name, for messages.
 
     Raises:
         ConfigError: with every mistake in the data.
     """
-    mistakes: list[Mistake] = []
-    head = _validate(_Head, data, "", mistakes)
+    mistakes = Mistakes()
+    head = _head(data, mistakes)
     problems = [made for key, table in _tables(data, "problem") if (made := _problem(key, table, mistakes))]
     optimizers = [one for key, table in _tables(data, "optimizer") for one in _optimizers(key, table, mistakes)]
-    names = [problem.name for problem in problems]
-    outputs = [made for key, table in _tables(data, "output") if (made := _output(key, table, plots, names, mistakes))]
-    mistakes += _twice("problem", "label", [problem.name for problem in problems])
-    mistakes += _twice("optimizer", "label", [optimizer.label for optimizer in optimizers])
-    mistakes += _unrecordable(data, problems)
+    outputs = [made for key, table in _tables(data, "output") if (made := _output(key, table, plots, mistakes))]
+    _check_names("problem", [problem.name for problem in problems], mistakes)
+    _check_names("optimizer", [optimizer.label for optimizer in optimizers], mistakes)
+    if head is not None:
+        _check_record(head, problems, mistakes)
+        _check_range(head.dtype, optimizers, mistakes)
+    if head is not None and not mistakes:
+        quantities = {
+            problem.name: ["loss", *(m for m in problem.metrics if m in head.record.what)] for problem in problems
+        }
+        settings = list(dict.fromkeys(name for o in optimizers for one in o.calls() for name in one.numbers()))
+        for output in outputs:
+            _check_output(output, quantities, settings, mistakes)
     if head is None or mistakes:
         raise ConfigError(where, mistakes)
-    record = head.record
     return Study(
-        *(head.name, head.question, head.steps, head.seeds, head.dtype, record.every, tuple(record.what)),
-        *(tuple(problems), tuple(optimizers), tuple(outputs), data),
+        name=head.name,
+        question=head.question,
+        steps=head.steps,
+        seeds=head.seeds,
+        dtype=head.dtype,
+        every=head.record.every,
+        what=tuple(head.record.what),
+        problems=tuple(problems),
+        optimizers=tuple(optimizers),
+        outputs=tuple(outputs),
+        source=data,
     )
+
+
+def read_output(
+    table: Mapping[str, Any], plots: Plots, quantities: Mapping[str, Sequence[str]], settings: Sequence[str]
+) -> Mapping[str, Any]:
+    """One picture to be drawn: its `kind`, the `problem` (None: each that can be drawn), and the plot's `options`.
+
+    Args:
+        table: as it would stand under [[output]].
+        plots: the kinds of output there are.
+        quantities: for each problem, what was recorded of it over steps.
+        settings: the numbers that were set.
+
+    Raises:
+        ConfigError: there is no such kind, problem or option.
+    """
+    mistakes = Mistakes()
+    output = _output("", table, plots, mistakes)
+    if output is not None:
+        _check_output(output, quantities, settings, mistakes)
+    if output is None or mistakes:
+        raise ConfigError("plot", mistakes)
+    return output
 
 
 class _Strict(BaseModel):
@@ -125,12 +140,12 @@ class _Strict(BaseModel):
 
 
 def _read_seeds(value: Any) -> tuple[int, ...]:
-    if type(value) is int and 1 <= value <= 10**6:
+    if type(value) is int and 1 <= value <= MOST_SEEDS:
         return tuple(range(value))
     seeds = value if isinstance(value, list) else []
     if seeds and all(type(seed) is int and 0 <= seed < 2**32 for seed in seeds) and len(set(seeds)) == len(seeds):
         return tuple(seeds)
-    raise ValueError("expected how many seeds, a whole number ≥ 1, or a list of different seeds ≥ 0")
+    raise ValueError(f"how many seeds, from 1 to {MOST_SEEDS:,}, or a list of different seeds from 0 to {2**32 - 1:,}")
 
 
 class _Record(_Strict):
@@ -150,37 +165,11 @@ class _Head(_Strict):
     output: list[dict[str, Any]] = []
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _head(data: Mapping[str, Any], mistakes: Mistakes) -> _Head | None:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(str(path), [Mistake("", "there is no such file")]) from None
-    except OSError as error:
-        raise ConfigError(str(path), [Mistake("", f"cannot be read: {error.strerror}")]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), [Mistake("", "is not UTF-8 text, as TOML must be")]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), [Mistake("", f"is not valid TOML: {error}")]) from error
-
-
-def _override(data: dict[str, Any], text: str) -> Mistake | None:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        return Mistake(text, "expected KEY=VALUE, such as steps=100 or optimizer.0.learning_rate=0.1")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value  # a bare word is a string, since shells eat quotes
-    *path, last = [int(part) if part.isdigit() else part for part in key.strip().split(".")]
-    place: Any = data
-    try:
-        for part in path:
-            place = place.setdefault(part, {}) if isinstance(place, dict) and isinstance(part, str) else place[part]
-        if not isinstance(place, dict):
-            place[last]  # a list's items can be replaced, not added
-        place[last] = parsed
-    except (KeyError, IndexError, TypeError):
-        return Mistake(key, "there is no such place in the config")
+        return _Head.model_validate(data)
+    except ValidationError as error:
+        mistakes += mistakes_of(error, _Head)
     return None
 
 
@@ -191,103 +180,55 @@ def _tables(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str,
             yield join(name, i), table
 
 
-def _validate(model: type[Model], data: Any, key: str, mistakes: list[Mistake]) -> Model | None:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        mistakes += mistakes_of(error, key, model)
-    return None
-
-
-def _read_arguments(
-    known: Mapping[str, Argument], table: Mapping[str, Any], key: str, mistakes: list[Mistake]
-) -> dict[str, Axis]:
-    """Reads the table's keys as the arguments they name, by a pydantic model made of what is known of them."""
-    fields: dict[str, Any] = {
-        name: (Annotated[Any, BeforeValidator(partial(read_axis, name, argument))], ... if argument.required else None)
-        for name, argument in known.items()
-    }
-    read = _validate(create_model("Table", __base__=_Strict, **fields), table, key, mistakes)
-    return {} if read is None else {name: getattr(read, name) for name in table}
-
-
 def _made_by(
-    key: str, table: dict[str, Any], registry: Mapping[str, Callable[..., Any]], called: str, mistakes: list[Mistake]
+    key: str, table: Mapping[str, Any], registry: Mapping[str, Callable[..., Any]], called: str, mistakes: Mistakes
 ) -> tuple[str, dict[str, Any]] | None:
-    """What a problem's or an output's table calls for: a name of the registry and its options, one value each."""
+    """What a table calls for: a name of the registry, under the key `called`, and its options, one value each."""
     before = len(mistakes)
     name, options = table.get(called), {k: v for k, v in table.items() if k != called}
     if not isinstance(name, str) or name not in registry:
         wrong = "is missing" if name is None else f"there is no {key.partition('[')[0] or called} {shown(name)}"
-        mistakes.append(Mistake(join(key, called), f"{wrong}; {nearest(str(name), registry)}"))
+        mistakes.tell(join(key, called), f"{wrong}; {nearest(str(name), registry)}")
         return None
     known = {k: a for k, a in arguments(registry[name]).items() if not (a.kind == "other" and a.required)}
-    axes = _read_arguments(known, options, key, mistakes)
-    several = [option for option, axis in axes.items() if axis.values or len(axis.forms) > 1]
-    mistakes += [Mistake(join(key, option), "cannot be swept; give one value") for option in several]
+    axes = read_arguments(known, options, key, mistakes, swept=False)
     return (name, {option: axis.forms[0] for option, axis in axes.items()}) if len(mistakes) == before else None
 
 
-def _problem(key: str, table: dict[str, Any], mistakes: list[Mistake]) -> Problem | None:
+def _problem(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Problem | None:
     label = table.get("label", table.get("name"))
     if "label" in table and not (isinstance(label, str) and re.fullmatch(NAME, label)):
-        mistakes.append(Mistake(join(key, "label"), f"expected letters, digits and any of _ . -; got {shown(label)}"))
+        mistakes.tell(join(key, "label"), f"expected letters, digits and any of _ -; got {shown(label)}")
         return None
     made = _made_by(key, {k: v for k, v in table.items() if k != "label"}, PROBLEMS, "name", mistakes)
     try:
         return made and replace(PROBLEMS[made[0]](**made[1]), name=label)
     except (ValueError, ModuleNotFoundError) as error:
-        mistakes.append(Mistake(key, str(error)))
+        mistakes.tell(key, str(error))
     return None
 
 
-def read_output(
-    table: Mapping[str, Any], plots: Mapping[str, Callable[..., Any]], problems: Sequence[str]
-) -> dict[str, Any]:
-    """One picture to be drawn: its `kind`, the `problem` (None: each that can be drawn), and the plot's `options`.
-
-    Raises:
-        ConfigError: there is no such kind, problem or option.
-    """
-    mistakes: list[Mistake] = []
-    output = _output("", dict(table), plots, problems, mistakes)
-    if output is None or mistakes:
-        raise ConfigError("plot", mistakes)
-    return output
-
-
-def _output(
-    key: str,
-    table: dict[str, Any],
-    plots: Mapping[str, Callable[..., Any]],
-    problems: Sequence[str],
-    mistakes: list[Mistake],
-) -> dict[str, Any] | None:
-    problem = table.get("problem")
-    if problem is not None and problem not in problems:
-        mistakes.append(
-            Mistake(join(key, "problem"), f"{shown(problem)} is not run; {nearest(str(problem), problems)}")
-        )
+def _output(key: str, table: Mapping[str, Any], plots: Plots, mistakes: Mistakes) -> dict[str, Any] | None:
     made = _made_by(key, {k: v for k, v in table.items() if k != "problem"}, plots, "kind", mistakes)
-    return made and {"kind": made[0], "problem": problem, "options": made[1]}
+    return made and {"key": key, "kind": made[0], "problem": table.get("problem"), "options": made[1]}
 
 
-def _optimizers(key: str, table: dict[str, Any], mistakes: list[Mistake]) -> list[Optimizer]:
+def _optimizers(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> list[Optimizer]:
     """The optimizers of one table: one for each combination of what is compiled in, such as flags."""
     before = len(mistakes)
-    given = {k: v for k, v in table.items() if k not in ("name", "spec", "label")}
     label = table.get("label", table.get("name", table.get("spec")))
-    if "label" in table and not (isinstance(label, str) and label):
-        mistakes.append(Mistake(join(key, "label"), f"expected a text; got {shown(label)}"))
+    if not isinstance(label, str) or not label or not label.isprintable() or label.startswith("_"):
+        mistakes.tell(join(key, "label"), f"expected a printable text that does not start with _; got {shown(label)}")
     template = _template(key, table, mistakes)
     if template is None:
         return []
-    if "spec" in table:
-        axes = _read_arguments({symbol.name: a for symbol, a in template.symbols()}, given, key, mistakes)
-        missing = [s.name for s, _ in template.symbols() if s.name not in given]
-        mistakes += [Mistake(join(key, name), f"is missing: {table['spec']} leaves it open") for name in missing]
-    else:
-        axes = _read_arguments(arguments(template.factory), given, key, mistakes)
+    spec, given = "spec" in table, {k: v for k, v in table.items() if k not in ("name", "spec", "label")}
+    known = (
+        {symbol.name: replace(a, default=REQUIRED) for symbol, a in template.symbols()}
+        if spec
+        else arguments(template.factory)
+    )
+    axes = read_arguments(known, given, key, mistakes, swept=True)
     if len(mistakes) > before:
         return []
     values = {symbol: numbers for axis in axes.values() for symbol, numbers in axis.values.items()}
@@ -295,49 +236,77 @@ def _optimizers(key: str, table: dict[str, Any], mistakes: list[Mistake]) -> lis
     made = []
     for forms in itertools.product(*(axis.forms for axis in axes.values())):
         chosen = dict(zip(axes, forms, strict=True))
-        full = template.with_numbers(chosen) if "spec" in table else call(template.name, template.factory, chosen)
-        suffix = ", ".join(f"{name}={shown(chosen[name]).strip(chr(39))}" for name in several)
-        made.append(Optimizer(f"{label} ({suffix})" if suffix else str(label), full, values))
+        full = template.with_numbers(chosen) if spec else call(template.name, template.factory, chosen)
+        suffix = ", ".join(f"{name}={str(chosen[name]).lower()}" for name in several)
+        made.append(Optimizer(key, f"{label} ({suffix})" if suffix else str(label), full, values))
     return made
 
 
-def _template(key: str, table: Mapping[str, Any], mistakes: list[Mistake]) -> Call | None:
-    if ("name" in table) == ("spec" in table):
-        mistakes.append(
-            Mistake(key, 'expected either name = "adamlab.adam" or spec = "adamlab.adam(0.1)"; got both or neither')
-        )
+def _template(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Call | None:
+    """The call that an optimizer's table names or spells out."""
+    given = [kind for kind in ("name", "spec") if kind in table]
+    if len(given) != 1:
+        came = "both" if given else "neither"
+        mistakes.tell(key, f'expected either name = "adamlab.adam" or spec = "adamlab.adam(0.1)"; got {came}')
         return None
-    kind = "name" if "name" in table else "spec"
-    text = table[kind]
+    (kind,) = given
     try:
-        if not isinstance(text, str):
-            raise SpecError(
-                f'expected a text such as "adamlab.{"adam" if kind == "name" else "adam(0.1)"}"; got {shown(text)}'
-            )
-        return Call(text, find(text), {}) if kind == "name" else parse(text)
+        if not isinstance(table[kind], str):
+            raise SpecError(f'expected a text, such as "adamlab.adam"; got {shown(table[kind])}')
+        if kind == "name":
+            return Call(table[kind], find(table[kind]), {})
+        template = parse(table[kind])
+        left_out = [
+            name for name, a in arguments(template.factory).items() if a.required and name not in template.arguments
+        ]
+        if left_out:
+            raise SpecError(f"{template.name} needs {', '.join(left_out)}: give a number, or a name that becomes a key")
+        reserved = {symbol.name for symbol, _ in template.symbols()} & {"name", "spec", "label"}
+        if reserved:
+            raise SpecError(f'"{min(reserved)}" cannot name a number, since it is a key of its own')
+        return template
     except SpecError as error:
-        mistakes.append(Mistake(join(key, kind), str(error)))
+        mistakes.tell(join(key, kind), str(error))
     return None
 
 
-def _twice(table: str, key: str, names: list[str]) -> list[Mistake]:
-    return [
-        Mistake(table, f'{count} of them are called "{name}"; give each its own {key}')
-        for name, count in Counter(names).items()
-        if count > 1
-    ]
+def _check_names(table: str, names: Sequence[str], mistakes: Mistakes):
+    for name, count in Counter(names).items():
+        if count > 1:
+            mistakes.tell(table, f'{count} of them are called "{name}"; give each its own label')
 
 
-def _unrecordable(data: Mapping[str, Any], problems: Sequence[Problem]) -> list[Mistake]:
-    record, steps = data.get("record"), data.get("steps")
-    record = record if isinstance(record, dict) else {}
-    what, every = record.get("what"), record.get("every")
+def _check_record(head: _Head, problems: Sequence[Problem], mistakes: Mistakes):
     known = ["loss", "params", *dict.fromkeys(metric for problem in problems for metric in problem.metrics)]
-    mistakes = [
-        Mistake(join("record", "what", i), f"there is nothing called {shown(name)} to record; {nearest(name, known)}")
-        for i, name in enumerate(what if isinstance(what, list) and problems else [])
-        if isinstance(name, str) and name not in known
-    ]
-    if type(every) is int and type(steps) is int and every > steps >= 1:
-        mistakes.append(Mistake("record.every", f"expected at most the number of steps, {steps}; got {every}"))
-    return mistakes
+    for i, name in enumerate(head.record.what):
+        if problems and name not in known:
+            mistakes.tell(join("record", "what", i), f"there is no {shown(name)} to record; {nearest(name, known)}")
+        elif name in head.record.what[:i]:
+            mistakes.tell(join("record", "what", i), f"{shown(name)} is given twice")
+    if head.record.every > head.steps:
+        mistakes.tell("record.every", f"expected at most the number of steps, {head.steps}; got {head.record.every}")
+
+
+def _check_range(dtype: str, optimizers: Sequence[Optimizer], mistakes: Mistakes):
+    largest = float(np.finfo(dtype).max)
+    for optimizer in optimizers:
+        numbers = [*optimizer.template.numbers().values(), *itertools.chain(*optimizer.axes.values())]
+        if any(abs(number) > largest for number in numbers):
+            mistakes.tell(optimizer.key, f"expected numbers that {dtype} holds, up to {largest:.3g}")
+
+
+def _check_output(
+    output: Mapping[str, Any], quantities: Mapping[str, Sequence[str]], settings: Sequence[str], mistakes: Mistakes
+):
+    """Whether the picture's problem, quantity and setting are there to be drawn."""
+    key, problem, options = output["key"], output["problem"], output["options"]
+    if problem is not None and problem not in quantities:
+        mistakes.tell(join(key, "problem"), f"{shown(problem)} is not run; {nearest(str(problem), quantities)}")
+        return
+    recorded = list(dict.fromkeys(q for name, known in quantities.items() if problem in (None, name) for q in known))
+    if "what" in options and options["what"] not in recorded:
+        what = options["what"]
+        mistakes.tell(join(key, "what"), f"no {shown(what)} is recorded over steps; {nearest(what, recorded)}")
+    if "setting" in options and options["setting"] not in settings:
+        setting = options["setting"]
+        mistakes.tell(join(key, "setting"), f"no optimizer is given a {shown(setting)}; {nearest(setting, settings)}")

@@ -7,13 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from adamlab.specs import Call
 from adamlab.studies.config import Optimizer, Study
 from adamlab.studies.engine import Runs, recorded_steps
 from adamlab.types import Problem
 
-GRID = 201
+GRID = 301
 """Points along each side of a stored landscape."""
+
+TAKEN = ("run", "step", "dim", "parameter", "optimizer", "spec", "seed", "problem", "steps", "x", "y", "diverged")
+"""Names that an optimizer's argument cannot have among the coordinates."""
 
 DIMS = {"params": ("run", "step", "dim"), "final_params": ("run", "parameter"), "diverged_at": ("run",)}
 
@@ -45,11 +47,11 @@ def dataset(study: Study, problem: Problem, computed: Sequence[Mapping[str, np.n
         for call in optimizer.calls()
         for seed in study.seeds
     ]
-    numbers = [numbers_of(call) for _, call, _ in runs]
-    names = list(dict.fromkeys(name for one in numbers for name in one))
     variables = {
         name: (DIMS.get(name, ("run", "step")), np.concatenate([one[name] for one in computed])) for name in computed[0]
     }
+    numbers = [{_setting(name): number for name, number in call.numbers().items()} for _, call, _ in runs]
+    names = list(dict.fromkeys(name for one in numbers for name in one))
     coordinates = {
         "step": recorded_steps(study.steps, study.every),
         "optimizer": ("run", np.array([label for label, _, _ in runs], object)),
@@ -66,15 +68,9 @@ def dataset(study: Study, problem: Problem, computed: Sequence[Mapping[str, np.n
     return made.merge(_landscape(problem)) if len(problem.domain) == 2 else made
 
 
-def numbers_of(call: Call, prefix: str = "") -> dict[str, float]:
-    """The numbers that a call was given, by argument; a schedule's as "learning_rate.init"."""
-    numbers = {}
-    for name, value in call.arguments.items():
-        if isinstance(value, Call):
-            numbers |= numbers_of(value, f"{prefix}{name}.")
-        elif type(value) in (int, float):
-            numbers[prefix + name] = float(value)
-    return numbers
+def _setting(argument: str) -> str:
+    """The coordinate's name: the argument's, unless that is taken (optax.noisy_sgd has a seed of its own)."""
+    return f"argument.{argument}" if argument in TAKEN else argument
 
 
 def _landscape(problem: Problem) -> xr.Dataset:

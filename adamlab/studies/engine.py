@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from adamlab.specs import Argument, Call
+from adamlab.specs import Call
 from adamlab.types import Decay, Problem
 
 LOW_DIMENSION = 16
@@ -56,15 +56,15 @@ def parameter_count(problem: Problem) -> int:
 
 @dataclass(frozen=True)
 class Program:
-    """One traced program and the runs it is for; every block of runs has the same number of rows."""
+    """One lowered program and the runs it is for; every block of runs has the same number of rows."""
 
-    traced: jax.stages.Traced
+    lowered: jax.stages.Lowered
     blocks: tuple[tuple[np.ndarray, Mapping[str, Any]], ...]
     runs: int
 
 
 def prepare(problem: Problem, runs: Runs, *, steps: int, every: int, what: tuple[str, ...]) -> Program:
-    """Traces the program of these runs; a transformation that cannot run on the problem raises here.
+    """Traces and lowers the program of these runs; a transformation that cannot run on the problem raises here.
 
     Args:
         problem: what is minimized.
@@ -75,14 +75,14 @@ def prepare(problem: Problem, runs: Runs, *, steps: int, every: int, what: tuple
     """
     total = len(runs.seeds)
     size = -(-total // -(-total // BLOCK))
-    kinds = {symbol.name: argument for symbol, argument in runs.template.symbols()}
+    decays = _decays(runs.template)
     rows = [np.minimum(np.arange(first, first + size), total - 1) for first in range(0, total, size)]
     blocks = tuple(
-        (runs.seeds[chosen], {name: _traced(values[chosen], kinds[name]) for name, values in runs.numbers.items()})
+        (runs.seeds[chosen], {name: _traced(values[chosen], name in decays) for name, values in runs.numbers.items()})
         for chosen in rows
     )
     program = jax.jit(jax.vmap(_one_run(problem, runs.template, steps, every, what)))
-    return Program(program.trace(*blocks[0]), blocks, total)
+    return Program(program.lower(*blocks[0]), blocks, total)
 
 
 def execute(program: Program, advance: Advance = lambda runs: None) -> dict[str, np.ndarray]:
@@ -97,7 +97,7 @@ def execute(program: Program, advance: Advance = lambda runs: None) -> dict[str,
         most `LOW_DIMENSION` parameters; "final_params" (run, parameter); "diverged_at" (run,), the first step after
         which a parameter or the loss was not finite, or −1.
     """
-    compiled = program.traced.lower().compile()
+    compiled = program.lowered.compile()
     finished, left = [], program.runs
     for block in program.blocks:
         rows = min(left, len(block[0]))
@@ -107,10 +107,17 @@ def execute(program: Program, advance: Advance = lambda runs: None) -> dict[str,
     return {name: np.concatenate([one[name] for one in finished]) for name in finished[0]}
 
 
-def _traced(values: np.ndarray, argument: Argument) -> Any:
+def _decays(template: Call) -> set[str]:
+    """The symbols that stand for decay rates, and for nothing else."""
+    uses = list(template.symbols())
+    others = {symbol.name for symbol, argument in uses if argument.kind != "decay"}
+    return {symbol.name for symbol, _ in uses} - others
+
+
+def _traced(values: np.ndarray, decay: bool) -> Any:
     """The numbers of a block of runs; decays bring their complements, which are formed here, in decimal."""
     dtype = jnp.result_type(float)
-    if argument.kind != "decay":
+    if not decay:
         return jnp.asarray(values, dtype)
     decays = [Decay(float(value)) for value in values]
     return jax.tree.map(lambda *numbers: jnp.asarray(numbers, dtype), *decays)
@@ -136,6 +143,8 @@ def _one_run(problem: Problem, template: Call, steps: int, every: int, what: tup
             loss, gradient = jax.value_and_grad(problem.loss)(params, batch)
             extra = {"value": loss, "grad": gradient, "value_fn": lambda w: problem.loss(w, batch)}
             updates, state = transform.update(gradient, state, params, **extra)
+            if jax.tree.map(jnp.shape, updates) != jax.tree.map(jnp.shape, params):
+                raise ValueError("its updates have other shapes than the parameters")
             params = optax.apply_updates(params, updates)
             # The loss is that of the parameters before this step: where it is not finite, they went wrong one earlier.
             diverged_at = jnp.where((diverged_at < 0) & ~jnp.isfinite(loss), t, diverged_at)

@@ -1,7 +1,9 @@
 """What is wrong in a config: each mistake by its key, with what was expected, what came, the nearest valid name."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,6 +22,14 @@ class Mistake:
         return f"{self.key}: {self.message}" if self.key else self.message
 
 
+class Mistakes(list[Mistake]):
+    """The mistakes found so far."""
+
+    def tell(self, key: str, message: str) -> None:
+        """Adds one."""
+        self.append(Mistake(key, message))
+
+
 class ConfigError(InputError):
     """A config that cannot be run, with all its mistakes."""
 
@@ -32,22 +42,30 @@ class ConfigError(InputError):
             super().__init__(f"{where} has {len(self.mistakes)} mistakes:\n{lines}")
 
 
-def mistakes_of(error: ValidationError, key: str, model: type[BaseModel]) -> list[Mistake]:
-    """Pydantic's errors in our words; `key` is where the validated table stands in the file."""
-    return [_mistake(dict(line), key, model) for line in error.errors(include_url=False)]
+EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "int_type": "a whole number",
+    "list_type": "a list; of tables, each under a head in double brackets, such as [[problem]]",
+    "model_type": "a table",
+    "string_pattern_mismatch": "letters, digits and any of _ -",
+    "string_type": "a text in quotes",
+    "too_short": "at least one",
+}
 
 
-def _mistake(line: dict, key: str, model: type[BaseModel]) -> Mistake:
-    *parents, last = line["loc"]
-    here = join(key, *line["loc"])
-    if line["type"] == "extra_forbidden":
-        return Mistake(here, f"there is no such key; {nearest(str(last), _keys(model, parents))}")
-    if line["type"] == "missing":
-        return Mistake(here, "is missing")
-    if line["type"] == "string_pattern_mismatch":
-        return Mistake(here, f"expected letters, digits and any of _ . -; got {shown(line['input'])}")
-    message = line["msg"].removeprefix("Value error, ").replace("Input should", "expected it to")
-    return Mistake(here, f"{message}; got {shown(line['input'])}")
+def mistakes_of(error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
+    """Pydantic's errors in our words."""
+    return [_mistake(line["type"], line["msg"], line["loc"], line["input"], model) for line in error.errors()]
+
+
+def _mistake(kind: str, words: str, path: tuple[str | int, ...], value: Any, model: type[BaseModel]) -> Mistake:
+    if kind == "extra_forbidden":
+        return Mistake(join(*path), f"there is no such key; {nearest(str(path[-1]), _keys(model, path[:-1]))}")
+    if kind == "missing":
+        return Mistake(join(*path), "is missing")
+    expected = EXPECTED.get(kind, words.removeprefix("Value error, ").removeprefix("Input should be "))
+    return Mistake(join(*path), f"expected {expected}; got {shown(value)}")
 
 
 def join(*path: str | int) -> str:
@@ -59,8 +77,11 @@ def join(*path: str | int) -> str:
 
 
 def shown(value: object) -> str:
-    """The value as a config would write it, cut where it is long."""
-    text = {True: "true", False: "false"}.get(value, repr(value)) if isinstance(value, bool) else repr(value)
+    """The value much as a config would write it, cut where it is long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a list nested as deep
+        text = f"a very large {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "…"
 
 

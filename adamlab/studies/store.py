@@ -15,6 +15,9 @@ from adamlab.errors import InputError
 
 STORE = "results.zarr"
 FORMAT = 1
+ESSENTIAL = {"loss", "diverged_at", "final_params", "optax_run"}
+"""Variables without which a problem's dataset is of no use."""
+
 PACKAGES = ("adamlab", "jax", "jaxlib", "optax", "numpy")
 
 
@@ -81,6 +84,9 @@ def load(folder: str | Path) -> xr.DataTree:
     if tree.attrs.get("adamlab_format") != FORMAT:
         found = tree.attrs.get("adamlab_format", "none")
         raise StoreError(f"{store} is of format {found}; this adamlab reads format {FORMAT}. Run its config anew.")
+    missing = [name for name in tree.attrs["problems"] if not set(tree.children.get(name, {})) >= ESSENTIAL]
+    if missing:
+        raise StoreError(f"{store} is damaged: it lacks results of {', '.join(missing)}. Run its config anew.")
     return xr.DataTree(tree.to_dataset(), children={name: tree.children[name] for name in tree.attrs["problems"]})
 
 
