@@ -24,10 +24,9 @@ def __getattr__(name: str):
         return import_module(f"adamlab.{name}")
     if name.startswith("_"):
         raise AttributeError(f"module 'adamlab' has no attribute {name!r}")
-    home = import_module(_HOMES.get(name, "adamlab.rules"))
-    if not hasattr(home, name):
+    if name not in __dir__():
         raise AttributeError(f"module 'adamlab' has no attribute {name!r}; it offers {', '.join(__dir__())}")
-    return getattr(home, name)
+    return getattr(import_module(_HOMES.get(name, "adamlab.rules")), name)
 
 
 def __dir__():

@@ -18,15 +18,14 @@ its average is the plain mean, c / (1 − b^t) → 1/t, and Adam is Adagrad.
 """
 
 from abc import ABC, abstractmethod
-from collections import namedtuple
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Inexact
 
-from adamlab.types import Decay
+from adamlab.types import Decay, Rule
 
 Leaf = Inexact[Array, "*leaf"]
 
@@ -36,9 +35,12 @@ def abs_sq(x: Leaf) -> Leaf:
     return (jnp.conj(x) * x).real
 
 
-def mix(s: Leaf, x: Leaf, w: Any) -> Leaf:
-    """S moved towards x by the share w, counted from the nearer end: s + w·(x − s), exactly x at w = 1."""
-    return jnp.where(w > 0.5, x - (1 - w) * (x - s), s + w * (x - s))
+def mix(s: Leaf, x: Leaf, keep: Any, take: Any) -> Leaf:
+    """keep·s + take·x for shares that add up to 1, counted from the nearer end; exactly x at take = 1."""
+    step = x - s
+    nearer = jnp.where(take > 0.5, x - keep * step, s + take * step)
+    # Where s or x has overflowed, ∞ − ∞ would make a NaN that never goes away.
+    return jnp.where(jnp.isfinite(step), nearer, keep * s + take * x)
 
 
 class Arithmetic(ABC):
@@ -62,9 +64,9 @@ class Arithmetic(ABC):
         """b and 1 − b as the step needs them, formed on the host, ahead of any jit."""
 
     @staticmethod
-    def state_type(state: Any) -> Any:
-        """The NamedTuple that stores a rule's state, field by field in the order of the rule's own."""
-        return state
+    def state_type(rule: Rule) -> Any:
+        """The NamedTuple that stores a rule's state."""
+        return rule.state
 
     @abstractmethod
     def one_minus_power(self, t: Any) -> Array:
@@ -126,24 +128,25 @@ class OptaxArithmetic(Arithmetic):
 
 
 class AccurateArithmetic(Arithmetic):
-    """Everything from c = 1 − b, which is formed in double before it is ever rounded; b itself is not used."""
+    """Everything from the smaller of b and c = 1 − b, both formed in double before either is rounded."""
 
     @staticmethod
     def numbers(decay: Decay) -> tuple[Any, Any]:
-        """No b, and 1 − b in decimal."""
-        return None, decay.complement
+        """b, and 1 − b in decimal."""
+        return decay.rate, decay.complement
 
     def one_minus_power(self, t: Any) -> Array:
-        """−expm1(t·log1p(−c)), without cancellation: 0 at c = 0 and 1 at c = 1."""
-        return -jnp.expm1(t.astype(jnp.result_type(float)) * jnp.log1p(-self.c))
+        """−expm1(t·log1p(−c)), without the cancellation in 1 − b^t, which is good enough for small b."""
+        small = jnp.where(self.c > 0.5, 0.5, self.c)
+        return jnp.where(self.c > 0.5, 1 - self.b ** _as_float(t), -jnp.expm1(_as_float(t) * jnp.log1p(-small)))
 
     def blend(self, s: Leaf, x: Leaf) -> Leaf:
-        """s moved to x by the share c."""
-        return mix(s, x, self.c)
+        """From s to x by the share c."""
+        return mix(s, x, self.b, self.c)
 
     def shrink(self, s: Leaf) -> Leaf:
-        """s − c·s."""
-        return s - self.c * s
+        """s − c·s, and b·s for small b."""
+        return jnp.where(self.c > 0.5, self.b * s, s - self.c * s)
 
     def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
         """Held at 0 where rounding would make it negative."""
@@ -158,37 +161,44 @@ class WeightedArithmetic(AccurateArithmetic):
     """
 
     @staticmethod
-    def state_type(state: Any) -> Any:
-        """A type of its own where a field is an average, so that Optax refuses the state and cannot misread it."""
-        return _weighted_state(state)
+    def state_type(rule: Rule) -> Any:
+        """A type of its own where it holds something else, so that Optax refuses the state and cannot misread it."""
+        return rule.weighted or rule.state
 
     @cached_property
-    def weight(self) -> Array:
-        """w_t."""
-        return self._weight(self.t, self.correction)
+    def shares(self) -> tuple[Array, Array]:
+        """1 − w_t and w_t."""
+        return self._shares(self.t, self.correction)
 
     @cached_property
-    def next_weight(self) -> Array:
-        """w_(t+1)."""
-        return self._weight(optax.safe_increment(self.t), self.next_correction)
+    def next_shares(self) -> tuple[Array, Array]:
+        """1 − w_(t+1) and w_(t+1)."""
+        return self._shares(optax.safe_increment(self.t), self.next_correction)
 
-    def _weight(self, t: Any, correction: Array) -> Array:
-        return jnp.where(self.c == 0, 1 / t.astype(correction.dtype), self.c / jnp.where(self.c == 0, 1, correction))
+    def _shares(self, t: Any, correction: Array) -> tuple[Array, Array]:
+        # The first step has all the weight, exactly: by a rounding more the variance would be negative.
+        steps, first, plain = _as_float(t), t == 1, self.c == 0
+        divisor = jnp.where(plain, 1, correction)
+        keep = jnp.where(plain, (steps - 1) / steps, self.b * self.one_minus_power(jnp.maximum(t - 1, 1)) / divisor)
+        take = jnp.where(plain, 1 / steps, self.c / divisor)
+        return jnp.where(first, 0, keep), jnp.where(first, 1, take)
 
     def average(self, s: Leaf, x: Leaf, corrected: bool = True) -> tuple[Leaf, Leaf]:
         """The mean moved to x by its weight, as state and as average."""
-        m = mix(s, x, self.weight.astype(s.real.dtype)) if corrected else self.blend(s, x)
+        m = mix(s, x, *_like(self.shares, s)) if corrected else self.blend(s, x)
         return m, m
 
     def lookahead(self, m: Leaf, g: Leaf) -> Leaf:
         """(1 − w_(t+1))·m̂ + w_t·g, which is the same: b·(1 − b^t) / (1 − b^(t+1)) = 1 − w_(t+1)."""
-        return (1 - self.next_weight.astype(m.real.dtype)) * m + self.weight.astype(g.real.dtype) * g
+        keep, _ = _like(self.next_shares, m)
+        _, take = _like(self.shares, m)
+        return keep * m + take * g
 
     def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
         """By its own recursion, (1 − w)·(s + w·|x − m_(t−1)|²), which no rounding can make negative."""
-        w = self.weight.astype(s.dtype) if corrected else self.c
-        spread = s + w * abs_sq(x - mean[0])
-        v = spread - w * spread
+        keep, take = _like(self.shares, s) if corrected else (self.b, self.c)
+        spread = s + take * abs_sq(x - mean[0])
+        v = jnp.where(take > 0.5, keep * spread, spread - take * spread)
         return v, v
 
 
@@ -199,9 +209,10 @@ ARITHMETICS: dict[str, type[Arithmetic]] = {
 }
 
 
-@cache
-def _weighted_state(state: Any) -> type:
-    names = {"mu": "mu_hat", "nu": "nu_hat"}
-    if not names.keys() & set(state._fields):
-        return state
-    return namedtuple(f"Weighted{state.__name__}", [names.get(name, name) for name in state._fields])
+def _as_float(t: Any) -> Array:
+    return t.astype(jnp.result_type(float))
+
+
+def _like(shares: tuple[Array, Array], leaf: Leaf) -> tuple[Array, Array]:
+    keep, take = shares
+    return keep.astype(leaf.real.dtype), take.astype(leaf.real.dtype)

@@ -1,5 +1,6 @@
 """A rule on one array becomes an Optax transformation over a tree of parameters."""
 
+import inspect
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from adamlab.arithmetic import ARITHMETICS, Arithmetic
-from adamlab.types import Decay, PyTree, Rule
+from adamlab.types import Decay, PyTree, Rule, as_float
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Part:
     @property
     def state(self) -> Any:
         """The NamedTuple in which the state is stored."""
-        return self.arithmetic.state_type(self.rule.state) if self.rule.decays else self.rule.state
+        return self.arithmetic.state_type(self.rule)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,14 @@ class Lifted:
         return jax.tree.map(lambda x: jnp.zeros_like(x, dtype=dtype), params)
 
     def numbers_at(self, state: Any) -> dict[str, Any]:
-        """The numbers of the step that follows this state, schedules evaluated."""
+        """The numbers of the step that follows this state, schedules evaluated.
+
+        Raises:
+            ValueError: the state is not of the type that `init` makes.
+        """
+        if not isinstance(state, self.part.state):
+            expected, came = self.part.state.__name__, type(state).__name__
+            raise ValueError(f"Expected a state of type {expected}, as init makes it, and got {came}.")
         numbers: dict[str, Any] = {
             name: number(state.count) if callable(number) else number for name, number in self.numbers.items()
         }
@@ -80,24 +88,30 @@ def lift(
         arithmetic: a key of `ARITHMETICS`.
         start: what state fields hold before the first step, where that is not 0.
         dtypes: the types that state fields are kept in, where they are not the parameter's.
-        **hyper: the rule's hyper-parameters. Booleans and None are compiled in. Everything else is a number, which
-            can be an array, traced, or, for a rule whose state has a count, a schedule.
+        **hyper: the rule's hyper-parameters. A number can be an array, traced, or, for a rule whose state has a
+            count, a schedule.
 
     Raises:
-        ValueError: the arithmetic has no such name.
+        ValueError: there is no such arithmetic, or a schedule is given to a rule that does not count.
     """
     if arithmetic not in ARITHMETICS:
         raise ValueError(f"arithmetic must be one of {', '.join(map(repr, ARITHMETICS))}, not {arithmetic!r}.")
-    flags = {name: value for name, value in hyper.items() if value is None or isinstance(value, bool)}
+    parameters = inspect.signature(rule.step).parameters
+    flags = {name: bool(value) for name, value in hyper.items() if parameters[name].annotation is bool}
+    numbers = {name: as_float(value) for name, value in hyper.items() if name not in flags}
+    schedules = [name for name, number in numbers.items() if callable(number)]
+    if schedules and "count" not in rule.state._fields:
+        raise ValueError(f"{', '.join(schedules)} cannot be a schedule here: {rule.state.__name__} counts no steps.")
     lifted = Lifted(
         Part(rule, ARITHMETICS[arithmetic], tuple(sorted(flags.items()))),
-        numbers={name: value for name, value in hyper.items() if name not in flags},
+        numbers=numbers,
         start=start or {},
         dtypes={field: jax.dtypes.canonicalize_dtype(d) for field, d in (dtypes or {}).items() if d is not None},
     )
 
     def update(updates, state, params=None, **extra_args):
         del extra_args
+        params = params if rule.needs_params else None
         updates, (state,) = _apply((lifted.part,), (lifted.numbers_at(state),), updates, (state,), params)
         return updates, state
 
@@ -108,6 +122,7 @@ def chain(*transforms: Transform) -> Transform:
     """The transformations one after the other, as `optax.chain`, in one compiled step."""
     lifted = tuple(one for transform in transforms for one in transform.lifted)
     parts = tuple(one.part for one in lifted)
+    needs_params = any(part.rule.needs_params for part in parts)
 
     def init(params):
         return tuple(one.init(params) for one in lifted)
@@ -117,7 +132,7 @@ def chain(*transforms: Transform) -> Transform:
         if len(state) != len(lifted):
             raise ValueError(f"Expected a state of {len(lifted)} parts, as init makes it, and got {len(state)}.")
         numbers = tuple(one.numbers_at(s) for one, s in zip(lifted, state, strict=True))
-        return _apply(parts, numbers, updates, state, params)
+        return _apply(parts, numbers, updates, tuple(state), params if needs_params else None)
 
     return _transform(init, update, lifted)
 
@@ -154,7 +169,7 @@ def _step(part: Part, numbers: dict[str, Any], updates: PyTree, state: Any, para
         return u, [_cast_like(getattr(new, field), old) for field, old in zip(fields, values, strict=True)]
 
     gradients, tree = jax.tree.flatten(updates, is_leaf=lambda g: g is None)
-    weights = [None] * len(gradients) if params is None else tree.flatten_up_to(params)
+    weights = tree.flatten_up_to(params) if rule.needs_params else [None] * len(gradients)
     columns = [tree.flatten_up_to(getattr(stored, field)) for field in fields]
     done = [step_leaf(*row) for row in zip(gradients, weights, *columns, strict=True)]
     new = {field: tree.unflatten([values[i] for _, values in done]) for i, field in enumerate(fields)} | count

@@ -6,6 +6,7 @@ to be given later, by a sweep or by a reader of formulas.
 
 import ast
 import inspect
+import json
 import sys
 import types
 import typing
@@ -15,7 +16,6 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-import jax.numpy as jnp
 import optax
 
 from adamlab.arithmetic import ARITHMETICS
@@ -133,6 +133,7 @@ class Call:
 
         Raises:
             SpecError: a symbol has no number.
+            TypeError, ValueError: whatever the factory makes of what it is given.
         """
         return self.factory(**{key: _build(value, numbers or {}) for key, value in self.arguments.items()})
 
@@ -202,7 +203,7 @@ def call(name: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> Ca
 
 
 def optimizers(library: str) -> dict[str, Callable[..., Any]]:
-    """The optimizers and transformations of "adamlab", "optax" or "optax.contrib", by name."""
+    """The optimizers and transformations of "adamlab", "optax" or "optax.contrib" that a spec can write, by name."""
     if library == "adamlab":
         return {**RULES, **PARTS}
     module = optax.contrib if library == "optax.contrib" else optax
@@ -273,14 +274,13 @@ def _makes_a_transform(f: Any) -> bool:
     made = getattr(getattr(f, "func", f), "__annotations__", {}).get("return")
     if not inspect.isclass(made) or not issubclass(made, optax.GradientTransformation):
         return False
-    return all(p.kind is not p.VAR_POSITIONAL for p in inspect.signature(f).parameters.values())
+    if any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(f).parameters.values()):
+        return False
+    return not any(argument.kind == "other" and argument.required for argument in arguments(f).values())
 
 
 def _is_floating(name: str) -> bool:
-    try:
-        return bool(jnp.issubdtype(jnp.dtype(name), jnp.floating))
-    except TypeError:
-        return False
+    return name in ("float16", "bfloat16", "float32", "float64")
 
 
 def _arguments(tree: ast.Call, name: str, factory: Callable[..., Any], text: str) -> dict[str, Any]:
@@ -299,7 +299,7 @@ def _value(node: ast.expr, text: str) -> Any:
     match node:
         case ast.Constant(value=int() | float() | str() | None as value):
             return value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if value is not True:
             return -value
         case ast.Name(id=name):
             return LITERALS[name] if name in LITERALS else Symbol(name)
@@ -342,4 +342,4 @@ def _fill(value: Any, numbers: Mapping[str, Any]) -> Any:
 def _write(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)

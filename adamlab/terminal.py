@@ -179,7 +179,6 @@ def _optimizers() -> dict[str, str]:
         for library in ("adamlab", "optax", "optax.contrib")
         for name, factory in optimizers(library).items()
         if "learning_rate" in arguments(factory) and not name.startswith("scale_by")
-        if not any(argument.kind == "other" and argument.required for argument in arguments(factory).values())
     }
 
 

@@ -39,8 +39,8 @@ class Decay:
     def __init__(self, rate: ArrayLike | None = None, *, complement: ArrayLike | None = None):
         if (rate is None) == (complement is None):
             raise TypeError("Decay takes either a rate, as in Decay(0.999), or Decay(complement=0.001).")
-        self.rate = one_minus(complement) if rate is None else rate
-        self.complement = one_minus(rate) if complement is None else complement
+        self.rate = one_minus(complement) if rate is None else as_float(rate)
+        self.complement = one_minus(rate) if complement is None else as_float(complement)
 
     @classmethod
     def of(cls, value: "Decay | ArrayLike") -> "Decay":
@@ -62,6 +62,11 @@ class Decay:
         return f"Decay(rate={self.rate!r}, complement={self.complement!r})"
 
 
+def as_float(number: Any) -> Any:
+    """A Python integer as a float, so that 1 and 1.0 are one program and one formula; anything else as it is."""
+    return float(number) if type(number) is int else number
+
+
 def one_minus(number: Any) -> Any:
     """1 − number; of a Python number in decimal, since 1 - 0.999 in binary is 0.0010000000000000009."""
     return float(1 - Decimal(repr(float(number)))) if isinstance(number, (int, float)) else 1 - number
@@ -73,20 +78,26 @@ class Rule:
 
     Attributes:
         step: `(g, w, s, **hyper) -> (u, s)`. g is the gradient (or what the rule before this one made of it), w the
-            parameter (None where the caller gave none), s the state, with one array a field and `count` the number t
+            parameter, s the state, with one array a field and `count` the number t
             of this step, from 1. u is what is added to w, or handed to the next rule; it has g's shape.
+            Hyper-parameters annotated `bool` are compiled in; all others are numbers.
         state: the NamedTuple that holds the state, Optax's own where Optax has the rule.
         decays: the hyper-parameters that are decay rates. They reach `step` as an arithmetic, which rounds.
+        weighted: the NamedTuple that holds the state under the weighted arithmetic, field by field in the same order,
+            where that keeps something else; by default `state`.
+        needs_params: whether `step` looks at w, which is None otherwise.
     """
 
     step: Callable[..., tuple[jax.Array, Any]]
     state: Any
     decays: tuple[str, ...] = ()
+    weighted: Any = None
+    needs_params: bool = False
 
 
-def rule(state: Any, *, decays: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Rule]:
-    """Declares the decorated function to be the `step` of a `Rule`."""
-    return lambda step: Rule(step, state, decays)
+def rule(state: Any, **attributes: Any) -> Callable[[Callable[..., Any]], Rule]:
+    """Declares the decorated function to be the `step` of a `Rule` with these attributes."""
+    return lambda step: Rule(step, state, **attributes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Transformations as Optax wants them: bit for bit, in its states, on its trees, compiled once."""
 
 import inspect
+import pickle
 from typing import Any
 
 import jax
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 import adamlab as al
 from adamlab import lifting
 from adamlab.rules import PARTS, RULES
+from adamlab.rules.adam import adam_rule
+from adamlab.rules.sgd import trace_rule
 
 
 def inverse_sqrt(count):
@@ -248,3 +251,68 @@ def test_updates_are_odd_and_treat_coordinates_alike(seed, name, arithmetic):
     order = np.random.default_rng(seed).permutation(6)
     np.testing.assert_array_equal(trajectory(transform, -gs, "scan")[1], -updates)
     np.testing.assert_array_equal(trajectory(transform, gs[:, order], "scan")[1], updates[:, order])
+
+
+def test_a_state_of_another_kind_is_refused():
+    params = jnp.ones(3)
+    weighted = al.scale_by_adam(arithmetic="weighted")
+    for state, transform in [
+        (weighted.init(params), al.scale_by_adam()),
+        (al.scale_by_adam().init(params), weighted),
+        (al.scale_by_rms().init(params), al.scale_by_adam()),
+    ]:
+        with pytest.raises(ValueError, match=r"Expected a state of type \w+, as init makes it, and got \w+\."):
+            transform.update(params, state)
+
+
+@pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
+@pytest.mark.parametrize("options", [{}, {"centered": True}, {"bias_correction": True, "centered": True}])
+def test_states_can_be_pickled(options, arithmetic):
+    state = al.rmsprop(0.1, **options, arithmetic=arithmetic).init(jnp.ones(3))
+    assert_same_bits(pickle.loads(pickle.dumps(state)), state)
+
+
+def test_params_that_no_rule_looks_at_can_be_anything():
+    transform = al.adam(0.1)
+    g = {"w": jnp.ones(2), "act": None}
+    state = transform.init({"w": jnp.ones(2), "act": None})
+    updates, _ = transform.update(g, state, {"w": jnp.ones(2), "act": jax.nn.relu})
+    np.testing.assert_allclose(updates["w"], -0.1, rtol=1e-6)
+
+
+def test_a_schedule_needs_a_rule_that_counts():
+    with pytest.raises(ValueError, match="decay cannot be a schedule here: TraceState counts no steps"):
+        lifting.lift(trace_rule, decay=lambda count: 0.9, nesterov=False)
+
+
+def test_flags_may_be_of_other_types_and_numbers_whole():
+    g = jnp.array([0.5, -2.0])
+    plain, other = (
+        lifting.lift(adam_rule, b1=b1, b2=0.9, eps=eps, eps_root=eps, nesterov=nesterov)
+        for b1, eps, nesterov in [(0.0, 0.0, True), (0, 0, np.bool_(True))]
+    )
+    compiled: Any = lifting._apply
+    compiled.clear_cache()
+    np.testing.assert_array_equal(plain.update(g, plain.init(g))[0], other.update(g, other.init(g))[0])
+    assert compiled._cache_size() == 1
+
+
+@pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
+@pytest.mark.parametrize("name", ["adam", "rmsprop"])
+def test_an_overflowing_square_does_what_it_does_in_optax(name, arithmetic):
+    gs = jnp.array([[3e25], [1.0], [1.0]])
+    _, ours = trajectory(getattr(al, name)(0.1, arithmetic=arithmetic), gs, "scan")
+    _, theirs = trajectory(getattr(optax, name)(0.1), gs, "scan")
+    np.testing.assert_array_equal(ours, theirs)
+    assert np.isfinite(theirs).all()
+
+
+@pytest.mark.parametrize("arithmetic", ["optax", "accurate", "weighted"])
+def test_derivatives_by_hyper_parameters_are_finite_at_the_edge(x64, arithmetic):
+    gs = jnp.array([[0.5], [-2.0], [0.3]])
+
+    def last(b1):
+        return trajectory(al.adam(0.1, b1=b1, arithmetic=arithmetic), gs, "scan")[1][-1, 0]
+
+    difference = (last(1e-6) - last(0.0)) / 1e-6
+    np.testing.assert_allclose(jax.grad(last)(0.0), difference, rtol=1e-4)

@@ -24,5 +24,9 @@ Factory = Callable[..., optax.GradientTransformationExtraArgs]
 
 _FACTORIES: dict[str, Factory] = {name: value for name, value in tuple(globals().items()) if inspect.isfunction(value)}
 
-PARTS = {name: f for name, f in _FACTORIES.items() if "learning_rate" not in inspect.signature(f).parameters}
-RULES = {name: f for name, f in _FACTORIES.items() if name not in PARTS and not name.startswith("scale_by")}
+RULES = {
+    name: f
+    for name, f in _FACTORIES.items()
+    if "learning_rate" in inspect.signature(f).parameters and not name.startswith("scale_by")
+}
+PARTS = {name: f for name, f in _FACTORIES.items() if name not in RULES}

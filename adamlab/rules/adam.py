@@ -1,6 +1,6 @@
 """Adam: the gradient's moving average over the root of the moving average of its square, both for bias corrected."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
@@ -12,7 +12,15 @@ from adamlab.rules.learning_rate import scale_by_learning_rate
 from adamlab.types import Decay, Schedule, rule
 
 
-@rule(optax.ScaleByAdamState, decays=("b1", "b2"))
+class WeightedScaleByAdamState(NamedTuple):
+    """Adam's state under the weighted arithmetic: the corrected moments themselves."""
+
+    count: Any
+    mu_hat: Any
+    nu_hat: Any
+
+
+@rule(optax.ScaleByAdamState, decays=("b1", "b2"), weighted=WeightedScaleByAdamState)
 def adam_rule(g: Leaf, w: Leaf | None, s: Any, *, b1: Arithmetic, b2: Arithmetic, eps, eps_root, nesterov: bool):
     """Kingma & Ba 2015, Algorithm 1; nesterov: Dozat 2016, Algorithm 2 without the b2 that it has on v̂."""
     m, m_hat = b1.average(s.mu, g)

@@ -1,10 +1,12 @@
 """RMSProp: every coordinate is scaled by a moving average of its squared gradients, or of their variance."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax.core import Tracer
 from jax.typing import ArrayLike, DTypeLike
 
 from adamlab.arithmetic import Arithmetic, Leaf, abs_sq
@@ -16,6 +18,28 @@ from adamlab.types import Decay, Rule, Schedule
 # Optax keeps the types of the states with a count to itself; an initial state tells them.
 _RmsWithCount = type(optax.scale_by_rms(bias_correction=True).init(0.0))
 _StdDevWithCount = type(optax.scale_by_stddev(bias_correction=True).init(0.0))
+
+
+class WeightedScaleByRmsState(NamedTuple):
+    """RMSProp's state with bias correction under the weighted arithmetic: the corrected mean square itself."""
+
+    count: Any
+    nu_hat: Any
+
+
+class WeightedScaleByStdDevState(NamedTuple):
+    """Centered RMSProp's state under the weighted arithmetic: the variance itself."""
+
+    mu: Any
+    variance: Any
+
+
+class WeightedScaleByStdDevWithCountState(NamedTuple):
+    """Centered RMSProp's state with bias correction under the weighted arithmetic: corrected mean and variance."""
+
+    count: Any
+    mu_hat: Any
+    variance_hat: Any
 
 
 def _scaled(g: Leaf, v: Leaf, eps, eps_in_sqrt: bool) -> Leaf:
@@ -38,9 +62,9 @@ def _stddev(
 
 
 rms_rule = Rule(_rms, optax.ScaleByRmsState, ("decay",))
-rms_with_count_rule = Rule(_rms, _RmsWithCount, ("decay",))
-stddev_rule = Rule(_stddev, optax.ScaleByRStdDevState, ("b1", "b2"))
-stddev_with_count_rule = Rule(_stddev, _StdDevWithCount, ("b1", "b2"))
+rms_with_count_rule = Rule(_rms, _RmsWithCount, ("decay",), WeightedScaleByRmsState)
+stddev_rule = Rule(_stddev, optax.ScaleByRStdDevState, ("b1", "b2"), WeightedScaleByStdDevState)
+stddev_with_count_rule = Rule(_stddev, _StdDevWithCount, ("b1", "b2"), WeightedScaleByStdDevWithCountState)
 
 
 def scale_by_rms(
@@ -161,11 +185,8 @@ def rmsprop(
 
 
 def _reject_weighted_start(arithmetic: str, initial_scale: ArrayLike, bias_correction: bool):
-    if (
-        arithmetic == "weighted"
-        and bias_correction
-        and not (type(initial_scale) in (int, float) and initial_scale == 0)
-    ):
+    known = not isinstance(initial_scale, Tracer)
+    if arithmetic == "weighted" and bias_correction and known and np.any(np.asarray(initial_scale) != 0):
         raise ValueError(
             "The weighted arithmetic keeps the corrected mean, which has no initial value: with bias_correction=True "
             f"initial_scale must be 0, not {initial_scale!r}. Use arithmetic='accurate' for this pair."

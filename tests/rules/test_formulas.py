@@ -56,13 +56,31 @@ def test_updates_are_those_of_the_paper(x64, rng, name, hyper, arithmetic):
 
 
 @pytest.mark.parametrize("arithmetic", ["optax", "accurate", "weighted"])
+@pytest.mark.parametrize("decay", [0.05, 0.6, 0.9, 0.98])
 @pytest.mark.parametrize("bias_correction", [False, True])
-def test_centered_rmsprop_is_that_of_the_paper(x64, rng, bias_correction, arithmetic):
-    hyper = {"learning_rate": 0.1, "centered": True, "eps": 1e-2, "bias_correction": bias_correction}
+def test_centered_rmsprop_is_that_of_the_paper(x64, rng, bias_correction, decay, arithmetic):
+    hyper = {"learning_rate": 0.1, "decay": decay, "centered": True, "eps": 1e-2, "bias_correction": bias_correction}
     gradients = families(rng, STEPS)
     for family in ("constant", "normal", "heavy_tailed", "with_zeros"):  # where v − m² is no smaller than ε
         updates = run(al.rmsprop(**hyper, arithmetic=arithmetic), gradients[family][:, None])[:, 0]
         assert_close(updates, oracle.rmsprop(gradients[family], **hyper), family)
+
+
+@pytest.mark.parametrize("decay", [0.05, 0.5, 0.75, 0.9, 0.98])
+def test_weighted_variance_is_never_negative_at_the_first_step(decay):
+    transform = al.rmsprop(1.0, decay=decay, centered=True, bias_correction=True, arithmetic="weighted")
+    updates = run(transform, np.float32([[1.0], [3.0]]))
+    assert updates[0, 0] == pytest.approx(-1e4)  # the variance of one number is 0: −1/√ε
+
+
+@pytest.mark.parametrize("b", [1e-8, 1e-3, 0.3, 0.5])
+@pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
+def test_small_decays_keep_their_own_precision_in_float32(rng, b, arithmetic):
+    gradients = (rng.normal(size=50) * 10.0 ** rng.uniform(-3, 3, size=50)).astype(np.float32)
+    updates = run(al.adam(1e-3, b1=b, b2=b, eps=0.0, arithmetic=arithmetic), gradients[:, None])[:, 0]
+    exact = np.array(oracle.adam(gradients.tolist(), 1e-3, b1=b, b2=b, eps=0.0), float)
+    # Both moments are sums of a few terms of one sign or two: some 20 roundings of 2⁻²⁴ each.
+    np.testing.assert_allclose(updates, exact, rtol=20 * 2.0**-24)
 
 
 @pytest.mark.parametrize("family", ["constant", "normal", "heavy_tailed", "spiked"])
