@@ -117,9 +117,12 @@ def test_plot_draws_from_results(adamlab, ran):
     [
         (("plot", "results/valley", "curve"), 'did you mean "curves"?'),
         (("plot", "results/valley", "curves", "--set", "wat=loss"), 'did you mean "what"?'),
-        (("plot", "results/valley", "curves", "--set", "what=accuracy"), "no accuracy was recorded over steps"),
-        (("plot", "results/valley", "curves", "--problem", "beal"), "'beal' is not run"),
+        (("plot", "results/valley", "curves", "--set", "what=accuracy"), 'no "accuracy" is recorded over steps'),
+        (("plot", "results/valley", "curves", "--problem", "beal"), '"beal" is not run'),
         (("plot", "results/valley", "curves", "--out", "a.xyz"), "Format 'xyz' is not supported"),
+        (("plot", "results/valley", "curves", "--out", "noending"), "whose ending says the format"),
+        (("plot", "results/valley", "curves", "--out", "valley.toml/a.png"), "cannot be written"),
+        (("plot", "results/valley", "curves", "--set", "kind=x"), "KIND and --problem say what to draw"),
         (("plot", "nowhere", "curves"), "there are no results here"),
         (("run", "nowhere.toml"), "nowhere.toml: there is no such file"),
         (("run", "valley.toml", "--set", "steps"), "expected KEY=VALUE"),
@@ -150,6 +153,15 @@ def test_a_broken_config_is_told_and_nothing_is_written(adamlab, tmp_path, case)
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
     assert [path.name for path in tmp_path.iterdir()] == ["broken.toml"]
+
+
+def test_labels_are_no_markup(adamlab, tmp_path):
+    text = GOOD.replace('name = "adamlab.adam"', 'name = "adamlab.adam"\nlabel = "[red]a[/foo] $x"')
+    (tmp_path / "odd.toml").write_text(text)
+    result = adamlab("run", "odd.toml", "--out", "r[s", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "[red]a[/foo] $x" in result.stdout
+    assert "are in r[s" in result.stdout
 
 
 def test_a_shell_sees_no_traceback(tmp_path):

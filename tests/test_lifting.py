@@ -275,7 +275,8 @@ def test_states_can_be_pickled(options, arithmetic):
 def test_params_that_no_rule_looks_at_can_be_anything():
     transform = al.adam(0.1)
     g = {"w": jnp.ones(2), "act": None}
-    state = transform.init({"w": jnp.ones(2), "act": None})
+    params: Any = {"w": jnp.ones(2), "act": None}
+    state = transform.init(params)
     updates, _ = transform.update(g, state, {"w": jnp.ones(2), "act": jax.nn.relu})
     np.testing.assert_allclose(updates["w"], -0.1, rtol=1e-6)
 

@@ -52,8 +52,8 @@ def test_same_seed_same_start(results):
 
 def test_one_compilation_for_each_problem_and_optimizer(config, monkeypatch):
     compiled = []
-    lower = jax.stages.Traced.lower
-    monkeypatch.setattr(jax.stages.Traced, "lower", lambda self: compiled.append(1) or lower(self))
+    compile_one = jax.stages.Lowered.compile
+    monkeypatch.setattr(jax.stages.Lowered, "compile", lambda self: compiled.append(1) or compile_one(self))
     monkeypatch.setattr(engine, "BLOCK", 3)
     al.run(config)
     assert len(compiled) == 2 * 3
@@ -110,15 +110,44 @@ def test_new_outputs_are_drawn_from_old_results(config, tmp_path):
     assert (tmp_path / "figures/rosenbrock-sensitivity-b2.svg").exists()
 
 
-@pytest.mark.parametrize("spec", ['optax.lion(0.1, b1=0.9, mu_dtype="int8")', "optax.scale_by_schedule(3)"])
-def test_a_spec_that_cannot_be_is_a_mistake(config, spec, tmp_path):
-    with pytest.raises(ConfigError, match=r"optimizer\[0\]\.spec"):
-        al.run(config | {"optimizer": [{"spec": spec}]}, tmp_path / "out")
+def test_old_figures_go_and_the_report_shows_the_new_config(config, tmp_path):
+    al.run(config, tmp_path)
+    al.run(config | {"output": [{"kind": "sensitivity", "problem": "rosenbrock"}]}, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "rosenbrock-sensitivity.png",
+        "rosenbrock-sensitivity.svg",
+    ]
+    assert "sensitivity" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        ({"spec": 'optax.lion(0.1, mu_dtype="int8")'}, r"optimizer\[1\]\.spec: .*floating-point type"),
+        ({"spec": "optax.noisy_sgd(0.1, key=1)"}, r"optimizer\[1\]: .* cannot run on rosenbrock"),
+        ({"spec": "optax.contrib.dpsgd(0.1, 1, 0, 1)"}, r"optimizer\[1\]: .* other shapes than the parameters"),
+        ({"spec": "optax.sgd(linear(0.1, 0.0, -5))"}, r"optimizer\[1\]: .* steps must be at least 1, not -5"),
+    ],
+)
+def test_an_optimizer_that_cannot_run_is_a_mistake(config, optimizer, message, tmp_path):
+    flags = {"name": "adamlab.adam", "learning_rate": 0.1, "nesterov": [True, False]}
+    with pytest.raises(ConfigError, match=message):
+        al.run(config | {"optimizer": [flags, optimizer]}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_an_optimizer_that_cannot_run_is_a_mistake(config, tmp_path):
-    optimizers = [{"name": "optax.adam", "learning_rate": 0.1}, {"spec": "optax.contrib.muon(0.1, ns_steps=-1.5)"}]
-    with pytest.raises(ConfigError, match=r"optimizer 1 \(optax.contrib.muon.*cannot run on"):
-        al.run(config | {"optimizer": optimizers}, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+def test_an_argument_that_is_called_seed_has_a_coordinate_of_its_own(config):
+    config["optimizer"] = [{"name": "optax.noisy_sgd", "learning_rate": 0.001, "seed": 3}]
+    runs = al.run(config)["rosenbrock"].ds
+    assert runs.seed.values.tolist() == [0, 1]
+    assert runs["argument.seed"].values.tolist() == [3, 3]
+
+
+def test_one_symbol_can_be_a_decay_and_another_number(config):
+    config["optimizer"] = [{"spec": "adamlab.sgd(x, momentum=x)", "label": "both", "x": [0.001, 0.002]}]
+    assert al.run(config)["rosenbrock"].sizes["run"] == 4
+
+
+def test_counts_stay_whole(config):
+    config["optimizer"] = [{"name": "optax.apply_every", "k": 2}]
+    al.run(config)

@@ -51,6 +51,11 @@ def test_a_spec_is_read_and_written(text, written):
         ("", "is not a spec"),
         ("3", "does not start with the name of an optimizer"),
         ("adamlab.adam(0.1)(0.2)", "does not start with the name of an optimizer"),
+        (f"adamlab.adam({10**400})", "learning_rate must be a number"),
+        (f"adamlab.adam({'-' * 5000}1)", "is not a spec"),
+        ("adamlab" + ".a" * 5000, "is not a spec"),
+        ("adamlab.adam(-True)", "parsed and never evaluated"),
+        ("optax.masked", 'no optimizer "optax.masked"'),
     ],
 )
 def test_what_is_no_spec_is_refused_with_a_remedy(text, message):

@@ -136,7 +136,7 @@ def rastrigin(dim: int = 2, spread: int | float = 0.1) -> Problem:
 def quadratic(condition: int | float = 100.0, dim: int = 2, spread: int | float = 0.1) -> Problem:
     """½·Σ λ_i·w_i², with curvatures λ from 1 to the condition number in equal ratios. Minimum 0 at 0."""
     _require("dim", dim, 2, MOST_DIMENSIONS)
-    _require("condition", condition, 1, 1e12)
+    _require("condition", condition, 1, 10**12)
     curvatures = np.geomspace(1.0, condition, dim)
 
     def function(w: Point) -> Value:
@@ -153,6 +153,6 @@ def quadratic(condition: int | float = 100.0, dim: int = 2, spread: int | float 
     )
 
 
-def _require(name: str, value: int | float, least: int, most: float):
+def _require(name: str, value: int | float, least: int, most: int):
     if not least <= value <= most:
         raise ValueError(f"{name} must be from {least} to {most:g}, not {value}.")

@@ -85,8 +85,8 @@ def load_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
     outputs = [made for key, table in _tables(data, "output") if (made := _output(key, table, plots, mistakes))]
     _check_names("problem", [problem.name for problem in problems], mistakes)
     _check_names("optimizer", [optimizer.label for optimizer in optimizers], mistakes)
+    _check_record(data, problems, mistakes)
     if head is not None:
-        _check_record(head, problems, mistakes)
         _check_range(head.dtype, optimizers, mistakes)
     if head is not None and not mistakes:
         quantities = {
@@ -217,7 +217,8 @@ def _optimizers(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> list[
     """The optimizers of one table: one for each combination of what is compiled in, such as flags."""
     before = len(mistakes)
     label = table.get("label", table.get("name", table.get("spec")))
-    if not isinstance(label, str) or not label or not label.isprintable() or label.startswith("_"):
+    fits = isinstance(label, str) and label and label.isprintable() and not label.startswith("_")
+    if "label" in table and not fits:
         mistakes.tell(join(key, "label"), f"expected a printable text that does not start with _; got {shown(label)}")
     template = _template(key, table, mistakes)
     if template is None:
@@ -276,15 +277,19 @@ def _check_names(table: str, names: Sequence[str], mistakes: Mistakes):
             mistakes.tell(table, f'{count} of them are called "{name}"; give each its own label')
 
 
-def _check_record(head: _Head, problems: Sequence[Problem], mistakes: Mistakes):
+def _check_record(data: Mapping[str, Any], problems: Sequence[Problem], mistakes: Mistakes):
+    """Whether the problems have what is to be recorded, whatever else is wrong in the config."""
+    record, steps = data.get("record"), data.get("steps")
+    what, every = (record.get("what"), record.get("every")) if isinstance(record, dict) else (None, None)
+    names = [name for name in what if isinstance(name, str)] if isinstance(what, list) else []
     known = ["loss", "params", *dict.fromkeys(metric for problem in problems for metric in problem.metrics)]
-    for i, name in enumerate(head.record.what):
+    for i, name in enumerate(names):
         if problems and name not in known:
             mistakes.tell(join("record", "what", i), f"there is no {shown(name)} to record; {nearest(name, known)}")
-        elif name in head.record.what[:i]:
+        elif name in names[:i]:
             mistakes.tell(join("record", "what", i), f"{shown(name)} is given twice")
-    if head.record.every > head.steps:
-        mistakes.tell("record.every", f"expected at most the number of steps, {head.steps}; got {head.record.every}")
+    if type(every) is int and type(steps) is int and every > steps >= 1:
+        mistakes.tell("record.every", f"expected at most the number of steps, {steps}; got {every}")
 
 
 def _check_range(dtype: str, optimizers: Sequence[Optimizer], mistakes: Mistakes):

@@ -19,6 +19,9 @@ LOW_DIMENSION = 16
 BLOCK = 512
 """How many runs are computed at a time."""
 
+LANES = 8
+"""A block's runs are filled up to a multiple of this: XLA compiles a loop over fewer with other roundings."""
+
 Advance = Callable[[int], None]
 """Called with the number of runs that have just finished."""
 
@@ -75,6 +78,7 @@ def prepare(problem: Problem, runs: Runs, *, steps: int, every: int, what: tuple
     """
     total = len(runs.seeds)
     size = -(-total // -(-total // BLOCK))
+    size = -(-size // LANES) * LANES
     decays = _decays(runs.template)
     rows = [np.minimum(np.arange(first, first + size), total - 1) for first in range(0, total, size)]
     blocks = tuple(

@@ -1,5 +1,6 @@
 """Pictures show what they say: lines are counted and compared with the dataset."""
 
+import io
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,13 @@ def lines(figure) -> dict[str, Any]:
 
 def test_trajectories_show_each_path_start_and_minimum(runs):
     drawn = lines(al.plots.trajectories(runs))
-    assert list(drawn) == ["adamlab.adam, learning_rate 0.1", "optax.adam, learning_rate 0.1", "start", "minimum"]
+    assert list(drawn) == [
+        "adamlab.adam, learning_rate 0.1",
+        "optax.adam, learning_rate 0.1",
+        "start",
+        "minimum",
+        "end",
+    ]
     best = best_setting(runs, "adamlab.adam").isel(run=0)
     np.testing.assert_array_equal(drawn["adamlab.adam, learning_rate 0.1"].get_xydata(), best.params)
     np.testing.assert_array_equal(drawn["start"].get_xydata(), best.params[:1])
@@ -49,7 +56,8 @@ def test_trajectories_show_each_path_start_and_minimum(runs):
 
 def test_trajectories_end_where_the_run_ends(runs):
     (axes,) = al.plots.trajectories(runs).axes
-    ends = [np.asarray(line.get_xydata())[0] for line in axes.get_lines() if line.get_marker() == "o"]
+    marks = [np.asarray(line.get_xydata()) for line in axes.get_lines() if line.get_marker() == "o"]
+    ends = [mark[0] for mark in marks if len(mark)]
     expected = [best_setting(runs, name).params.values[0, -1] for name in ("adamlab.adam", "optax.adam")]
     np.testing.assert_array_equal(ends, expected)
 
@@ -107,6 +115,30 @@ def test_agreement_without_a_pair_is_told(runs):
         al.plots.agreement(runs.assign(optax_run=("run", np.full(12, -1))))
 
 
+def test_a_diverged_run_counts_as_infinite(runs):
+    """Where most seeds diverge there is no point, however well the others did."""
+    diverged_at = np.where((runs.learning_rate == 0.1) & (runs.seed > 0), 7, -1)
+    figure = al.plots.sensitivity(runs.assign(diverged_at=("run", diverged_at)))
+    assert np.isfinite(lines(figure)["adamlab.adam"].get_ydata()).tolist() == [True, False]
+
+
+def test_labels_are_shown_as_they_are(runs):
+    odd = {"adamlab.adam": r"$\foo$ [red]", "optax.adam": "<b>"}
+    named = runs.assign_coords(optimizer=("run", np.array([odd[name] for name in runs.optimizer.values], object)))
+    figure = al.plots.curves(named)
+    figure.savefig(io.BytesIO())
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == [f"{name}, learning_rate 0.1" for name in odd.values()]
+
+
+def test_identical_means_in_all_that_is_kept(tree):
+    runs = tree["digits_softmax"].to_dataset()
+    same = runs.assign(loss=(runs.loss.dims, np.tile(runs.loss.values[:1], (12, 1))))
+    assert "adamlab.adam" in lines(al.plots.agreement(same))
+    same = same.assign(params_difference=same.params_difference * 0)
+    assert "adamlab.adam (identical)" in lines(al.plots.agreement(same))
+
+
 def test_files_are_the_same_each_time(tree, tmp_path):
     for name in ("one", "two"):
         draw(tree, "beale", "trajectories", [tmp_path / f"{name}.svg", tmp_path / f"{name}.png"])
@@ -124,4 +156,4 @@ def test_a_path_that_diverges_is_drawn_as_far_as_it_goes():
     runs = al.run(config)["rosenbrock"].to_dataset()
     assert bool((runs.diverged_at > 0).all())
     for plot in (al.plots.trajectories, al.plots.curves):
-        plot(runs).savefig("/dev/null", format="png")
+        plot(runs).savefig(io.BytesIO())

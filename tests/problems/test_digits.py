@@ -75,5 +75,5 @@ def test_without_scikit_learn_the_message_says_what_to_install(monkeypatch):
 def test_options_out_of_range_are_refused():
     with pytest.raises(ValueError, match=r"test_share must be between 0 and 1, not 1\.5"):
         problems.get("digits_softmax", test_share=1.5)
-    with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="batch_size must be from 1 to 1797, not 0"):
         problems.get("digits_softmax", batch_size=0)

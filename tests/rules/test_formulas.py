@@ -69,7 +69,7 @@ def test_centered_rmsprop_is_that_of_the_paper(x64, rng, bias_correction, decay,
 @pytest.mark.parametrize("decay", [0.05, 0.5, 0.75, 0.9, 0.98])
 def test_weighted_variance_is_never_negative_at_the_first_step(decay):
     transform = al.rmsprop(1.0, decay=decay, centered=True, bias_correction=True, arithmetic="weighted")
-    updates = run(transform, np.float32([[1.0], [3.0]]))
+    updates = run(transform, np.array([[1.0], [3.0]], np.float32))
     assert updates[0, 0] == pytest.approx(-1e4)  # the variance of one number is 0: −1/√ε
 
 

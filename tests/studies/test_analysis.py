@@ -83,6 +83,15 @@ def test_arithmetic_leaves_the_formula_and_other_settings_do_not(runs):
     assert analysis.with_agreement(made(rows)).optax_run.values.tolist() == [2, -1, -1]
 
 
+def test_twins_are_found_however_they_are_written():
+    rows = [
+        ("a", "adamlab.sgd(learning_rate=exponential(init=1, rate=0.9))", 0, np.nan, [1, 1, 1], -1),
+        ("b", "optax.sgd(learning_rate=exponential(init=1.0, rate=0.9, every=1))", 0, np.nan, [1, 1, 1], -1),
+        ("c", "optax.sgd(learning_rate=exponential(init=1.0, rate=0.8))", 0, np.nan, [1, 1, 1], -1),
+    ]
+    assert analysis.with_agreement(made(rows)).optax_run.values.tolist() == [1, -1, -1]
+
+
 def test_difference_by_step_is_the_largest_over_runs(runs):
     finite = analysis.with_agreement(runs.isel(run=[0, 1, 2, 3, 6, 7]))
     steps = analysis.difference_by_step(finite)
@@ -92,6 +101,6 @@ def test_difference_by_step_is_the_largest_over_runs(runs):
 
 def test_sensitivity_is_the_final_loss_at_each_value(runs):
     over = analysis.sensitivity_to(runs, "ours", "learning_rate")
-    assert over.learning_rate.values.tolist() == [0.1, 1.0]
-    np.testing.assert_array_equal(over.final_loss, [[1, 9, 2], [0.5, np.nan, np.nan]])
-    assert analysis.sensitivity_to(runs, "ours", "b2").sizes == {"b2": 0, "seed": 0}
+    assert over.value.values.tolist() == [0.1, 1.0]
+    np.testing.assert_array_equal(over.final_loss, [[1, 9, 2], [0.5, np.inf, np.inf]])
+    assert analysis.sensitivity_to(runs, "ours", "b2").sizes == {"value": 0, "seed": 0}

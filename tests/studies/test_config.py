@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adamlab.plots import PLOTS
-from adamlab.studies.config import load_study, override, read_config
+from adamlab.studies.config import load_study
 from adamlab.studies.mistakes import ConfigError
+from adamlab.studies.reading import override, read_config
 
 
 def mistakes(data, plots=PLOTS) -> dict[str, str]:
@@ -52,8 +53,8 @@ def test_one_problem_can_stand_twice_under_labels(config):
 
 BROKEN = {
     "unknown key": ({"stepz": 3}, "stepz", 'did you mean "steps"?'),
-    "wrong type": ({"steps": "many"}, "steps", "valid integer; got 'many'"),
-    "boolean for a number": ({"steps": True}, "steps", "valid integer; got true"),
+    "wrong type": ({"steps": "many"}, "steps", 'expected a whole number; got "many"'),
+    "boolean for a number": ({"steps": True}, "steps", "expected a whole number; got true"),
     "out of range": ({"steps": 0}, "steps", "greater than or equal to 1; got 0"),
     "no seeds": ({"seeds": []}, "seeds", "a list of different seeds"),
     "same seed twice": ({"seeds": [1, 1]}, "seeds", "a list of different seeds"),
@@ -62,13 +63,17 @@ BROKEN = {
     "nested unknown key": ({"record": {"evry": 3}}, "record.evry", 'did you mean "every"?'),
     "recorded too seldom": ({"record": {"every": 26}}, "record.every", "at most the number of steps, 25; got 26"),
     "unknown quantity": ({"record": {"what": ["los"]}}, "record.what[0]", 'did you mean "loss"?'),
-    "no problems": ({"problem": []}, "problem", "at least 1 item"),
-    "problem no table": ({"problem": ["rosenbrock"]}, "problem[0]", "valid dictionary"),
+    "no problems": ({"problem": []}, "problem", "expected at least one; got []"),
+    "problem no table": ({"problem": ["rosenbrock"]}, "problem[0]", "expected a table; got"),
     "unknown problem": ({"problem": [{"name": "rosenbrok"}]}, "problem[0].name", 'did you mean "rosenbrock"?'),
     "nameless problem": ({"problem": [{"dim": 3}]}, "problem[0].name", "is missing"),
     "unknown option": ({"problem": [{"name": "beale", "dim": 3}]}, "problem[0].dim", "there is no such key"),
-    "option out of range": ({"problem": [{"name": "rastrigin", "dim": 0}]}, "problem[0]", "dim must be at least 1"),
-    "swept option": ({"problem": [{"name": "rastrigin", "dim": [1, 2]}]}, "problem[0].dim", "cannot be swept"),
+    "option out of range": ({"problem": [{"name": "rastrigin", "dim": 0}]}, "problem[0]", "dim must be from 1 to"),
+    "swept option": (
+        {"problem": [{"name": "rastrigin", "dim": [1, 2]}]},
+        "problem[0].dim",
+        "expected a whole number; got [1, 2]",
+    ),
     "problem twice": ({"problem": [{"name": "beale"}, {"name": "beale"}]}, "problem", "give each its own label"),
     "unknown optimizer": ({"optimizer": [{"name": "optax.adm"}]}, "optimizer[0].name", 'did you mean "optax.adam"?'),
     "bare optimizer": ({"optimizer": [{"name": "adam"}]}, "optimizer[0].name", "write adamlab.adam or optax.adam"),
@@ -93,26 +98,60 @@ BROKEN = {
     ),
     "unknown plot": ({"output": [{"kind": "trajectory"}]}, "output[0].kind", 'did you mean "trajectories"?'),
     "unknown plot option": ({"output": [{"kind": "curves", "wat": "loss"}]}, "output[0].wat", 'did you mean "what"?'),
+    "spec without its learning rate": (
+        {"optimizer": [{"spec": "optax.adam()"}]},
+        "optimizer[0].spec",
+        "needs learning_rate",
+    ),
+    "reserved name": ({"optimizer": [{"spec": "optax.sgd(label)"}]}, "optimizer[0].spec", "a key of its own"),
+    "label that cannot be shown": (
+        {"optimizer": [{"name": "optax.sgd", "learning_rate": 1, "label": "a\u0001"}]},
+        "optimizer[0].label",
+        "a printable text",
+    ),
+    "problem label that is no name": (
+        {"problem": [{"name": "beale", "label": "zarr.json"}]},
+        "problem[0].label",
+        "expected letters, digits",
+    ),
+    "combinator": ({"optimizer": [{"name": "optax.chain"}]}, "optimizer[0].name", "there is no optimizer"),
+    "more than float32 holds": (
+        {"dtype": "float32", "optimizer": [{"name": "optax.sgd", "learning_rate": 1e300}]},
+        "optimizer[0]",
+        "numbers that float32 holds",
+    ),
+    "recorded twice": ({"record": {"what": ["loss", "loss"]}}, "record.what[1]", '"loss" is given twice'),
+    "no tables": ({"problem": {"name": "beale"}}, "problem", "double brackets, such as [[problem]]"),
+    "plot of what is not recorded": (
+        {"output": [{"kind": "curves", "what": "test_accuracy"}]},
+        "output[0].what",
+        'no "test_accuracy" is recorded over steps; valid here: loss',
+    ),
+    "plot over what is not set": (
+        {"output": [{"kind": "sensitivity", "setting": "lr"}]},
+        "output[0].setting",
+        'no optimizer is given a "lr"',
+    ),
     "plot of no problem": (
         {"output": [{"kind": "curves", "problem": "beal"}]},
         "output[0].problem",
-        "'beal' is not run",
+        '"beal" is not run',
     ),
 }
 
 BROKEN_NUMBERS = {
     "text": ("0.1", "expected a number, a list of numbers"),
-    "empty list": ([], "the list is empty"),
-    "same number twice": ([0.1, 0.1], "0.1 is given twice"),
+    "empty list": ([], "expected a number, a list of numbers"),
+    "same number twice": ([0.1, 0.1], "expected values that differ; got [0.1, 0.1]"),
     "list with a text": ([0.1, "x"], "expected a number"),
     "not finite": (float("nan"), "expected a number"),
     "unknown range": ({"lag": [1, 2, 3]}, "{ log = [low, high, count] }"),
     "range upside down": ({"log": [1.0, 0.1, 3]}, "with low < high"),
     "log from zero": ({"log": [0.0, 0.1, 3]}, "with low > 0"),
-    "no whole count": ({"linear": [0.0, 0.1, 2.5]}, "a whole count"),
-    "unknown schedule": ({"schedule": "inverse_sqr", "init": 1}, 'did you mean "inverse_sqrt"?'),
-    "schedule without its start": ({"schedule": "inverse_sqrt"}, "inverse_sqrt needs init"),
-    "schedule's unknown argument": ({"schedule": "inverse_sqrt", "inti": 1}, 'did you mean "init"?'),
+    "no whole count": ({"linear": [0.0, 0.1, 2.5]}, "a whole count from 1 to 1,000,000"),
+    "more points than the range has": ({"linear": [0.1, 0.1 + 1e-16, 3]}, "expected"),
+    "an integer of 400 digits": (10**400, "expected a number"),
+    "a table": ({"value": 3}, "expected a number"),
 }
 
 
@@ -132,9 +171,36 @@ def test_what_is_no_number_or_sweep_is_told(config, case):
     assert message in found["optimizer[0].learning_rate"]
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "message"),
+    [
+        ({"schedule": "inverse_sqr", "init": 1}, "schedule", 'did you mean "inverse_sqrt"?'),
+        ({"schedule": ["x"]}, "schedule", "there is no schedule"),
+        ({"schedule": "inverse_sqrt"}, "init", "is missing"),
+        ({"schedule": "inverse_sqrt", "init": "x"}, "init", "expected a number"),
+        ({"schedule": "inverse_sqrt", "init": 1, "inti": 1}, "inti", 'did you mean "init"?'),
+        ({"schedule": "cosine", "init": 1, "steps": [3, 4]}, "steps", "cannot be swept"),
+    ],
+)
+def test_mistakes_in_a_schedule_are_told_by_their_own_keys(config, table, key, message):
+    found = mistakes(changed(config, optimizer=[{"name": "optax.sgd", "learning_rate": table}]))
+    assert list(found) == [f"optimizer[0].learning_rate.{key}"]
+    assert message in found[f"optimizer[0].learning_rate.{key}"]
+
+
+def test_every_setting_is_the_number_that_was_written(config):
+    config["optimizer"] = [{"name": "adamlab.adam", "learning_rate": 0.1, "b2": {"linear": [0.9999999999999, 1.0, 2]}}]
+    assert load_study(config, PLOTS).optimizers[0].axes == {"b2": (0.9999999999999, 1.0)}
+
+
+def test_settings_keep_the_order_of_the_file(config):
+    config["optimizer"] = [{"name": "adamlab.adam", "b2": [0.9, 0.99], "learning_rate": [0.1, 0.2]}]
+    assert list(load_study(config, PLOTS).optimizers[0].axes) == ["b2", "learning_rate"]
+
+
 def test_only_what_can_be_a_schedule_takes_one(config):
     table = {"name": "adamlab.adam", "learning_rate": 0.1, "eps": {"schedule": "inverse_sqrt", "init": 1}}
-    assert "eps takes no schedule" in mistakes(changed(config, optimizer=[table]))["optimizer[0].eps"]
+    assert "expected a number" in mistakes(changed(config, optimizer=[table]))["optimizer[0].eps"]
 
 
 def test_all_mistakes_are_told_at_once(config):
@@ -168,10 +234,12 @@ def test_a_rule_added_to_the_registry_can_be_swept(config, monkeypatch):
 
 def test_files_that_cannot_be_read_are_told(tmp_path):
     (tmp_path / "broken.toml").write_text("name = ")
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 5000)
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
     for name, message in [
         ("none.toml", "there is no such file"),
         ("broken.toml", "is not valid TOML: Invalid value"),
+        ("deep.toml", "is not valid TOML"),
         ("latin.toml", "is not UTF-8"),
         (".", "cannot be read: Is a directory"),
     ]:
@@ -184,7 +252,7 @@ def test_overrides_are_written_into_a_copy(config):
     assert (data["steps"], data["record"]["every"], data["question"]) == (7, 2, "who?")
     assert data["optimizer"][0]["learning_rate"] == [1.0]
     assert config["steps"] == 25
-    for text in ("steps", "optimizer.9.name=x", "steps.x=3"):
+    for text in ("steps", "optimizer.9.name=x", "optimizer.².name=x", "steps.x=3"):
         with pytest.raises(ConfigError, match="--set"):
             override(read_config(config), [text])
 

@@ -89,14 +89,16 @@ def test_a_diverging_run_is_recorded_and_leaves_its_neighbours_alone(x64):
 
 def test_results_do_not_depend_on_the_size_of_the_blocks(monkeypatch):
     problem = problems.get("himmelblau")
-    numbers = {"lr": np.linspace(0.01, 0.1, 7)}
-    whole = computed(problem, "adamlab.adam(lr)", numbers, seeds=range(7), steps=40)
+    numbers = {"lr": np.linspace(0.01, 0.1, 19)}
+    whole = computed(problem, "adamlab.adam(lr)", numbers, seeds=range(19), steps=40)
+    alone = computed(problem, "adamlab.adam(lr)", {"lr": numbers["lr"][3:4]}, seeds=[3], steps=40)
+    np.testing.assert_array_equal(alone["params"][0], whole["params"][3])
     advanced = []
-    monkeypatch.setattr(engine, "BLOCK", 3)
-    runs = Runs(parse("adamlab.adam(lr)"), numbers, np.arange(7, dtype=np.uint32))
+    monkeypatch.setattr(engine, "BLOCK", 8)
+    runs = Runs(parse("adamlab.adam(lr)"), numbers, np.arange(19, dtype=np.uint32))
     program = prepare(problem, runs, steps=40, every=5, what=("loss", "params"))
     blocks = execute(program, advanced.append)
-    assert advanced == [3, 3, 1]
+    assert advanced == [8, 8, 3]
     for name in whole:
         np.testing.assert_array_equal(blocks[name], whole[name])
 

@@ -1,5 +1,7 @@
 """The store: what is written is read back, and what is there is not lost."""
 
+import shutil
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,7 +13,10 @@ from adamlab.studies import store
 @pytest.fixture
 def tree():
     names = {"optimizer": ("run", np.array(["a", "ü"], object))}
-    datasets = {f"/{name}": xr.Dataset({"loss": (("run", "step"), np.ones((2, 3)))}, names) for name in ("z", "a")}
+    runs = {name: ("run", np.zeros(2)) for name in ("diverged_at", "final_params", "optax_run")}
+    datasets = {
+        f"/{name}": xr.Dataset({"loss": (("run", "step"), np.ones((2, 3))), **runs}, names) for name in ("z", "a")
+    }
     made = xr.DataTree.from_dict(datasets)
     made.attrs.update(store.attributes({"steps": 3}, made.children))
     return made
@@ -56,3 +61,11 @@ def test_another_format_is_refused(tree, tmp_path):
     zarr.open_group(tmp_path / "results.zarr").attrs["adamlab_format"] = 99
     with pytest.raises(store.StoreError, match="is of format 99; this adamlab reads format 1"):
         store.load(tmp_path)
+
+
+def test_a_store_without_a_problem_or_a_variable_is_damaged(tree, tmp_path):
+    for lost in ("z", "a/loss"):
+        store.save(tree, tmp_path)
+        shutil.rmtree(tmp_path / "results.zarr" / lost)
+        with pytest.raises(store.StoreError, match=f"damaged: it lacks results of {lost[0]}"):
+            store.load(tmp_path)
