@@ -1,7 +1,9 @@
 """From a config to results, figures and a report: what `adamlab run` does."""
 
 import itertools
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +107,15 @@ def _results_of(data: Mapping[str, Any], folder: Path) -> xr.DataTree | None:
 def _compute(study: Study, programs: Mapping[tuple[str, str], Program], listener: Listener) -> xr.DataTree:
     listener.begin(sum(program.runs for program in programs.values()), study.steps)
     children = {}
-    for problem in study.problems:
-        computed = []
-        for optimizer in study.optimizers:
-            listener.working_on(f"{problem.name}: {optimizer.label}")
-            computed.append(execute(programs[problem.name, optimizer.label], listener.advance))
-        children[f"/{problem.name}"] = with_agreement(dataset(study, problem, computed))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # XLA compiles a program on one core
+        compiling = {key: pool.submit(program.lowered.compile) for key, program in programs.items()}
+        for problem in study.problems:
+            computed = []
+            for optimizer in study.optimizers:
+                listener.working_on(f"{problem.name}: {optimizer.label}")
+                key = problem.name, optimizer.label
+                computed.append(execute(programs[key], compiling[key].result(), listener.advance))
+            children[f"/{problem.name}"] = with_agreement(dataset(study, problem, computed))
     tree = xr.DataTree.from_dict(children)
     tree.attrs.update(store.attributes(study.source, tree.children))
     return tree
@@ -119,7 +124,7 @@ def _compute(study: Study, programs: Mapping[tuple[str, str], Program], listener
 def _prepare(study: Study, where: str) -> dict[tuple[str, str], Program]:
     """Every program lowered, before any is run, so that an optimizer that cannot run is a mistake in the config."""
     programs, mistakes, causes = {}, Mistakes(), []
-    for optimizer, problem in itertools.product(study.optimizers, study.problems):
+    for problem, optimizer in itertools.product(study.problems, study.optimizers):
         runs = plan(optimizer, study.seeds)
         try:
             programs[problem.name, optimizer.label] = prepare(

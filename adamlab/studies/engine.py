@@ -89,11 +89,14 @@ def prepare(problem: Problem, runs: Runs, *, steps: int, every: int, what: tuple
     return Program(program.lower(*blocks[0]), blocks, total)
 
 
-def execute(program: Program, advance: Advance = lambda runs: None) -> dict[str, np.ndarray]:
-    """Compiles and runs a program.
+def execute(
+    program: Program, compiled: jax.stages.Compiled | None = None, advance: Advance = lambda runs: None
+) -> dict[str, np.ndarray]:
+    """Runs a program.
 
     Args:
         program: from `prepare`.
+        compiled: what `program.lowered.compile()` gave; by default it is compiled now.
         advance: called after each block of runs with their number.
 
     Returns:
@@ -101,7 +104,7 @@ def execute(program: Program, advance: Advance = lambda runs: None) -> dict[str,
         most `LOW_DIMENSION` parameters; "final_params" (run, parameter); "diverged_at" (run,), the first step after
         which a parameter or the loss was not finite, or −1.
     """
-    compiled = program.lowered.compile()
+    compiled = compiled or program.lowered.compile()
     finished, left = [], program.runs
     for block in program.blocks:
         rows = min(left, len(block[0]))

@@ -97,7 +97,7 @@ def test_results_do_not_depend_on_the_size_of_the_blocks(monkeypatch):
     monkeypatch.setattr(engine, "BLOCK", 8)
     runs = Runs(parse("adamlab.adam(lr)"), numbers, np.arange(19, dtype=np.uint32))
     program = prepare(problem, runs, steps=40, every=5, what=("loss", "params"))
-    blocks = execute(program, advanced.append)
+    blocks = execute(program, advance=advanced.append)
     assert advanced == [8, 8, 3]
     for name in whole:
         np.testing.assert_array_equal(blocks[name], whole[name])
