@@ -92,7 +92,8 @@ def _median(values: xr.DataArray, along: str, over: str) -> tuple[np.ndarray, np
 
 
 def _band(axes: Axes, values: xr.DataArray, along: str, over: str, color: str):
-    finite = values.where(np.isfinite(values))
+    _, median = _median(values, along, over)
+    finite = values.where(np.isfinite(values) & xr.DataArray(np.isfinite(median), dims=along))
     axes.fill_between(values[along], finite.min(over), finite.max(over), alpha=0.15, lw=0, color=color)
 
 
