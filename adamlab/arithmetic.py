@@ -12,9 +12,9 @@ weighted   m̂ moved to x by c / (1 − b^t)         none is needed: m̂ is the 
 =========  ====================================  =================================  ==================================
 
 `optax` is bit-identical to Optax on a CPU, both under jit or both under scan, faults included: it uses b in two
-roundings at once (1 − b from a double, b^t from b in float32), which puts a systematic error of 6e-6 into every float32
-Adam update. `accurate` goes by the smaller of b and c, both formed in double on the host. `weighted` is defined at b = 1
-too, where its average is the plain mean, c / (1 − b^t) → 1/t, and Adam is Adagrad.
+roundings at once (1 − b from a double, b^t from b in float32), which puts a systematic error of 6e-6 into every
+float32 Adam update. `accurate` goes by the smaller of b and c, both formed in double on the host. `weighted` is
+defined at b = 1 too, where its average is the plain mean, c / (1 − b^t) → 1/t, and Adam is Adagrad.
 """
 
 from abc import ABC, abstractmethod
