@@ -83,6 +83,13 @@ def test_small_decays_keep_their_own_precision_in_float32(rng, b, arithmetic):
     np.testing.assert_allclose(updates, exact, rtol=20 * 2.0**-24)
 
 
+@pytest.mark.parametrize("arithmetic", ["accurate", "weighted", "optax"])
+def test_a_small_momentum_keeps_its_own_precision_in_float32(arithmetic):
+    gradients = np.array([[1e4], [0.0]], np.float32)
+    updates = run(al.sgd(1.0, momentum=1e-5, arithmetic=arithmetic), gradients)[:, 0]
+    np.testing.assert_allclose(updates, np.array(oracle.sgd([1e4, 0.0], 1.0, momentum=1e-5), float), rtol=2.0**-22)
+
+
 @pytest.mark.parametrize("family", ["constant", "normal", "heavy_tailed", "spiked"])
 def test_accurate_adam_is_within_five_ulp_in_float32(rng, family):
     gradients = families(rng, 2000)[family].astype(np.float32)
