@@ -1,5 +1,17 @@
 """The one kind of error that is the reader's to mend; it loads nothing, so that the command line can know it."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class InputError(ValueError):
     """Input that cannot be used: the message says what was expected, what came, and what to do."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The words that point from a wrong name to the right one, or to all there are."""
+    valid = list(valid)
+    close = get_close_matches(name, valid, n=1, cutoff=0.5)
+    if close:
+        return f'did you mean "{close[0]}"?'
+    return "valid here: " + (", ".join(valid[:20]) + (", …" if len(valid) > 20 else "") if valid else "nothing")

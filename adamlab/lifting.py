@@ -97,7 +97,7 @@ def lift(
     if arithmetic not in ARITHMETICS:
         raise ValueError(f"arithmetic must be one of {', '.join(map(repr, ARITHMETICS))}, not {arithmetic!r}.")
     parameters = inspect.signature(rule.step).parameters
-    flags = {name: bool(value) for name, value in hyper.items() if parameters[name].annotation is bool}
+    flags = {name: bool(value) for name, value in hyper.items() if parameters[name].annotation in (bool, "bool")}
     numbers = {name: as_float(value) for name, value in hyper.items() if name not in flags}
     schedules = [name for name, number in numbers.items() if callable(number)]
     if schedules and "count" not in rule.state._fields:

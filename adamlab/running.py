@@ -16,11 +16,12 @@ from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.report import write_report
 from adamlab.studies import store
 from adamlab.studies.analysis import summary, with_agreement
-from adamlab.studies.config import Study, load_study
+from adamlab.studies.config import load_study
 from adamlab.studies.dataset import dataset, plan
 from adamlab.studies.engine import Program, execute, prepare
 from adamlab.studies.mistakes import ConfigError, Mistakes
 from adamlab.studies.reading import read_config
+from adamlab.studies.study import Study
 
 FORMATS = ("png", "svg")
 DEFAULT_OUTPUTS = ("trajectories", "curves")

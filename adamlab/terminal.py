@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from adamlab.errors import InputError
+from adamlab.calls import arguments
+from adamlab.errors import InputError, nearest
 from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.problems import PROBLEMS
 from adamlab.report import number, rows
 from adamlab.running import Listener, draw, figure_name
 from adamlab.running import run as run_config
-from adamlab.specs import arguments, nearest, optimizers
+from adamlab.specs import optimizers
 from adamlab.studies.analysis import agreement, standings
 from adamlab.studies.config import read_output
 from adamlab.studies.reading import override, read_config

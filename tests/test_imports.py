@@ -15,6 +15,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["lifting"],
     ["rules"],
     ["schedules"],
+    ["calls"],
     ["specs"],
     ["problems"],
     ["studies"],

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import adamlab as al
+from adamlab.calls import SpecError, arguments
 from adamlab.rules import RULES
-from adamlab.specs import SpecError, arguments, find, parse
+from adamlab.specs import find, parse
 
 
 @pytest.mark.parametrize(

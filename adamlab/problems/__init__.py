@@ -4,9 +4,9 @@ A problem is made by a function with keyword options, whose name is the problem'
 """
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
+from adamlab.errors import InputError, nearest
 from adamlab.problems.digits import digits_softmax
 from adamlab.problems.functions import beale, himmelblau, quadratic, rastrigin, rosenbrock
 from adamlab.types import Problem
@@ -24,11 +24,10 @@ def get(name: str, **options: Any) -> Problem:
         **options: the problem's own, such as `dim`.
 
     Raises:
-        ValueError: there is no such problem, or an option is out of its range.
+        InputError: there is no such problem.
+        ValueError: an option is out of its range.
         TypeError: the problem has no such option.
     """
     if name not in PROBLEMS:
-        close = get_close_matches(name, PROBLEMS, n=1)
-        remedy = f'did you mean "{close[0]}"?' if close else "there are " + ", ".join(PROBLEMS)
-        raise ValueError(f'There is no problem "{name}"; {remedy}')
+        raise InputError(f'There is no problem "{name}"; {nearest(name, PROBLEMS)}')
     return PROBLEMS[name](**options)

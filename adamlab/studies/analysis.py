@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from adamlab.specs import Call, parse
+from adamlab.calls import Call
+from adamlab.specs import parse
 
 OURS_ONLY = ("arithmetic", "nu_dtype")
 """Arguments that Optax does not have; they leave the formula as it is."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from adamlab.calls import Argument, Symbol, arguments, call
+from adamlab.errors import nearest
 from adamlab.schedules import SCHEDULES
-from adamlab.specs import Argument, Symbol, arguments, call, nearest
 from adamlab.studies.mistakes import Mistakes, join, shown
 
 RANGES: Mapping[str, Callable[[float, float, int], np.ndarray]] = {"log": np.geomspace, "linear": np.linspace}

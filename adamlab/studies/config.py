@@ -4,16 +4,19 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from adamlab.calls import REQUIRED, Call, SpecError, arguments, call
+from adamlab.errors import nearest
 from adamlab.problems import PROBLEMS
-from adamlab.specs import REQUIRED, Call, SpecError, arguments, call, find, nearest, parse
+from adamlab.specs import find, parse
 from adamlab.studies.axes import read_arguments
 from adamlab.studies.mistakes import ConfigError, Mistakes, join, mistakes_of, shown
+from adamlab.studies.study import Optimizer, Study
 from adamlab.types import Problem
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -23,48 +26,6 @@ MOST_SEEDS = 10**6
 
 Plots = Mapping[str, Callable[..., Any]]
 """The kinds of output there are; a table of `output` can set their keyword arguments."""
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """One optimizer of a study: a call whose symbols are swept.
-
-    Attributes:
-        key: where it stands in the config, such as "optimizer[1]".
-        label: how tables and figures name it.
-        template: the call; what is swept is a symbol in it.
-        axes: the values of each symbol.
-    """
-
-    key: str
-    label: str
-    template: Call
-    axes: Mapping[str, tuple[float, ...]]
-
-    def settings(self) -> list[dict[str, float]]:
-        """Every combination of the symbols' values, the last symbol fastest."""
-        return [dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())]
-
-    def calls(self) -> list[Call]:
-        """The optimizer at each of its settings, numbers written in."""
-        return [self.template.with_numbers(setting) for setting in self.settings()]
-
-
-@dataclass(frozen=True)
-class Study:
-    """A config, read and checked; `source` is its plain data."""
-
-    name: str
-    question: str
-    steps: int
-    seeds: tuple[int, ...]
-    dtype: str
-    every: int
-    what: tuple[str, ...]
-    problems: tuple[Problem, ...]
-    optimizers: tuple[Optimizer, ...]
-    outputs: tuple[Mapping[str, Any], ...]
-    source: Mapping[str, Any]
 
 
 def load_study(data: Mapping[str, Any], plots: Plots, where: str = "the config") -> Study:

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from adamlab.studies.config import Optimizer, Study
 from adamlab.studies.engine import Runs, recorded_steps
+from adamlab.studies.study import Optimizer, Study
 from adamlab.types import Problem
 
 GRID = 301

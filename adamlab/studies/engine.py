@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from adamlab.specs import Call
+from adamlab.calls import Call
 from adamlab.types import Decay, Problem
 
 LOW_DIMENSION = 16

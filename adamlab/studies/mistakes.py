@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from adamlab.errors import InputError
-from adamlab.specs import nearest
+from adamlab.errors import InputError, nearest
 
 
 @dataclass(frozen=True)
