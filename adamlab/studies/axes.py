@@ -73,12 +73,12 @@ class _Reader:
         problem, values = self._values(value)
         if problem is None and any(not self._fits(one) for one in values):
             problem = self.expected()
-        if problem is None and len(set(map(str, values))) < len(values):
+        literals = [self._literal(one) for one in values] if problem is None else []
+        if len(set(literals)) < len(literals):
             problem = "values that differ"
         if problem is not None:
             mistakes.tell(key, f"expected {problem}; got {shown(value)}")
             return None
-        literals = [self._literal(one) for one in values]
         if self.is_number and len(literals) > 1:
             return Axis([Symbol(symbol)], {symbol: tuple(literals)})
         return Axis(literals)

@@ -266,7 +266,7 @@ def _check_output(
 ):
     """Whether the picture's problem, quantity and setting are there to be drawn."""
     key, problem, options = output["key"], output["problem"], output["options"]
-    if problem is not None and problem not in quantities:
+    if problem is not None and not (isinstance(problem, str) and problem in quantities):
         mistakes.tell(join(key, "problem"), f"{shown(problem)} is not run; {nearest(str(problem), quantities)}")
         return
     recorded = list(dict.fromkeys(q for name, known in quantities.items() if problem in (None, name) for q in known))

@@ -132,6 +132,7 @@ BROKEN = {
         "output[0].setting",
         'no optimizer is given a "lr"',
     ),
+    "plot of a list": ({"output": [{"kind": "curves", "problem": [1]}]}, "output[0].problem", "[1] is not run"),
     "plot of no problem": (
         {"output": [{"kind": "curves", "problem": "beal"}]},
         "output[0].problem",
@@ -143,6 +144,7 @@ BROKEN_NUMBERS = {
     "text": ("0.1", "expected a number, a list of numbers"),
     "empty list": ([], "expected a number, a list of numbers"),
     "same number twice": ([0.1, 0.1], "expected values that differ; got [0.1, 0.1]"),
+    "same number in two forms": ([1, 1.0], "expected values that differ"),
     "list with a text": ([0.1, "x"], "expected a number"),
     "not finite": (float("nan"), "expected a number"),
     "unknown range": ({"lag": [1, 2, 3]}, "{ log = [low, high, count] }"),
