@@ -6,7 +6,7 @@ to be given later, by a sweep or by a reader of formulas.
 
 import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import optax
@@ -15,6 +15,9 @@ from adamlab.calls import Call, SpecError, Symbol, arguments, call
 from adamlab.errors import nearest
 from adamlab.rules import PARTS, RULES
 from adamlab.schedules import SCHEDULES
+
+LIBRARIES = ("adamlab", "optax", "optax.contrib")
+"""Where optimizers come from."""
 
 LITERALS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
 
@@ -39,10 +42,7 @@ def parse(text: str) -> Call:
 
 def optimizers(library: str) -> dict[str, Callable[..., Any]]:
     """The optimizers and transformations of "adamlab", "optax" or "optax.contrib" that a spec can write, by name."""
-    if library == "adamlab":
-        return {**RULES, **PARTS}
-    module = optax.contrib if library == "optax.contrib" else optax
-    return {name: f for name, f in vars(module).items() if not name.startswith("_") and _makes_a_transform(f)}
+    return {name: f for name, f in _names(library).items() if _is_offered(library, name, f)}
 
 
 def find(name: str) -> Callable[..., Any]:
@@ -52,12 +52,22 @@ def find(name: str) -> Callable[..., Any]:
         SpecError: there is none; names the nearest.
     """
     library, _, short = name.rpartition(".")
-    if library in ("adamlab", "optax", "optax.contrib") and short in optimizers(library):
-        return optimizers(library)[short]
-    everything = [f"{home}.{each}" for home in ("adamlab", "optax", "optax.contrib") for each in optimizers(home)]
+    factory = _names(library).get(short)
+    if factory is not None and _is_offered(library, short, factory):
+        return factory
+    everything = [f"{home}.{each}" for home in LIBRARIES for each in optimizers(home)]
     namesakes = [full for full in everything if not library and full.endswith(f".{name}")]
     remedy = f"write {' or '.join(namesakes)}." if namesakes else nearest(name, everything)
     raise SpecError(f'there is no optimizer "{name}"; {remedy}')
+
+
+def _names(library: str) -> Mapping[str, Any]:
+    modules = {"optax": optax, "optax.contrib": optax.contrib}
+    return {**RULES, **PARTS} if library == "adamlab" else vars(modules[library]) if library in modules else {}
+
+
+def _is_offered(library: str, name: str, f: Any) -> bool:
+    return library == "adamlab" or (not name.startswith("_") and _makes_a_transform(f))
 
 
 def _makes_a_transform(f: Any) -> bool:

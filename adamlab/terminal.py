@@ -21,7 +21,7 @@ from adamlab.problems import PROBLEMS
 from adamlab.report import number, rows
 from adamlab.running import Listener, draw, figure_name
 from adamlab.running import run as run_config
-from adamlab.specs import optimizers
+from adamlab.specs import LIBRARIES, optimizers
 from adamlab.studies.analysis import agreement, standings
 from adamlab.studies.config import read_output
 from adamlab.studies.reading import override, read_config
@@ -177,7 +177,7 @@ def _table(title: str, data: pd.DataFrame) -> Table:
 def _optimizers() -> dict[str, str]:
     return {
         f"{library}.{name}": _first_line(getattr(factory, "func", factory))
-        for library in ("adamlab", "optax", "optax.contrib")
+        for library in LIBRARIES
         for name, factory in optimizers(library).items()
         if "learning_rate" in arguments(factory) and not name.startswith("scale_by")
     }

@@ -174,18 +174,14 @@ def summary(tree: xr.DataTree) -> pd.DataFrame:
 
 def _counterparts(runs: xr.Dataset) -> np.ndarray:
     calls = {spec: parse(spec) for spec in dict.fromkeys(runs.spec.values.tolist())}
+    settings = {spec: _same_settings(call) for spec, call in calls.items()}
     rows = list(zip(runs.spec.values.tolist(), runs.seed.values.tolist(), strict=True))
-    theirs: dict[Any, int] = {}
+    theirs: dict[tuple[str, int], int] = {}
     for i, (spec, seed) in enumerate(rows):
         if calls[spec].library == "optax":
-            theirs.setdefault((_same_settings(calls[spec]), seed), i)
-    return np.array(
-        [
-            theirs.get((_same_settings(calls[spec]), seed), -1) if calls[spec].library == "adamlab" else -1
-            for spec, seed in rows
-        ],
-        np.int64,
-    )
+            theirs.setdefault((settings[spec], seed), i)
+    twins = [theirs.get((settings[s], seed), -1) if calls[s].library == "adamlab" else -1 for s, seed in rows]
+    return np.array(twins, np.int64)
 
 
 def _same_settings(call: Call) -> str:
