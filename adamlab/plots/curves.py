@@ -27,8 +27,9 @@ def curves(runs: xr.Dataset, what: str = "loss") -> Figure:
     seeds = len(np.unique(runs.seed))
     made, axes = figure(runs, f"{what}, each optimizer at its best setting")
     for label, look in styles(runs).items():
-        axes.plot(*_median(best_setting(runs, label)[what], "step", "run"), **look, label=caption(runs, label))
-        _band(axes, best_setting(runs, label)[what], "step", "run", look["color"])
+        chosen = best_setting(runs, label)
+        axes.plot(*_median(chosen[what], "step", "run"), **look, label=caption(runs, label, chosen))
+        _band(axes, chosen[what], "step", "run", look["color"])
     _log_where_positive(axes, runs[what].values)
     axes.set(xlabel="step", ylabel=what + (f" (median and range of {seeds} seeds)" if seeds > 1 else ""))
     legend(made)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adamlab.errors import InputError
-from adamlab.studies.analysis import best_setting, optimizers
+from adamlab.studies.analysis import optimizers
 
 # Okabe & Ito 2008, without the yellow that white paper swallows.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -48,10 +48,9 @@ def styles(runs: xr.Dataset) -> dict[str, dict[str, Any]]:
     return {label: looks[label] for label in labels}
 
 
-def caption(runs: xr.Dataset, label: str) -> str:
-    """The optimizer's label with what is swept, at its best: "adam, learning_rate 0.1"."""
+def caption(runs: xr.Dataset, label: str, chosen: xr.Dataset) -> str:
+    """The optimizer's label with what is swept, as it is in the chosen runs: "adam, learning_rate 0.1"."""
     mine = runs.isel(run=np.flatnonzero(runs.optimizer.values == label))
-    chosen = best_setting(runs, label)
     swept = [name for name in runs.attrs["settings"] if len(np.unique(mine[name])) > 1]
     return ", ".join([label, *(f"{name} {float(chosen[name][0]):.7g}" for name in swept)])
 

@@ -31,9 +31,9 @@ def trajectories(runs: xr.Dataset) -> Figure:
     looks = styles(runs)
     paths = {}
     for label in optimizers(runs):
-        chosen = best_setting(runs, label).isel(run=0)
-        paths[label] = chosen.params.values
-        axes.plot(*paths[label].T, **looks[label], label=caption(runs, label), zorder=3)
+        chosen = best_setting(runs, label)
+        paths[label] = chosen.params.values[0]
+        axes.plot(*paths[label].T, **looks[label], label=caption(runs, label, chosen), zorder=3)
         end = paths[label][np.isfinite(paths[label]).all(axis=1)][-1]
         axes.plot(*end, "o", ms=6, mec="white", color=looks[label]["color"], zorder=4)
     start = next(iter(paths.values()))[0]
