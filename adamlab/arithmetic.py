@@ -100,10 +100,10 @@ class Arithmetic(ABC):
         m_next = m / self.next_correction.astype(m.dtype)
         return self.shrink(m_next) + self.c * (g / self.correction.astype(g.dtype))
 
-    def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
-        """The next state, and E|x|² − |E x|²; `mean` is the state of E x before, its state after, and its average."""
+    def variance(self, s: Leaf, x: Leaf, before: Leaf, mean: Leaf, corrected: bool) -> tuple[Leaf, Leaf]:
+        """The next state, and E|x|² − |E x|²; `before` is the state of E x ahead of the step, `mean` E x after it."""
         v, v_hat = self.average(s, abs_sq(x), corrected)
-        return v, v_hat - abs_sq(mean[-1])
+        return v, v_hat - abs_sq(mean)
 
 
 class OptaxArithmetic(Arithmetic):
@@ -148,9 +148,9 @@ class AccurateArithmetic(Arithmetic):
         """s − c·s, and b·s for small b."""
         return jnp.where(self.c > 0.5, self.b * s, s - self.c * s)
 
-    def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
+    def variance(self, s: Leaf, x: Leaf, before: Leaf, mean: Leaf, corrected: bool) -> tuple[Leaf, Leaf]:
         """Held at 0 where rounding would make it negative."""
-        v, variance = super().variance(s, x, mean, corrected)
+        v, variance = super().variance(s, x, before, mean, corrected)
         return v, jnp.maximum(variance, 0)
 
 
@@ -194,10 +194,10 @@ class WeightedArithmetic(AccurateArithmetic):
         _, take = _like(self.shares, m)
         return keep * m + take * g
 
-    def variance(self, s: Leaf, x: Leaf, mean: tuple[Leaf, Leaf, Leaf], corrected: bool) -> tuple[Leaf, Leaf]:
+    def variance(self, s: Leaf, x: Leaf, before: Leaf, mean: Leaf, corrected: bool) -> tuple[Leaf, Leaf]:
         """By its own recursion, (1 − w)·(s + w·|x − m_(t−1)|²), which no rounding can make negative."""
         keep, take = _like(self.shares, s) if corrected else (self.b, self.c)
-        spread = s + take * abs_sq(x - mean[0])
+        spread = s + take * abs_sq(x - before)
         v = jnp.where(take > 0.5, keep * spread, spread - take * spread)
         return v, v
 

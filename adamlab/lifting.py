@@ -111,8 +111,7 @@ def lift(
 
     def update(updates, state, params=None, **extra_args):
         del extra_args
-        params = params if rule.needs_params else None
-        updates, (state,) = _apply((lifted.part,), (lifted.numbers_at(state),), updates, (state,), params)
+        updates, (state,) = _update((lifted,), updates, (state,), params)
         return updates, state
 
     return _transform(lifted.init, update, (lifted,))
@@ -121,8 +120,6 @@ def lift(
 def chain(*transforms: Transform) -> Transform:
     """The transformations one after the other, as `optax.chain`, in one compiled step."""
     lifted = tuple(one for transform in transforms for one in transform.lifted)
-    parts = tuple(one.part for one in lifted)
-    needs_params = any(part.rule.needs_params for part in parts)
 
     def init(params):
         return tuple(one.init(params) for one in lifted)
@@ -131,8 +128,7 @@ def chain(*transforms: Transform) -> Transform:
         del extra_args
         if len(state) != len(lifted):
             raise ValueError(f"Expected a state of {len(lifted)} parts, as init makes it, and got {len(state)}.")
-        numbers = tuple(one.numbers_at(s) for one, s in zip(lifted, state, strict=True))
-        return _apply(parts, numbers, updates, tuple(state), params if needs_params else None)
+        return _update(lifted, updates, tuple(state), params)
 
     return _transform(init, update, lifted)
 
@@ -141,6 +137,13 @@ def _transform(init, update, lifted: tuple[Lifted, ...]) -> Transform:
     transform = Transform(init, update)
     transform.lifted = lifted
     return transform
+
+
+def _update(lifted: tuple[Lifted, ...], updates: PyTree, states: tuple[Any, ...], params: PyTree):
+    parts = tuple(one.part for one in lifted)
+    numbers = tuple(one.numbers_at(state) for one, state in zip(lifted, states, strict=True))
+    needs_params = any(part.rule.needs_params for part in parts)
+    return _apply(parts, numbers, updates, states, params if needs_params else None)
 
 
 # Inlined in an outer jit, Python numbers become literals again and the jaxpr is Optax's own, equation for equation.

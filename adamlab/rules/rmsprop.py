@@ -57,7 +57,7 @@ def _stddev(
 ):
     """Graves 2013, equations 38–41: the squared gradients' average less the square of their average."""
     m, m_hat = b1.average(s.mu, g, bias_correction)
-    v, variance = b2.variance(s.nu, g, (s.mu, m, m_hat), bias_correction)
+    v, variance = b2.variance(s.nu, g, s.mu, m_hat, bias_correction)
     return _scaled(g, variance, eps, eps_in_sqrt), s._replace(mu=m, nu=v)
 
 
