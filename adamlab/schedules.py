@@ -14,12 +14,12 @@ from adamlab.types import Schedule
 
 
 def inverse_sqrt(init: ArrayLike) -> Schedule:
-    """Init / √t with t = 1 at the first update: how Adam becomes Adagrad (Kingma & Ba 2015, section 5)."""
+    """init / √t with t = 1 at the first update: how Adam becomes Adagrad (Kingma & Ba 2015, section 5)."""
     return lambda count: init / jnp.sqrt(jnp.asarray(count, float) + 1)
 
 
 def exponential(init: ArrayLike, rate: ArrayLike, every: int = 1) -> Schedule:
-    """Init · rate^(count / every)."""
+    """init · rate^(count / every)."""
     _require_steps("every", every)
     return lambda count: init * rate ** (count / every)
 

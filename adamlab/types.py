@@ -78,8 +78,8 @@ class Rule:
 
     Attributes:
         step: `(g, w, s, **hyper) -> (u, s)`. g is the gradient (or what the rule before this one made of it), w the
-            parameter, s the state, with one array a field and `count` the number t
-            of this step, from 1. u is what is added to w, or handed to the next rule; it has g's shape.
+            parameter, s the state, with one array a field and `count` the number t of this step, from 1. u is what is
+            added to w, or handed to the next rule; it has g's shape.
             Hyper-parameters annotated `bool` are compiled in; all others are numbers.
         state: the NamedTuple that holds the state, Optax's own where Optax has the rule.
         decays: the hyper-parameters that are decay rates. They reach `step` as an arithmetic, which rounds.

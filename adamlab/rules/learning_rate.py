@@ -13,19 +13,19 @@ from adamlab.types import Schedule, rule
 
 @rule(optax.EmptyState)
 def identity_rule(g: Leaf, w: Leaf | None, s: Any):
-    """U = g."""
+    """u = g."""
     return g, s
 
 
 @rule(optax.EmptyState)
 def scale_rule(g: Leaf, w: Leaf | None, s: Any, *, step_size):
-    """U = step_size · g."""
+    """u = step_size · g."""
     return step_size * g, s
 
 
 @rule(optax.ScaleByScheduleState)
 def schedule_rule(g: Leaf, w: Leaf | None, s: Any, *, step_size):
-    """U = step_size_t · g, with the schedule's value in the type of g."""
+    """u = step_size_t · g, with the schedule's value in the type of g."""
     return jnp.asarray(step_size, dtype=g.dtype) * g, s
 
 
@@ -35,7 +35,7 @@ def identity() -> Transform:
 
 
 def scale_by_learning_rate(learning_rate: ArrayLike | Schedule | None = None, *, flip_sign: bool = True) -> Transform:
-    """U = −η·g, as `optax.scale_by_learning_rate`.
+    """u = −η·g, as `optax.scale_by_learning_rate`.
 
     Args:
         learning_rate: η, a scalar, or a schedule of the number of finished updates (0 at the first); None leaves
