@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Inexact
 
@@ -41,6 +42,11 @@ def mix(s: Leaf, x: Leaf, keep: Any, take: Any) -> Leaf:
     nearer = jnp.where(take > 0.5, x - keep * step, s + take * step)
     # Where s or x has overflowed, ∞ − ∞ would make a NaN that never goes away.
     return jnp.where(jnp.isfinite(step), nearer, keep * s + take * x)
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """x in that type; x itself where it has it, since a cast would make its weak type strong: another trace."""
+    return x if x.dtype == dtype else x.astype(dtype)
 
 
 class Arithmetic(ABC):
@@ -67,6 +73,17 @@ class Arithmetic(ABC):
     def state_type(rule: Rule) -> Any:
         """The NamedTuple that stores a rule's state."""
         return rule.state
+
+    @staticmethod
+    def widened(*leaves: Any) -> list[Any]:
+        """What a rule computes with: all leaves in their widest type, which is float32 at the least.
+
+        In float16 an ε of 1e-8 is 0, and a zero gradient would divide 0 by 0.
+        """
+        kinds = [jnp.finfo(x.dtype).dtype for x in leaves if _is_inexact(x)]
+        real = max([jnp.dtype(jnp.float32), *kinds], key=lambda kind: kind.itemsize)
+        wide = {False: real, True: np.result_type(real, np.complex64)}
+        return [cast(x, wide[jnp.iscomplexobj(x)]) if _is_inexact(x) else x for x in leaves]
 
     @abstractmethod
     def one_minus_power(self, t: Any) -> Array:
@@ -113,6 +130,11 @@ class OptaxArithmetic(Arithmetic):
     def numbers(decay: Decay) -> tuple[Any, Any]:
         """b, and 1 − b in binary, which for 0.999 is not the double nearest to 0.001."""
         return decay.rate, 1 - decay.rate
+
+    @staticmethod
+    def widened(*leaves: Any) -> list[Any]:
+        """The leaves as they come."""
+        return list(leaves)
 
     def one_minus_power(self, t: Any) -> Array:
         """As `optax.tree.bias_correction` has it."""
@@ -207,6 +229,10 @@ ARITHMETICS: dict[str, type[Arithmetic]] = {
     "accurate": AccurateArithmetic,
     "weighted": WeightedArithmetic,
 }
+
+
+def _is_inexact(x: Any) -> bool:
+    return x is not None and jnp.issubdtype(x.dtype, jnp.inexact)
 
 
 def _as_float(t: Any) -> Array:

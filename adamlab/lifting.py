@@ -4,13 +4,14 @@ import inspect
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from adamlab.arithmetic import ARITHMETICS, Arithmetic
+from adamlab.arithmetic import ARITHMETICS, Arithmetic, OptaxArithmetic, cast
 from adamlab.types import Decay, PyTree, Rule, as_float
 
 
@@ -21,6 +22,7 @@ class Part:
     rule: Rule
     arithmetic: type[Arithmetic]
     flags: tuple[tuple[str, Hashable], ...]
+    dtypes: tuple[tuple[str, Any], ...]
 
     @property
     def state(self) -> Any:
@@ -35,7 +37,6 @@ class Lifted:
     part: Part
     numbers: Mapping[str, Any]
     start: Mapping[str, Any]
-    dtypes: Mapping[str, Any]
 
     def init(self, params: PyTree) -> Any:
         """The state before the first step; takes `jax.ShapeDtypeStruct` leaves too."""
@@ -44,7 +45,7 @@ class Lifted:
     def _first(self, field: str, params: PyTree) -> Any:
         if field == "count":
             return jnp.zeros([], jnp.int32)
-        dtype = self.dtypes.get(field)
+        dtype = dict(self.part.dtypes).get(field)
         if field in self.start:
             return jax.tree.map(lambda x: jnp.full_like(x, self.start[field], dtype=dtype), params)
         return jax.tree.map(lambda x: jnp.zeros_like(x, dtype=dtype), params)
@@ -67,10 +68,10 @@ class Lifted:
 
 
 class Transform(optax.GradientTransformationExtraArgs):
-    """An Optax transformation made of lifted rules, which one compiled step runs in order."""
+    """An Optax transformation that remembers the pieces it is a chain of: lifted rules, and wrappers of Optax's."""
 
     update: Callable[..., tuple[PyTree, Any]]
-    lifted: tuple[Lifted, ...]
+    pieces: tuple[Any, ...]
 
 
 def lift(
@@ -92,7 +93,8 @@ def lift(
             count, a schedule.
 
     Raises:
-        ValueError: there is no such arithmetic, or a schedule is given to a rule that does not count.
+        ValueError: there is no such arithmetic, or a schedule is given to a rule that does not count, or for a decay
+            whose corrected average is all that the weighted arithmetic keeps.
     """
     if arithmetic not in ARITHMETICS:
         raise ValueError(f"arithmetic must be one of {', '.join(map(repr, ARITHMETICS))}, not {arithmetic!r}.")
@@ -102,47 +104,70 @@ def lift(
     schedules = [name for name, number in numbers.items() if callable(number)]
     if schedules and "count" not in rule.state._fields:
         raise ValueError(f"{', '.join(schedules)} cannot be a schedule here: {rule.state.__name__} counts no steps.")
-    lifted = Lifted(
-        Part(rule, ARITHMETICS[arithmetic], tuple(sorted(flags.items()))),
-        numbers=numbers,
-        start=start or {},
-        dtypes={field: jax.dtypes.canonicalize_dtype(d) for field, d in (dtypes or {}).items() if d is not None},
-    )
+    if arithmetic == "weighted" and rule.weighted and (moving := [name for name in schedules if name in rule.decays]):
+        raise ValueError(
+            f"{', '.join(moving)} cannot be a schedule under the weighted arithmetic, whose state is the mean at one "
+            "rate. Use arithmetic='accurate'."
+        )
+    kept = {field: jax.dtypes.canonicalize_dtype(d) for field, d in (dtypes or {}).items() if d is not None}
+    part = Part(rule, ARITHMETICS[arithmetic], tuple(sorted(flags.items())), tuple(sorted(kept.items())))
+    lifted = Lifted(part, numbers, start or {})
 
     def update(updates, state, params=None, **extra_args):
         del extra_args
-        updates, (state,) = _update((lifted,), updates, (state,), params)
-        return updates, state
+        done, (state,) = _update((lifted,), updates, (state,), params)
+        return _as_they_came(done, updates, (lifted,)), state
 
     return _transform(lifted.init, update, (lifted,))
 
 
-def chain(*transforms: Transform) -> Transform:
-    """The transformations one after the other, as `optax.chain`, in one compiled step."""
-    lifted = tuple(one for transform in transforms for one in transform.lifted)
+def chain(*transforms: optax.GradientTransformation) -> Transform:
+    """The transformations one after the other, as `optax.chain`; lifted rules in a row are one compiled step.
+
+    Between them the updates keep the type that was computed with; they leave in the type in which they came.
+    """
+    pieces = tuple(piece for transform in transforms for piece in getattr(transform, "pieces", (transform,)))
 
     def init(params):
-        return tuple(one.init(params) for one in lifted)
+        return tuple(piece.init(params) for piece in pieces)
 
     def update(updates, state, params=None, **extra_args):
-        del extra_args
-        if len(state) != len(lifted):
-            raise ValueError(f"Expected a state of {len(lifted)} parts, as init makes it, and got {len(state)}.")
-        return _update(lifted, updates, tuple(state), params)
+        if len(state) != len(pieces):
+            raise ValueError(f"Expected a state of {len(pieces)} parts, as init makes it, and got {len(state)}.")
+        done, states = updates, []
+        for is_lifted, run in groupby(zip(pieces, state, strict=True), lambda pair: isinstance(pair[0], Lifted)):
+            row, before = zip(*run, strict=True)
+            if is_lifted:
+                done, after = _update(row, done, before, params)
+                states.extend(after)
+                continue
+            for piece, inner in zip(row, before, strict=True):
+                done, inner_after = piece.update(done, inner, params, **extra_args)
+                states.append(inner_after)
+        return _as_they_came(done, updates, pieces), tuple(states)
 
-    return _transform(init, update, lifted)
+    return _transform(init, update, pieces)
 
 
-def _transform(init, update, lifted: tuple[Lifted, ...]) -> Transform:
+def _transform(init, update, pieces: tuple[Any, ...]) -> Transform:
     transform = Transform(init, update)
-    transform.lifted = lifted
+    transform.pieces = pieces
     return transform
+
+
+def _as_they_came(done: PyTree, updates: PyTree, pieces: tuple[Any, ...]) -> PyTree:
+    """What was done, in the types of the updates that came; where Optax is copied, in whatever types that leads to."""
+    if any(isinstance(piece, Lifted) and piece.part.arithmetic is OptaxArithmetic for piece in pieces):
+        return done
+    return jax.tree.map(lambda u, g: cast(u, jnp.result_type(g)), done, updates)
 
 
 def _update(lifted: tuple[Lifted, ...], updates: PyTree, states: tuple[Any, ...], params: PyTree):
     parts = tuple(one.part for one in lifted)
     numbers = tuple(one.numbers_at(state) for one, state in zip(lifted, states, strict=True))
     needs_params = any(part.rule.needs_params for part in parts)
+    if needs_params and params is None:
+        raise ValueError("The weight decay needs the parameters: call update(updates, state, params).")
     return _apply(parts, numbers, updates, states, params if needs_params else None)
 
 
@@ -164,12 +189,17 @@ def _step(part: Part, numbers: dict[str, Any], updates: PyTree, state: Any, para
     count = {"count": optax.safe_increment(stored.count)} if "count" in rule.state._fields else {}
     decays = {name: part.arithmetic(numbers[name], count.get("count")) for name in rule.decays}
     step = partial(rule.step, **{**numbers, **decays}, **dict(part.flags))
+    kept = dict(part.dtypes) if part.arithmetic is OptaxArithmetic else fields
 
     def step_leaf(g, w, *values):
         if g is None:
             return None, values
-        u, new = step(g, w, rule.state(**dict(zip(fields, values, strict=True)), **count))
-        return u, [_cast_like(getattr(new, field), old) for field, old in zip(fields, values, strict=True)]
+        g, w, *wide = part.arithmetic.widened(g, w, *values)
+        u, new = step(g, w, rule.state(**dict(zip(fields, wide, strict=True)), **count))
+        after = [getattr(new, field) for field in fields]
+        return u, [
+            cast(x, old.dtype) if field in kept else x for field, x, old in zip(fields, after, values, strict=True)
+        ]
 
     gradients, tree = jax.tree.flatten(updates, is_leaf=lambda g: g is None)
     weights = tree.flatten_up_to(params) if rule.needs_params else [None] * len(gradients)
@@ -177,8 +207,3 @@ def _step(part: Part, numbers: dict[str, Any], updates: PyTree, state: Any, para
     done = [step_leaf(*row) for row in zip(gradients, weights, *columns, strict=True)]
     new = {field: tree.unflatten([values[i] for _, values in done]) for i, field in enumerate(fields)} | count
     return tree.unflatten([u for u, _ in done]), part.state(*(new[field] for field in rule.state._fields))
-
-
-def _cast_like(new, old):
-    # A cast to the type that is there already would still make a weak type strong, and the next step a new trace.
-    return new if new.dtype == old.dtype else new.astype(old.dtype)

@@ -72,3 +72,71 @@ def adam(gradients, learning_rate, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, nes
             m_hat = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * g / (1 - beta1**t)
         updates.append(-eta * m_hat / (sqrt(v / (1 - beta2**t) + eps_root) + eps))
     return updates
+
+
+def adamw(gradients, weights, learning_rate, weight_decay=1e-4, **hyper):
+    """Loshchilov & Hutter 2019, Algorithm 2, the decay times the learning rate; `weights` are w ahead of each step."""
+    eta, decay = number(learning_rate), number(weight_decay)
+    return [u - eta * decay * w for u, w in zip(adam(gradients, learning_rate, **hyper), weights, strict=True)]
+
+
+def adamax(gradients, learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    """Kingma & Ba 2015, Algorithm 2, with ε beside |g| as in Optax and PyTorch."""
+    eta, beta1, beta2, eps = map(number, (learning_rate, b1, b2, eps))
+    m, norm, updates = mpf(0), mpf(0), []
+    for t, g in enumerate(map(mpf, gradients), start=1):
+        m = beta1 * m + (1 - beta1) * g
+        norm = max(beta2 * norm, abs(g) + eps)
+        updates.append(-eta / (1 - beta1**t) * m / norm)
+    return updates
+
+
+def adamaxw(gradients, weights, learning_rate, weight_decay=1e-4, **hyper):
+    """AdaMax with the decay of AdamW."""
+    eta, decay = number(learning_rate), number(weight_decay)
+    return [u - eta * decay * w for u, w in zip(adamax(gradients, learning_rate, **hyper), weights, strict=True)]
+
+
+def nadam(gradients, learning_rate, **hyper):
+    """Dozat 2016, Algorithm 2 without the β₂ on v̂."""
+    return adam(gradients, learning_rate, nesterov=True, **hyper)
+
+
+def nadamw(gradients, weights, learning_rate, **hyper):
+    """NAdam with the decay of AdamW."""
+    return adamw(gradients, weights, learning_rate, nesterov=True, **hyper)
+
+
+def amsgrad(
+    gradients,
+    learning_rate,
+    b1=0.9,
+    b2=0.999,
+    eps=1e-8,
+    eps_root=0.0,
+    bias_correction_mu=True,
+    bias_correction_nu=True,
+):
+    """Reddi et al. 2018, Algorithm 2, with the corrections that Optax adds, that of v ahead of the maximum."""
+    eta, beta1, beta2, eps, eps_root = map(number, (learning_rate, b1, b2, eps, eps_root))
+    m, v, v_max, updates = mpf(0), mpf(0), mpf(0), []
+    for t, g in enumerate(map(mpf, gradients), start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        v_max = max(v_max, v / (1 - beta2**t) if bias_correction_nu else v)
+        m_hat = m / (1 - beta1**t) if bias_correction_mu else m
+        updates.append(-eta * m_hat / (sqrt(v_max + eps_root) + eps))
+    return updates
+
+
+def adadelta(gradients, weights, learning_rate=-1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
+    """Zeiler 2012, Algorithm 1, times −η; the decay is an L2 term. Without a rate Optax goes along the gradient."""
+    eta, rho, eps, decay = map(number, (learning_rate, rho, eps, weight_decay))
+    e_g, e_x, updates = mpf(0), mpf(0), []
+    for g_loss, w in zip(map(mpf, gradients), weights, strict=True):
+        g = g_loss + decay * w
+        e_g = rho * e_g + (1 - rho) * g**2
+        x = sqrt(e_x + eps) / sqrt(e_g + eps) * g
+        e_x = rho * e_x + (1 - rho) * x**2
+        updates.append(-eta * x)
+    return updates

@@ -17,64 +17,7 @@ from adamlab import lifting
 from adamlab.rules import PARTS, RULES
 from adamlab.rules.adam import adam_rule
 from adamlab.rules.sgd import trace_rule
-
-
-def inverse_sqrt(count):
-    return 0.1 / jnp.sqrt(count + 1.0)
-
-
-OPTION_SETS = {
-    "sgd": ("sgd", {"learning_rate": 0.1}),
-    "sgd schedule": ("sgd", {"learning_rate": inverse_sqrt, "momentum": 0.9}),
-    "sgd nesterov": ("sgd", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
-    "sgd bfloat16": ("sgd", {"learning_rate": 0.1, "momentum": 0.9, "accumulator_dtype": "bfloat16"}),
-    "adagrad": ("adagrad", {"learning_rate": 0.1}),
-    "adagrad from 0": ("adagrad", {"learning_rate": inverse_sqrt, "initial_accumulator_value": 0.0, "eps": 0.0}),
-    "rmsprop": ("rmsprop", {"learning_rate": 0.01}),
-    "rmsprop momentum": ("rmsprop", {"learning_rate": inverse_sqrt, "momentum": 0.9}),
-    "rmsprop nesterov": ("rmsprop", {"learning_rate": 0.01, "momentum": 0.9, "nesterov": True}),
-    "rmsprop outside": ("rmsprop", {"learning_rate": 0.01, "eps_in_sqrt": False, "initial_scale": 1.0}),
-    "rmsprop corrected": ("rmsprop", {"learning_rate": 0.01, "bias_correction": True}),
-    "rmsprop centered": ("rmsprop", {"learning_rate": 0.01, "centered": True, "eps": 1e-2}),
-    "rmsprop both": ("rmsprop", {"learning_rate": 0.01, "centered": True, "bias_correction": True, "eps": 1e-2}),
-    "adam": ("adam", {"learning_rate": 1e-3}),
-    "adam schedule": ("adam", {"learning_rate": inverse_sqrt, "eps_root": 1e-8}),
-    "adam b2": ("adam", {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.9999999}),
-    "adam mu_dtype": ("adam", {"learning_rate": 1e-3, "mu_dtype": "bfloat16"}),
-    "nadam": ("adam", {"learning_rate": 1e-3, "nesterov": True}),
-}
-
-
-def gradients(rng, dtype, steps=40):
-    """A tree of several shapes, each entry on a scale of its own."""
-    shapes = {"matrix": (4, 5), "long": (130,), "scalar": (), "cube": (2, 3, 2)}
-    scales = {name: 10.0 ** rng.uniform(-4, 2, size=shape) for name, shape in shapes.items()}
-    return {name: jnp.asarray(rng.normal(size=(steps, *shapes[name])) * scales[name], dtype) for name in shapes}
-
-
-def trajectory(transform, gs, context):
-    first = jax.tree.map(lambda g: g[0], gs)
-    params = jax.tree.map(jnp.zeros_like, first)
-
-    def step(state, g):
-        u, state = transform.update(g, state, params)
-        return state, u
-
-    state = transform.init(params)
-    if context == "scan":
-        return jax.jit(lambda s, g: jax.lax.scan(step, s, g))(state, gs)
-    jitted, updates = jax.jit(step), []
-    for i in range(len(jax.tree.leaves(gs)[0])):
-        state, u = jitted(state, jax.tree.map(lambda g, i=i: g[i], gs))
-        updates.append(u)
-    return state, jax.tree.map(lambda *us: jnp.stack(us), *updates)
-
-
-def assert_same_bits(ours, theirs):
-    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
-        assert a.dtype == b.dtype
-        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+from tests.harness import OPTION_SETS, assert_same_bits, trajectory, tree_gradients
 
 
 @pytest.mark.parametrize(
@@ -90,7 +33,7 @@ def assert_same_bits(ours, theirs):
 def test_optax_arithmetic_has_the_bits_of_optax(rng, options, float_type, context, leaves):
     name, hyper = OPTION_SETS[options]
     with jax.enable_x64(float_type == "float64"):
-        gs = gradients(rng, float_type)
+        gs = tree_gradients(rng, float_type)
         gs = gs if leaves == "tree" else gs["long"]
         ours = trajectory(getattr(al, name)(**hyper, arithmetic="optax"), gs, context)
         assert_same_bits(ours, trajectory(getattr(optax, name)(**hyper), gs, context))
@@ -104,7 +47,7 @@ def test_signature_is_that_of_optax_and_what_is_ours_is_keyword_only(name):
     for parameter in theirs.values():
         assert (ours[parameter.name].default, ours[parameter.name].kind) == (parameter.default, parameter.kind)
     extra = [p for n, p in ours.items() if n not in theirs]
-    assert {p.name for p in extra} <= {"arithmetic", "nu_dtype"}
+    assert {p.name for p in extra} <= {"arithmetic", "nu_dtype", "compensated"}
     assert all(p.kind is p.KEYWORD_ONLY for p in extra)
 
 
@@ -112,18 +55,18 @@ def test_signature_is_that_of_optax_and_what_is_ours_is_keyword_only(name):
 @pytest.mark.parametrize("options", sorted(set(OPTION_SETS) - {"adam b2"}))  # where Optax itself is off by 9 %
 def test_state_is_that_of_optax_and_can_be_handed_over(rng, options, arithmetic):
     name, hyper = OPTION_SETS[options]
-    gs = gradients(rng, "float32", steps=10)
+    gs = tree_gradients(rng, "float32", steps=10)
     last = jax.tree.map(lambda g: g[-1], gs)
     ours, theirs = getattr(al, name)(**hyper, arithmetic=arithmetic), getattr(optax, name)(**hyper)
     assert_same_bits(ours.init(last), theirs.init(last))
-    state, _ = trajectory(theirs, gs, "scan")
-    ours_update, ours_next = ours.update(last, state)
-    update, theirs_next = theirs.update(last, state)
+    (params, state), _ = trajectory(theirs, gs, "scan")
+    ours_update, ours_next = ours.update(last, state, params)
+    update, theirs_next = theirs.update(last, state, params)
     assert jax.tree.map(lambda x: x.dtype, ours_next) == jax.tree.map(lambda x: x.dtype, theirs_next)
     tolerance = 2e-2 if {"mu_dtype", "accumulator_dtype"} & hyper.keys() else 1e-4  # 0.9 in bfloat16 is 0.8984
     for a, b in zip(jax.tree.leaves(ours_update), jax.tree.leaves(update), strict=True):
         assert jnp.abs(a - b).max() <= tolerance * jnp.abs(b).max()
-    theirs.update(last, ours_next)
+    theirs.update(last, ours_next, params)
 
 
 def test_weighted_state_is_of_a_type_that_optax_refuses():
@@ -177,7 +120,8 @@ def test_leaves_without_a_gradient_stay_as_they_are(name, arithmetic):
     assert updates["b"] is None
     assert updates["none"] is None
     assert jax.tree.structure(after) == jax.tree.structure(before)
-    alone, _ = transform.update({"a": jnp.ones(2)}, transform.init({"a": jnp.ones(2)}))
+    only_a = {"a": jnp.ones(2)}
+    alone, _ = transform.update(only_a, transform.init(only_a), only_a)
     np.testing.assert_array_equal(updates["a"], alone["a"])
     assert transform.update({}, transform.init({}), {})[0] == {}
 
@@ -191,7 +135,7 @@ def test_init_takes_shapes_in_place_of_arrays(name):
 
 def test_complex_parameters_take_the_steps_of_optax(rng):
     gs = jnp.asarray(rng.normal(size=(20, 3)) + 1j * rng.normal(size=(20, 3)), jnp.complex64)
-    for name in RULES:
+    for name in set(RULES) - {"adadelta"}:  # whose squares Optax leaves complex
         ours = trajectory(getattr(al, name)(0.1, arithmetic="optax"), gs, "scan")
         assert_same_bits(ours, trajectory(getattr(optax, name)(0.1), gs, "scan"))
         _, accurate = trajectory(getattr(al, name)(0.1), gs, "scan")
@@ -217,7 +161,7 @@ def test_our_own_arithmetics_never_promote_types(strict_promotion, dtype, name):
     g = jnp.ones(3, dtype)
     for arithmetic in ("accurate", "weighted"):
         transform = getattr(al, name)(0.1, arithmetic=arithmetic)
-        updates, _ = transform.update(g, transform.init(g))
+        updates, _ = transform.update(g, transform.init(g), g)
         assert updates.dtype == g.dtype
 
 

@@ -61,5 +61,6 @@ def adagrad(
         Duchi, Hazan & Singer 2011, "Adaptive subgradient methods for online learning", Figure 1.
     """
     return chain(
-        scale_by_rss(initial_accumulator_value, eps, arithmetic=arithmetic), scale_by_learning_rate(learning_rate)
+        scale_by_rss(initial_accumulator_value, eps, arithmetic=arithmetic),
+        scale_by_learning_rate(learning_rate, arithmetic=arithmetic),
     )

@@ -96,5 +96,5 @@ def adam(
     """
     return chain(
         scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov, arithmetic=arithmetic, nu_dtype=nu_dtype),
-        scale_by_learning_rate(learning_rate),
+        scale_by_learning_rate(learning_rate, arithmetic=arithmetic),
     )

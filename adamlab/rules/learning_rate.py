@@ -29,22 +29,25 @@ def schedule_rule(g: Leaf, w: Leaf | None, s: Any, *, step_size):
     return jnp.asarray(step_size, dtype=g.dtype) * g, s
 
 
-def identity() -> Transform:
+def identity(*, arithmetic: str = "accurate") -> Transform:
     """The updates as they come, as `optax.identity`; it holds an optional part's place in a chain."""
-    return lift(identity_rule)
+    return lift(identity_rule, arithmetic=arithmetic)
 
 
-def scale_by_learning_rate(learning_rate: ArrayLike | Schedule | None = None, *, flip_sign: bool = True) -> Transform:
+def scale_by_learning_rate(
+    learning_rate: ArrayLike | Schedule | None = None, *, flip_sign: bool = True, arithmetic: str = "accurate"
+) -> Transform:
     """u = −η·g, as `optax.scale_by_learning_rate`.
 
     Args:
         learning_rate: η, a scalar, or a schedule of the number of finished updates (0 at the first); None leaves
             the updates as they are.
         flip_sign: whether to descend; False gives u = η·g.
+        arithmetic: "optax", "accurate" or "weighted", see `adamlab.arithmetic`.
     """
     sign = -1 if flip_sign else 1
     if learning_rate is None:
-        return identity()
+        return identity(arithmetic=arithmetic)
     if callable(learning_rate):
-        return lift(schedule_rule, step_size=lambda count: sign * learning_rate(count))
-    return lift(scale_rule, step_size=sign * learning_rate)
+        return lift(schedule_rule, arithmetic=arithmetic, step_size=lambda count: sign * learning_rate(count))
+    return lift(scale_rule, arithmetic=arithmetic, step_size=sign * learning_rate)

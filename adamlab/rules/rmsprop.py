@@ -179,8 +179,8 @@ def rmsprop(
     scale_by = scale_by_stddev if centered else scale_by_rms
     return chain(
         scale_by(decay, eps, initial_scale, eps_in_sqrt, bias_correction, arithmetic=arithmetic, nu_dtype=nu_dtype),
-        scale_by_learning_rate(learning_rate),
-        identity() if momentum is None else trace(momentum, nesterov, arithmetic=arithmetic),
+        scale_by_learning_rate(learning_rate, arithmetic=arithmetic),
+        identity(arithmetic=arithmetic) if momentum is None else trace(momentum, nesterov, arithmetic=arithmetic),
     )
 
 

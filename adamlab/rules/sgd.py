@@ -66,6 +66,8 @@ def sgd(
         Robbins & Monro 1951; Polyak 1964; Sutskever et al. 2013, "On the importance of initialization and momentum".
     """
     momentum_part = (
-        identity() if momentum is None else trace(momentum, nesterov, accumulator_dtype, arithmetic=arithmetic)
+        identity(arithmetic=arithmetic)
+        if momentum is None
+        else trace(momentum, nesterov, accumulator_dtype, arithmetic=arithmetic)
     )
-    return chain(momentum_part, scale_by_learning_rate(learning_rate))
+    return chain(momentum_part, scale_by_learning_rate(learning_rate, arithmetic=arithmetic))
