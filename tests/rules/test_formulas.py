@@ -1,5 +1,7 @@
 """Every optimizer against its paper in 50 digits: every option and arithmetic, on gradients that break symmetries."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from mpmath import mpf
 
 import adamlab as al
+from adamlab.rules import RULES
 from tests import oracle
 from tests.gradients import families
 
@@ -22,18 +25,31 @@ CASES = [
     ("rmsprop", {"learning_rate": 0.1, "decay": 0.99, "eps": 1e-3, "eps_in_sqrt": False}),
     ("rmsprop", {"learning_rate": 0.1, "initial_scale": 1.0, "momentum": 0.9}),
     ("rmsprop", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "bias_correction": True}),
+    ("adadelta", {}),
+    ("adadelta", {"learning_rate": 1.0, "rho": 0.95, "eps": 1e-3, "weight_decay": 0.1}),
     ("adam", {"learning_rate": 0.1}),
     ("adam", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 1e-3}),
     ("adam", {"learning_rate": 0.1, "b1": 0.0, "eps_root": 1e-4}),
     ("adam", {"learning_rate": 0.1, "nesterov": True}),
+    ("adamw", {"learning_rate": 0.1}),
+    ("adamw", {"learning_rate": 0.1, "weight_decay": 0.3, "b1": 0.7, "nesterov": True}),
+    ("adamax", {"learning_rate": 0.1}),
+    ("adamax", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.9, "eps": 1e-3}),
+    ("adamaxw", {"learning_rate": 0.1, "weight_decay": 0.3}),
+    ("nadam", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 1e-3}),
+    ("nadamw", {"learning_rate": 0.1, "weight_decay": 0.3}),
+    ("amsgrad", {"learning_rate": 0.1, "b2": 0.9}),
+    ("amsgrad", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.6, "eps": 1e-3, "bias_correction_nu": False}),
+    ("amsgrad", {"learning_rate": 0.1, "b2": 0.8, "eps_root": 1e-4, "bias_correction_mu": False}),
 ]
 
 
-def run(transform, gradients: np.ndarray) -> np.ndarray:
-    """The updates (steps, columns) of gradients (steps, columns)."""
+def run(transform, gradients: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """The updates (steps, columns) of gradients (steps, columns), the weights (columns,) held where they are."""
+    params = None if weights is None else jnp.asarray(weights)
 
     def step(state, g):
-        u, state = transform.update(g, state)
+        u, state = transform.update(g, state, params)
         return state, u
 
     _, updates = jax.jit(lambda gs: jax.lax.scan(step, transform.init(gs[0]), gs))(jnp.asarray(gradients))
@@ -46,13 +62,25 @@ def assert_close(updates: np.ndarray, exact: list, family: str):
     assert max(errors) <= 1e-12 * max(abs(float(e)) for e in exact), family
 
 
+def assert_is_the_papers(transform, name: str, hyper: dict, rng: np.random.Generator):
+    """The updates are those of the oracle of that name, on every family of gradients, each with a weight of its own."""
+    gradients, formula = families(rng, STEPS), getattr(oracle, name)
+    weights = np.geomspace(1e-3, 10.0, len(gradients)) * np.resize([1.0, -1.0], len(gradients))
+    updates = run(transform, np.stack(list(gradients.values()), axis=1), weights)
+    for column, (family, gs) in enumerate(gradients.items()):
+        takes_weights = "weights" in inspect.signature(formula).parameters
+        given = {"weights": [mpf(weights[column])] * STEPS} if takes_weights else {}
+        assert_close(updates[:, column], formula(gs, **given, **hyper), family)
+
+
 @pytest.mark.parametrize("arithmetic", ["optax", "accurate", "weighted"])
 @pytest.mark.parametrize(("name", "hyper"), CASES)
 def test_updates_are_those_of_the_paper(x64, rng, name, hyper, arithmetic):
-    gradients = families(rng, STEPS)
-    updates = run(getattr(al, name)(**hyper, arithmetic=arithmetic), np.stack(list(gradients.values()), axis=1))
-    for column, (family, gs) in enumerate(gradients.items()):
-        assert_close(updates[:, column], getattr(oracle, name)(gs, **hyper), family)
+    assert_is_the_papers(getattr(al, name)(**hyper, arithmetic=arithmetic), name, hyper, rng)
+
+
+def test_every_rule_has_a_case():
+    assert {name for name, _ in CASES} == set(RULES)
 
 
 @pytest.mark.parametrize("arithmetic", ["optax", "accurate", "weighted"])
