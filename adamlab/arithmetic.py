@@ -44,6 +44,14 @@ def mix(s: Leaf, x: Leaf, keep: Any, take: Any) -> Leaf:
     return jnp.where(jnp.isfinite(step), nearer, keep * s + take * x)
 
 
+def two_sum(a: Leaf, b: Leaf) -> tuple[Leaf, Leaf]:
+    """a + b as rounded, and what the rounding left out of it, exactly; 0 where the sum has overflowed."""
+    total = a + b
+    from_b = total - a
+    rest = (a - (total - from_b)) + (b - from_b)
+    return total, jnp.where(jnp.isfinite(total), rest, 0)
+
+
 def cast(x: Any, dtype: Any) -> Any:
     """x in that type; x itself where it has it, since a cast would make its weak type strong: another trace."""
     return x if x.dtype == dtype else x.astype(dtype)

@@ -1,0 +1,328 @@
+"""The one walker: a function is traced to a jaxpr, and the jaxpr is read in an algebra of another kind of numbers.
+
+Values are NumPy arrays of objects, scalars 0-d. Booleans and integers stay Python's; floats are the algebra's. This is
+the one file that knows JAX's internals.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial, reduce
+from itertools import accumulate
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax._src import source_info_util
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+from adamlab.errors import InputError
+from adamlab.types import PyTree
+
+Values = np.ndarray
+"""An array of objects."""
+
+
+class UnreadableError(InputError):
+    """A primitive that an algebra has no meaning for; names it, and the line that it came from."""
+
+
+class Algebra(ABC):
+    """What the floats of a reading are, and what the primitives make of them."""
+
+    @property
+    @abstractmethod
+    def elementwise(self) -> Mapping[str, Callable[..., Any]]:
+        """The meaning of every elementwise primitive, by its name in JAX, on single numbers."""
+
+    @abstractmethod
+    def number(self, decimal: int | str) -> Any:
+        """A whole number or a decimal, "inf" and "nan" included, as a float of this algebra."""
+
+    @abstractmethod
+    def whole(self, number: Any) -> Any:
+        """A float as an integer, towards 0."""
+
+    @abstractmethod
+    def select(self, which: Any, cases: Sequence[Any]) -> Any:
+        """The case of that index, a boolean or an integer."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A traced function of trees of arrays.
+
+    Attributes:
+        jaxpr: what it computes.
+        shapes: the tree of what it returns, `jax.ShapeDtypeStruct` for every array.
+    """
+
+    jaxpr: ClosedJaxpr
+    shapes: PyTree
+
+
+def trace(function: Callable[..., PyTree], *arguments: PyTree) -> Program:
+    """Traces a function with 64-bit types on; the arguments' leaves need only have shapes and types."""
+    with jax.enable_x64(True):
+        jaxpr, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
+    return Program(jaxpr, shapes)
+
+
+def objects(value: Any) -> Values:
+    """A single object as a 0-d array; an array as it is."""
+    if isinstance(value, np.ndarray):
+        return value.astype(object)
+    array = np.empty((), object)
+    array[()] = value
+    return array
+
+
+@dataclass
+class Reader:
+    """Reads programs in one algebra, and remembers their constants and the ways their arrays are moved about."""
+
+    algebra: Algebra
+    _constants: dict[int, tuple[Any, Values]] = field(default_factory=dict)
+    _moves: dict[Any, tuple[Any, list[np.ndarray]]] = field(default_factory=dict)
+
+    def read(self, program: Program, *arguments: PyTree) -> PyTree:
+        """What the program makes of arguments whose leaves are objects, or arrays of them."""
+        values = [objects(leaf) for leaf in jax.tree.leaves(arguments)]
+        results = self._walk(program.jaxpr, values)
+        return jax.tree.unflatten(jax.tree.structure(program.shapes), results)
+
+    def _walk(self, closed: ClosedJaxpr, arguments: Iterable[Values]) -> list[Values]:
+        jaxpr: Jaxpr = closed.jaxpr
+        known = {v: self._constant(value, value) for v, value in zip(jaxpr.constvars, closed.consts, strict=True)}
+        known |= dict(zip(jaxpr.invars, arguments, strict=True))
+
+        def look_up(atom):
+            return self._literal(atom) if isinstance(atom, Literal) else known[atom]
+
+        for equation in jaxpr.eqns:
+            results = self._apply(equation, [look_up(atom) for atom in equation.invars])
+            known.update(zip(equation.outvars, results, strict=True))
+        return [look_up(atom) for atom in jaxpr.outvars]
+
+    def _apply(self, equation: Any, inputs: list[Values]) -> list[Values]:
+        name, params = equation.primitive.name, equation.params
+        if name in self.algebra.elementwise:
+            return [each(partial(self.algebra.elementwise[name], **_numbers_in(name, params)), *inputs)]
+        if name in IDENTITIES:
+            return inputs
+        if name in MOVES:
+            return self._move(equation, inputs)
+        if name in REDUCTIONS:
+            combine = self.algebra.elementwise[REDUCTIONS[name]]
+            return [_reduced(combine, inputs[0], params["axes"], self._empty(name, equation))]
+        if name in ACCUMULATIONS:
+            combine = self.algebra.elementwise[ACCUMULATIONS[name]]
+            return [_accumulated(combine, inputs[0], params["axis"], params["reverse"])]
+        if name in STRUCTURES:
+            return STRUCTURES[name](self, inputs, **params)
+        if body := next((params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params), None):
+            return self._walk(body if isinstance(body, ClosedJaxpr) else ClosedJaxpr(body, ()), inputs)
+        where = source_info_util.summarize(equation.source_info)
+        raise UnreadableError(f"cannot read the primitive {name!r}, at {where}: it has no meaning in this algebra.")
+
+    def _literal(self, literal: Literal) -> Values:
+        aval: Any = literal.aval
+        return self._constant(literal, literal.val, aval.dtype)
+
+    def _constant(self, owner: Any, value: Any, dtype: Any = None) -> Values:
+        if id(owner) not in self._constants:
+            self._constants[id(owner)] = owner, self._as_written(np.asarray(value, dtype))
+        return self._constants[id(owner)][1]
+
+    def _as_written(self, array: Any) -> Values:
+        """Numbers that the code itself holds: as decimals."""
+        if jnp.issubdtype(array.dtype, jnp.bool_) or jnp.issubdtype(array.dtype, jnp.integer):
+            return array.astype(object)
+        if jnp.issubdtype(array.dtype, jnp.complexfloating):
+            pair = self._as_written(array.real), self._as_written(array.imag)
+            return each(self.algebra.elementwise["complex"], *pair)
+        return each(
+            lambda x: self.algebra.number(decimal(x)), np.asarray(list(array.flat), object).reshape(array.shape)
+        )
+
+    def _move(self, equation: Any, inputs: list[Values]) -> list[Values]:
+        """Data movement, of whatever kind: JAX moves the entries' positions, once, and the entries follow."""
+        positions: list[Any] = list(inputs)
+        holders = range(len(inputs))[MOVES[equation.primitive.name]]
+        data = [inputs[i] for i in holders]
+        key = id(equation), tuple(tuple(x.flat) for i, x in enumerate(inputs) if i not in holders)
+        if key not in self._moves:
+            starts = np.cumsum([0, *(x.size for x in data)])
+            for i, start in zip(holders, starts, strict=False):
+                positions[i] = start + np.arange(inputs[i].size).reshape(inputs[i].shape)
+            operands = (jnp.asarray(x.astype(np.int32)) for x in positions)
+            moved = equation.primitive.bind(*operands, **equation.params)
+            results = moved if equation.primitive.multiple_results else [moved]
+            self._moves[key] = equation, [np.asarray(x) for x in results]
+        entries = np.concatenate([x.ravel() for x in data]) if len(data) > 1 else data[0].ravel()
+        return [objects(entries[places]) for places in self._moves[key][1]]
+
+    def _empty(self, name: str, equation: Any) -> Any:
+        """What a reduction gives of nothing: a sum's 0 or a product's 1, of the right kind."""
+        start = {"reduce_sum": 0, "reduce_prod": 1, "reduce_and": True, "reduce_or": False}.get(name)
+        floating = jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.inexact)
+        return self.algebra.number(start) if floating and start is not None else start
+
+    def iota(self, _, *, dtype, shape, dimension, **__) -> list[Values]:
+        """0, 1, 2 … along a dimension."""
+        values = np.indices(shape)[dimension].astype(object)
+        return [each(self.algebra.number, values) if jnp.issubdtype(dtype, jnp.inexact) else values]
+
+    def convert(self, inputs: list[Values], *, new_dtype, **_) -> list[Values]:
+        """To another type; from float to float nothing is rounded."""
+
+        def to(x):
+            if jnp.issubdtype(new_dtype, jnp.inexact):
+                return self.algebra.number(int(x)) if isinstance(x, (bool, int, np.integer, np.bool_)) else x
+            if jnp.issubdtype(new_dtype, jnp.bool_):
+                return self.algebra.elementwise["ne"](x, 0)
+            return int(x) if isinstance(x, (bool, int, np.integer, np.bool_)) else self.algebra.whole(x)
+
+        return [each(to, inputs[0])]
+
+    def select(self, inputs: list[Values], **_) -> list[Values]:
+        """The entries of the case that a condition says."""
+        which, *cases = inputs
+        return [each(lambda index, *entries: self.algebra.select(index, entries), which, *cases)]
+
+    def argument(self, inputs: list[Values], *, axes, better, **_) -> list[Values]:
+        """Where the extreme entry stands, the first of them."""
+        entries = map(objects, np.moveaxis(inputs[0], axes[0], 0))
+
+        def best(*row):
+            return reduce(lambda i, j: j if better(row[j], row[i]) else i, range(len(row)))
+
+        return [each(best, *entries)]
+
+    def contract(self, inputs: list[Values], *, dimension_numbers, **_) -> list[Values]:
+        """A product of matrices or tensors."""
+        (left_sum, right_sum), (left_batch, right_batch) = dimension_numbers
+        left, right = inputs
+        names = iter(range(left.ndim + right.ndim))
+        lefts = [next(names) for _ in range(left.ndim)]
+        rights = [next(names) for _ in range(right.ndim)]
+        for i, j in [*zip(left_sum, right_sum, strict=True), *zip(left_batch, right_batch, strict=True)]:
+            rights[j] = lefts[i]
+        batch = [lefts[i] for i in left_batch]
+        summed = {lefts[i] for i in left_sum}
+        free = [k for k in [*lefts, *rights] if k not in summed and k not in batch]
+        return [objects(np.einsum(left, lefts, right, rights, [*batch, *dict.fromkeys(free)]))]
+
+    def branch(self, inputs: list[Values], *, branches, **_) -> list[Values]:
+        """`cond` and `switch`: the branch of that index; all of them, where the algebra cannot tell."""
+        index, *operands = inputs
+        which = index.item()
+        if isinstance(which, (bool, int, np.integer, np.bool_)):
+            return self._walk(branches[min(max(int(which), 0), len(branches) - 1)], operands)
+        outcomes = [self._walk(each_branch, operands) for each_branch in branches]
+        pick = partial(each, lambda *entries: self.algebra.select(which, entries))
+        return [pick(*cases) for cases in zip(*outcomes, strict=True)]
+
+    def loop(self, inputs: list[Values], *, cond_jaxpr, body_jaxpr, cond_nconsts, body_nconsts, **_) -> list[Values]:
+        """`while`, for as long as a condition holds that the algebra can decide."""
+        for_cond, rest = inputs[:cond_nconsts], inputs[cond_nconsts:]
+        for_body, carry = rest[:body_nconsts], rest[body_nconsts:]
+        while bool(self._walk(cond_jaxpr, [*for_cond, *carry])[0].item()):
+            carry = self._walk(body_jaxpr, [*for_body, *carry])
+        return carry
+
+    def scan(self, inputs: list[Values], *, jaxpr, length, reverse, num_consts, num_carry, **_) -> list[Values]:
+        """`scan`, unrolled."""
+        constants, rest = inputs[:num_consts], inputs[num_consts:]
+        carry, columns = rest[:num_carry], rest[num_carry:]
+        rows = []
+        for i in reversed(range(length)) if reverse else range(length):
+            results = self._walk(jaxpr, [*constants, *carry, *(objects(column[i]) for column in columns)])
+            carry, row = results[:num_carry], results[num_carry:]
+            rows.append(row)
+        ordered = rows[::-1] if reverse else rows
+        stacked = [np.stack([objects(x) for x in column]) for column in zip(*ordered, strict=True)]
+        return [*carry, *stacked]
+
+
+def each(function: Callable[..., Any], *arrays: Values) -> Values:
+    """The function of every entry, with scalars broadcast."""
+    if all(array.ndim == 0 for array in arrays):
+        return objects(function(*(array.item() for array in arrays)))
+    return np.frompyfunc(function, len(arrays), 1)(*arrays)
+
+
+def decimal(number: Any) -> str:
+    """A float that stands in code, as the decimal that was meant.
+
+    Of its own type the shortest decimal, 0.1 for float32(0.1); of a double 15 digits, which undoes the rounding of
+    1 − 0.999 to 0.0010000000000000009.
+    """
+    return f"{number:.15g}" if isinstance(number, float) else str(number)
+
+
+def _numbers_in(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    return {"y": params["y"]} if name == "integer_pow" else {}
+
+
+def _reduced(combine: Callable[..., Any], values: Values, axes: Sequence[int], start: Any) -> Values:
+    kept = [axis for axis in range(values.ndim) if axis not in axes]
+    rows = values.transpose([*axes, *kept]).reshape(-1, *(values.shape[axis] for axis in kept))
+    if not len(rows):
+        return np.full(rows.shape[1:], start, object)
+    return reduce(lambda a, b: each(combine, a, b), map(objects, rows))
+
+
+def _accumulated(combine: Callable[..., Any], values: Values, axis: int, backwards: bool) -> Values:
+    rows = np.moveaxis(values, axis, 0)[:: -1 if backwards else 1]
+    done = list(accumulate(map(objects, rows), lambda a, b: each(combine, a, b)))
+    return np.moveaxis(np.stack(done)[:: -1 if backwards else 1], 0, axis)
+
+
+IDENTITIES = {"copy", "copy_p", "optimization_barrier", "sharding_constraint", "mesh_cast", "reduce_precision", "pvary"}
+"""What only rounds, places or orders."""
+
+ALL, FIRST = slice(None), slice(1)
+
+MOVES = {
+    "broadcast_in_dim": FIRST,
+    "concatenate": ALL,
+    "dynamic_slice": FIRST,
+    "dynamic_update_slice": slice(2),
+    "expand_dims": ALL,
+    "gather": FIRST,
+    "pad": ALL,
+    "reshape": FIRST,
+    "rev": ALL,
+    "scatter": slice(0, 3, 2),
+    "slice": ALL,
+    "split": ALL,
+    "squeeze": ALL,
+    "stack": ALL,
+    "tile": FIRST,
+    "transpose": ALL,
+}
+"""What only moves entries about, and which operands hold entries; the others say where to."""
+
+REDUCTIONS = {
+    "reduce_sum": "add",
+    "reduce_prod": "mul",
+    "reduce_max": "max",
+    "reduce_min": "min",
+    "reduce_and": "and",
+    "reduce_or": "or",
+}
+ACCUMULATIONS = {"cumsum": "add", "cumprod": "mul", "cummax": "max", "cummin": "min"}
+
+STRUCTURES: dict[str, Callable[..., list[Values]]] = {
+    "argmax": partial(Reader.argument, better=lambda a, b: a > b),
+    "argmin": partial(Reader.argument, better=lambda a, b: a < b),
+    "cond": Reader.branch,
+    "convert_element_type": Reader.convert,
+    "dot_general": Reader.contract,
+    "iota": Reader.iota,
+    "scan": Reader.scan,
+    "select_n": Reader.select,
+    "while": Reader.loop,
+}

@@ -1,0 +1,142 @@
+"""The exact reading: an optimizer's own code in as many digits as are asked for, the oracle of rounding questions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import jax
+import mpmath
+import numpy as np
+from mpmath import mpf
+
+from adamlab.calls import Call, SpecError
+from adamlab.errors import InputError
+from adamlab.interpret.jaxpr import Reader, Values, each, objects
+from adamlab.interpret.numbers import Exact
+from adamlab.interpret.programs import Subject, state_names
+from adamlab.types import Decay, PyTree
+
+
+@dataclass(frozen=True)
+class ExactTrajectory:
+    """What an optimizer does when nothing is rounded; single numbers are `mpmath.mpf`, arrays hold them as objects.
+
+    Attributes:
+        updates: of each step, in the gradient's shape.
+        params: ahead of the first step and after each.
+        states: after each step, by field; where a name repeats, by the shortest path that is its own, "0.count".
+        hyper: every number of the optimizer, by name.
+        digits: the decimal digits that were computed with.
+    """
+
+    updates: list[Any]
+    params: list[Any]
+    states: list[dict[str, Any]]
+    hyper: dict[str, Any]
+    digits: int
+
+
+def exact(
+    optimizer: Call | str | Callable[..., Any],
+    gradients: Any,
+    hyper: Mapping[str, Any] | None = None,
+    *,
+    params: PyTree = None,
+    digits: int = 50,
+) -> ExactTrajectory:
+    """Runs an optimizer in exact arithmetic: its own code, traced once, is read with mpmath's numbers.
+
+    Args:
+        optimizer: a factory, such as `optax.adam`, whose named arguments are the hyper-parameters; or a spec.
+        gradients: one entry a step: an array whose first axis is time, or a sequence of numbers, arrays or trees. They
+            are taken as exactly the floats that they are; texts are decimals.
+        hyper: hyper-parameters by argument, and a spec's symbols. Numbers are read as decimals, so that 0.999 is
+            999/1000; texts such as "0.001", `decimal.Decimal` and `fractions.Fraction` are exact. A constant in the
+            optimizer's own code is read as the decimal that was meant too.
+        params: where the parameters start, in the gradient's shape; 0 by default.
+        digits: decimal digits to compute with.
+
+    Returns:
+        An `ExactTrajectory`. Casts between float types round nothing, whatever types the states are kept in.
+
+    Raises:
+        SpecError: an argument that the optimizer does not have, or one without a value.
+        UnreadableError: the code uses a primitive without a meaning in exact numbers, such as a random draw.
+    """
+    with mpmath.workdps(digits):
+        rows = [_leaves(row, _gradient) for row in _rows(gradients)]
+        if not rows:
+            raise InputError("there are no gradients; give one entry for each step.")
+        subject = Subject.of(optimizer, hyper)
+        if missing := [name for name, value in subject.numbers.items() if value is None]:
+            raise SpecError(f"{', '.join(missing)} has no value: give hyper={{{missing[0]!r}: …}}.")
+        numbers = {name: _number(value) for name, value in subject.numbers.items()}
+        init, update = subject.programs(rows[0])
+        names, reader = state_names(init.shapes), Reader(Exact())
+        w = jax.tree.map(lambda g: each(lambda _: mpf(0), g), rows[0]) if params is None else _leaves(params, _gradient)
+        state = reader.read(init, numbers, w)
+        found = ExactTrajectory([], [_plain(w)], [], numbers, digits)
+        for g in rows:
+            u, state = reader.read(update, numbers, g, state, w)
+            w = jax.tree.map(lambda a, b: each(lambda x, y: x + y, a, b), w, u)
+            found.updates.append(_plain(u))
+            found.params.append(_plain(w))
+            found.states.append(dict(zip(names, map(_bare, jax.tree.leaves(state)), strict=True)))
+    return found
+
+
+def _rows(gradients: Any) -> Sequence[Any]:
+    if isinstance(gradients, (str, Mapping)) or not hasattr(gradients, "__len__"):
+        raise InputError(f"expected gradients with one entry for each step, and got {type(gradients).__name__}.")
+    return list(gradients)
+
+
+def _leaves(tree: PyTree, read: Callable[[Any], Any]) -> PyTree:
+    """The tree with arrays of exact numbers for leaves; a list of numbers is an array."""
+    return jax.tree.map(lambda leaf: each(read, _array(leaf)), tree, is_leaf=lambda node: isinstance(node, list))
+
+
+def _array(leaf: Any) -> Values:
+    if isinstance(leaf, (np.ndarray, jax.Array, np.generic)):
+        array = np.asarray(leaf)
+        return objects(array) if array.ndim else objects(array[()])
+    return np.array(leaf, object) if isinstance(leaf, list) else objects(leaf)
+
+
+def _gradient(value: Any) -> Any:
+    """Exactly the float that it is."""
+    if isinstance(value, (mpf, mpmath.mpc)):
+        return value
+    if isinstance(value, (str, Decimal, Fraction)):
+        return _number(value)
+    return mpmath.mpc(complex(value)) if np.iscomplexobj(value) else mpf(float(value))
+
+
+def _number(value: Any) -> Any:
+    """The decimal that was meant."""
+    match value:
+        case Decay(complement=complement, rate=rate):
+            small = _number(complement) if complement <= 0.5 else 1 - _number(rate)
+            exactly = object.__new__(Decay)
+            exactly.rate, exactly.complement = objects(1 - small), objects(small)
+            return exactly
+        case mpf():
+            return value
+        case Fraction(numerator=n, denominator=d):
+            return mpf(n) / d
+        case str():
+            try:
+                return mpf(value)
+            except ValueError:
+                raise InputError(f"{value!r} is not a number.") from None
+    return mpf(str(value)) if isinstance(value, (int, float, Decimal)) else mpf(str(np.asarray(value)[()]))
+
+
+def _bare(values: Values) -> Any:
+    return values if values.ndim else values.item()
+
+
+def _plain(tree: PyTree) -> PyTree:
+    return jax.tree.map(_bare, tree)

@@ -1,0 +1,117 @@
+"""An optimizer as two programs, `init` and `update`, with every number that it was given held apart as an input."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Number
+from typing import Any
+
+import jax
+import numpy as np
+
+from adamlab.calls import Argument, Call, SpecError, Symbol, arguments
+from adamlab.errors import nearest
+from adamlab.interpret.jaxpr import Program, trace
+from adamlab.specs import parse
+from adamlab.types import Decay, PyTree
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An optimizer to be read: a call in which a symbol stands for every number, and what the symbols stand for.
+
+    Attributes:
+        call: the factory with its symbols, flags and schedules.
+        numbers: the value given for each symbol, by name; None where there is none.
+    """
+
+    call: Call
+    numbers: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, optimizer: Call | str | Callable[..., Any], hyper: Mapping[str, Any] | None = None) -> "Subject":
+        """Reads a factory or a spec; `hyper` gives arguments by name, and the spec's symbols.
+
+        Raises:
+            SpecError: a name in `hyper` that is neither, or a spec that means nothing.
+        """
+        given = dict(hyper or {})
+        call = parse(optimizer) if isinstance(optimizer, str) else optimizer
+        if not isinstance(call, Call):
+            call = Call(getattr(call, "__name__", "the optimizer"), call, {})
+        known = arguments(call.factory)
+        symbols = {symbol.name for symbol, _ in call.symbols()}
+        for name in given:
+            if name not in known and name not in symbols:
+                raise SpecError(f"{call.name} has no argument {name!r}; {nearest(name, [*known, *symbols])}")
+        if missing := [name for name, a in known.items() if a.required and name not in {**call.arguments, **given}]:
+            raise SpecError(f"{call.name} needs a value for {', '.join(missing)}: give hyper={{{missing[0]!r}: …}}.")
+        bound = call.bound() | {name: value for name, value in given.items() if name in known}
+        numbers: dict[str, Any] = {name: given.get(name) for name in symbols}
+        opened = _opened(Call(call.name, call.factory, bound), "", numbers)
+        return cls(opened, numbers)
+
+    def programs(self, gradient: PyTree) -> tuple[Program, Program]:
+        """`init(numbers, params)` and `update(numbers, gradient, state, params)`, for parameters like the gradient.
+
+        Where the factory's code branches on a number, all numbers are constants of the programs, read as decimals.
+        """
+        try:
+            return self._trace(gradient, lambda numbers: numbers)
+        except jax.errors.JAXTypeError:
+            constants = {name: _plain(value) for name, value in self.numbers.items()}
+            return self._trace(gradient, lambda _: constants)
+
+    def _trace(self, gradient: PyTree, numbers_for: Callable[[Any], Any]) -> tuple[Program, Program]:
+        shapes = jax.tree.map(lambda g: jax.ShapeDtypeStruct(np.shape(g), np.dtype("float64")), gradient)
+        numbers = {name: _placeholder(value) for name, value in self.numbers.items()}
+        init = trace(lambda n, w: self.call.build(numbers_for(n)).init(w), numbers, shapes)
+        update = trace(
+            lambda n, g, s, w: self.call.build(numbers_for(n)).update(g, s, w), numbers, shapes, init.shapes, shapes
+        )
+        return init, update
+
+
+def _opened(call: Call, prefix: str, numbers: dict[str, Any]) -> Call:
+    """The call with symbols in place of its numbers, which are put into `numbers`."""
+    known, filled = arguments(call.factory), {}
+    for name, value in call.arguments.items():
+        full = prefix + name
+        if isinstance(value, Call):
+            filled[name] = _opened(value, full + ".", numbers)
+        elif _is_number(known[name], value):
+            symbol = full if full not in numbers else full + "'"
+            numbers[symbol] = value
+            filled[name] = Symbol(symbol)
+        else:
+            filled[name] = value
+    return Call(call.name, call.factory, filled)
+
+
+def _is_number(argument: Argument, value: Any) -> bool:
+    numeric = isinstance(value, (Number, Decay, np.ndarray, jax.Array)) and not isinstance(value, (bool, np.bool_))
+    if argument.kind in ("number", "decay"):
+        return numeric or isinstance(value, str)
+    return argument.kind == "other" and numeric
+
+
+def _placeholder(value: Any) -> Any:
+    return Decay(0.5) if isinstance(value, Decay) else 0.5
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, Decay) else float(value)
+
+
+def state_names(state: PyTree) -> list[str]:
+    """A name for each leaf of a state: its field, and where that repeats the shortest path that is its own."""
+    paths = [[_key(key) for key in path] for path, _ in jax.tree_util.tree_leaves_with_path(state)]
+    return [_shortest(path, [other for other in paths if other is not path]) for path in paths]
+
+
+def _shortest(path: list[str], others: list[list[str]]) -> str:
+    own = (path[-n:] for n in range(1, len(path) + 1))
+    return ".".join(next((tail for tail in own if all(other[-len(tail) :] != tail for other in others)), path))
+
+
+def _key(key: Any) -> str:
+    return str(next(getattr(key, kind) for kind in ("name", "key", "idx") if hasattr(key, kind)))

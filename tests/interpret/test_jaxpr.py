@@ -1,0 +1,79 @@
+"""The walker in exact numbers against JAX itself, primitive by primitive and structure by structure."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from mpmath import mpf
+
+from adamlab.interpret.jaxpr import Reader, UnreadableError, each, trace
+from adamlab.interpret.numbers import Exact
+
+MATRIX = np.array([[0.3, -1.7, 2.5], [4.0, 0.2, -0.6]])
+VECTOR = np.array([1.5, -0.25, 3.0])
+
+FUNCTIONS = {
+    "arithmetic": lambda x, y: (x + y) * (x - y) / (2.0 + y**2) - x,
+    "powers": lambda x, y: x**3 + jnp.abs(x) ** -2 + jnp.abs(x) ** y + jnp.abs(x) ** 0.3,
+    "roots": lambda x, y: jnp.sqrt(jnp.abs(x)) + jax.lax.rsqrt(y**2) + jnp.cbrt(x),
+    "exponentials": lambda x, y: jnp.exp(x) + jnp.expm1(y) + jnp.log(jnp.abs(x)) + jnp.log1p(y**2) + jnp.exp2(x),
+    "sigmoids": lambda x, y: jnp.tanh(x) + jax.nn.sigmoid(y) + jax.scipy.special.erf(x) + jnp.sin(x) * jnp.cos(y),
+    "comparisons": lambda x, y: jnp.where((x > y) & ~(x <= 0.3) | (y == 3.0), x, jnp.maximum(-x, jnp.minimum(y, 1.0))),
+    "clips": lambda x, y: (
+        jnp.clip(x, -1.0, 1.0) + jax.lax.clamp(-1.0, y, 0.5) + jnp.sign(x) + jnp.floor(y) + jnp.ceil(x)
+    ),
+    "finite": lambda x, y: jnp.where(jnp.isfinite(x / 0.0), x, y),
+    "nan": lambda x, y: (
+        jnp.where(jnp.isnan(jnp.sqrt(x)), 1.0, 2.0) + jnp.where(jnp.maximum(jnp.log(x), y) > 0, 3.0, 4.0)
+    ),
+    "reductions": lambda x, y: (
+        x.sum() + x.sum(0) + x.max(1)[1] + x.prod(1)[0] + x.min() + jnp.any(x > 4) + jnp.all(y < 4)
+    ),
+    "means": lambda x, y: jnp.mean(x, axis=1)[0] + jnp.linalg.norm(x) + jnp.var(y),
+    "accumulations": lambda x, y: jnp.cumsum(x, axis=0) + jnp.cumprod(x, axis=1) + jax.lax.cummax(y, reverse=True),
+    "products": lambda x, y: x @ y[:, None] + (x @ x.T) + jnp.einsum("ij,ij->i", x, x)[:, None] + jnp.dot(y, y),
+    "batched": lambda x, y: jnp.einsum("bij,bjk->bik", jnp.stack([x, 2 * x]), jnp.stack([x.T, x.T])),
+    "moves": lambda x, y: jnp.concatenate([x.T.reshape(2, 3), x[:, ::-1], jnp.tile(y, (2, 1))]),
+    "slices": lambda x, y: x[:, 1:] + y[jnp.array([2, 0])] + jax.lax.dynamic_slice(y, (jnp.argmax(y) - 1,), (2,)),
+    "padding": lambda x, y: jnp.pad(y, (1, 2)) + jnp.zeros(6).at[2:5].set(y),
+    "integers": lambda x, y: (jnp.arange(3) // 2 + jnp.arange(3) % 2).astype(y.dtype) * y + y.astype(jnp.int32),
+    "argmin": lambda x, y: jnp.argmin(x, axis=1).astype(float) + jnp.argmax(y),
+    "cond": lambda x, y: (
+        jax.lax.cond(y[0] > 1, lambda: x, lambda: 2 * x) + jax.lax.switch(2, [jnp.sin, jnp.cos, abs], y)
+    ),
+    "while": lambda x, y: jax.lax.while_loop(lambda c: c[1] < 5, lambda c: (c[0] * 0.5 + y, c[1] + 1), (y, 0))[0],
+    "scan": lambda x, y: jax.lax.scan(lambda c, row: (c + row, c * row), y, x, reverse=True),
+    "loops": lambda x, y: jax.lax.fori_loop(0, 4, lambda i, c: c + i * y, y) + jax.jit(lambda z: z * 2)(y),
+    "derivatives": lambda x, y: jax.grad(lambda z: jnp.sum(jax.nn.softplus(z) * jax.nn.relu(z)))(y),
+    "complex": lambda x, y: jnp.abs(x * (1 + 2j)) + (jnp.conj(x * 1j) * x * 1j).real + jnp.imag(x * 3j),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_exact_numbers_are_those_of_jax(x64, name):
+    function = FUNCTIONS[name]
+    with jax.numpy_rank_promotion("allow"):
+        expected = jax.tree.leaves(function(jnp.asarray(MATRIX), jnp.asarray(VECTOR)))
+        program = trace(function, MATRIX, VECTOR)
+    found = jax.tree.leaves(Reader(Exact()).read(program, each(mpf, MATRIX), each(mpf, VECTOR)))
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours.astype(theirs.dtype), theirs, rtol=1e-13)
+
+
+def test_a_reader_remembers_moves_by_their_indices(x64):
+    program = trace(lambda y, i: y[i], VECTOR, 0)
+    reader = Reader(Exact())
+    assert [reader.read(program, VECTOR, i).item() for i in (0, 2, 1)] == [1.5, 3.0, -0.25]
+
+
+def test_constants_in_code_are_the_decimals_that_were_meant():
+    program = trace(lambda x: x * 0.1 + jnp.float32(0.1) + (1 - 0.999), 1.0)
+    reader = Reader(Exact())
+    assert str(reader.read(program, Exact().number("0")).item()) == "0.101"
+
+
+def test_an_unknown_primitive_stops_with_its_name_and_its_line():
+    program = trace(lambda x: x + jax.random.normal(jax.random.key(0)), 1.0)
+    with pytest.raises(UnreadableError, match=r"cannot read the primitive 'random_\w+', at .*test_jaxpr\.py:\d+"):
+        Reader(Exact()).read(program, 1.0)

@@ -1,0 +1,117 @@
+"""The exact reading against 50-digit loops written from the papers, for both libraries' own code."""
+
+import inspect
+from decimal import Decimal
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import optax
+import pytest
+from mpmath import mpf
+
+import adamlab as al
+from adamlab.errors import InputError
+from tests import oracle
+from tests.gradients import families
+from tests.rules.test_formulas import CASES
+
+
+def assert_exact(found: list, expected: list):
+    # 50 digits, less those that a sum of 40 terms and the cancelling 1 − 0.999^t can take.
+    assert max(abs(a - b) for a, b in zip(found, expected, strict=True)) <= mpf(10) ** -42 * max(map(abs, expected))
+
+
+@pytest.mark.parametrize("library", [optax, al], ids=["optax", "adamlab"])
+@pytest.mark.parametrize(("name", "hyper"), CASES)
+def test_exact_reading_is_the_paper_in_50_digits(rng, name, hyper, library):
+    formula, gs = getattr(oracle, name), families(rng, 40)["heavy_tailed"]
+    e = al.exact(getattr(library, name), gs, hyper, params=0.3)
+    given = {"weights": e.params[:-1]} if "weights" in inspect.signature(formula).parameters else {}
+    assert_exact(e.updates, formula(gs, **given, **hyper))
+    assert_exact(e.params, [mpf(0.3) + mpmath.fsum(e.updates[:t]) for t in range(41)])
+
+
+@pytest.mark.parametrize("arithmetic", ["optax", "accurate", "weighted"])
+@pytest.mark.parametrize("options", [{}, {"nesterov": True}, {"eps_root": 1e-3, "b2": 0.5}])
+def test_all_arithmetics_are_the_same_formula(rng, arithmetic, options):
+    gs = families(rng, 40)["normal"]
+    e = al.exact(al.adam, gs, {"learning_rate": 0.1, "arithmetic": arithmetic, **options})
+    assert_exact(e.updates, oracle.adam(gs, 0.1, **options))
+
+
+def test_states_are_named_by_their_fields():
+    e = al.exact(optax.adam, [0.5, -2.0], {"learning_rate": "0.1", "b2": "0.5"})
+    assert e.states[1] == {"count": 2, "mu": e.states[1]["mu"], "nu": mpf("0.0625") + 2}
+    scheduled = al.exact(optax.adam, [0.5], {"learning_rate": al.schedules.inverse_sqrt(0.1)})
+    assert set(scheduled.states[0]) == {"0.count", "mu", "nu", "1.count"}
+    assert scheduled.states[0]["1.count"] == 1
+
+
+def test_arrays_and_trees_are_read_entry_by_entry(rng):
+    gs = rng.normal(size=(5, 2, 3))
+    whole = al.exact(optax.adam, gs, {"learning_rate": 0.1})
+    tree = al.exact(optax.adam, [{"a": g[0], "b": g[1, 2]} for g in gs], {"learning_rate": 0.1})
+    alone = al.exact(optax.adam, gs[:, 1, 2], {"learning_rate": 0.1})
+    assert whole.updates[4].shape == (2, 3)
+    assert whole.updates[4][1, 2] == tree.updates[4]["b"] == alone.updates[4]
+    assert (whole.updates[3][0] == tree.updates[3]["a"]).all()
+    assert set(tree.states[0]) == {"count", "mu.a", "mu.b", "nu.a", "nu.b"}
+
+
+@pytest.mark.parametrize("rate", ["0.001", 0.001, Decimal("0.001"), Fraction(1, 1000), np.float32(0.001)])
+def test_numbers_are_decimals(rate):
+    e = al.exact(optax.sgd, ["0.5"], {"learning_rate": rate})
+    with mpmath.workdps(50):
+        assert e.updates == [-mpf("0.0005")]
+
+
+def test_gradients_are_the_floats_that_they_are():
+    e = al.exact("optax.sgd(1.0)", np.array([0.1], np.float32))
+    assert e.updates == [-mpf(float(np.float32(0.1)))]
+
+
+def test_a_complement_is_exact():
+    b2 = al.Decay(complement=1e-20)
+    e = al.exact(al.adam, [1.0, 3.0], {"learning_rate": 1, "b1": 0, "b2": b2, "eps": 0})
+    with mpmath.workdps(50):
+        delta = mpf(10) ** -20
+        v_hat = (delta * 9 + delta * (1 - delta)) / (1 - (1 - delta) ** 2)
+        assert abs(e.updates[1] + 3 / mpmath.sqrt(v_hat)) < mpf(10) ** -28
+
+
+def test_specs_take_symbols_and_schedules():
+    e = al.exact("adamlab.adam(inverse_sqrt(lr), b1=0.0, b2=decay, eps=0.0)", [2.0, 2.0], {"lr": "0.1", "decay": "0.9"})
+    with mpmath.workdps(50):
+        assert abs(e.updates[1] + mpf("0.1") / mpmath.sqrt(2)) < mpf(10) ** -48
+    assert e.hyper["decay"] == mpf("0.9") or abs(e.hyper["decay"] - mpf("0.9")) < 1e-15
+
+
+def test_a_factory_that_branches_on_a_number_is_read_with_constants():
+    def branching(learning_rate, momentum=0.0):
+        return optax.sgd(learning_rate, momentum if momentum > 0 else None)
+
+    e = al.exact(branching, [1.0, 1.0], {"learning_rate": 0.1, "momentum": 0.9})
+    with mpmath.workdps(50):
+        assert e.updates[1] == -mpf("0.1") * mpf("1.9")
+
+
+def test_bad_input_is_told_in_one_message():
+    with pytest.raises(InputError, match="adam has no argument 'lr'; valid here: learning_rate, b1, b2"):
+        al.exact(optax.adam, [1.0], {"lr": 0.1})
+    with pytest.raises(InputError, match="adam needs a value for learning_rate"):
+        al.exact(optax.adam, [1.0])
+    with pytest.raises(InputError, match="lr has no value"):
+        al.exact("optax.adam(lr)", [1.0])
+    with pytest.raises(InputError, match="no gradients"):
+        al.exact(optax.adam, [], {"learning_rate": 0.1})
+    with pytest.raises(InputError, match="'one' is not a number"):
+        al.exact(optax.sgd, [1.0], {"learning_rate": "one"})
+    with pytest.raises(InputError, match="one entry for each step, and got float"):
+        al.exact(optax.sgd, 1.0, {"learning_rate": 0.1})
+
+
+def test_the_precision_of_mpmath_is_left_as_it_was():
+    with mpmath.workdps(20):
+        al.exact(optax.sgd, [1.0], {"learning_rate": 0.1}, digits=80)
+        assert mpmath.mp.dps == 20
