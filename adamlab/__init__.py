@@ -10,13 +10,23 @@ if TYPE_CHECKING:
     from adamlab import plots as plots
     from adamlab import problems as problems
     from adamlab import schedules as schedules
+    from adamlab.interpret.oracle import exact as exact
+    from adamlab.parity.comparison import compare as compare
+    from adamlab.recipes import like_torch as like_torch
     from adamlab.rules import *
     from adamlab.running import run as run
     from adamlab.studies.store import load as load
     from adamlab.types import Decay as Decay
 
 _MODULES = ("plots", "problems", "schedules")
-_HOMES = {"Decay": "adamlab.types", "load": "adamlab.studies.store", "run": "adamlab.running"}
+_HOMES = {
+    "Decay": "adamlab.types",
+    "compare": "adamlab.parity.comparison",
+    "exact": "adamlab.interpret.oracle",
+    "like_torch": "adamlab.recipes",
+    "load": "adamlab.studies.store",
+    "run": "adamlab.running",
+}
 
 
 def __getattr__(name: str):

@@ -54,6 +54,33 @@ def plot(
     plot_and_show(folder, kind, out, problem, set_ or [])
 
 
+@app.command()
+def compare(
+    left: Annotated[
+        str, typer.Argument(metavar="LEFT", help='A spec, such as "adamlab.adam(0.001)".', show_default=False)
+    ],
+    right: Annotated[
+        str, typer.Argument(metavar="RIGHT", help='Another, such as "optax.adam(0.001)".', show_default=False)
+    ],
+    steps: Annotated[int, typer.Option(help="Steps of each family of gradients.")] = 1000,
+    dtype: Annotated[str, typer.Option(help="float16, bfloat16, float32 or float64.")] = "float32",
+    context: Annotated[str, typer.Option(help="jit, scan or eager.")] = "jit",
+    layout: Annotated[str, typer.Option(help="tree, several arrays; or leaf, one vector.")] = "tree",
+    family: Annotated[
+        list[str] | None, typer.Option(help="A family of gradients; repeatable.", show_default="all")
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=NUMBER", help="A number for a name.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the gradients.")] = 0,
+    format_: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+):
+    """Compare two optimizers: in bits, and in ulps against exact arithmetic. Exit code 1 where a bit differs."""
+    from adamlab.terminal import compare_and_show
+
+    how = {"steps": steps, "dtype": dtype, "context": context, "layout": layout, "families": family, "seed": seed}
+    if not compare_and_show(left, right, set_ or [], format_, **how):
+        raise typer.Exit(1)
+
+
 @app.command("list")
 def list_(
     what: Annotated[str, typer.Argument(metavar="optimizers|problems|plots|experiments", show_default=False)],

@@ -61,6 +61,12 @@ def find(name: str) -> Callable[..., Any]:
     raise SpecError(f'there is no optimizer "{name}"; {remedy}')
 
 
+def name_of(factory: Callable[..., Any]) -> str:
+    """The full name of a factory, or of any other function the one that it was defined with."""
+    full = (f"{library}.{name}" for library in LIBRARIES for name, f in _names(library).items() if f is factory)
+    return next(full, getattr(factory, "__name__", "the optimizer"))
+
+
 def _names(library: str) -> Mapping[str, Any]:
     modules = {"optax": optax, "optax.contrib": optax.contrib}
     return {**RULES, **PARTS} if library == "adamlab" else vars(modules[library]) if library in modules else {}

@@ -1,6 +1,8 @@
 """What the command line shows: progress, tables, lists."""
 
 import inspect
+import json
+import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -16,6 +18,7 @@ from rich.table import Table
 
 from adamlab.calls import arguments
 from adamlab.errors import InputError, nearest
+from adamlab.parity.comparison import compare
 from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.problems import PROBLEMS
 from adamlab.report import number, rows
@@ -63,6 +66,36 @@ def plot_and_show(folder: Path, kind: str, out: Path | None, problem: str | None
             _console().print(str(path), soft_wrap=True)
     if len(refused) == len(problems):
         raise refused[0]
+
+
+def compare_and_show(left: str, right: str, numbers: Sequence[str], form: str, **how: Any) -> bool:
+    """Compares two specs and prints what was found; whether they are bit-identical."""
+    if form not in ("table", "json"):
+        raise InputError(f"there is no format {form!r}; {nearest(form, ('table', 'json'))}")
+    found = compare(left, right, hyper=override({}, numbers), **how)
+    console = _console()
+    if form == "json":
+        console.print(json.dumps(strict_json(found.to_dict()), indent=2, ensure_ascii=False), soft_wrap=True)
+        return found.identical
+    names = {"left": found.left, "right": found.right}
+    heads = {column: str(column).replace("_", " ") for column in found.table.columns}
+    title = (
+        f"{names['left']} (left) and {names['right']} (right): {found.steps} steps in {found.dtype}, {found.context}"
+    )
+    console.print(_table(title + "; errors in ulp", found.table.drop(columns="sees").rename(columns=heads)))
+    console.print(found.verdict, soft_wrap=True)
+    if found.first_difference is not None:
+        console.print(f"{found.differing_bits:,} bits differ, from step {found.first_difference} on", soft_wrap=True)
+    return found.identical
+
+
+def strict_json(data: Any) -> Any:
+    """The data with texts for what JSON has no numbers for: "inf", "nan"."""
+    if isinstance(data, dict):
+        return {key: strict_json(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [strict_json(value) for value in data]
+    return str(data) if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def show_list(what: str) -> None:

@@ -1,5 +1,6 @@
 """The command line as a user meets it: files, exit codes, messages."""
 
+import json
 import os
 import subprocess
 import sys
@@ -184,3 +185,22 @@ def test_help_is_there_without_arguments(adamlab, tmp_path):
     result = adamlab(cwd=tmp_path)
     for command in ("run", "plot", "list"):
         assert command in result.stdout + result.stderr
+
+
+def test_compare_says_yes_with_0_and_no_with_1(adamlab, tmp_path):
+    few = ["--steps", "20", "--family", "normal", "--family", "zeros"]
+    same = adamlab(
+        "compare", 'adamlab.adam(0.001, arithmetic="optax")', "optax.adam(lr)", "--set", "lr=0.001", *few, cwd=tmp_path
+    )
+    assert (same.returncode, same.stderr) == (0, "")
+    assert same.stdout.splitlines()[-1] == "bit-identical"
+    other = adamlab("compare", "adamlab.adam(0.001)", "optax.adam(0.001)", *few, cwd=tmp_path)
+    assert other.returncode == 1
+    assert "the same formula, rounded differently" in other.stdout
+    assert "bits differ, from step 1 on" in other.stdout
+    found = adamlab("compare", "optax.sgd(0.1)", "optax.sgd(0.2)", "--format", "json", *few, cwd=tmp_path)
+    assert found.returncode == 1
+    assert json.loads(found.stdout)["kind"] == "different formulas"
+    wrong = adamlab("compare", "optax.sgd(0.1)", "optax.sdg(0.2)", cwd=tmp_path)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith('adamlab: there is no optimizer "optax.sdg"; did you mean "optax.sgd"')

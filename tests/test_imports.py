@@ -15,8 +15,11 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["lifting"],
     ["rules"],
     ["schedules"],
+    ["recipes"],
     ["calls"],
     ["specs"],
+    ["interpret"],
+    ["parity"],
     ["problems"],
     ["studies"],
     ["plots"],
@@ -79,5 +82,5 @@ def test_the_front_door_says_what_it_offers():
     assert {"adam", "sgd", "run", "load", "plots", "problems", "Decay", "scale_by_adam"} <= set(dir(adamlab))
     for name in dir(adamlab):
         assert getattr(adamlab, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'adm'; it offers Decay, adagrad, adam"):
+    with pytest.raises(AttributeError, match="no attribute 'adm'; it offers Decay, adadelta, adagrad, adam"):
         _ = adamlab.adm

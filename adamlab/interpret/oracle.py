@@ -1,5 +1,6 @@
 """The exact reading: an optimizer's own code in as many digits as are asked for, the oracle of rounding questions."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +12,7 @@ import mpmath
 import numpy as np
 from mpmath import mpf
 
-from adamlab.calls import Call, SpecError
+from adamlab.calls import Call
 from adamlab.errors import InputError
 from adamlab.interpret.jaxpr import Reader, Values, each, objects
 from adamlab.interpret.numbers import Exact
@@ -66,25 +67,40 @@ def exact(
         UnreadableError: the code uses a primitive without a meaning in exact numbers, such as a random draw.
     """
     with mpmath.workdps(digits):
-        rows = [_leaves(row, _gradient) for row in _rows(gradients)]
+        rows = [_leaves(row) for row in _rows(gradients)]
         if not rows:
             raise InputError("there are no gradients; give one entry for each step.")
         subject = Subject.of(optimizer, hyper)
-        if missing := [name for name, value in subject.numbers.items() if value is None]:
-            raise SpecError(f"{', '.join(missing)} has no value: give hyper={{{missing[0]!r}: …}}.")
-        numbers = {name: _number(value) for name, value in subject.numbers.items()}
-        init, update = subject.programs(rows[0])
-        names, reader = state_names(init.shapes), Reader(Exact())
-        w = jax.tree.map(lambda g: each(lambda _: mpf(0), g), rows[0]) if params is None else _leaves(params, _gradient)
-        state = reader.read(init, numbers, w)
-        found = ExactTrajectory([], [_plain(w)], [], numbers, digits)
-        for g in rows:
-            u, state = reader.read(update, numbers, g, state, w)
-            w = jax.tree.map(lambda a, b: each(lambda x, y: x + y, a, b), w, u)
+        start = jax.tree.map(lambda g: each(lambda _: mpf(0), g), rows[0]) if params is None else _leaves(params)
+        found = ExactTrajectory([], [_plain(start)], [], _numbers(subject), digits)
+        for u, w, state in _steps(subject, found.hyper, rows, start):
             found.updates.append(_plain(u))
             found.params.append(_plain(w))
-            found.states.append(dict(zip(names, map(_bare, jax.tree.leaves(state)), strict=True)))
+            found.states.append({name: _bare(values) for name, values in state.items()})
     return found
+
+
+def exact_updates(subject: Subject, gradients: np.ndarray, params: np.ndarray, digits: int = 50) -> list[Values]:
+    """The updates of gradients (steps, columns) in exact numbers, the parameters (columns,) held where they are."""
+    with mpmath.workdps(digits):
+        rows, held = [_leaves(row) for row in gradients], _leaves(params)
+        return [u for u, _, _ in _steps(subject, _numbers(subject), rows, held, moving=False)]
+
+
+def _steps(subject: Subject, numbers: dict[str, Any], rows: list[PyTree], w: PyTree, moving: bool = True):
+    """Of each step the update, the parameters after it, and the state by name."""
+    init, update = subject.programs(rows[0])
+    names, reader = state_names(init.shapes), Reader(Exact())
+    state = reader.read(init, numbers, w)
+    for g in rows:
+        u, state = reader.read(update, numbers, g, state, w)
+        if moving:
+            w = jax.tree.map(lambda a, b: each(operator.add, a, b), w, u)
+        yield u, w, dict(zip(names, jax.tree.leaves(state), strict=True))
+
+
+def _numbers(subject: Subject) -> dict[str, Any]:
+    return {name: _number(value) for name, value in subject.given_numbers().items()}
 
 
 def _rows(gradients: Any) -> Sequence[Any]:
@@ -93,9 +109,9 @@ def _rows(gradients: Any) -> Sequence[Any]:
     return list(gradients)
 
 
-def _leaves(tree: PyTree, read: Callable[[Any], Any]) -> PyTree:
+def _leaves(tree: PyTree) -> PyTree:
     """The tree with arrays of exact numbers for leaves; a list of numbers is an array."""
-    return jax.tree.map(lambda leaf: each(read, _array(leaf)), tree, is_leaf=lambda node: isinstance(node, list))
+    return jax.tree.map(lambda leaf: each(_gradient, _array(leaf)), tree, is_leaf=lambda node: isinstance(node, list))
 
 
 def _array(leaf: Any) -> Values:

@@ -11,7 +11,7 @@ import numpy as np
 from adamlab.calls import Argument, Call, SpecError, Symbol, arguments
 from adamlab.errors import nearest
 from adamlab.interpret.jaxpr import Program, trace
-from adamlab.specs import parse
+from adamlab.specs import name_of, parse
 from adamlab.types import Decay, PyTree
 
 
@@ -22,33 +22,45 @@ class Subject:
     Attributes:
         call: the factory with its symbols, flags and schedules.
         numbers: the value given for each symbol, by name; None where there is none.
+        title: the optimizer as it was given.
     """
 
     call: Call
     numbers: Mapping[str, Any]
+    title: str
 
     @classmethod
     def of(cls, optimizer: Call | str | Callable[..., Any], hyper: Mapping[str, Any] | None = None) -> "Subject":
         """Reads a factory or a spec; `hyper` gives arguments by name, and the spec's symbols.
 
         Raises:
-            SpecError: a name in `hyper` that is neither, or a spec that means nothing.
+            SpecError: a name in `hyper` that is neither, an argument without a value, or a spec that means nothing.
         """
-        given = dict(hyper or {})
-        call = parse(optimizer) if isinstance(optimizer, str) else optimizer
-        if not isinstance(call, Call):
-            call = Call(getattr(call, "__name__", "the optimizer"), call, {})
-        known = arguments(call.factory)
-        symbols = {symbol.name for symbol, _ in call.symbols()}
+        given, call = dict(hyper or {}), as_call(optimizer)
+        known, valid = arguments(call.factory), names_in(call)
         for name in given:
-            if name not in known and name not in symbols:
-                raise SpecError(f"{call.name} has no argument {name!r}; {nearest(name, [*known, *symbols])}")
-        if missing := [name for name, a in known.items() if a.required and name not in {**call.arguments, **given}]:
+            if name not in valid:
+                raise SpecError(f"{call.name} has no argument {name!r}; {nearest(name, valid)}")
+        written = dict(call.arguments) | {name: value for name, value in given.items() if name in known}
+        if missing := [name for name, argument in known.items() if argument.required and name not in written]:
             raise SpecError(f"{call.name} needs a value for {', '.join(missing)}: give hyper={{{missing[0]!r}: …}}.")
-        bound = call.bound() | {name: value for name, value in given.items() if name in known}
-        numbers: dict[str, Any] = {name: given.get(name) for name in symbols}
-        opened = _opened(Call(call.name, call.factory, bound), "", numbers)
-        return cls(opened, numbers)
+        numbers: dict[str, Any] = {symbol.name: given.get(symbol.name) for symbol, _ in call.symbols()}
+        as_given = Call(call.name, call.factory, written)
+        return cls(_opened(Call(call.name, call.factory, as_given.bound()), "", numbers), numbers, str(as_given))
+
+    def given_numbers(self) -> Mapping[str, Any]:
+        """The numbers.
+
+        Raises:
+            SpecError: a symbol has none.
+        """
+        if missing := [name for name, value in self.numbers.items() if value is None]:
+            raise SpecError(f"{', '.join(missing)} has no value: give hyper={{{missing[0]!r}: …}}.")
+        return self.numbers
+
+    def build(self) -> Any:
+        """The optimizer itself, from numbers as floats."""
+        return self.call.build({name: _plain(value) for name, value in self.given_numbers().items()})
 
     def programs(self, gradient: PyTree) -> tuple[Program, Program]:
         """`init(numbers, params)` and `update(numbers, gradient, state, params)`, for parameters like the gradient.
@@ -69,6 +81,18 @@ class Subject:
             lambda n, g, s, w: self.call.build(numbers_for(n)).update(g, s, w), numbers, shapes, init.shapes, shapes
         )
         return init, update
+
+
+def as_call(optimizer: Call | str | Callable[..., Any]) -> Call:
+    """A spec as the call that it writes, a factory as a call without arguments."""
+    if isinstance(optimizer, str):
+        return parse(optimizer)
+    return optimizer if isinstance(optimizer, Call) else Call(name_of(optimizer), optimizer, {})
+
+
+def names_in(call: Call) -> list[str]:
+    """What can be given by name: the factory's arguments, and the call's symbols."""
+    return list(dict.fromkeys([*arguments(call.factory), *(symbol.name for symbol, _ in call.symbols())]))
 
 
 def _opened(call: Call, prefix: str, numbers: dict[str, Any]) -> Call:

@@ -1,0 +1,258 @@
+"""`al.compare`: where two optimizers part, by how much, and why."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import mpmath
+import numpy as np
+import optax
+
+from adamlab.calls import Call
+from adamlab.errors import InputError, nearest
+from adamlab.interpret.jaxpr import UnreadableError
+from adamlab.interpret.oracle import exact_updates
+from adamlab.interpret.programs import Subject, as_call, names_in
+from adamlab.parity.diagnosis import difference_in_words
+from adamlab.parity.families import FAMILIES, gradients
+from adamlab.parity.trajectories import CONTEXTS, LAYOUTS, by_family, laid_out, run, weights
+from adamlab.parity.ulps import differing_bits, errors_in_ulps
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Built = optax.GradientTransformation
+Optimizer = Call | str | Callable[..., Any] | Built
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+SAME = 1e-30
+"""Two exact readings of 50 digits that differ by less, relative to the larger, are the same formula."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        left, right: what was compared, as specs or names.
+        steps, dtype, context, layout: how.
+        families: one record for each family of gradients, see `table`.
+        verdict: in words.
+        kind: "bit-identical", "same formula", "different formulas", or "different bits" where there is nothing to read.
+    """
+
+    left: str
+    right: str
+    steps: int
+    dtype: str
+    context: str
+    layout: str
+    families: list[dict[str, Any]]
+    verdict: str
+    kind: str
+
+    @property
+    def differing_bits(self) -> int:
+        """In how many bits the updates differ, over all families, steps and coordinates; two NaNs are the same."""
+        return sum(record["differing_bits"] for record in self.families)
+
+    @property
+    def identical(self) -> bool:
+        """Whether no bit differs."""
+        return self.differing_bits == 0
+
+    @property
+    def first_difference(self) -> int | None:
+        """The first step, from 1, at which a bit differs; None where none does."""
+        return min((r["first_difference"] for r in self.families if r["first_difference"] is not None), default=None)
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """One row per gradient family.
+
+        `family` and the bug it `sees`; `differing_bits` and `first_difference` (a step from 1) of the two sides;
+        `apart_median` and `apart_max`, how many ulp they are apart; `left_median`, `left_max`, `right_median` and
+        `right_max`, the ulp between each side and its own exact reading (NaN where it cannot be read);
+        `gap`, the largest relative distance of the left's updates from the right's exact ones, and `exact_gap`, the
+        same where the left is exact too. An ulp is the spacing of the type at the exact value.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.families)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain data; for JSON."""
+        return {
+            "left": self.left,
+            "right": self.right,
+            "steps": self.steps,
+            "dtype": self.dtype,
+            "context": self.context,
+            "layout": self.layout,
+            "identical": self.identical,
+            "differing_bits": self.differing_bits,
+            "first_difference": self.first_difference,
+            "kind": self.kind,
+            "verdict": self.verdict,
+            "families": self.families,
+        }
+
+    def __str__(self):
+        return f"{self.left} and {self.right}, {self.steps} steps in {self.dtype} under {self.context}: {self.verdict}"
+
+
+def compare(
+    left: Optimizer,
+    right: Optimizer,
+    *,
+    steps: int = 1000,
+    dtype: str = "float32",
+    context: str = "jit",
+    layout: str = "tree",
+    families: Sequence[str] | None = None,
+    hyper: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    exact: bool = True,
+    digits: int = 50,
+) -> Comparison:
+    """Runs two optimizers on the same gradients, and each in exact arithmetic too.
+
+    Args:
+        left: a spec or a factory; or a transformation already built, if `right` is one too: these can be compared in
+            bits only, since their numbers are hidden.
+        right: likewise.
+        steps: how many steps of each family.
+        dtype: "float16", "bfloat16", "float32" or "float64", of the parameters and the gradients.
+        context: "jit", each step a jitted call; "scan", all of them in one jitted scan; or "eager". Bits can be claimed
+            only in the same context: not even Optax has the same bits under jit and under scan.
+        layout: "tree", an array for each family, of several shapes; or "leaf", all coordinates as one vector.
+        families: which families of gradients, by default all of `adamlab.parity.families.FAMILIES`.
+        hyper: hyper-parameters by name; equal names on both sides are the same number.
+        seed: of the gradients.
+        exact: whether to read both in exact numbers too, which takes most of the time; without, only bits count.
+        digits: of the exact reading.
+
+    Returns:
+        A `Comparison`. Rules that look at the parameters see them held in place.
+
+    Raises:
+        InputError: a name that does not exist, a number without a value, or only one side already built.
+    """
+    names = list(families or FAMILIES)
+    for what, given, known in (
+        ("family", names, FAMILIES),
+        ("type", [dtype], DTYPES),
+        ("context", [context], CONTEXTS),
+        ("layout", [layout], LAYOUTS),
+    ):
+        _require(what, given, known)
+    if steps < 1:
+        raise InputError(f"steps must be at least 1, not {steps}.")
+    hyper = dict(hyper or {})
+    sides = [_Side.of(left, hyper), _Side.of(right, hyper)]
+    known_to_one = {name for side in (left, right) if not isinstance(side, Built) for name in names_in(as_call(side))}
+    _require("hyper-parameter", list(hyper), known_to_one)
+    if (sides[0].subject is None) != (sides[1].subject is None):
+        raise InputError("a transformation already built hides its numbers; give both sides built, or neither.")
+    with jax.enable_x64(dtype == "float64"):
+        gs = gradients(names, steps, dtype, seed)
+        updates = [by_family(run(side.build(), laid_out(gs, layout), context), gs) for side in sides]
+    readings, unread = _readings(sides, gs, digits) if exact else ([], "exact=False")
+    with mpmath.workdps(digits):
+        records = [_record(name, [u[name] for u in updates], [r[name] for r in readings], dtype) for name in names]
+    kind, verdict = _verdict(records, sides, digits, unread)
+    return Comparison(sides[0].name, sides[1].name, steps, dtype, context, layout, records, verdict, kind)
+
+
+@dataclass(frozen=True)
+class _Side:
+    name: str
+    subject: Subject | None
+    built: Any = None
+
+    @classmethod
+    def of(cls, optimizer: Optimizer, hyper: Mapping[str, Any]) -> "_Side":
+        if isinstance(optimizer, Built):
+            return cls("a built transformation", None, optimizer)
+        call = as_call(optimizer)
+        subject = Subject.of(call, {name: value for name, value in hyper.items() if name in names_in(call)})
+        subject.given_numbers()
+        return cls(subject.title, subject)
+
+    def build(self) -> Any:
+        return self.subject.build() if self.subject else self.built
+
+
+def _readings(sides: list[_Side], gs: Mapping[str, np.ndarray], digits: int) -> tuple[list[dict[str, np.ndarray]], str]:
+    """The exact updates of both sides, by family; or none, and why."""
+    rows = np.concatenate([g.astype(np.float64) for g in gs.values()], axis=1)
+    params = np.concatenate([weights(g.shape[1]) for g in gs.values()])
+    subjects = [side.subject for side in sides if side.subject]
+    if not subjects:
+        return [], "the numbers of a built transformation are hidden"
+    try:
+        return [by_family(np.stack(exact_updates(subject, rows, params, digits)), gs) for subject in subjects], ""
+    except UnreadableError as error:
+        return [], str(error)
+
+
+def _record(name: str, updates: list[np.ndarray], exact: list[np.ndarray], dtype: str) -> dict[str, Any]:
+    left, right = updates
+    bits = differing_bits(left, right)
+    apart = errors_in_ulps(left, np.frompyfunc(_as_exact, 1, 1)(right), dtype)
+    steps = np.flatnonzero(bits.any(axis=1))
+    record: dict[str, Any] = {
+        "family": name,
+        "sees": FAMILIES[name].sees,
+        "differing_bits": int(bits.sum()),
+        "first_difference": int(steps[0]) + 1 if len(steps) else None,
+        "apart_median": float(np.median(apart)),
+        "apart_max": float(apart.max()),
+    }
+    for side, own, values in zip(("left", "right"), exact, updates, strict=False):
+        errors = errors_in_ulps(values, own, dtype)
+        record |= {f"{side}_median": float(np.median(errors)), f"{side}_max": float(errors.max())}
+    if exact:
+        record["gap"] = _gap(np.frompyfunc(_as_exact, 1, 1)(left), exact[1])
+        record["exact_gap"] = _gap(exact[0], exact[1])
+    return record
+
+
+def _as_exact(value: Any) -> Any:
+    return mpmath.mpf(float(value))
+
+
+def _gap(values: np.ndarray, exact: np.ndarray) -> float:
+    """The largest relative distance; where the exact value is 0 or NaN, none if the other is that too, else ∞."""
+
+    def distance(value, target):
+        if mpmath.isnan(value) or mpmath.isnan(target) or target == 0:
+            return mpmath.mpf(0 if value == target or (mpmath.isnan(value) and mpmath.isnan(target)) else "inf")
+        return abs(value / target - 1)
+
+    return max(float(d) for d in np.frompyfunc(distance, 2, 1)(values, exact).flat)
+
+
+def _verdict(records: list[dict[str, Any]], sides: list[_Side], digits: int, unread: str) -> tuple[str, str]:
+    apart = max(record["apart_max"] for record in records)
+    is_same = all(record.get("exact_gap", 0) <= SAME for record in records)
+    if not any(record["differing_bits"] for record in records):
+        return "bit-identical", "bit-identical" if is_same else "bit-identical, though the formulas differ"
+    left, right = (side.subject for side in sides)
+    if left is None or right is None or unread:
+        return "different bits", f"different bits, ≤ {apart:.3g} ulp apart; nothing was read exactly: {unread}"
+    if is_same:
+        median = max(record["apart_median"] for record in records)
+        return (
+            "same formula",
+            f"the same formula, rounded differently: {median:.3g} ulp in the median, ≤ {apart:.3g} ulp",
+        )
+    return "different formulas", f"different formulas: {difference_in_words(left, right, digits)}"
+
+
+def _require(what: str, given: Sequence[str], known: Any):
+    for name in given:
+        if name not in known:
+            raise InputError(f"there is no {what} {name!r}; {nearest(name, known)}")

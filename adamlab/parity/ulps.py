@@ -1,0 +1,45 @@
+"""How far apart numbers are, in bits and in units in the last place."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+from mpmath import mpf
+
+
+def differing_bits(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The number of bits in which entries of one type differ; two NaNs are the same."""
+    if left.dtype != right.dtype:
+        return np.full(left.shape, 8 * max(left.itemsize, right.itemsize))
+    word = f"u{left.itemsize}"
+    bits = np.bitwise_count(np.ascontiguousarray(left).view(word) ^ np.ascontiguousarray(right).view(word))
+    return np.where((left != left) & (right != right), 0, bits)  # noqa: PLR0124
+
+
+def spacing(exact: Any, dtype: str) -> Any:
+    """The distance between neighbouring floats at an exact value; below the least normal number, that number.
+
+    XLA flushes subnormal numbers to zero on a CPU, so they count as 0 here.
+    """
+    kind = jnp.finfo(dtype)
+    if abs(exact) < mpf(float(kind.smallest_normal)):
+        return mpf(float(kind.smallest_normal))
+    _, exponent = mpmath.frexp(exact)
+    return mpmath.ldexp(1, int(exponent) - 1 - kind.nmant)
+
+
+def error_in_ulps(value: float, exact: Any, dtype: str) -> float:
+    """The distance of a value from the exact one, in floats of the type; ∞ where just one of them is finite."""
+    kind = jnp.finfo(dtype)
+    if mpmath.isnan(exact) or np.isnan(value):
+        return 0.0 if mpmath.isnan(exact) and np.isnan(value) else np.inf
+    if abs(exact) > float(kind.max) or np.isinf(value):
+        overflown = abs(exact) >= float(kind.max) and np.isinf(value) and (value > 0) == (exact > 0)
+        return 0.0 if overflown else np.inf
+    return float(abs(mpf(value) - exact) / spacing(exact, dtype))
+
+
+def errors_in_ulps(values: np.ndarray, exact: np.ndarray, dtype: str) -> np.ndarray:
+    """`error_in_ulps` of every entry, as float64."""
+    return np.asarray(np.frompyfunc(lambda v, e: error_in_ulps(float(v), e, dtype), 2, 1)(values, exact), float)

@@ -1,0 +1,134 @@
+"""`al.compare` on pairs whose answer is known."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import adamlab as al
+from adamlab.errors import InputError
+from adamlab.parity.families import FAMILIES
+
+FEW = {"steps": 20, "families": ["normal", "zeros", "scales"]}
+
+
+def test_the_same_optimizer_is_bit_identical():
+    c = al.compare("optax.adam(0.001)", optax.adam, hyper={"learning_rate": 0.001}, **FEW)
+    assert c.identical
+    assert (c.differing_bits, c.first_difference, c.verdict) == (0, None, "bit-identical")
+
+
+@pytest.mark.parametrize("layout", ["tree", "leaf"])
+@pytest.mark.parametrize("context", ["jit", "scan"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_optax_arithmetic_is_bit_identical(dtype, context, layout):
+    how = {"dtype": dtype, "context": context, "layout": layout, "exact": False, "steps": 20}
+    assert al.compare('adamlab.rmsprop(0.01, arithmetic="optax")', "optax.rmsprop(0.01)", **how).identical
+
+
+def test_accurate_is_the_same_formula_rounded_better():
+    c = al.compare("adamlab.adam(0.001)", "optax.adam(0.001)", steps=60)
+    assert c.kind == "same formula"
+    assert c.verdict.startswith("the same formula, rounded differently: ")
+    assert c.first_difference == 1
+    assert list(c.table.family) == list(FAMILIES)
+    assert (c.table.left_median <= 5).all()
+    assert (c.table.right_median >= 20).all()
+    assert (c.table.exact_gap < 1e-40).all()
+    assert json.loads(json.dumps(c.to_dict()))["differing_bits"] == c.differing_bits > 0
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "words"),
+    [
+        (
+            "optax.rmsprop(0.1)",
+            "optax.rmsprop(0.1, eps_in_sqrt=false)",
+            "ε inside the root on the left, outside the root",
+        ),
+        ("optax.adam(0.1, b2=0.9)", "optax.adam(0.1)", "equal numbers, b2 is 0.9 on the left, 0.999 on the right"),
+        ("optax.adam(0.1)", "optax.nadam(0.1)", "nesterov is false on the left, and the other side is as with true"),
+        ("optax.rmsprop(0.1, bias_correction=true)", "optax.rmsprop(0.1)", "bias_correction is true on the left"),
+        ("optax.adamw(0.1)", "optax.adam(0.1)", "the weight decay; they agree at weight_decay = 0"),
+        (
+            "optax.adagrad(0.1, eps=0.0)",
+            "optax.adagrad(0.1, eps=0.0, initial_accumulator_value=0.5)",
+            "is 0.1 on the left",
+        ),
+        ("optax.adam(0.1, b1=0.0, b2=0.9)", "optax.adam(0.1, b1=0.5, b2=0.9)", "equal numbers, b1 is 0.0"),
+        ("optax.adam(0.1, eps=0.001)", "optax.adamax(0.1, b1=0.0)", "they part at step 1"),
+        ("optax.sgd(0.2)", "optax.scale_by_learning_rate(0.1)", "equal numbers, learning_rate is 0.2"),
+        ("optax.sgd(rate)", "optax.sgd(inverse_sqrt(0.1))", "a factor of the step alone, 1.0, 1.414, 1.732 …"),
+        ("optax.sgd(0.2)", "optax.trace(0.0)", "the left is -0.2 times the right"),
+    ],
+)
+def test_a_difference_is_explained(left, right, words):
+    c = al.compare(left, right, hyper={"rate": 0.1} if "rate)" in left else None, **FEW)
+    assert c.kind == "different formulas"
+    assert words in c.verdict
+    assert not c.identical
+
+
+def test_built_transformations_are_compared_in_bits():
+    built = al.adam(0.001, arithmetic="optax"), optax.adam(0.001)
+    assert al.compare(*built, **FEW).identical
+    c = al.compare(al.adam(0.001), optax.adam(0.001), **FEW)
+    assert c.kind == "different bits"
+    assert "left_median" not in c.table
+    with pytest.raises(InputError, match="hides its numbers; give both sides built, or neither"):
+        al.compare(optax.adam(0.001), "optax.adam(0.001)")
+
+
+def test_what_cannot_be_read_is_compared_in_bits():
+    def noisy(learning_rate):
+        return optax.chain(optax.add_noise(0.1, 0.5, jax.random.key(0)), optax.sgd(learning_rate))
+
+    c = al.compare(optax.sgd, noisy, hyper={"learning_rate": 0.1}, **FEW)
+    assert c.kind == "different bits"
+    assert "nothing was read exactly: cannot read the primitive 'random_" in c.verdict
+
+
+def test_the_first_difference_is_the_step_where_it_begins():
+    def late(learning_rate):
+        return optax.sgd(lambda count: jnp.where(jnp.less(count, 7), learning_rate, 2 * learning_rate))
+
+    c = al.compare(optax.sgd, late, hyper={"learning_rate": 0.1}, **FEW)
+    assert c.first_difference == 8
+
+
+def test_the_gap_is_relative_to_the_exact_right_side():
+    c = al.compare("optax.sgd(0.11)", "optax.sgd(0.1)", steps=20, families=["normal"], dtype="float64")
+    assert c.table.gap[0] == pytest.approx(0.1, rel=1e-12)
+    assert c.table.exact_gap[0] == pytest.approx(0.1, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"dtype": "float8"}, "there is no type 'float8'"),
+        ({"context": "pmap"}, "there is no context 'pmap'; valid here: jit, scan, eager"),
+        ({"layout": "flat"}, "there is no layout 'flat'"),
+        ({"families": ["norml"]}, "there is no family 'norml'; did you mean \"normal\""),
+        ({"steps": 0}, "steps must be at least 1, not 0"),
+        ({"hyper": {"c": 1}}, "there is no hyper-parameter 'c'"),
+    ],
+)
+def test_bad_input_is_told_in_one_message(given, message):
+    with pytest.raises(InputError, match=message):
+        al.compare("optax.sgd(0.1)", "optax.sgd(0.1)", **given)
+
+
+def test_a_symbol_needs_a_number():
+    with pytest.raises(InputError, match="lr has no value"):
+        al.compare("optax.sgd(lr)", "optax.sgd(0.1)")
+
+
+def test_parameters_are_seen_by_rules_that_decay_them():
+    c = al.compare("optax.adamw(0.1, weight_decay=0.5)", "adamlab.adamw(0.1, weight_decay=0.5)", dtype="float64", **FEW)
+    assert c.kind == "same formula"
+    apart = al.compare("optax.adamw(0.1, weight_decay=0.5)", "optax.adamw(0.1, weight_decay=0.6)", **FEW)
+    assert np.isfinite(apart.table.exact_gap).all()
+    assert apart.kind == "different formulas"
