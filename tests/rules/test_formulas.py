@@ -25,8 +25,11 @@ CASES = [
     ("rmsprop", {"learning_rate": 0.1, "decay": 0.99, "eps": 1e-3, "eps_in_sqrt": False}),
     ("rmsprop", {"learning_rate": 0.1, "initial_scale": 1.0, "momentum": 0.9}),
     ("rmsprop", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "bias_correction": True}),
+    ("rmsprop", {"learning_rate": 0.1, "eps": 1e-3, "eps_in_sqrt": False, "bias_correction": True}),
+    # At the first step this variance is 0, that is rounding: 1e-16 of the largest g², against which ε is large.
+    ("rmsprop", {"learning_rate": 0.1, "centered": True, "bias_correction": True, "eps": 1e18}),
     ("adadelta", {}),
-    ("adadelta", {"learning_rate": 1.0, "rho": 0.95, "eps": 1e-3, "weight_decay": 0.1}),
+    ("adadelta", {"learning_rate": 0.5, "rho": 0.95, "eps": 1e-3, "weight_decay": 0.1}),
     ("adam", {"learning_rate": 0.1}),
     ("adam", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 1e-3}),
     ("adam", {"learning_rate": 0.1, "b1": 0.0, "eps_root": 1e-4}),
