@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from adamlab.studies.analysis import agreement, standings
+from adamlab.studies.analysis import agreement, standings, verdicts
 
 
 def write_report(
@@ -28,16 +28,16 @@ def write_report(
     environment.filters["number"] = number
     sections = []
     for name, child in tree.children.items():
-        runs = child.to_dataset()
-        sections.append(
-            {
-                "name": name,
-                "source": runs.attrs["source"],
-                "figures": [_inline(figure) for figure in figures.get(name, ())],
-                "standings": rows(standings(runs)),
-                "agreement": rows(agreement(runs)),
-            }
-        )
+        data = child.to_dataset()
+        section = {
+            "name": name,
+            "source": data.attrs["source"],
+            "figures": [_inline(figure) for figure in figures.get(name, ())],
+        }
+        if data.attrs.get("of") == "comparisons":
+            sections.append(section | {"verdicts": rows(verdicts(data))})
+        else:
+            sections.append(section | {"standings": rows(standings(data)), "agreement": rows(agreement(data))})
     page = environment.get_template("report.html").render(
         config=config, pretty=json.dumps(config, indent=2, ensure_ascii=False), sections=sections, made=tree.attrs
     )

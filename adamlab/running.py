@@ -12,10 +12,11 @@ import xarray as xr
 from matplotlib import rc_context
 
 from adamlab.errors import InputError
-from adamlab.plots import PLOTS, NothingToDrawError
+from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
 from adamlab.report import write_report
 from adamlab.studies import store
 from adamlab.studies.analysis import summary, with_agreement
+from adamlab.studies.comparisons import Comparisons, compare_all, load_comparisons
 from adamlab.studies.config import load_study
 from adamlab.studies.dataset import dataset, plan
 from adamlab.studies.engine import Program, execute, prepare
@@ -24,7 +25,7 @@ from adamlab.studies.reading import read_config
 from adamlab.studies.study import Study
 
 FORMATS = ("png", "svg")
-DEFAULT_OUTPUTS = ("trajectories", "curves")
+DEFAULT_OUTPUTS = {"runs": ("trajectories", "curves"), "comparisons": ("errors", "gap")}
 
 
 class Listener:
@@ -62,7 +63,8 @@ def run(
         listener: who is told of the progress.
 
     Returns:
-        One child a problem: a dataset with dims run × step (× dim), see `adamlab.studies.dataset.dataset`.
+        One child a problem: a dataset with dims run × step (× dim), see `adamlab.studies.dataset.dataset`. Of a config
+        of comparisons one child, `comparisons`, see `adamlab.studies.comparisons.compare_all`.
 
     Raises:
         ConfigError: the config has mistakes; all of them are named, and nothing has been written.
@@ -73,15 +75,15 @@ def run(
     listener = listener or Listener()
     data = read_config(config, overrides)
     where = "the config" if isinstance(config, Mapping) else str(config)
-    study = load_study(data, PLOTS, where)
+    study = study_of(data, where)
     folder = None if out is None else Path(out)
     tree = None if folder is None or fresh else _results_of(data, folder)
     if tree is None:
-        with jax.enable_x64(study.dtype == "float64"):
-            programs = _prepare(study, where)
-            if folder is not None:
-                store.make_folder(folder)
-            tree = _compute(study, programs, listener)
+        tree = (
+            _compare(study, folder, listener)
+            if isinstance(study, Comparisons)
+            else _run(study, where, folder, listener)
+        )
         if folder is not None:
             store.save(tree, folder)
     else:
@@ -89,6 +91,17 @@ def run(
     if folder is not None:
         _write_products(study, tree, folder, listener)
     return tree
+
+
+def study_of(data: Mapping[str, Any], where: str = "the config") -> Study | Comparisons:
+    """What a config's plain data describes: runs of problems, or comparisons.
+
+    Raises:
+        ConfigError: with every mistake in the data.
+    """
+    if "compare" in data:
+        return load_comparisons(data, PLOTS_OF["comparisons"], where)
+    return load_study(data, PLOTS_OF["runs"], where)
 
 
 def _results_of(data: Mapping[str, Any], folder: Path) -> xr.DataTree | None:
@@ -105,6 +118,28 @@ def _results_of(data: Mapping[str, Any], folder: Path) -> xr.DataTree | None:
     return tree
 
 
+def _compare(comparisons: Comparisons, folder: Path | None, listener: Listener) -> xr.DataTree:
+    if folder is not None:
+        store.make_folder(folder)
+    listener.begin(len(comparisons.pairs), comparisons.steps)
+    found = compare_all(comparisons, listener.working_on, listener.advance)
+    return _tree({"/comparisons": found}, comparisons.source)
+
+
+def _run(study: Study, where: str, folder: Path | None, listener: Listener) -> xr.DataTree:
+    with jax.enable_x64(study.dtype == "float64"):
+        programs = _prepare(study, where)
+        if folder is not None:
+            store.make_folder(folder)
+        return _compute(study, programs, listener)
+
+
+def _tree(children: Mapping[str, xr.Dataset], source: Mapping[str, Any]) -> xr.DataTree:
+    tree = xr.DataTree.from_dict(children)
+    tree.attrs.update(store.attributes(source, tree.children))
+    return tree
+
+
 def _compute(study: Study, programs: Mapping[tuple[str, str], Program], listener: Listener) -> xr.DataTree:
     listener.begin(sum(program.runs for program in programs.values()), study.steps)
     children = {}
@@ -117,9 +152,7 @@ def _compute(study: Study, programs: Mapping[tuple[str, str], Program], listener
                 key = problem.name, optimizer.label
                 computed.append(execute(programs[key], compiling[key].result(), listener.advance))
             children[f"/{problem.name}"] = with_agreement(dataset(study, problem, computed))
-    tree = xr.DataTree.from_dict(children)
-    tree.attrs.update(store.attributes(study.source, tree.children))
-    return tree
+    return _tree(children, study.source)
 
 
 def _prepare(study: Study, where: str) -> dict[tuple[str, str], Program]:
@@ -140,7 +173,7 @@ def _prepare(study: Study, where: str) -> dict[tuple[str, str], Program]:
     return programs
 
 
-def _write_products(study: Study, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
+def _write_products(study: Study | Comparisons, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
     try:
         summary(tree).to_csv(folder / "summary.csv", index=False)
         figures = draw_all(study, tree, folder / "figures", listener)
@@ -149,7 +182,7 @@ def _write_products(study: Study, tree: xr.DataTree, folder: Path, listener: Lis
         raise store.StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
 
 
-def draw_all(study: Study, tree: xr.DataTree, folder: Path, listener: Listener) -> dict[str, list[Path]]:
+def draw_all(study: Study | Comparisons, tree: xr.DataTree, folder: Path, listener: Listener) -> dict[str, list[Path]]:
     """Draws the study's outputs of every problem that has what they show; the SVG files, by problem.
 
     Figures that are there from before are removed, lest they be taken for these.
@@ -157,7 +190,8 @@ def draw_all(study: Study, tree: xr.DataTree, folder: Path, listener: Listener) 
     folder.mkdir(parents=True, exist_ok=True)
     for old in [path for end in FORMATS for path in folder.glob(f"*.{end}")]:
         old.unlink()
-    outputs = study.outputs or [{"kind": kind, "problem": None, "options": {}} for kind in DEFAULT_OUTPUTS]
+    kinds = DEFAULT_OUTPUTS["comparisons" if isinstance(study, Comparisons) else "runs"]
+    outputs = study.outputs or [{"kind": kind, "problem": None, "options": {}} for kind in kinds]
     figures: dict[str, list[Path]] = {name: [] for name in tree.children}
     for output in outputs:
         wanted = [output["problem"]] if output["problem"] else list(tree.children)
@@ -186,7 +220,11 @@ def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **op
         NothingToDrawError: the problem's dataset lacks what the picture shows.
         InputError: a file that cannot be written, or a format that is not known.
     """
-    figure = PLOTS[kind](tree[problem].to_dataset(), **options)
+    data = tree[problem].to_dataset()
+    if kind not in PLOTS_OF[data.attrs.get("of", "runs")]:
+        holder = next(of for of, plots in PLOTS_OF.items() if kind in plots)
+        raise NothingToDrawError(f"{problem}: {kind} is a picture of {holder}, which these results do not have.")
+    figure = PLOTS[kind](data, **options)
     with rc_context({"svg.hashsalt": "adamlab"}):
         for path in paths:
             if not path.suffix:

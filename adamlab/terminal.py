@@ -25,7 +25,7 @@ from adamlab.report import number, rows
 from adamlab.running import Listener, draw, figure_name
 from adamlab.running import run as run_config
 from adamlab.specs import LIBRARIES, optimizers
-from adamlab.studies.analysis import agreement, standings
+from adamlab.studies.analysis import agreement, standings, verdicts
 from adamlab.studies.config import read_output
 from adamlab.studies.reading import override, read_config
 from adamlab.studies.store import load
@@ -39,7 +39,11 @@ def run_and_show(config: Path, out: Path | None, overrides: Sequence[str], fresh
     with Bar(console) if console.is_terminal else Lines(console) as listener:
         tree = run_config(config, out, overrides=overrides, fresh=fresh, listener=listener)
     for name, child in tree.children.items():
-        show_problem(console, name, child.to_dataset())
+        data = child.to_dataset()
+        if data.attrs.get("of") == "comparisons":
+            console.print(_table(f"{name}: what was found", verdicts(data).drop(columns=["left", "right"])))
+        else:
+            show_problem(console, name, data)
     console.print(f"\nResults, summary.csv, figures and report.html are in {out}", soft_wrap=True)
 
 

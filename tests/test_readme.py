@@ -4,12 +4,15 @@ import re
 import tomllib
 from pathlib import Path
 
+import optax
 import pytest
 
 import adamlab as al
-from adamlab.plots import PLOTS
+from adamlab.plots import PLOTS_OF
 from adamlab.rules import PARTS, RULES
-from adamlab.studies.config import load_study
+from adamlab.running import study_of
+from adamlab.studies.comparisons import Comparisons
+from adamlab.studies.study import Study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,28 +35,42 @@ def test_the_first_block_prints_what_it_says(capsys):
     assert capsys.readouterr().out.strip() == re.findall(r"# (\[.*?\])", README)[0]
 
 
-def test_the_second_block_runs(monkeypatch, tmp_path, capsys):
+def test_the_second_block_compares_and_reads_exactly(capsys):
+    exec(compile(blocks("python")[1], "README.md", "exec"), {"al": al, "optax": optax})
+    assert "the same formula, rounded differently" in capsys.readouterr().out
+
+
+def test_the_third_block_runs(monkeypatch, tmp_path, capsys):
     (tmp_path / "experiments").mkdir()
     quick = (ROOT / "experiments/quickstart.toml").read_text(encoding="utf-8")
     small = re.sub(r"^steps = .*$", "steps = 20", quick, flags=re.MULTILINE)
     (tmp_path / "experiments/quickstart.toml").write_text(small, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    exec(compile(blocks("python")[1], "README.md", "exec"), {"al": al})
+    exec(compile(blocks("python")[2], "README.md", "exec"), {"al": al})
     assert (tmp_path / "trajectories.svg").exists()
     assert "adamlab.adam" in capsys.readouterr().out
 
 
 def test_the_config_of_the_readme_is_valid():
-    (example,) = blocks("toml")
-    study = load_study(tomllib.loads(example), PLOTS)
+    example, _ = blocks("toml")
+    study = study_of(tomllib.loads(example))
+    assert isinstance(study, Study)
     assert [o.label for o in study.optimizers] == ["adamlab.adam", "rmsprop"]
     assert len(study.optimizers[0].settings()) == 21
-    assert all(kind in example for kind in PLOTS)
+    assert all(kind in example for kind in PLOTS_OF["runs"])
+
+
+def test_the_comparisons_of_the_readme_are_valid():
+    _, example = blocks("toml")
+    study = study_of(tomllib.loads(example))
+    assert isinstance(study, Comparisons)
+    assert len(study.pairs) == 6
+    assert all(kind in example for kind in PLOTS_OF["comparisons"])
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.toml")), ids=lambda path: path.name)
 def test_every_experiment_is_valid_and_listed(path):
-    load_study(tomllib.loads(path.read_text(encoding="utf-8")), PLOTS)
+    study_of(tomllib.loads(path.read_text(encoding="utf-8")))
     assert f"`{path.name}`" in (ROOT / "experiments/README.md").read_text(encoding="utf-8")
 
 

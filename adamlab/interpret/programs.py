@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from numbers import Number
 from typing import Any
 
@@ -36,7 +37,8 @@ class Subject:
         Raises:
             SpecError: a name in `hyper` that is neither, an argument without a value, or a spec that means nothing.
         """
-        given, call = dict(hyper or {}), as_call(optimizer)
+        call = as_call(optimizer)
+        given = {name: value if call.library == "adamlab" else _rate(value) for name, value in (hyper or {}).items()}
         known, valid = arguments(call.factory), names_in(call)
         for name in given:
             if name not in valid:
@@ -116,6 +118,11 @@ def _is_number(argument: Argument, value: Any) -> bool:
     if argument.kind in ("number", "decay"):
         return numeric or isinstance(value, str)
     return argument.kind == "other" and numeric
+
+
+def _rate(value: Any) -> Any:
+    """A decay as the text of its rate, exactly, for code that knows no `Decay`."""
+    return str(1 - Decimal(repr(float(value.complement)))) if isinstance(value, Decay) else value
 
 
 def _placeholder(value: Any) -> Any:

@@ -146,6 +146,9 @@ def _the_first_step(left: Subject, right: Subject, exactly: _Exactly) -> str:
     with mpmath.workdps(exactly.digits):
         for t, (here, there) in enumerate(zip(exactly.updates(left), exactly.updates(right), strict=True), start=1):
             if not all(_is_near(a, b) for a, b in zip(here, there, strict=True)):
+                if any(mpmath.isnan(u) for u in [*here, *there]):
+                    side = "left" if any(map(mpmath.isnan, here)) else "right"
+                    return f"the {side} is not a number from step {t} on"
                 worst = max(abs(a - b) / max(abs(a), abs(b)) for a, b in zip(here, there, strict=True) if a != b)
                 return f"they part at step {t}, by a relative {mpmath.nstr(worst, 3)}"
     return "they part only beyond the first steps, or on gradients out of the ordinary"

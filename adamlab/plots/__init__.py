@@ -4,10 +4,15 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from adamlab.plots.comparisons import errors, gap
 from adamlab.plots.curves import agreement, curves, sensitivity
 from adamlab.plots.style import NothingToDrawError as NothingToDrawError
 from adamlab.plots.trajectories import trajectories
 
-PLOTS: dict[str, Callable[..., Figure]] = {
-    plot.__name__: plot for plot in (trajectories, curves, sensitivity, agreement)
+PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
+    "runs": {plot.__name__: plot for plot in (trajectories, curves, sensitivity, agreement)},
+    "comparisons": {plot.__name__: plot for plot in (errors, gap)},
 }
+"""By what a dataset holds, its attribute `of`."""
+
+PLOTS = {name: plot for plots in PLOTS_OF.values() for name, plot in plots.items()}

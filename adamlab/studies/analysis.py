@@ -147,10 +147,16 @@ def difference_by_step(runs: xr.Dataset) -> xr.Dataset:
 
 
 def summary(tree: xr.DataTree) -> pd.DataFrame:
-    """One row a run: problem, optimizer, settings, final and best loss, whether it diverged, distance from Optax."""
+    """One row a run: problem, optimizer, settings, final and best loss, whether it diverged, distance from Optax.
+
+    Of comparisons one row for each family of gradients, with all that was found.
+    """
     tables = []
     for child in tree.children.values():
         runs = child.to_dataset()
+        if runs.attrs.get("of") == "comparisons":
+            tables.append(runs.to_dataframe().reset_index())
+            continue
         settings = {name: runs[name].values for name in runs.attrs["settings"]}
         metrics = {f"final_{name}": runs[name].isel(step=-1).values for name in runs.attrs["metrics"]}
         columns = {
@@ -170,6 +176,19 @@ def summary(tree: xr.DataTree) -> pd.DataFrame:
         }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
+
+
+def verdicts(comparisons: xr.Dataset) -> pd.DataFrame:
+    """Each comparison in a line: what was compared, the bits that differ, the first step where they do, the verdict."""
+    first = comparisons.first_difference.where(comparisons.first_difference > 0)
+    columns = {name: comparisons[name].values for name in ("label", "left", "right", "dtype", "context", "layout")}
+    settings = {name: comparisons[name].values for name in comparisons.attrs["settings"]}
+    found = {
+        "differing_bits": comparisons.differing_bits.sum("family").values,
+        "from_step": ["" if np.isnan(step) else str(int(step)) for step in first.min("family").values],
+        "verdict": comparisons.verdict.values,
+    }
+    return pd.DataFrame(columns | settings | found)
 
 
 def _counterparts(runs: xr.Dataset) -> np.ndarray:

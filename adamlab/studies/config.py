@@ -43,7 +43,7 @@ def load_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
     head = _head(data, mistakes)
     problems = [made for key, table in _tables(data, "problem") if (made := _problem(key, table, mistakes))]
     optimizers = [one for key, table in _tables(data, "optimizer") for one in _optimizers(key, table, mistakes)]
-    outputs = [made for key, table in _tables(data, "output") if (made := _output(key, table, plots, mistakes))]
+    outputs = read_outputs(data, plots, mistakes)
     _check_names("problem", [problem.name for problem in problems], mistakes)
     _check_names("optimizer", [optimizer.label for optimizer in optimizers], mistakes)
     _check_record(data, problems, mistakes)
@@ -55,7 +55,7 @@ def load_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
         }
         settings = list(dict.fromkeys(name for o in optimizers for one in o.calls() for name in one.numbers()))
         for output in outputs:
-            _check_output(output, quantities, settings, mistakes)
+            check_output(output, quantities, settings, mistakes)
     if head is None or mistakes:
         raise ConfigError(where, mistakes)
     return Study(
@@ -90,10 +90,15 @@ def read_output(
     mistakes = Mistakes()
     output = _output("", table, plots, mistakes)
     if output is not None:
-        _check_output(output, quantities, settings, mistakes)
+        check_output(output, quantities, settings, mistakes)
     if output is None or mistakes:
         raise ConfigError("plot", mistakes)
     return output
+
+
+def read_outputs(data: Mapping[str, Any], plots: Plots, mistakes: Mistakes) -> list[dict[str, Any]]:
+    """The pictures that a config asks for; whether they can be drawn is for `check_output` to say."""
+    return [made for key, table in _tables(data, "output") if (made := _output(key, table, plots, mistakes))]
 
 
 class _Strict(BaseModel):
@@ -261,7 +266,7 @@ def _check_range(dtype: str, optimizers: Sequence[Optimizer], mistakes: Mistakes
             mistakes.tell(optimizer.key, f"expected numbers that {dtype} holds, up to {largest:.3g}")
 
 
-def _check_output(
+def check_output(
     output: Mapping[str, Any], quantities: Mapping[str, Sequence[str]], settings: Sequence[str], mistakes: Mistakes
 ):
     """Whether the picture's problem, quantity and setting are there to be drawn."""

@@ -59,6 +59,7 @@ def dataset(study: Study, problem: Problem, computed: Sequence[Mapping[str, np.n
         "seed": ("run", np.array([seed for _, _, seed in runs], np.int64)),
     } | {name: ("run", np.array([one.get(name, np.nan) for one in numbers])) for name in names}
     attributes = {
+        "of": "runs",
         "problem": problem.name,
         "source": problem.source,
         "settings": names,

@@ -15,8 +15,11 @@ from adamlab.errors import InputError
 
 STORE = "results.zarr"
 FORMAT = 1
-ESSENTIAL = {"loss", "diverged_at", "final_params", "optax_run"}
-"""Variables without which a problem's dataset is of no use."""
+ESSENTIAL = {
+    "runs": {"loss", "diverged_at", "final_params", "optax_run"},
+    "comparisons": {"differing_bits", "first_difference"},
+}
+"""Variables without which a dataset is of no use, by what it holds."""
 
 PACKAGES = ("adamlab", "jax", "jaxlib", "optax", "numpy")
 
@@ -84,10 +87,14 @@ def load(folder: str | Path) -> xr.DataTree:
     if tree.attrs.get("adamlab_format") != FORMAT:
         found = tree.attrs.get("adamlab_format", "none")
         raise StoreError(f"{store} is of format {found}; this adamlab reads format {FORMAT}. Run its config anew.")
-    missing = [name for name in tree.attrs["problems"] if not set(tree.children.get(name, {})) >= ESSENTIAL]
+    missing = [name for name in tree.attrs["problems"] if name not in tree.children or _lacks(tree[name].to_dataset())]
     if missing:
         raise StoreError(f"{store} is damaged: it lacks results of {', '.join(missing)}. Run its config anew.")
     return xr.DataTree(tree.to_dataset(), children={name: tree.children[name] for name in tree.attrs["problems"]})
+
+
+def _lacks(data: xr.Dataset) -> bool:
+    return not set(data) >= ESSENTIAL.get(data.attrs.get("of", "runs"), set())
 
 
 def config_of(tree: xr.DataTree) -> dict[str, Any]:
