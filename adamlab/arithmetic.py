@@ -228,7 +228,8 @@ class WeightedArithmetic(AccurateArithmetic):
         """By its own recursion, (1 − w)·(s + w·|x − m_(t−1)|²), which no rounding can make negative."""
         keep, take = _like(self.shares, s) if corrected else (self.b, self.c)
         spread = s + take * abs_sq(x - before)
-        v = jnp.where(take > 0.5, keep * spread, spread - take * spread)
+        nearer = jnp.where(take > 0.5, keep * spread, spread - take * spread)
+        v = jnp.where(jnp.isfinite(spread), nearer, spread)  # not ∞ − ∞, a NaN that never goes away
         return v, v
 
 

@@ -10,7 +10,7 @@ The bodies are the calls that match; the docstrings say where Optax goes another
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from adamlab.arithmetic import ARITHMETICS, Arithmetic, Leaf, abs_sq
+from adamlab.arithmetic import ARITHMETICS
 from adamlab.errors import InputError, nearest
 from adamlab.lifting import Transform, chain, lift
 from adamlab.rules import (
@@ -31,8 +31,10 @@ from adamlab.rules import (
     scale_by_stddev,
     trace,
 )
+from adamlab.rules.adagrad import rss_rule
 from adamlab.rules.amsgrad import amsgrad_rule
-from adamlab.types import Decay, Schedule, rule
+from adamlab.rules.nadam import growing_nadam_rule
+from adamlab.types import Decay, Schedule
 
 Rate = Decay | ArrayLike
 
@@ -133,7 +135,13 @@ def adagrad(
 
     return chain(
         _ahead(weight_decay, maximize, arithmetic),
-        lift(rss_outside_rule, arithmetic=arithmetic, start={"sum_of_squares": initial_accumulator_value}, eps=eps),
+        lift(
+            rss_rule,
+            arithmetic=arithmetic,
+            start={"sum_of_squares": initial_accumulator_value},
+            eps=eps,
+            eps_in_sqrt=False,
+        ),
         scale_by_learning_rate(decayed, arithmetic=arithmetic),
     )
 
@@ -294,46 +302,6 @@ RECIPES: dict[str, Callable[..., Transform]] = {
     "Adamax": adamax,
     "NAdam": nadam,
 }
-
-
-class GrowingNAdamState(NamedTuple):
-    """NAdam's state with a growing momentum; `mu_product` is Πμ_i, the same number in every coordinate."""
-
-    count: Any
-    mu: Any
-    nu: Any
-    mu_product: Any
-
-
-class WeightedGrowingNAdamState(NamedTuple):
-    """The same under the weighted arithmetic, with the corrected second moment."""
-
-    count: Any
-    mu: Any
-    nu_hat: Any
-    mu_product: Any
-
-
-@rule(GrowingNAdamState, decays=("b1", "b2"), weighted=WeightedGrowingNAdamState)
-def growing_nadam_rule(g: Leaf, w: Leaf | None, s: Any, *, b1: Arithmetic, b2: Arithmetic, eps, momentum_decay):
-    """Dozat 2016, Algorithm 2, as PyTorch reads it: μ_t weighs the moments, β₁ alone makes them."""
-
-    def momentum(t):
-        return (b1.b * (1 - 0.5 * 0.96 ** (t * momentum_decay))).astype(g.real.dtype)
-
-    m, _ = b1.average(s.mu, g, corrected=False)
-    v, v_hat = b2.average(s.nu, abs_sq(g))
-    mu, mu_next = momentum(s.count), momentum(optax.safe_increment(s.count))
-    product = s.mu_product * mu
-    m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
-    return m_hat / (jnp.sqrt(v_hat) + eps), s._replace(mu=m, nu=v, mu_product=product)
-
-
-@rule(optax.ScaleByRssState)
-def rss_outside_rule(g: Leaf, w: Leaf | None, s: Any, *, eps):
-    """Duchi, Hazan & Singer 2011, Figure 1, diagonal form, with its δ, here ε, outside the root."""
-    total = s.sum_of_squares + abs_sq(g)
-    return g / (jnp.sqrt(total) + eps), s._replace(sum_of_squares=total)
 
 
 def _scale_by_amsgrad(b1: Rate, b2: Rate, eps: ArrayLike, *, arithmetic: str) -> Transform:

@@ -1,9 +1,11 @@
 """The rules once more, in 50-digit arithmetic, straight from their papers; shares no code with adamlab.
 
 Gradients are exactly the floats that the optimizer sees, hyper-parameters are read as decimals: 0.999 is 999/1000.
+A learning rate or a weight decay can be a schedule of the number of finished updates, of plain arithmetic.
 Each function gives the list of updates for the gradients of one coordinate.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from mpmath import mp, mpf, sqrt
@@ -16,21 +18,26 @@ def number(value) -> Any:
     return mpf(repr(float(value)))
 
 
+def each_step(value) -> Callable[[int], Any]:
+    """What a number or a schedule is at step t, from 1."""
+    return lambda t: value(mpf(t - 1)) if callable(value) else number(value)
+
+
 def sgd(gradients, learning_rate, momentum=None, nesterov=False):
     """Sutskever et al. 2013 in the form of all frameworks: m = g + μm; u = −ηm, or −η(g + μm)."""
-    eta, mu, m, updates = number(learning_rate), number(momentum or 0), mpf(0), []
-    for g in map(mpf, gradients):
+    eta, mu, m, updates = each_step(learning_rate), number(momentum or 0), mpf(0), []
+    for t, g in enumerate(map(mpf, gradients), start=1):
         m = g + mu * m
-        updates.append(-eta * (g + mu * m if nesterov else m))
+        updates.append(-eta(t) * (g + mu * m if nesterov else m))
     return updates
 
 
 def adagrad(gradients, learning_rate, initial_accumulator_value=0.1, eps=1e-7):
     """Duchi et al. 2011 with ε inside the root: u = −η·g / √(G₀ + Σg² + ε), 0 while the sum is 0."""
-    eta, total, updates = number(learning_rate), number(initial_accumulator_value), []
-    for g in map(mpf, gradients):
+    eta, total, updates = each_step(learning_rate), number(initial_accumulator_value), []
+    for t, g in enumerate(map(mpf, gradients), start=1):
         total += g**2
-        updates.append(-eta * g / sqrt(total + number(eps)) if total > 0 else mpf(0))
+        updates.append(-eta(t) * g / sqrt(total + number(eps)) if total > 0 else mpf(0))
     return updates
 
 
@@ -47,14 +54,14 @@ def rmsprop(
     bias_correction=False,
 ):
     """Tieleman & Hinton 2012; centered: Graves 2013; the learning rate ahead of the momentum, as in Optax."""
-    eta, rho, eps, mu = number(learning_rate), number(decay), number(eps), number(momentum or 0)
+    eta, rho, eps, mu = each_step(learning_rate), number(decay), number(eps), number(momentum or 0)
     m, v, trace, updates = mpf(0), number(initial_scale), mpf(0), []
     for t, g in enumerate(map(mpf, gradients), start=1):
         m = rho * m + (1 - rho) * g
         v = rho * v + (1 - rho) * g**2
         unbias = 1 - rho**t if bias_correction else mpf(1)
         scale = v / unbias - ((m / unbias) ** 2 if centered else 0)
-        u = -eta * g / (sqrt(scale + eps) if eps_in_sqrt else sqrt(scale) + eps)
+        u = -eta(t) * g / (sqrt(scale + eps) if eps_in_sqrt else sqrt(scale) + eps)
         trace = u + mu * trace
         updates.append(u + mu * trace if nesterov else trace)
     return updates
@@ -62,7 +69,7 @@ def rmsprop(
 
 def adam(gradients, learning_rate, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, nesterov=False):
     """Kingma & Ba 2015, Algorithm 1; nesterov: Dozat 2016, Algorithm 2 without the β₂ on v̂."""
-    eta, beta1, beta2, eps, eps_root = map(number, (learning_rate, b1, b2, eps, eps_root))
+    eta, (beta1, beta2, eps, eps_root) = each_step(learning_rate), map(number, (b1, b2, eps, eps_root))
     m, v, updates = mpf(0), mpf(0), []
     for t, g in enumerate(map(mpf, gradients), start=1):
         m = beta1 * m + (1 - beta1) * g
@@ -70,31 +77,33 @@ def adam(gradients, learning_rate, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, nes
         m_hat = m / (1 - beta1**t)
         if nesterov:
             m_hat = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * g / (1 - beta1**t)
-        updates.append(-eta * m_hat / (sqrt(v / (1 - beta2**t) + eps_root) + eps))
+        updates.append(-eta(t) * m_hat / (sqrt(v / (1 - beta2**t) + eps_root) + eps))
     return updates
 
 
 def adamw(gradients, weights, learning_rate, weight_decay=1e-4, **hyper):
     """Loshchilov & Hutter 2019, Algorithm 2, the decay times the learning rate; `weights` are w ahead of each step."""
-    eta, decay = number(learning_rate), number(weight_decay)
-    return [u - eta * decay * w for u, w in zip(adam(gradients, learning_rate, **hyper), weights, strict=True)]
+    eta, decay = each_step(learning_rate), each_step(weight_decay)
+    updates = adam(gradients, learning_rate, **hyper)
+    return [u - eta(t) * decay(t) * w for t, (u, w) in enumerate(zip(updates, weights, strict=True), start=1)]
 
 
 def adamax(gradients, learning_rate, b1=0.9, b2=0.999, eps=1e-8):
     """Kingma & Ba 2015, Algorithm 2, with ε beside |g| as in Optax and PyTorch."""
-    eta, beta1, beta2, eps = map(number, (learning_rate, b1, b2, eps))
+    eta, (beta1, beta2, eps) = each_step(learning_rate), map(number, (b1, b2, eps))
     m, norm, updates = mpf(0), mpf(0), []
     for t, g in enumerate(map(mpf, gradients), start=1):
         m = beta1 * m + (1 - beta1) * g
         norm = max(beta2 * norm, abs(g) + eps)
-        updates.append(-eta / (1 - beta1**t) * m / norm)
+        updates.append(-eta(t) / (1 - beta1**t) * m / norm)
     return updates
 
 
 def adamaxw(gradients, weights, learning_rate, weight_decay=1e-4, **hyper):
     """AdaMax with the decay of AdamW."""
-    eta, decay = number(learning_rate), number(weight_decay)
-    return [u - eta * decay * w for u, w in zip(adamax(gradients, learning_rate, **hyper), weights, strict=True)]
+    eta, decay = each_step(learning_rate), each_step(weight_decay)
+    updates = adamax(gradients, learning_rate, **hyper)
+    return [u - eta(t) * decay(t) * w for t, (u, w) in enumerate(zip(updates, weights, strict=True), start=1)]
 
 
 def nadam(gradients, learning_rate, **hyper):
@@ -118,25 +127,25 @@ def amsgrad(
     bias_correction_nu=True,
 ):
     """Reddi et al. 2018, Algorithm 2, with the corrections that Optax adds, that of v ahead of the maximum."""
-    eta, beta1, beta2, eps, eps_root = map(number, (learning_rate, b1, b2, eps, eps_root))
+    eta, (beta1, beta2, eps, eps_root) = each_step(learning_rate), map(number, (b1, b2, eps, eps_root))
     m, v, v_max, updates = mpf(0), mpf(0), mpf(0), []
     for t, g in enumerate(map(mpf, gradients), start=1):
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g**2
         v_max = max(v_max, v / (1 - beta2**t) if bias_correction_nu else v)
         m_hat = m / (1 - beta1**t) if bias_correction_mu else m
-        updates.append(-eta * m_hat / (sqrt(v_max + eps_root) + eps))
+        updates.append(-eta(t) * m_hat / (sqrt(v_max + eps_root) + eps))
     return updates
 
 
 def adadelta(gradients, weights, learning_rate=-1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
     """Zeiler 2012, Algorithm 1, times −η; the decay is an L2 term. Without a rate Optax goes along the gradient."""
-    eta, rho, eps, decay = map(number, (learning_rate, rho, eps, weight_decay))
+    eta, decay, (rho, eps) = each_step(learning_rate), each_step(weight_decay), map(number, (rho, eps))
     e_g, e_x, updates = mpf(0), mpf(0), []
-    for g_loss, w in zip(map(mpf, gradients), weights, strict=True):
-        g = g_loss + decay * w
+    for t, (g_loss, w) in enumerate(zip(map(mpf, gradients), weights, strict=True), start=1):
+        g = g_loss + decay(t) * w
         e_g = rho * e_g + (1 - rho) * g**2
         x = sqrt(e_x + eps) / sqrt(e_g + eps) * g
         e_x = rho * e_x + (1 - rho) * x**2
-        updates.append(-eta * x)
+        updates.append(-eta(t) * x)
     return updates

@@ -20,15 +20,16 @@ class CompensatedScaleByRssState(NamedTuple):
     compensation: Any
 
 
-def _scaled(g: Leaf, total: Leaf, eps) -> Leaf:
-    return jnp.where(total > 0, jax.lax.rsqrt(total + eps), 0.0) * g
+def _scaled(g: Leaf, total: Leaf, eps, eps_in_sqrt: bool = True) -> Leaf:
+    scale = jax.lax.rsqrt(total + eps) if eps_in_sqrt else 1 / (jnp.sqrt(total) + eps)
+    return jnp.where(total > 0, scale, 0.0) * g
 
 
 @rule(optax.ScaleByRssState)
-def rss_rule(g: Leaf, w: Leaf | None, s: Any, *, eps):
+def rss_rule(g: Leaf, w: Leaf | None, s: Any, *, eps, eps_in_sqrt: bool):
     """Duchi, Hazan & Singer 2011, Figure 1, diagonal form; a coordinate that has only seen 0 stays where it is."""
     total = abs_sq(g) + s.sum_of_squares
-    return _scaled(g, total, eps), s._replace(sum_of_squares=total)
+    return _scaled(g, total, eps, eps_in_sqrt), s._replace(sum_of_squares=total)
 
 
 @rule(CompensatedScaleByRssState)
@@ -58,12 +59,10 @@ def scale_by_rss(
         A transformation whose state is `optax.ScaleByRssState`, its `sum_of_squares` of the parameters' shapes; with a
         compensated sum it is `CompensatedScaleByRssState(sum_of_squares, compensation)`.
     """
-    return lift(
-        compensated_rss_rule if compensated else rss_rule,
-        arithmetic=arithmetic,
-        start={"sum_of_squares": initial_accumulator_value},
-        eps=eps,
-    )
+    start = {"sum_of_squares": initial_accumulator_value}
+    if compensated:
+        return lift(compensated_rss_rule, arithmetic=arithmetic, start=start, eps=eps)
+    return lift(rss_rule, arithmetic=arithmetic, start=start, eps=eps, eps_in_sqrt=True)
 
 
 def adagrad(

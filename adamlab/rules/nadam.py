@@ -1,12 +1,50 @@
 """NAdam and NAdamW: Adam and AdamW that look ahead, with Nesterov's momentum in place of the plain one."""
 
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
 from jax.typing import ArrayLike, DTypeLike
 
+from adamlab.arithmetic import Arithmetic, Leaf, abs_sq
 from adamlab.lifting import Transform
 from adamlab.rules.adam import adam
 from adamlab.rules.adamw import adamw
 from adamlab.rules.weight_decay import Mask
-from adamlab.types import Decay, Schedule
+from adamlab.types import Decay, Schedule, rule
+
+
+class GrowingNAdamState(NamedTuple):
+    """NAdam's state with PyTorch's growing momentum; `mu_product` is Πμ_i, the same number in every coordinate."""
+
+    count: Any
+    mu: Any
+    nu: Any
+    mu_product: Any
+
+
+class WeightedGrowingNAdamState(NamedTuple):
+    """The same under the weighted arithmetic, with the corrected second moment."""
+
+    count: Any
+    mu: Any
+    nu_hat: Any
+    mu_product: Any
+
+
+@rule(GrowingNAdamState, decays=("b1", "b2"), weighted=WeightedGrowingNAdamState)
+def growing_nadam_rule(g: Leaf, w: Leaf | None, s: Any, *, b1: Arithmetic, b2: Arithmetic, eps, momentum_decay):
+    """Dozat 2016, Algorithm 2, as PyTorch reads it: μ_t weighs the moments, β₁ alone makes them."""
+
+    def momentum(t):
+        return (b1.b * (1 - 0.5 * 0.96 ** (t * momentum_decay))).astype(g.real.dtype)
+
+    m, _ = b1.average(s.mu, g, corrected=False)
+    v, v_hat = b2.average(s.nu, abs_sq(g))
+    mu, mu_next = momentum(s.count), momentum(optax.safe_increment(s.count))
+    product = s.mu_product * mu
+    m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
+    return m_hat / (jnp.sqrt(v_hat) + eps), s._replace(mu=m, nu=v, mu_product=product)
 
 
 def nadam(

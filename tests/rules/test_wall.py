@@ -108,6 +108,7 @@ WRONG: dict[str, dict[str, Lines]] = {
         "step uphill": {"step": lambda u, learning_rate: learning_rate * u},
         "trace dampened": {"m": lambda g, s, momentum: (1 - momentum) * g + momentum * s.m},
         "trace of the lookahead": {"m": lambda g, s, momentum: g + momentum * (g + momentum * s.m), "u": lambda m: m},
+        "learning rate ahead of the momentum": {"g": lambda g, learning_rate: learning_rate * g, "step": lambda u: -u},
         "nesterov left out": {"u": lambda m: m},
         "nesterov on top of m": {"u": lambda m, momentum, nesterov: m + momentum * m if nesterov else m},
     },
@@ -152,6 +153,12 @@ WRONG: dict[str, dict[str, Lines]] = {
             "g": lambda g, s, momentum: g + momentum * s.x,
             "x": lambda g: g,
             "step": END["step"],
+        },
+        "learning rate after the momentum": {
+            "x": lambda u, s, momentum: u + momentum * s.x,
+            "step": lambda u, x, momentum, learning_rate, nesterov: (
+                -learning_rate * (u + momentum * x if nesterov else x)
+            ),
         },
         "nesterov left out": {"step": lambda x: x},
     },
@@ -228,6 +235,7 @@ WRONG: dict[str, dict[str, Lines]] = {
         "root for its inverse": {"u": lambda ahead, v_hat, eps, eps_root: ahead * (sqrt(v_hat + eps_root) + eps)},
         "nesterov left out": {"ahead": lambda m_hat: m_hat},
         "learning rate squared": {"step": lambda u, learning_rate: -(learning_rate**2) * u},
+        "schedule ahead by one": {"step": lambda u, t, at: -at("learning_rate", t) * u},
     },
     "adamw": {
         "decay left out": {"fade": lambda: 0.0},
@@ -237,6 +245,7 @@ WRONG: dict[str, dict[str, Lines]] = {
             "fade": lambda w, weight_decay, learning_rate: learning_rate * weight_decay * w
         },
         "decay ahead of the moments": L2,
+        "schedule of the decay ahead by one": {"fade": lambda w, t, at: at("weight_decay", t) * w},
         "decay over the root": {
             "ahead": lambda m_hat, w, weight_decay: m_hat + weight_decay * w,
             "fade": lambda: 0.0,
@@ -307,19 +316,22 @@ def made_of(lines: Lines, name: str, hyper: Mapping[str, Any]) -> Transform:
     bound = inspect.signature(getattr(al, name)).bind(**hyper)
     bound.apply_defaults()
     absent = {"learning_rate": -1.0, "momentum": 0.0}  # what None stands for
-    given = {key: absent.get(key) if value is None else value for key, value in bound.arguments.items()}
+    given: dict[str, Any] = {key: absent.get(key) if value is None else value for key, value in bound.arguments.items()}
 
     def value(line: Callable[..., Any], known: Mapping[str, Any]) -> Any:
         return line(*(known[letter] for letter in inspect.signature(line).parameters))
 
-    def step(g, w, s, *, learning_rate):
-        known: dict[str, Any] = given | {"learning_rate": learning_rate, "g": g, "w": w, "s": s, "t": s.count}
+    def at(key: str, count: Any) -> Any:
+        return given[key](count) if callable(given[key]) else given[key]
+
+    def step(g, w, s):
+        known: dict[str, Any] = {key: at(key, s.count - 1) for key in given}
+        known |= {"g": g, "w": w, "s": s, "t": s.count, "at": at}
         for letter, line in lines.items():
             known[letter] = value(line, known)
         return known["step"], Memory(*(known.get(field, getattr(s, field)) for field in Memory._fields))
 
-    rule = Rule(step, Memory, needs_params=True)
-    return lift(rule, start={"v": value(lines["v0"], given)}, learning_rate=given["learning_rate"])
+    return lift(Rule(step, Memory, needs_params=True), start={"v": value(lines["v0"], given)})
 
 
 def assert_cases_accept(lines: Lines, name: str, rng):

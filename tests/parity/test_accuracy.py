@@ -1,0 +1,80 @@
+"""How accurate the arithmetics are, by the exact reading: what adamlab promises, and what there is to be gained."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from mpmath import workdps
+
+import adamlab as al
+from adamlab.parity.families import gradients
+from adamlab.parity.ulps import errors_in_ulps
+from adamlab.rules import RULES
+
+RATES = {name: 0.01 for name in RULES} | {"adadelta": 1.0}
+
+
+@pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
+@pytest.mark.parametrize("name", RULES)
+def test_no_rule_is_less_accurate_than_optax_or_five_ulp(name, arithmetic):
+    left = f'adamlab.{name}({RATES[name]}, arithmetic="{arithmetic}")'
+    table = al.compare(left, f"optax.{name}({RATES[name]})", steps=150, context="scan").table
+    too_much = table[table.left_median > np.maximum(table.right_median, 5)]
+    assert too_much.empty, too_much[["family", "left_median", "right_median"]].to_string()
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "nadam", "amsgrad"])
+def test_bfloat16_parameters_with_float32_states_are_rounded_once(name):
+    spec = f'{name}(0.001, mu_dtype="float32"'
+    c = al.compare(
+        f'adamlab.{spec}, nu_dtype="float32")',
+        f"optax.{spec})",
+        steps=150,
+        dtype="bfloat16",
+        context="scan",
+        families=["constant", "normal", "heavy_tailed", "spiked"],
+    )
+    # 0.6 of a half ulp; to be rounded to nearest once is 0.5 of it in the median, and all of it at most.
+    assert (c.table.left_median <= 0.3).all()
+    assert c.table.left_max.max() <= 0.51
+    assert (c.table.right_median > 1).any()
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-6), ("float64", 2e-15)])
+@pytest.mark.parametrize("complement", [1e-3, 1e-7, 1e-11, 1e-15, 0.0])
+def test_weighted_adam_follows_its_limit_to_adagrad(complement, dtype, bound):
+    families = ["normal", "heavy_tailed", "small"]
+    c = al.compare(
+        'adamlab.adam(inverse_sqrt(0.1), b1=0.0, b2=b2, eps=0.0, arithmetic="weighted")',
+        "optax.adagrad(0.1, initial_accumulator_value=0.0, eps=0.0)",
+        hyper={"b2": al.Decay(complement=complement)},
+        steps=300,
+        dtype=dtype,
+        context="scan",
+        families=families,
+    )
+    # What is off the exact gap is the rounding of one mean of squares, a root and a quotient.
+    assert (abs(c.table.gap - c.table.exact_gap) <= bound).all()
+    if complement == 0:
+        assert c.kind == "same formula"
+    else:
+        # First order in 1 − β₂: at most (t − 1)/4 of it.
+        assert (c.table.exact_gap <= complement * 299 / 4 * 1.01).all()
+        assert (c.table.exact_gap >= complement).all()
+
+
+def test_a_compensated_sum_loses_nothing():
+    names = ["normal", "spiked"]
+    gs = gradients(names, 3000, "float32")
+    rows = np.concatenate(list(gs.values()), axis=1)
+    errors = {}
+    for compensated in (False, True):
+        transform = al.adagrad(0.1, compensated=compensated)
+        state = transform.init(jnp.asarray(rows[0]))
+        scan = jax.jit(lambda s, g, t=transform: jax.lax.scan(lambda s, g: t.update(g, s)[::-1], s, g)[1])
+        exact = al.exact("optax.adagrad(0.1)", rows)
+        with workdps(50):
+            errors[compensated] = errors_in_ulps(np.asarray(scan(state, rows)), np.stack(exact.updates), "float32")
+    assert np.median(errors[True]) < 1
+    assert errors[True].max() <= 4  # a square, a root, two products
+    assert np.median(errors[False]) > 1
