@@ -6,9 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from adamlab.rules import PARTS, RULES
 from tests.benchmarks.optax_suite import Run, run
 
-MODULES = ["_src/alias_test", "_src/sharding_test", "_src/transform_test", "schedules/_inject_test"]
+MODULES = [
+    "_src/alias_test",
+    "_src/sharding_test",
+    "_src/transform_test",
+    "schedules/_inject_test",
+    "transforms/_adding_test",
+]
 TAKEN = (
-    f"accept_extra_args or explicit_dtype or transform_test or _inject_test or sharding_test and ({' or '.join(RULES)})"
+    "accept_extra_args or explicit_dtype or transform_test or _inject_test or _adding_test "
+    f"or sharding_test and ({' or '.join(RULES)})"
 )
 
 
@@ -22,8 +29,7 @@ def test_a_test_is_broken_if_it_fails_or_is_gone_and_did_not_fail_before():
 
 def test_swapping_adamlab_in_breaks_none_of_optax_own_tests():
     with ThreadPoolExecutor() as pool:
-        runs = pool.map(lambda arithmetic: run(MODULES, arithmetic, TAKEN), (None, "optax"))
-        before, after = runs
+        before, after = pool.map(lambda arithmetic: run(MODULES, arithmetic, TAKEN), (None, "optax"))
     assert after.broken_since(before) == []
     assert list(before.outcomes.values()).count("passed") > 150
     assert not before.calls

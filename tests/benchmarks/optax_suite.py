@@ -10,6 +10,7 @@ functions, and the tests that only the swap breaks; if there are any, the exit c
 
 import argparse
 import functools
+import inspect
 import os
 import sys
 from collections import Counter
@@ -42,7 +43,7 @@ class Run:
         return f"{list(self.outcomes.values()).count('failed')} of {len(self.outcomes)}"
 
     def broken_since(self, before: "Run") -> list[str]:
-        """The tests that fail here and did not before, and those that are no longer run."""
+        """The tests that fail here and did not before, and those that are no longer run or now skipped."""
         ids = self.outcomes.keys() | before.outcomes.keys()
         kept = {i for i in ids if self.outcomes.get(i) in (before.outcomes.get(i), "passed")}
         return sorted(i for i in ids - kept if before.outcomes.get(i) != "failed")
@@ -109,16 +110,20 @@ def _swap(arithmetic: str) -> Counter[str]:
 
     calls = Counter[str]()
     namespaces = [vars(module) for name, module in sys.modules.items() if name.split(".")[0] == "optax"]
-    for name, factory in (RULES | PARTS).items():
-        theirs, ours = getattr(optax, name, None), _counted(factory, arithmetic, calls)
-        for namespace in namespaces if theirs else ():
+    for name in (RULES | PARTS).keys() & vars(optax).keys():
+        theirs = getattr(optax, name)
+        ours = _counted((RULES | PARTS)[name], theirs, arithmetic, calls)
+        for namespace in namespaces:
             namespace.update({key: ours for key, value in namespace.items() if value is theirs})
     return calls
 
 
-def _counted(factory: Any, arithmetic: str, calls: Counter[str]) -> Callable[..., optax.GradientTransformation]:
-    # In the signature, not around it: from there Optax takes the defaults of the hyper-parameters that it injects.
+def _counted(
+    factory: Any, theirs: Any, arithmetic: str, calls: Counter[str]
+) -> Callable[..., optax.GradientTransformation]:
+    # Optax goes by signatures: it injects their defaults, and its tests look in their types for what takes a schedule.
     factory.__kwdefaults__["arithmetic"] = arithmetic
+    factory.__annotations__ |= {name: p.annotation for name, p in inspect.signature(theirs).parameters.items()}
 
     @functools.wraps(factory)
     def counted(*args, **hyper):
