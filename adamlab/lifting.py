@@ -126,7 +126,8 @@ def chain(*transforms: optax.GradientTransformation) -> Transform:
 
     Between them the updates keep the type that was computed with; they leave in the type in which they came.
     """
-    pieces = tuple(piece for transform in transforms for piece in getattr(transform, "pieces", (transform,)))
+    foreign = optax.with_extra_args_support
+    pieces = tuple(piece for transform in transforms for piece in getattr(transform, "pieces", (foreign(transform),)))
 
     def init(params):
         return tuple(piece.init(params) for piece in pieces)
@@ -168,6 +169,8 @@ def _update(lifted: tuple[Lifted, ...], updates: PyTree, states: tuple[Any, ...]
     needs_params = any(part.rule.needs_params for part in parts)
     if needs_params and params is None:
         raise ValueError("The weight decay needs the parameters: call update(updates, state, params).")
+    if needs_params:  # where there is no gradient there may be no array either
+        params = jax.tree.map(lambda g, w: None if g is None else w, updates, params, is_leaf=lambda g: g is None)
     return _apply(parts, numbers, updates, states, params if needs_params else None)
 
 

@@ -93,6 +93,13 @@ def relay(options, libraries, gs, carry=stay):
     return params, state, jax.tree.map(lambda *us: np.stack(us), *updates)
 
 
+@pytest.mark.parametrize("arithmetic", ["optax", "accurate"])
+@pytest.mark.parametrize("options", OPTION_SETS)
+def test_initial_state_is_that_of_optax(rng, options, arithmetic):
+    first = jax.tree.map(lambda g: g[0], gradients(rng, "float32"))
+    assert_same_bits(make(options, arithmetic).init(first), make(options, "Optax").init(first))
+
+
 @pytest.mark.parametrize("options", OPTION_SETS)
 def test_optax_then_adamlab_then_optax_is_optax_to_the_bit(rng, options, carry):
     gs = gradients(rng, "float32")

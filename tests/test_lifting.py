@@ -1,7 +1,6 @@
 """Transformations as Optax wants them: bit for bit, in its states, on its trees, compiled once."""
 
 import inspect
-import pickle
 from typing import Any
 
 import jax
@@ -47,32 +46,6 @@ def test_signature_is_that_of_optax_and_what_is_ours_is_keyword_only(name):
     extra = [p for n, p in ours.items() if n not in theirs]
     assert {p.name for p in extra} <= {"arithmetic", "nu_dtype", "compensated"}
     assert all(p.kind is p.KEYWORD_ONLY for p in extra)
-
-
-@pytest.mark.parametrize("arithmetic", ["optax", "accurate"])
-@pytest.mark.parametrize("options", sorted(set(OPTION_SETS) - {"adam b2"}))  # where Optax itself is off by 9 %
-def test_state_is_that_of_optax_and_can_be_handed_over(rng, options, arithmetic):
-    name, hyper = OPTION_SETS[options]
-    gs = tree_gradients(rng, "float32", steps=10)
-    last = jax.tree.map(lambda g: g[-1], gs)
-    ours, theirs = getattr(al, name)(**hyper, arithmetic=arithmetic), getattr(optax, name)(**hyper)
-    assert_same_bits(ours.init(last), theirs.init(last))
-    (params, state), _ = trajectory(theirs, gs, "scan")
-    ours_update, ours_next = ours.update(last, state, params)
-    update, theirs_next = theirs.update(last, state, params)
-    assert jax.tree.map(lambda x: x.dtype, ours_next) == jax.tree.map(lambda x: x.dtype, theirs_next)
-    tolerance = 2e-2 if {"mu_dtype", "accumulator_dtype"} & hyper.keys() else 1e-4  # 0.9 in bfloat16 is 0.8984
-    for a, b in zip(jax.tree.leaves(ours_update), jax.tree.leaves(update), strict=True):
-        assert jnp.abs(a - b).max() <= tolerance * jnp.abs(b).max()
-    theirs.update(last, ours_next, params)
-
-
-def test_weighted_state_is_of_a_type_that_optax_refuses():
-    state: Any = al.scale_by_adam(arithmetic="weighted").init(jnp.zeros(3))
-    assert type(state).__name__ == "WeightedScaleByAdamState"
-    assert state._fields == ("count", "mu_hat", "nu_hat")
-    with pytest.raises(AttributeError, match="mu"):
-        optax.scale_by_adam().update(jnp.ones(3), state)
 
 
 def test_instances_that_differ_in_numbers_share_one_compilation():
@@ -197,20 +170,14 @@ def test_a_state_of_another_kind_is_refused():
             transform.update(params, state)
 
 
-@pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
-@pytest.mark.parametrize("options", [{}, {"centered": True}, {"bias_correction": True, "centered": True}])
-def test_states_can_be_pickled(options, arithmetic):
-    state = al.rmsprop(0.1, **options, arithmetic=arithmetic).init(jnp.ones(3))
-    assert_same_bits(pickle.loads(pickle.dumps(state)), state)
-
-
-def test_params_that_no_rule_looks_at_can_be_anything():
-    transform = al.adam(0.1)
+@pytest.mark.parametrize("name", ["adam", "adamw", "adamaxw"])
+def test_params_without_a_gradient_can_be_anything(name):
+    transform = getattr(al, name)(0.1)
     g = {"w": jnp.ones(2), "act": None}
     params: Any = {"w": jnp.ones(2), "act": None}
     state = transform.init(params)
     updates, _ = transform.update(g, state, {"w": jnp.ones(2), "act": jax.nn.relu})
-    np.testing.assert_allclose(updates["w"], -0.1, rtol=1e-6)
+    np.testing.assert_allclose(updates["w"], -0.1, rtol=2e-4)
 
 
 def test_a_schedule_needs_a_rule_that_counts():

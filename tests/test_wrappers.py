@@ -329,7 +329,7 @@ def test_equinox_modules_with_static_fields(x64, rng):
         def step(model, state):
             traces.append(1)
             loss, grads = equinox.filter_value_and_grad(lambda model: jnp.mean((jax.vmap(model)(x) - y) ** 2))(model)
-            updates, state = transform.update(grads, state, equinox.filter(model, equinox.is_inexact_array))
+            updates, state = transform.update(grads, state, model)
             return equinox.apply_updates(model, updates), state, loss
 
         losses = []

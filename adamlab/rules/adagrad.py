@@ -14,7 +14,10 @@ from adamlab.types import Schedule, rule
 
 
 class CompensatedScaleByRssState(NamedTuple):
-    """Adagrad's state with a compensated sum: the sum, and what rounding has left out of it so far."""
+    """Adagrad's state with a compensated sum: the sum, and what rounding has left out of it so far.
+
+    Optax goes on from it without the compensation.
+    """
 
     sum_of_squares: Any
     compensation: Any

@@ -66,7 +66,7 @@ def adamax(
         b2: β₂, the decay rate of the norm, or a `Decay`.
         eps: ε, beside |g|.
         arithmetic: "optax", "accurate" or "weighted", see `adamlab.arithmetic`.
-        nu_dtype: the type that the norm is kept in; by default the parameter's.
+        nu_dtype: the type that the norm is kept in; by default the parameter's, as is the first moment's.
 
     Returns:
         A transformation with the signature, state and meaning of `optax.adamax`.

@@ -11,19 +11,21 @@ from adamlab.parity.families import gradients
 from adamlab.parity.ulps import errors_in_ulps
 from adamlab.rules import RULES
 
-RATES = {name: 0.01 for name in RULES} | {"adadelta": 1.0}
+RATES = dict.fromkeys(RULES, 0.01) | {"adadelta": 1.0}
 
 
-@pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
-@pytest.mark.parametrize("name", RULES)
+CASES = [(name, "accurate") for name in RULES] + [(name, "weighted") for name in ("adam", "adamax", "amsgrad", "nadam")]
+
+
+@pytest.mark.parametrize(("name", "arithmetic"), CASES)
 def test_no_rule_is_less_accurate_than_optax_or_five_ulp(name, arithmetic):
     left = f'adamlab.{name}({RATES[name]}, arithmetic="{arithmetic}")'
-    table = al.compare(left, f"optax.{name}({RATES[name]})", steps=150, context="scan").table
+    table = al.compare(left, f"optax.{name}({RATES[name]})", steps=60, context="scan").table
     too_much = table[table.left_median > np.maximum(table.right_median, 5)]
     assert too_much.empty, too_much[["family", "left_median", "right_median"]].to_string()
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "nadam", "amsgrad"])
+@pytest.mark.parametrize("name", ["adam", "adamw"])
 def test_bfloat16_parameters_with_float32_states_are_rounded_once(name):
     spec = f'{name}(0.001, mu_dtype="float32"'
     c = al.compare(
@@ -41,14 +43,14 @@ def test_bfloat16_parameters_with_float32_states_are_rounded_once(name):
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-6), ("float64", 2e-15)])
-@pytest.mark.parametrize("complement", [1e-3, 1e-7, 1e-11, 1e-15, 0.0])
+@pytest.mark.parametrize("complement", [1e-3, 1e-9, 0.0])
 def test_weighted_adam_follows_its_limit_to_adagrad(complement, dtype, bound):
     families = ["normal", "heavy_tailed", "small"]
     c = al.compare(
         'adamlab.adam(inverse_sqrt(0.1), b1=0.0, b2=b2, eps=0.0, arithmetic="weighted")',
         "optax.adagrad(0.1, initial_accumulator_value=0.0, eps=0.0)",
         hyper={"b2": al.Decay(complement=complement)},
-        steps=300,
+        steps=120,
         dtype=dtype,
         context="scan",
         families=families,
@@ -59,13 +61,13 @@ def test_weighted_adam_follows_its_limit_to_adagrad(complement, dtype, bound):
         assert c.kind == "same formula"
     else:
         # First order in 1 − β₂: at most (t − 1)/4 of it.
-        assert (c.table.exact_gap <= complement * 299 / 4 * 1.01).all()
+        assert (c.table.exact_gap <= complement * 119 / 4 * 1.01).all()
         assert (c.table.exact_gap >= complement).all()
 
 
 def test_a_compensated_sum_loses_nothing():
     names = ["normal", "spiked"]
-    gs = gradients(names, 3000, "float32")
+    gs = gradients(names, 1000, "float32")
     rows = np.concatenate(list(gs.values()), axis=1)
     errors = {}
     for compensated in (False, True):
