@@ -22,7 +22,7 @@ def test_no_rule_is_less_accurate_than_optax_or_five_ulp(name, arithmetic):
     left = f'adamlab.{name}({RATES[name]}, arithmetic="{arithmetic}")'
     table = al.compare(left, f"optax.{name}({RATES[name]})", steps=60, context="scan").table
     too_much = table[table.left_median > np.maximum(table.right_median, 5)]
-    assert too_much.empty, too_much[["family", "left_median", "right_median"]].to_string()
+    assert too_much.empty, str(too_much[["family", "left_median", "right_median"]])
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])
