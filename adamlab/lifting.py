@@ -54,9 +54,9 @@ class Lifted:
         """The numbers of the step that follows this state, schedules evaluated.
 
         Raises:
-            ValueError: the state is not of the type that `init` makes.
+            ValueError: the state is not of the type that `init` makes; where there is nothing to keep, anything goes.
         """
-        if not isinstance(state, self.part.state):
+        if self.part.state._fields and not isinstance(state, self.part.state):
             expected, came = self.part.state.__name__, type(state).__name__
             raise ValueError(f"Expected a state of type {expected}, as init makes it, and got {came}.")
         numbers: dict[str, Any] = {
@@ -187,7 +187,7 @@ def _apply(parts: tuple[Part, ...], numbers, updates, states, params):
 def _step(part: Part, numbers: dict[str, Any], updates: PyTree, state: Any, params: PyTree) -> tuple[PyTree, Any]:
     """One step of one rule on every leaf; where the gradient is None, update and state stay as they are."""
     rule = part.rule
-    stored = rule.state(*state)  # the same values under the names that the rule knows
+    stored = rule.state(*state) if rule.state._fields else rule.state()  # values under the names that the rule knows
     fields = [field for field in rule.state._fields if field != "count"]
     count = {"count": optax.safe_increment(stored.count)} if "count" in rule.state._fields else {}
     decays = {name: part.arithmetic(numbers[name], count.get("count")) for name in rule.decays}
@@ -209,4 +209,5 @@ def _step(part: Part, numbers: dict[str, Any], updates: PyTree, state: Any, para
     columns = [tree.flatten_up_to(getattr(stored, field)) for field in fields]
     done = [step_leaf(*row) for row in zip(gradients, weights, *columns, strict=True)]
     new = {field: tree.unflatten([values[i] for _, values in done]) for i, field in enumerate(fields)} | count
-    return tree.unflatten([u for u, _ in done]), part.state(*(new[field] for field in rule.state._fields))
+    after = part.state(*(new[field] for field in rule.state._fields)) if rule.state._fields else state
+    return tree.unflatten([u for u, _ in done]), after

@@ -24,10 +24,12 @@ def errors(comparisons: xr.Dataset) -> Figure:
     if "left_median" not in comparisons:
         raise NothingToDrawError("comparisons: nothing was read exactly, so there are no errors to draw.")
     sides = {}
-    for i, (dtype, context) in enumerate(zip(comparisons.dtype.values, comparisons.context.values, strict=True)):
-        for side in ("left", "right"):
-            name = f"{comparisons[side].values[i]}, {dtype}, {context}"
-            sides.setdefault(name, comparisons[f"{side}_median"].values[i])
+    for i in range(comparisons.sizes["comparison"]):
+        one = comparisons.isel(comparison=i)
+        numbers = [f"{name} {float(one[name]):g}" for name in comparisons.attrs["settings"] if np.isfinite(one[name])]
+        how = f"{one.dtype.item()}, {one.context.item()}"
+        sides[", ".join([one.label.item(), *numbers, how])] = one.left_median.values
+        sides.setdefault(f"{one.right.item()}, {how}", one.right_median.values)
     grid = np.array(list(sides.values()))
     made, axes = figure(comparisons, "median error in ulp", width=11.0, height=1.6 + 0.28 * len(sides))
     colors = np.clip(np.where(np.isfinite(grid), grid, 1e6), LEAST, 1e6)

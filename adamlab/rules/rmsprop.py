@@ -15,9 +15,10 @@ from adamlab.rules.learning_rate import identity, scale_by_learning_rate
 from adamlab.rules.sgd import trace
 from adamlab.types import Decay, Rule, Schedule
 
-# Optax keeps the types of the states with a count to itself; an initial state tells them.
-_RmsWithCount = type(optax.scale_by_rms(bias_correction=True).init(0.0))
-_StdDevWithCount = type(optax.scale_by_stddev(bias_correction=True).init(0.0))
+# Optax keeps the types of the states with a count to itself; an initial state tells them, and an abstract one does not
+# start JAX's backend.
+_RmsWithCount = type(jax.eval_shape(optax.scale_by_rms(bias_correction=True).init, 0.0))
+_StdDevWithCount = type(jax.eval_shape(optax.scale_by_stddev(bias_correction=True).init, 0.0))
 
 
 class WeightedScaleByRmsState(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import optax
 from jax.typing import ArrayLike
 
@@ -12,7 +13,7 @@ from adamlab.rules.learning_rate import identity
 from adamlab.types import PyTree, Rule, Schedule
 
 # Optax keeps this type to itself; an initial state tells it.
-_WeightDecaySchedule: Any = type(optax.add_decayed_weights(lambda count: count).init(0.0))
+_WeightDecaySchedule: Any = type(jax.eval_shape(optax.add_decayed_weights(lambda count: count).init, 0.0))
 
 Mask = PyTree | Callable[[PyTree], PyTree]
 """A tree of booleans, True where to decay, or a function from the updates' tree to one."""
