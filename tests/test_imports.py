@@ -77,7 +77,8 @@ def test_optimizers_load_without_what_studies_need():
 
 
 def test_loading_the_optimizers_leaves_the_backend_to_be_configured():
-    code = "import jax, adamlab; adamlab.adam(1e-3); jax.config.update('jax_num_cpu_devices', 2); print(jax.device_count())"
+    code = "import jax, adamlab; adamlab.adam(1e-3); jax.config.update('jax_num_cpu_devices', 2)"
+    code += "; print(jax.device_count())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "2", done.stderr
 

@@ -1,7 +1,7 @@
 """An optimizer as two programs, `init` and `update`, with every number that it was given held apart as an input."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from numbers import Number
 from typing import Any
@@ -29,6 +29,7 @@ class Subject:
     call: Call
     numbers: Mapping[str, Any]
     title: str
+    _traced: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, optimizer: Call | str | Callable[..., Any], hyper: Mapping[str, Any] | None = None) -> "Subject":
@@ -69,15 +70,20 @@ class Subject:
 
         Where the factory's code branches on a number, all numbers are constants of the programs, read as decimals.
         """
-        try:
-            return self._trace(gradient, lambda numbers: numbers)
-        except jax.errors.JAXTypeError:
-            constants = {name: _plain(value) for name, value in self.numbers.items()}
-            return self._trace(gradient, lambda _: constants)
-
-    def _trace(self, gradient: PyTree, numbers_for: Callable[[Any], Any]) -> tuple[Program, Program]:
         shapes = jax.tree.map(lambda g: jax.ShapeDtypeStruct(np.shape(g), np.dtype("float64")), gradient)
         numbers = {name: _placeholder(value) for name, value in self.numbers.items()}
+        key = id(self.call), str(shapes), jax.tree.structure(numbers)
+        if key in self._traced:  # by another subject, of the same call with other numbers
+            return self._traced[key][1]
+        try:
+            programs = self._trace(shapes, numbers, lambda given: given)
+            self._traced[key] = self.call, programs  # with the call, lest another get its id
+            return programs
+        except jax.errors.JAXTypeError:
+            constants = {name: _plain(value) for name, value in self.numbers.items()}
+            return self._trace(shapes, numbers, lambda _: constants)
+
+    def _trace(self, shapes: PyTree, numbers: Any, numbers_for: Callable[[Any], Any]) -> tuple[Program, Program]:
         init = trace(lambda n, w: self.call.build(numbers_for(n)).init(w), numbers, shapes)
         update = trace(
             lambda n, g, s, w: self.call.build(numbers_for(n)).update(g, s, w), numbers, shapes, init.shapes, shapes
