@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
-from itertools import accumulate
 from typing import Any
 
 import jax
@@ -18,10 +17,8 @@ from jax._src import source_info_util
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from adamlab.errors import InputError
+from adamlab.interpret.arrays import Values, accumulated, each, objects, reduced
 from adamlab.types import PyTree
-
-Values = np.ndarray
-"""An array of objects."""
 
 
 class UnreadableError(InputError):
@@ -69,15 +66,6 @@ def trace(function: Callable[..., PyTree], *arguments: PyTree) -> Program:
     return Program(jaxpr, shapes)
 
 
-def objects(value: Any) -> Values:
-    """A single object as a 0-d array; an array as it is."""
-    if isinstance(value, np.ndarray):
-        return value.astype(object)
-    array = np.empty((), object)
-    array[()] = value
-    return array
-
-
 @dataclass
 class Reader:
     """Reads programs in one algebra, and remembers their constants and the ways their arrays are moved about."""
@@ -115,10 +103,10 @@ class Reader:
             return self._move(equation, inputs)
         if name in REDUCTIONS:
             combine = self.algebra.elementwise[REDUCTIONS[name]]
-            return [_reduced(combine, inputs[0], params["axes"], self._empty(name, equation))]
+            return [reduced(combine, inputs[0], params["axes"], self._empty(name, equation))]
         if name in ACCUMULATIONS:
             combine = self.algebra.elementwise[ACCUMULATIONS[name]]
-            return [_accumulated(combine, inputs[0], params["axis"], params["reverse"])]
+            return [accumulated(combine, inputs[0], params["axis"], params["reverse"])]
         if name in STRUCTURES:
             return STRUCTURES[name](self, inputs, **params)
         if body := next((params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params), None):
@@ -246,13 +234,6 @@ class Reader:
         return [*carry, *stacked]
 
 
-def each(function: Callable[..., Any], *arrays: Values) -> Values:
-    """The function of every entry, with scalars broadcast."""
-    if all(array.ndim == 0 for array in arrays):
-        return objects(function(*(array.item() for array in arrays)))
-    return np.frompyfunc(function, len(arrays), 1)(*arrays)
-
-
 def decimal(number: Any) -> str:
     """A float that stands in code, as the decimal that was meant.
 
@@ -264,20 +245,6 @@ def decimal(number: Any) -> str:
 
 def _numbers_in(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {"y": params["y"]} if name == "integer_pow" else {}
-
-
-def _reduced(combine: Callable[..., Any], values: Values, axes: Sequence[int], start: Any) -> Values:
-    kept = [axis for axis in range(values.ndim) if axis not in axes]
-    rows = values.transpose([*axes, *kept]).reshape(-1, *(values.shape[axis] for axis in kept))
-    if not len(rows):
-        return np.full(rows.shape[1:], start, object)
-    return reduce(lambda a, b: each(combine, a, b), map(objects, rows))
-
-
-def _accumulated(combine: Callable[..., Any], values: Values, axis: int, backwards: bool) -> Values:
-    rows = np.moveaxis(values, axis, 0)[:: -1 if backwards else 1]
-    done = list(accumulate(map(objects, rows), lambda a, b: each(combine, a, b)))
-    return np.moveaxis(np.stack(done)[:: -1 if backwards else 1], 0, axis)
 
 
 IDENTITIES = {"copy", "copy_p", "optimization_barrier", "sharding_constraint", "mesh_cast", "reduce_precision", "pvary"}

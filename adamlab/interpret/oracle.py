@@ -14,7 +14,8 @@ from mpmath import mpf
 
 from adamlab.calls import Call
 from adamlab.errors import InputError
-from adamlab.interpret.jaxpr import Reader, Values, each, objects
+from adamlab.interpret.arrays import Values, each, objects
+from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.numbers import Exact
 from adamlab.interpret.programs import Subject, state_names
 from adamlab.types import Decay, PyTree

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from mpmath import mpf
 
-from adamlab.interpret.jaxpr import Reader, UnreadableError, each, trace
+from adamlab.interpret.arrays import each
+from adamlab.interpret.jaxpr import Reader, UnreadableError, trace
 from adamlab.interpret.numbers import Exact
 
 MATRIX = np.array([[0.3, -1.7, 2.5], [4.0, 0.2, -0.6]])
