@@ -24,11 +24,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Inexact
+from jaxtyping import Array, Num
 
 from adamlab.types import Decay, Rule
 
-Leaf = Inexact[Array, "*leaf"]
+Leaf = Num[Array, "*leaf"]
 
 
 def abs_sq(x: Leaf) -> Leaf:
@@ -84,14 +84,14 @@ class Arithmetic(ABC):
 
     @staticmethod
     def widened(*leaves: Any) -> list[Any]:
-        """What a rule computes with: all leaves in their widest type, which is float32 at the least.
+        """What a rule computes with: all leaves in their widest floating type, which is float32 at the least.
 
         In float16 an ε of 1e-8 is 0, and a zero gradient would divide 0 by 0.
         """
         kinds = [jnp.finfo(x.dtype).dtype for x in leaves if _is_inexact(x)]
         real = max([jnp.dtype(jnp.float32), *kinds], key=lambda kind: kind.itemsize)
         wide = {False: real, True: np.result_type(real, np.complex64)}
-        return [cast(x, wide[jnp.iscomplexobj(x)]) if _is_inexact(x) else x for x in leaves]
+        return [x if x is None else cast(x, wide[jnp.iscomplexobj(x)]) for x in leaves]
 
     @abstractmethod
     def one_minus_power(self, t: Any) -> Array:
@@ -104,6 +104,10 @@ class Arithmetic(ABC):
     @abstractmethod
     def shrink(self, s: Leaf) -> Leaf:
         """b·s."""
+
+    def accumulate(self, s: Leaf, x: Leaf) -> Leaf:
+        """x + b·s."""
+        return x + self.shrink(s)
 
     @cached_property
     def correction(self) -> Array:
@@ -175,8 +179,12 @@ class AccurateArithmetic(Arithmetic):
         return mix(s, x, self.b, self.c)
 
     def shrink(self, s: Leaf) -> Leaf:
-        """s − c·s, and b·s for small b."""
-        return jnp.where(self.c > 0.5, self.b * s, s - self.c * s)
+        """s − c·s, and b·s for small b or an infinite s."""
+        return jnp.where((self.c > 0.5) | ~jnp.isfinite(s), self.b * s, s - self.c * s)
+
+    def accumulate(self, s: Leaf, x: Leaf) -> Leaf:
+        """s + (x − c·s), which moves a sum that has settled by its own rounding alone; x + b·s as in `shrink`."""
+        return jnp.where((self.c > 0.5) | ~jnp.isfinite(s), x + self.b * s, s + (x - self.c * s))
 
     def variance(self, s: Leaf, x: Leaf, before: Leaf, mean: Leaf, corrected: bool) -> tuple[Leaf, Leaf]:
         """Held at 0 where rounding would make it negative."""

@@ -186,7 +186,7 @@ def _argument(parameter: inspect.Parameter) -> Argument:
         return Argument(name, "choice", default, choices=tuple(ARITHMETICS))
     if name.endswith("dtype"):
         return Argument(name, "dtype", default)
-    if isinstance(default, str) or leaves == {str}:
+    if isinstance(default, str) or leaves - {types.NoneType} == {str}:
         return Argument(name, "text", default)
     if isinstance(default, bool) or leaves == {bool}:
         return Argument(name, "flag", default)

@@ -45,10 +45,12 @@ class Lifted:
     def _first(self, field: str, params: PyTree) -> Any:
         if field == "count":
             return jnp.zeros([], jnp.int32)
-        dtype = dict(self.part.dtypes).get(field)
-        if field in self.start:
-            return jax.tree.map(lambda x: jnp.full_like(x, self.start[field], dtype=dtype), params)
-        return jax.tree.map(lambda x: jnp.zeros_like(x, dtype=dtype), params)
+        value, dtype = self.start.get(field, 0), dict(self.part.dtypes).get(field)
+        copies_optax = self.part.arithmetic is OptaxArithmetic
+        # A type that is asked for is strong: of a parameter that is a Python number a step would make another type.
+        return jax.tree.map(
+            lambda x: jnp.full_like(x, value, dtype=dtype if dtype or copies_optax else jnp.result_type(x)), params
+        )
 
     def numbers_at(self, state: Any) -> dict[str, Any]:
         """The numbers of the step that follows this state, schedules evaluated.
@@ -116,7 +118,7 @@ def lift(
     def update(updates, state, params=None, **extra_args):
         del extra_args
         done, (state,) = _update((lifted,), updates, (state,), params)
-        return _as_they_came(done, updates, (lifted,)), state
+        return _in_their_types(done, updates, params, (lifted,)), state
 
     return _transform(lifted.init, update, (lifted,))
 
@@ -124,7 +126,8 @@ def lift(
 def chain(*transforms: optax.GradientTransformation) -> Transform:
     """The transformations one after the other, as `optax.chain`; lifted rules in a row are one compiled step.
 
-    Between them the updates keep the type that was computed with; they leave in the type in which they came.
+    Between them the updates keep the type that was computed with; they leave in the type in which they came, or in the
+    parameters' where that is wider.
     """
     foreign = optax.with_extra_args_support
     pieces = tuple(piece for transform in transforms for piece in getattr(transform, "pieces", (foreign(transform),)))
@@ -145,7 +148,7 @@ def chain(*transforms: optax.GradientTransformation) -> Transform:
             for piece, inner in zip(row, before, strict=True):
                 done, inner_after = piece.update(done, inner, params, **extra_args)
                 states.append(inner_after)
-        return _as_they_came(done, updates, pieces), tuple(states)
+        return _in_their_types(done, updates, params, pieces), tuple(states)
 
     return _transform(init, update, pieces)
 
@@ -156,11 +159,23 @@ def _transform(init, update, pieces: tuple[Any, ...]) -> Transform:
     return transform
 
 
-def _as_they_came(done: PyTree, updates: PyTree, pieces: tuple[Any, ...]) -> PyTree:
-    """What was done, in the types of the updates that came; where Optax is copied, in whatever types that leads to."""
+def _in_their_types(done: PyTree, updates: PyTree, params: PyTree, pieces: tuple[Any, ...]) -> PyTree:
+    """What was done, in the wider type of update and parameter; where Optax is copied, in whatever that leads to."""
     if any(isinstance(piece, Lifted) and piece.part.arithmetic is OptaxArithmetic for piece in pieces):
         return done
-    return jax.tree.map(lambda u, g: cast(u, jnp.result_type(g)), done, updates)
+
+    def in_its_type(u, g, *w):
+        dtype = jnp.result_type(g, *w)
+        return cast(u, dtype) if jnp.issubdtype(dtype, jnp.inexact) else u
+
+    if params is None:
+        return jax.tree.map(in_its_type, done, updates)
+    return jax.tree.map(in_its_type, done, updates, _where_updated(updates, params))
+
+
+def _where_updated(updates: PyTree, params: PyTree) -> PyTree:
+    """The parameters that have a gradient; where there is none there may be no array either."""
+    return jax.tree.map(lambda g, w: None if g is None else w, updates, params, is_leaf=lambda g: g is None)
 
 
 def _update(lifted: tuple[Lifted, ...], updates: PyTree, states: tuple[Any, ...], params: PyTree):
@@ -169,9 +184,7 @@ def _update(lifted: tuple[Lifted, ...], updates: PyTree, states: tuple[Any, ...]
     needs_params = any(part.rule.needs_params for part in parts)
     if needs_params and params is None:
         raise ValueError("The weight decay needs the parameters: call update(updates, state, params).")
-    if needs_params:  # where there is no gradient there may be no array either
-        params = jax.tree.map(lambda g, w: None if g is None else w, updates, params, is_leaf=lambda g: g is None)
-    return _apply(parts, numbers, updates, states, params if needs_params else None)
+    return _apply(parts, numbers, updates, states, _where_updated(updates, params) if needs_params else None)
 
 
 # Inlined in an outer jit, Python numbers become literals again and the jaxpr is Optax's own, equation for equation.
@@ -192,7 +205,7 @@ def _step(part: Part, numbers: dict[str, Any], updates: PyTree, state: Any, para
     count = {"count": optax.safe_increment(stored.count)} if "count" in rule.state._fields else {}
     decays = {name: part.arithmetic(numbers[name], count.get("count")) for name in rule.decays}
     step = partial(rule.step, **{**numbers, **decays}, **dict(part.flags))
-    kept = dict(part.dtypes) if part.arithmetic is OptaxArithmetic else fields
+    kept = {*rule.kept, *dict(part.dtypes)} if part.arithmetic is OptaxArithmetic else fields
 
     def step_leaf(g, w, *values):
         if g is None:

@@ -63,10 +63,10 @@ def like_torch(name: str, *, arithmetic: str = "accurate", **arguments: Any) -> 
         InputError: there is no recipe of that name, or PyTorch's optimizer does not take this argument, or this value.
     """
     names = {known.lower(): known for known in RECIPES}
-    if name.lower() not in names:
+    if str(name).lower() not in names:
         raise InputError(
             f"like_torch knows {', '.join(RECIPES)} (AMSGrad is Adam with amsgrad=True), and not {name!r}; "
-            f"{nearest(name.lower(), names)}"
+            f"{nearest(str(name).lower(), names)}"
         )
     name = names[name.lower()]
     given = {key: value for key, value in arguments.items() if key not in HOW}

@@ -81,11 +81,8 @@ def compare_and_show(left: str, right: str, numbers: Sequence[str], form: str, *
     if form == "json":
         console.print(json.dumps(strict_json(found.to_dict()), indent=2, ensure_ascii=False), soft_wrap=True)
         return found.identical
-    names = {"left": found.left, "right": found.right}
     heads = {column: str(column).replace("_", " ") for column in found.table.columns}
-    title = (
-        f"{names['left']} (left) and {names['right']} (right): {found.steps} steps in {found.dtype}, {found.context}"
-    )
+    title = f"{found.left} (left) and {found.right} (right): {found.steps} steps in {found.dtype}, {found.context}"
     console.print(_table(title + "; errors in ulp", found.table.drop(columns="sees").rename(columns=heads)))
     console.print(found.verdict, soft_wrap=True)
     if found.first_difference is not None:

@@ -86,6 +86,7 @@ class Rule:
         weighted: the NamedTuple that holds the state under the weighted arithmetic, field by field in the same order,
             where that keeps something else; by default `state`.
         needs_params: whether `step` looks at w, which is None otherwise.
+        kept: state fields that Optax casts back to the type they had; ours keep theirs, all of them.
     """
 
     step: Callable[..., tuple[jax.Array, Any]]
@@ -93,6 +94,7 @@ class Rule:
     decays: tuple[str, ...] = ()
     weighted: Any = None
     needs_params: bool = False
+    kept: tuple[str, ...] = ()
 
 
 def rule(state: Any, **attributes: Any) -> Callable[[Callable[..., Any]], Rule]:

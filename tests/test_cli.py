@@ -204,3 +204,23 @@ def test_compare_says_yes_with_0_and_no_with_1(adamlab, tmp_path):
     wrong = adamlab("compare", "optax.sgd(0.1)", "optax.sdg(0.2)", cwd=tmp_path)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith('adamlab: there is no optimizer "optax.sdg"; did you mean "optax.sgd"')
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["optax.sgd(lr)", "optax.sgd(0.1)", "--set", "lr=abc"],
+        ["optax.sgd(lr)", "optax.sgd(0.1)", "--set", "lr=[1, 2]"],
+        ["optax.sgd(lr)", "optax.sgd(0.1)", "--set", "lr=true"],
+        ["adamlab.sgd(0.1)", "optax.sgd(0.1)", "--set", "arithmetic=opt"],
+        ["optax.sgd(0.1)", "optax.sgd(0.1)", "--seed", "-1"],
+        ["optax.polyak_sgd()", "optax.sgd(0.1)"],
+        ["optax.sgd(cosine(0.1, 0))", "optax.sgd(0.1)"],
+        ["optax.sgd(0.1)", "optax.sgd(0.1)", "--format", "yaml"],
+    ],
+)
+def test_compare_refuses_bad_input_with_2(adamlab, tmp_path, arguments):
+    refused = adamlab("compare", *arguments, "--steps", "5", cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("adamlab: ")
+    assert "Traceback" not in refused.stderr

@@ -224,3 +224,52 @@ def test_an_overflowing_variance_stops_the_coordinate(bias_correction):
     hyper = {"centered": True, "bias_correction": bias_correction, "arithmetic": "weighted"}
     _, updates = trajectory(al.rmsprop(0.1, **hyper), gs, "scan")
     np.testing.assert_array_equal(updates[1:], 0)  # 1/√∞
+
+
+@pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
+@pytest.mark.parametrize("name", RULES)
+def test_whole_gradients_and_python_numbers_take_steps(name, arithmetic):
+    transform = getattr(al, name)(0.5, arithmetic=arithmetic)
+    whole, _ = transform.update(jnp.array([1, -2]), transform.init(jnp.ones(2)), jnp.ones(2))
+    plain, _ = transform.update(jnp.array([1.0, -2.0]), transform.init(jnp.ones(2)), jnp.ones(2))
+    np.testing.assert_allclose(whole, plain, rtol=1e-6)
+    alone, _ = transform.update(1, transform.init(1.0), 1.0)
+    np.testing.assert_allclose(alone, plain[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
+@pytest.mark.parametrize("name", RULES)
+def test_python_numbers_are_no_new_trace_at_the_second_step(name, arithmetic):
+    transform, traces = getattr(al, name)(0.5, arithmetic=arithmetic), []
+
+    @jax.jit
+    def step(g, state):
+        traces.append(1)
+        return transform.update(g, state, 1.0)
+
+    state = transform.init(1.0)
+    for _ in range(3):
+        _, state = step(0.5, state)
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize(
+    "options", ["adam", "adamw", "nadam", "amsgrad", "adamax", "rmsprop", "sgd schedule", "adagrad"]
+)
+def test_gradients_wider_than_parameters_have_the_bits_of_optax(rng, options):
+    name, hyper = OPTION_SETS[options]
+    gs, params = tree_gradients(rng, "float32", 10)["long"], jnp.ones(130, jnp.bfloat16)
+    ended = []
+    for transform in (getattr(al, name)(**hyper, arithmetic="optax"), getattr(optax, name)(**hyper)):
+        step, state = jax.jit(transform.update), transform.init(params)
+        for g in gs:
+            u, state = step(g, state, params)
+            ended.append((u, state))
+    for ours, theirs in zip(ended[:10], ended[10:], strict=True):
+        assert_same_bits(ours, theirs)
+
+
+def test_updates_are_as_wide_as_the_parameters():
+    g, w = jnp.ones(3, jnp.bfloat16), jnp.ones(3)
+    updates, _ = al.adam(1e-3).update(g, al.adam(1e-3).init(w), w)
+    assert updates.dtype == jnp.float32

@@ -7,6 +7,7 @@ the one file that knows JAX's internals.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial, reduce
 from typing import Any
 
@@ -23,6 +24,10 @@ from adamlab.types import PyTree
 
 class UnreadableError(InputError):
     """A primitive that an algebra has no meaning for; names it, and the line that it came from."""
+
+    def __init__(self, primitive: str, line: str):
+        self.primitive, self.line = primitive, line
+        super().__init__(f"cannot read the primitive {primitive!r}, at {line}: it has no meaning in this algebra.")
 
 
 class Algebra(ABC):
@@ -110,9 +115,11 @@ class Reader:
         if name in STRUCTURES:
             return STRUCTURES[name](self, inputs, **params)
         if body := next((params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params), None):
-            return self._walk(body if isinstance(body, ClosedJaxpr) else ClosedJaxpr(body, ()), inputs)
-        where = source_info_util.summarize(equation.source_info)
-        raise UnreadableError(f"cannot read the primitive {name!r}, at {where}: it has no meaning in this algebra.")
+            try:
+                return self._walk(body if isinstance(body, ClosedJaxpr) else ClosedJaxpr(body, ()), inputs)
+            except UnreadableError as error:
+                raise UnreadableError(error.primitive, error.line or _line(equation)) from None
+        raise UnreadableError(name, _line(equation))
 
     def _literal(self, literal: Literal) -> Values:
         aval: Any = literal.aval
@@ -237,17 +244,40 @@ class Reader:
 def decimal(number: Any) -> str:
     """A float that stands in code, as the decimal that was meant.
 
-    Of its own type the shortest decimal, 0.1 for float32(0.1); of a double 15 digits, which undoes the rounding of
-    1 − 0.999 to 0.0010000000000000009.
+    Of its own type the shortest decimal, 0.1 for float32(0.1). Of a double that is exactly 1 − x for a short decimal x,
+    1 − x in decimal: 0.0010000000000000009 is 1 − 0.999. Of others 15 digits.
     """
-    return f"{number:.15g}" if isinstance(number, float) else str(number)
+    if not isinstance(number, float):
+        return str(number)
+    other = repr(float(1 - number))
+    if 0 < number < 0.5 and len(other) <= SHORT and 1 - float(other) == number:
+        return str(1 - Decimal(other))
+    return f"{number:.15g}"
+
+
+def _line(equation: Any) -> str:
+    """Where it was written; nothing within JAX's own jitted functions."""
+    line = source_info_util.summarize(equation.source_info)
+    return "" if line.startswith(":") else line
 
 
 def _numbers_in(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {"y": params["y"]} if name == "integer_pow" else {}
 
 
-IDENTITIES = {"copy", "copy_p", "optimization_barrier", "sharding_constraint", "mesh_cast", "reduce_precision", "pvary"}
+SHORT = 14
+"""Characters of a decimal that someone may have written."""
+
+IDENTITIES = {
+    "stop_gradient",
+    "copy",
+    "copy_p",
+    "optimization_barrier",
+    "sharding_constraint",
+    "mesh_cast",
+    "reduce_precision",
+    "pvary",
+}
 """What only rounds, places or orders."""
 
 ALL, FIRST = slice(None), slice(1)

@@ -17,7 +17,7 @@ from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, each, objects
 from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.numbers import Exact
-from adamlab.interpret.programs import Subject, state_names
+from adamlab.interpret.programs import Subject, is_numeric, state_names
 from adamlab.types import Decay, PyTree
 
 
@@ -67,10 +67,17 @@ def exact(
         SpecError: an argument that the optimizer does not have, or one without a value.
         UnreadableError: the code uses a primitive without a meaning in exact numbers, such as a random draw.
     """
+    if digits < 1:
+        raise InputError(f"digits must be at least 1, not {digits}.")
     with mpmath.workdps(digits):
         rows = [_leaves(row) for row in _rows(gradients)]
         if not rows:
             raise InputError("there are no gradients; give one entry for each step.")
+        shapes = [_shapes(tree) for tree in (*rows, *([] if params is None else [_leaves(params)]))]
+        if different := [shape for shape in shapes if shape != shapes[0]]:
+            raise InputError(
+                f"gradients and params must all have the shape of the first, {shapes[0]}, not {different[0]}."
+            )
         subject = Subject.of(optimizer, hyper)
         start = jax.tree.map(lambda g: each(lambda _: mpf(0), g), rows[0]) if params is None else _leaves(params)
         found = ExactTrajectory([], [_plain(start)], [], _numbers(subject), digits)
@@ -81,11 +88,13 @@ def exact(
     return found
 
 
-def exact_updates(subject: Subject, gradients: np.ndarray, params: np.ndarray, digits: int = 50) -> list[Values]:
-    """The updates of gradients (steps, columns) in exact numbers, the parameters (columns,) held where they are."""
+def exact_updates(subject: Subject, gradients: PyTree, params: PyTree, digits: int = 50) -> PyTree:
+    """The updates of all steps in exact numbers, the parameters held where they are; time is the arrays' first axis."""
+    steps = len(jax.tree.leaves(gradients)[0])
     with mpmath.workdps(digits):
-        rows, held = [_leaves(row) for row in gradients], _leaves(params)
-        return [u for u, _, _ in _steps(subject, _numbers(subject), rows, held, moving=False)]
+        rows = [_leaves(jax.tree.map(lambda g, t=t: np.asarray(g[t]), gradients)) for t in range(steps)]
+        updates = [u for u, _, _ in _steps(subject, _numbers(subject), rows, _leaves(params), moving=False)]
+    return jax.tree.map(lambda *us: np.stack(us), *updates)
 
 
 def _steps(subject: Subject, numbers: dict[str, Any], rows: list[PyTree], w: PyTree, moving: bool = True):
@@ -105,7 +114,8 @@ def _numbers(subject: Subject) -> dict[str, Any]:
 
 
 def _rows(gradients: Any) -> Sequence[Any]:
-    if isinstance(gradients, (str, Mapping)) or not hasattr(gradients, "__len__"):
+    is_scalar = isinstance(gradients, (np.ndarray, jax.Array)) and gradients.ndim == 0
+    if is_scalar or isinstance(gradients, (str, Mapping)) or not hasattr(gradients, "__len__"):
         raise InputError(f"expected gradients with one entry for each step, and got {type(gradients).__name__}.")
     return list(gradients)
 
@@ -113,6 +123,12 @@ def _rows(gradients: Any) -> Sequence[Any]:
 def _leaves(tree: PyTree) -> PyTree:
     """The tree with arrays of exact numbers for leaves; a list of numbers is an array."""
     return jax.tree.map(lambda leaf: each(_gradient, _array(leaf)), tree, is_leaf=lambda node: isinstance(node, list))
+
+
+def _shapes(tree: PyTree) -> str:
+    leaves, structure = jax.tree.flatten(tree)
+    shapes = [leaf.shape for leaf in leaves]
+    return str(shapes[0]) if structure == jax.tree.structure(0) else f"{shapes} in {structure}"
 
 
 def _array(leaf: Any) -> Values:
@@ -144,10 +160,9 @@ def _number(value: Any) -> Any:
         case Fraction(numerator=n, denominator=d):
             return mpf(n) / d
         case str():
-            try:
-                return mpf(value)
-            except ValueError:
-                raise InputError(f"{value!r} is not a number.") from None
+            if not is_numeric(value):
+                raise InputError(f"{value!r} is not a number.")
+            return _number(Fraction(value))
     return mpf(str(value)) if isinstance(value, (int, float, Decimal)) else mpf(str(np.asarray(value)[()]))
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from numbers import Number
+from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from adamlab.calls import Argument, Call, SpecError, Symbol, arguments
@@ -48,6 +50,7 @@ class Subject:
         if missing := [name for name, argument in known.items() if argument.required and name not in written]:
             raise SpecError(f"{call.name} needs a value for {', '.join(missing)}: give hyper={{{missing[0]!r}: …}}.")
         numbers: dict[str, Any] = {symbol.name: given.get(symbol.name) for symbol, _ in call.symbols()}
+        _check(call, {**{s.name: a for s, a in call.symbols()}, **known}, given)
         as_given = Call(call.name, call.factory, written)
         return cls(_opened(Call(call.name, call.factory, as_given.bound()), "", numbers), numbers, str(as_given))
 
@@ -68,7 +71,8 @@ class Subject:
     def programs(self, gradient: PyTree) -> tuple[Program, Program]:
         """`init(numbers, params)` and `update(numbers, gradient, state, params)`, for parameters like the gradient.
 
-        Where the factory's code branches on a number, all numbers are constants of the programs, read as decimals.
+        Where the factory's code branches on a number, that is a constant of the programs, or else all are, read as
+        decimals.
         """
         shapes = jax.tree.map(lambda g: jax.ShapeDtypeStruct(np.shape(g), np.dtype("float64")), gradient)
         numbers = {name: _placeholder(value) for name, value in self.numbers.items()}
@@ -80,8 +84,16 @@ class Subject:
             self._traced[key] = self.call, programs  # with the call, lest another get its id
             return programs
         except jax.errors.JAXTypeError:
-            constants = {name: _plain(value) for name, value in self.numbers.items()}
-            return self._trace(shapes, numbers, lambda _: constants)
+            return self._trace_with_constants(shapes, numbers)
+
+    def _trace_with_constants(self, shapes: PyTree, numbers: Any) -> tuple[Program, Program]:
+        plain = {name: _plain(value) for name, value in self.numbers.items()}
+        for name, value in plain.items():  # most often it is one number that the code branches on
+            try:
+                return self._trace(shapes, numbers, lambda given, name=name, value=value: {**given, name: value})
+            except jax.errors.JAXTypeError:
+                continue
+        return self._trace(shapes, numbers, lambda _: plain)
 
     def _trace(self, shapes: PyTree, numbers: Any, numbers_for: Callable[[Any], Any]) -> tuple[Program, Program]:
         init = trace(lambda n, w: self.call.build(numbers_for(n)).init(w), numbers, shapes)
@@ -91,10 +103,30 @@ class Subject:
         return init, update
 
 
+def _check(call: Call, known: Mapping[str, Argument], given: Mapping[str, Any]):
+    """Whether each value can stand for what it is given for."""
+    ours = call.library == "adamlab"
+    for name, value in given.items():
+        argument = known[name]
+        fits = {
+            "number": (is_numeric(value) and not (ours and isinstance(value, Decay)))
+            or (argument.schedule and callable(value)),
+            "decay": is_numeric(value) or callable(value),
+            "flag": isinstance(value, (bool, np.bool_)),
+            "choice": value in argument.choices,
+        }.get(argument.kind, True)
+        if not fits and not (value is None and argument.default is None):
+            raise SpecError(f"{call.name}: {name} must be {argument.expects()}, not {value!r}.")
+
+
 def as_call(optimizer: Call | str | Callable[..., Any]) -> Call:
     """A spec as the call that it writes, a factory as a call without arguments."""
     if isinstance(optimizer, str):
         return parse(optimizer)
+    if isinstance(optimizer, tuple):
+        raise SpecError(
+            "a transformation already built hides its numbers; give its factory, such as optax.adam, or a spec."
+        )
     return optimizer if isinstance(optimizer, Call) else Call(name_of(optimizer), optimizer, {})
 
 
@@ -120,10 +152,24 @@ def _opened(call: Call, prefix: str, numbers: dict[str, Any]) -> Call:
 
 
 def _is_number(argument: Argument, value: Any) -> bool:
-    numeric = isinstance(value, (Number, Decay, np.ndarray, jax.Array)) and not isinstance(value, (bool, np.bool_))
-    if argument.kind in ("number", "decay"):
-        return numeric or isinstance(value, str)
-    return argument.kind == "other" and numeric
+    if not is_numeric(value):
+        return False
+    # An unannotated whole number can be a count; anything else in its place shows that it is not.
+    return argument.kind in ("number", "decay", "other") or (argument.kind == "integer" and type(value) is not int)
+
+
+def is_numeric(value: Any) -> bool:
+    """Whether a finite real number can be read off it, be it a text."""
+    if isinstance(value, str):
+        try:
+            return abs(Fraction(value)) < 10**300
+        except (ValueError, ZeroDivisionError):
+            return False
+    if isinstance(value, Decay):
+        return True
+    if isinstance(value, (np.ndarray, jax.Array)):
+        return value.ndim == 0 and jnp.issubdtype(value.dtype, jnp.number)
+    return isinstance(value, (Real, Decimal)) and not isinstance(value, bool) and abs(float(value)) < 1e300
 
 
 def _rate(value: Any) -> Any:
@@ -136,7 +182,7 @@ def _placeholder(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, Decay) else float(value)
+    return value if isinstance(value, Decay) else float(Fraction(value)) if isinstance(value, str) else float(value)
 
 
 def state_names(state: PyTree) -> list[str]:

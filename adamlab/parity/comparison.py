@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import mpmath
 import numpy as np
 import optax
@@ -14,9 +15,9 @@ from adamlab.errors import InputError, nearest
 from adamlab.interpret.jaxpr import UnreadableError
 from adamlab.interpret.oracle import exact_updates
 from adamlab.interpret.programs import Subject, as_call, names_in
-from adamlab.parity.diagnosis import difference_in_words
+from adamlab.parity.diagnosis import agree_on_probe, difference_in_words
 from adamlab.parity.families import FAMILIES, gradients
-from adamlab.parity.trajectories import CONTEXTS, LAYOUTS, by_family, laid_out, run, weights
+from adamlab.parity.trajectories import CONTEXTS, LAYOUTS, by_family, laid_out, parameters, run
 from adamlab.parity.ulps import differing_bits, errors_in_ulps
 
 if TYPE_CHECKING:
@@ -140,30 +141,40 @@ def compare(
     Raises:
         InputError: a name that does not exist, a number without a value, or only one side already built.
     """
-    names = list(families or FAMILIES)
-    for what, given, known in (
-        ("family", names, FAMILIES),
-        ("type", [dtype], DTYPES),
-        ("context", [context], CONTEXTS),
-        ("layout", [layout], LAYOUTS),
-    ):
-        _require(what, given, known)
-    if steps < 1:
-        raise InputError(f"steps must be at least 1, not {steps}.")
+    names, dtype = _names(families), dtype if isinstance(dtype, str) else jnp.dtype(dtype).name
+    _check(steps, dtype, context, layout, seed, digits)
     hyper = dict(hyper or {})
     sides = [_Side.of(left, hyper), _Side.of(right, hyper)]
     known_to_one = {name for side in (left, right) if not isinstance(side, Built) for name in names_in(as_call(side))}
     _require("hyper-parameter", list(hyper), known_to_one)
     if (sides[0].subject is None) != (sides[1].subject is None):
         raise InputError("a transformation already built hides its numbers; give both sides built, or neither.")
+    gs = gradients(names, steps, dtype, seed)
+    laid = laid_out(gs, layout)
     with jax.enable_x64(dtype == "float64"):
-        gs = gradients(names, steps, dtype, seed)
-        updates = [by_family(run(side.build(), laid_out(gs, layout), context), gs) for side in sides]
-    readings, unread = _readings(sides, gs, digits) if exact else ([], "exact=False")
-    with mpmath.workdps(digits):
+        updates = [by_family(side.run(laid, context), gs) for side in sides]
+    found, unread = _readings(sides, laid, digits) if exact else ([], "exact=False")
+    readings = [by_family(reading, gs) for reading in found]
+    with mpmath.workdps(digits), np.errstate(all="ignore"):
         records = [_record(name, [u[name] for u in updates], [r[name] for r in readings], dtype) for name in names]
     kind, verdict = _verdict(records, sides, digits, unread)
     return Comparison(sides[0].name, sides[1].name, steps, dtype, context, layout, records, verdict, kind)
+
+
+def _names(families: Sequence[str] | None) -> list[str]:
+    names = list(FAMILIES) if families is None else [families] if isinstance(families, str) else list(families)
+    _require("family", names, FAMILIES)
+    if not names:
+        raise InputError(f"there are no families to compare on; there are {', '.join(FAMILIES)}.")
+    return list(dict.fromkeys(names))
+
+
+def _check(steps: int, dtype: str, context: str, layout: str, seed: int, digits: int):
+    for what, given, known in (("type", dtype, DTYPES), ("context", context, CONTEXTS), ("layout", layout, LAYOUTS)):
+        _require(what, [given], known)
+    for what, number, least in (("steps", steps, 1), ("seed", seed, 0), ("digits", digits, 1)):
+        if not isinstance(number, int) or number < least:
+            raise InputError(f"{what} must be a whole number of at least {least}, not {number!r}.")
 
 
 @dataclass(frozen=True)
@@ -181,19 +192,24 @@ class _Side:
         subject.given_numbers()
         return cls(subject.title, subject)
 
-    def build(self) -> Any:
-        return self.subject.build() if self.subject else self.built
+    def run(self, gradients: Any, context: str) -> Any:
+        """The updates; whatever a foreign optimizer raises is told as its own."""
+        try:
+            return run(self.subject.build() if self.subject else self.built, gradients, context)
+        except InputError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"{self.name} cannot be compared: {reason[:300]}") from error
 
 
-def _readings(sides: list[_Side], gs: Mapping[str, np.ndarray], digits: int) -> tuple[list[dict[str, np.ndarray]], str]:
-    """The exact updates of both sides, by family; or none, and why."""
-    rows = np.concatenate([g.astype(np.float64) for g in gs.values()], axis=1)
-    params = np.concatenate([weights(g.shape[1]) for g in gs.values()])
+def _readings(sides: list[_Side], laid: Any, digits: int) -> tuple[list[Any], str]:
+    """The exact updates of both sides, laid out as they ran; or none, and why."""
     subjects = [side.subject for side in sides if side.subject]
     if not subjects:
         return [], "the numbers of a built transformation are hidden"
     try:
-        return [by_family(np.stack(exact_updates(subject, rows, params, digits)), gs) for subject in subjects], ""
+        return [exact_updates(subject, laid, parameters(laid), digits) for subject in subjects], ""
     except UnreadableError as error:
         return [], str(error)
 
@@ -237,19 +253,25 @@ def _gap(values: np.ndarray, exact: np.ndarray) -> float:
 
 def _verdict(records: list[dict[str, Any]], sides: list[_Side], digits: int, unread: str) -> tuple[str, str]:
     apart = max(record["apart_max"] for record in records)
-    is_same = all(record.get("exact_gap", 0) <= SAME for record in records)
-    if not any(record["differing_bits"] for record in records):
-        return "bit-identical", "bit-identical" if is_same else "bit-identical, though the formulas differ"
+    bits = any(record["differing_bits"] for record in records)
     left, right = (side.subject for side in sides)
     if left is None or right is None or unread:
-        return "different bits", f"different bits, ≤ {apart:.3g} ulp apart; nothing was read exactly: {unread}"
-    if is_same:
-        median = max(record["apart_median"] for record in records)
-        return (
-            "same formula",
-            f"the same formula, rounded differently: {median:.3g} ulp in the median, ≤ {apart:.3g} ulp",
-        )
-    return "different formulas", f"different formulas: {difference_in_words(left, right, digits)}"
+        reason = f"different bits, ≤ {apart:.3g} ulp apart; nothing was read exactly: {unread}"
+        return ("different bits", reason) if bits else ("bit-identical", "bit-identical")
+    parted = [record["family"] for record in records if record["exact_gap"] > SAME]
+    if parted and agree_on_probe(left, right, digits):
+        return "different formulas", f"different formulas: they agree on ordinary gradients, and part in {parted[0]}"
+    if parted or not agree_on_probe(left, right, digits):
+        reason = f"different formulas: {difference_in_words(left, right, digits)}"
+        return ("different formulas", reason) if bits else ("bit-identical", f"bit-identical here, but {reason}")
+    if not bits:
+        return "bit-identical", "bit-identical"
+    median = max(record["apart_median"] for record in records)
+    rounding = f"a family's median is up to {median:.3g} ulp, the greatest difference {apart:.3g} ulp"
+    return (
+        "same formula",
+        f"the same formula, rounded differently: {rounding if apart else 'in the sign of zeros alone'}",
+    )
 
 
 def _require(what: str, given: Sequence[str], known: Any):

@@ -29,16 +29,21 @@ NEUTRAL = {
 """Numbers that do nothing at 0, and what they stand for."""
 
 
+def agree_on_probe(left: Subject, right: Subject, digits: int) -> bool:
+    """Whether the two take the same steps on a few ordinary gradients."""
+    return _Exactly(digits).agree(left, right)
+
+
 def difference_in_words(left: Subject, right: Subject, digits: int) -> str:
-    """The smallest change found that makes the two agree, or else where they part."""
+    """Of two that part on ordinary gradients: the smallest change found that makes them agree, or where they part."""
     exactly = _Exactly(digits)
     return next(
         words
         for words in (
             _other_numbers(left, right, exactly),
             _other_flags(left, right, exactly),
-            _other_places(left, right, exactly),
             _a_factor(left, right, exactly),
+            _other_places(left, right, exactly),
             _the_first_step(left, right, exactly),
         )
         if words
@@ -52,12 +57,14 @@ class _Exactly:
         self.digits = digits
 
     def updates(self, subject: Subject, gradients: np.ndarray = PROBE) -> np.ndarray:
-        return np.stack(exact_updates(subject, gradients, WEIGHTS, self.digits))
+        return exact_updates(subject, gradients, WEIGHTS, self.digits)
 
     def agree(self, left: Subject, right: Subject) -> bool:
+        """Whether all updates are the same, and are steps at all."""
         with mpmath.workdps(self.digits):
-            pairs = zip(self.updates(left).flat, self.updates(right).flat, strict=True)
-            return all(_is_near(a, b) for a, b in pairs)
+            pairs = list(zip(self.updates(left).flat, self.updates(right).flat, strict=True))
+            moves = any(a and mpmath.isfinite(a) for a, _ in pairs)
+            return moves and all(_is_near(a, b) for a, b in pairs)
 
 
 def _is_near(a: Any, b: Any) -> bool:
@@ -69,10 +76,14 @@ def _with_numbers(subject: Subject, numbers: Mapping[str, Any]) -> Subject:
 
 
 def _other_numbers(left: Subject, right: Subject, exactly: _Exactly) -> str:
-    others = [n for n, value in left.numbers.items() if n in right.numbers and right.numbers[n] != value]
-    if not others or not exactly.agree(left, _with_numbers(right, left.numbers)):
+    if not exactly.agree(left, _with_numbers(right, left.numbers)):
         return ""
-    return "the same with equal numbers, " + ", ".join(
+    return f"the same with equal numbers, {_numbers_that_differ(left, right)}"
+
+
+def _numbers_that_differ(left: Subject, right: Subject) -> str:
+    others = [n for n, value in left.numbers.items() if n in right.numbers and right.numbers[n] != value]
+    return ", ".join(
         f"{name} is {left.numbers[name]} on the left, {right.numbers[name]} on the right" for name in others
     )
 
@@ -88,11 +99,15 @@ def _flipped(subject: Subject) -> Iterator[tuple[str, bool, Subject]]:
 def _other_flags(left: Subject, right: Subject, exactly: _Exactly) -> str:
     for side, here, there in (("left", left, right), ("right", right, left)):
         for flag, value, flipped in _flipped(here):
-            if exactly.agree(flipped, there) or exactly.agree(_with_numbers(flipped, there.numbers), there):
-                if flag == "eps_in_sqrt":
-                    return _place_of_eps(left, right, exactly)
-                has, needs = str(value).lower(), str(not value).lower()
-                return f"{flag} is {has} on the {side}, and the other side is as with {needs}"
+            equal = _with_numbers(flipped, there.numbers)
+            alike = exactly.agree(flipped, there)
+            if not alike and not exactly.agree(equal, there):
+                continue
+            has, needs = str(value).lower(), str(not value).lower()
+            words = f"{flag} is {has} on the {side}, and the other side is as with {needs}"
+            if flag == "eps_in_sqrt":
+                words = _place_of_eps(left, right, exactly)
+            return words if alike else f"{words}; besides, {_numbers_that_differ(left, right)}"
     return ""
 
 

@@ -14,11 +14,6 @@ CONTEXTS = ("jit", "scan", "eager")
 LAYOUTS = ("tree", "leaf")
 
 
-def weights(columns: int) -> np.ndarray:
-    """Where the parameters stand, for rules that look at them: both signs, several scales."""
-    return np.resize([0.5, -3.0, 0.01], columns)
-
-
 def laid_out(gradients: Mapping[str, np.ndarray], layout: str) -> Any:
     """Gradients by family as one tree with time first: an array of its shape for each family, or one long vector."""
     if layout == "leaf":
@@ -26,10 +21,15 @@ def laid_out(gradients: Mapping[str, np.ndarray], layout: str) -> Any:
     return {name: g.reshape(len(g), *FAMILIES[name].shape) for name, g in gradients.items()}
 
 
+def parameters(gradients: Any) -> Any:
+    """Where the parameters stand, for rules that look at them, in the gradients' types: both signs, several scales."""
+    return jax.tree.map(lambda g: np.resize([0.5, -3.0, 0.01], g.shape[1:]).astype(g.dtype), gradients)
+
+
 def run(transform: optax.GradientTransformation, gradients: Any, context: str) -> Any:
     """The updates of all steps, time first, with the parameters held where they are."""
+    params = jax.tree.map(jnp.asarray, parameters(gradients))
     gradients = jax.tree.map(jnp.asarray, gradients)
-    params = jax.tree.map(lambda g: jnp.asarray(weights(g[0].size).reshape(g.shape[1:]), g.dtype), gradients)
     update = optax.with_extra_args_support(transform).update
 
     def step(state, g):

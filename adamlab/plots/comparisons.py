@@ -1,12 +1,16 @@
 """Pictures of comparisons: how many ulp each optimizer is off, and how far one goes from another over a number."""
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from adamlab.plots.style import COLORS, DASHES, NothingToDrawError, figure, legend
+
+SAME = 1e-30
+"""An exact gap below this is none."""
 
 LEAST = 0.1
 """Fewer ulp than these are drawn alike."""
@@ -23,19 +27,17 @@ def errors(comparisons: xr.Dataset) -> Figure:
     """
     if "left_median" not in comparisons:
         raise NothingToDrawError("comparisons: nothing was read exactly, so there are no errors to draw.")
-    sides = {}
-    for i in range(comparisons.sizes["comparison"]):
-        one = comparisons.isel(comparison=i)
-        numbers = [f"{name} {float(one[name]):g}" for name in comparisons.attrs["settings"] if np.isfinite(one[name])]
-        how = f"{one.dtype.item()}, {one.context.item()}"
-        sides[", ".join([one.label.item(), *numbers, how])] = one.left_median.values
-        sides.setdefault(f"{one.right.item()}, {how}", one.right_median.values)
-    grid = np.array(list(sides.values()))
-    made, axes = figure(comparisons, "median error in ulp", width=11.0, height=1.6 + 0.28 * len(sides))
+    table = comparisons[["dtype"]].to_dataframe().reset_index(drop=True)
+    lefts = _names(table, ["dtype", "context", "layout"], comparisons.attrs["settings"])
+    rights = table.right + ", " + table.dtype + ", " + table.context + ", " + table.layout
+    rows = [*zip(lefts, comparisons.left_median.values, strict=True)]
+    rows += dict(zip(rights, comparisons.right_median.values, strict=True)).items()
+    grid = np.array([values for _, values in rows])
+    made, axes = figure(comparisons, "median error in ulp", width=11.0, height=1.6 + 0.28 * len(rows))
     colors = np.clip(np.where(np.isfinite(grid), grid, 1e6), LEAST, 1e6)
     axes.imshow(colors, cmap="viridis_r", norm=LogNorm(LEAST, 1e6), aspect="auto")
     axes.set_xticks(range(grid.shape[1]), comparisons.family.values, rotation=30, ha="right", fontsize=8)
-    axes.set_yticks(range(len(sides)), list(sides), fontsize=7, parse_math=False)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=7, parse_math=False)
     for (row, column), value in np.ndenumerate(grid):
         tone = "white" if value > 1e3 else "black"
         axes.text(column, row, f"{value:.2g}", ha="center", va="center", fontsize=7, color=tone)
@@ -60,19 +62,30 @@ def gap(comparisons: xr.Dataset, setting: str | None = None) -> Figure:
     setting = setting or swept[0]
     made, axes = figure(comparisons, f"largest relative gap over {setting}", height=5.0)
     worst = comparisons[["gap", "exact_gap"]].max("family").to_dataframe()
-    positive = worst[setting][worst[setting] > 0].min()
-    for i, (name, lines) in enumerate(worst.groupby(worst.label + ", " + worst.dtype, sort=False)):
+    others = [name for name in comparisons.attrs["settings"] if name != setting]
+    for i, (name, lines) in enumerate(worst.groupby(_names(worst, ["dtype", "context", "layout"], others), sort=False)):
         line = lines.sort_values(setting)
         shown = line.gap.where(np.isfinite(line.gap) & (line.gap > 0))
         color, dashes = COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)]
         axes.plot(line[setting], shown, marker="o", ms=3.5, lw=1.4, color=color, ls=dashes, label=str(name))
-    exact = worst.groupby(setting).exact_gap.max()
-    _draw_exact(axes, exact[(exact.index > 0) & (exact > 0) & np.isfinite(exact)])
+    for _, lines in worst.groupby(_names(worst, [], others)):
+        exact = lines.groupby(setting).exact_gap.max()
+        _draw_exact(axes, exact[(exact.index > 0) & (exact > SAME) & np.isfinite(exact)])
+    positive = worst[setting][worst[setting] > 0].min()
     axes.set_xscale("symlog", linthresh=positive)
     axes.tick_params(axis="x", labelsize=7)
     axes.set(yscale="log", xlabel=setting, ylabel="largest relative gap")
     legend(made)
     return made
+
+
+def _names(table: pd.DataFrame, ways: list[str], settings: list[str]) -> list[str]:
+    """What to call each comparison: its label, the ways that are not always the same, and its settings."""
+    shown = [way for way in ways if way == "dtype" or len(set(table[way])) > 1]
+    return [
+        ", ".join([*(row[way] for way in ("label", *shown) if ways), *(f"{name} {row[name]:g}" for name in settings)])
+        for row in table.to_dict("records")
+    ]
 
 
 def _draw_exact(axes: Axes, exact):

@@ -20,7 +20,7 @@ class WeightedScaleByAdamState(NamedTuple):
     nu_hat: Any
 
 
-@rule(optax.ScaleByAdamState, decays=("b1", "b2"), weighted=WeightedScaleByAdamState)
+@rule(optax.ScaleByAdamState, decays=("b1", "b2"), weighted=WeightedScaleByAdamState, kept=("nu",))
 def adam_rule(g: Leaf, w: Leaf | None, s: Any, *, b1: Arithmetic, b2: Arithmetic, eps, eps_root, nesterov: bool):
     """Kingma & Ba 2015, Algorithm 1; nesterov: Dozat 2016, Algorithm 2 without the b2 that it has on v̂."""
     m, m_hat = b1.average(s.mu, g)

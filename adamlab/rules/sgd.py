@@ -14,8 +14,8 @@ from adamlab.types import Decay, Schedule, rule
 @rule(optax.TraceState, decays=("decay",))
 def trace_rule(g: Leaf, w: Leaf | None, s: Any, *, decay: Arithmetic, nesterov: bool):
     """Polyak 1964; nesterov: Sutskever et al. 2013, section 2, in the form that all frameworks use."""
-    m = g + decay.shrink(s.trace)
-    return g + decay.shrink(m) if nesterov else m, s._replace(trace=m)
+    m = decay.accumulate(s.trace, g)
+    return decay.accumulate(m, g) if nesterov else m, s._replace(trace=m)
 
 
 def trace(

@@ -3,17 +3,18 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from adamlab.calls import REQUIRED, Argument, Call, SpecError
-from adamlab.errors import InputError, nearest
-from adamlab.interpret.programs import Subject
-from adamlab.parity.comparison import Comparison, compare
+from adamlab.errors import InputError
+from adamlab.interpret.programs import Subject, names_in
+from adamlab.parity.comparison import DTYPES, Comparison, compare
 from adamlab.parity.families import FAMILIES
+from adamlab.parity.trajectories import CONTEXTS, LAYOUTS
 from adamlab.specs import parse
 from adamlab.studies.axes import read_arguments
 from adamlab.studies.config import NAME, Plots, check_output, read_outputs
@@ -138,19 +139,27 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-OneOrMore = BeforeValidator(_listed)
+OneOrMore, AtLeastOne = BeforeValidator(_listed), Field(min_length=1)
 
 
 class _Pair(_Strict):
     left: str
     right: str
     label: str | None = None
-    dtype: Annotated[list[Literal["float16", "bfloat16", "float32", "float64"]], OneOrMore] = ["float32"]
-    context: Annotated[list[Literal["jit", "scan", "eager"]], OneOrMore] = ["jit"]
-    layout: Annotated[list[Literal["tree", "leaf"]], OneOrMore] = ["tree"]
+    dtype: Annotated[list[str], OneOrMore, AtLeastOne] = ["float32"]
+    context: Annotated[list[str], OneOrMore, AtLeastOne] = ["jit"]
+    layout: Annotated[list[str], OneOrMore, AtLeastOne] = ["tree"]
     families: list[str] = Field(default=[*FAMILIES], min_length=1)
     exact: bool = True
     seed: int = Field(default=0, ge=0)
+
+
+TAKEN = (
+    {*_Pair.model_fields, "family", "sees", "comparison", "kind", "verdict", "gap", "exact_gap"}
+    | {f"{what}_{how}" for what in ("apart", *SIDES) for how in ("median", "max")}
+    | {"differing_bits", "first_difference"}
+)
+"""Names that mean something in a table of comparisons, or in the results."""
 
 
 def _pairs(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> list[Pair]:
@@ -159,10 +168,11 @@ def _pairs(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> list[Pair]
     options = _options(key, {name: value for name, value in table.items() if name in _Pair.model_fields}, mistakes)
     calls = [_spec(join(key, side), table.get(side), mistakes) for side in SIDES]
     symbols = {symbol.name: argument for call in calls if call for symbol, argument in call.symbols()}
-    if clash := sorted(symbols.keys() & _Pair.model_fields.keys()):
-        mistakes.tell(key, f'"{clash[0]}" cannot name a number, since it is a key of its own')
+    clash = sorted(symbols.keys() & TAKEN)
+    if clash:
+        mistakes.tell(key, f'"{clash[0]}" cannot name a number, since it has a meaning of its own')
     given = {name: value for name, value in table.items() if name not in _Pair.model_fields}
-    axes = {} if None in calls else _axes(symbols, given, key, mistakes)
+    axes = {} if clash or None in calls else _axes(calls, symbols, given, key, mistakes)
     if options is None or len(mistakes) > before:
         return []
     fixed = {"left": calls[0], "right": calls[1]}
@@ -171,8 +181,20 @@ def _pairs(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> list[Pair]
     for values in itertools.product(*(getattr(options, name) for name in SWEPT), *axes.values()):
         way, numbers = dict(zip(SWEPT, values, strict=False)), dict(zip(axes, values[len(SWEPT) :], strict=True))
         settings = dict(_setting(name, value) for name, value in numbers.items())
+        _try(key, calls, numbers, mistakes)
         pairs.append(Pair(options.label or options.left, fixed | way | {"hyper": numbers}, settings))
     return pairs
+
+
+def _try(key: str, calls: Sequence[Any], numbers: Mapping[str, Any], mistakes: Mistakes):
+    """Builds both optimizers, so that numbers they cannot take are mistakes in the config."""
+    for side, call in zip(SIDES, calls, strict=True):
+        try:
+            Subject.of(call, {name: value for name, value in numbers.items() if name in names_in(call)}).build()
+        except Exception as error:  # whatever a factory raises
+            message = f"cannot be built: {' '.join(str(error).split())[:200]}"
+            if (join(key, side), message) not in [(m.key, m.message) for m in mistakes]:
+                mistakes.tell(join(key, side), message)
 
 
 def _options(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> _Pair | None:
@@ -181,9 +203,10 @@ def _options(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> _Pair | 
     except ValidationError as error:
         mistakes += [Mistake(join(key, m.key), m.message) for m in mistakes_of(error, _Pair) if m.key not in SIDES]
         return None
-    for i, name in enumerate(options.families):
-        if name not in FAMILIES:
-            mistakes.tell(join(key, "families", i), f"there is no family {shown(name)}; {nearest(name, FAMILIES)}")
+    for what, known in (("dtype", DTYPES), ("context", CONTEXTS), ("layout", LAYOUTS), ("families", FAMILIES)):
+        for i, name in enumerate(getattr(options, what)):
+            if name not in known:
+                mistakes.tell(join(key, what, i), f"expected one of {', '.join(known)}; got {shown(name)}")
     return options
 
 
@@ -200,7 +223,11 @@ def _spec(key: str, text: Any, mistakes: Mistakes) -> Call | None:
 
 
 def _axes(
-    symbols: Mapping[str, Argument], table: Mapping[str, Any], key: str, mistakes: Mistakes
+    calls: Sequence[Call | None],
+    symbols: Mapping[str, Argument],
+    table: Mapping[str, Any],
+    key: str,
+    mistakes: Mistakes,
 ) -> dict[str, list[Any]]:
     """The values of every symbol; of a decay, { complement = … } gives what is left to 1."""
     plain, complements = {}, []
@@ -208,7 +235,11 @@ def _axes(
         is_complement = isinstance(value, Mapping) and value.keys() == {"complement"} and name in symbols
         plain[name] = value["complement"] if is_complement else value
         complements += [name] if is_complement else []
-    known = {name: replace(argument, name=name, default=REQUIRED) for name, argument in symbols.items()}
+    for call in filter(None, calls):
+        for symbol, argument in call.symbols():
+            if symbol.name in complements and call.library == "adamlab" and argument.kind != "decay":
+                mistakes.tell(join(key, symbol.name), f"{call.name} has no decay here that its complement could give")
+    known = {name: replace(argument, name=name, default=REQUIRED, schedule=False) for name, argument in symbols.items()}
     axes = read_arguments(known, plain, key, mistakes, swept=True)
     values = {
         name: [x for numbers in axis.values.values() for x in numbers] or axis.forms for name, axis in axes.items()

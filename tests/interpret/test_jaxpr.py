@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from mpmath import mpf
+from mpmath import mpf, workdps
 
 from adamlab.interpret.arrays import each
 from adamlab.interpret.jaxpr import Reader, UnreadableError, trace
@@ -46,6 +46,8 @@ FUNCTIONS = {
     "scan": lambda x, y: jax.lax.scan(lambda c, row: (c + row, c * row), y, x, reverse=True),
     "loops": lambda x, y: jax.lax.fori_loop(0, 4, lambda i, c: c + i * y, y) + jax.jit(lambda z: z * 2)(y),
     "derivatives": lambda x, y: jax.grad(lambda z: jnp.sum(jax.nn.softplus(z) * jax.nn.relu(z)))(y),
+    "softmax": lambda x, y: jax.nn.softmax(x) + jax.nn.logsumexp(y),
+    "whole powers": lambda x, y: 2 ** jnp.arange(3) + jnp.tan(y) + jnp.clip(jnp.log(-(y**2)), 0.0, 1.0),
     "complex": lambda x, y: jnp.abs(x * (1 + 2j)) + (jnp.conj(x * 1j) * x * 1j).real + jnp.imag(x * 3j),
 }
 
@@ -72,6 +74,13 @@ def test_constants_in_code_are_the_decimals_that_were_meant():
     program = trace(lambda x: x * 0.1 + jnp.float32(0.1) + (1 - 0.999), 1.0)
     reader = Reader(Exact())
     assert str(reader.read(program, Exact().number("0")).item()) == "0.101"
+
+
+@pytest.mark.parametrize("written", ["0.999", "0.9999999", "0.99"])
+def test_one_minus_a_decimal_is_read_as_it_was_meant(written):
+    program = trace(lambda x: x + (1 - float(written)), 1.0)
+    with workdps(50):
+        assert abs(Reader(Exact()).read(program, mpf(0)).item() - (1 - mpf(written))) < mpf(10) ** -45
 
 
 def test_an_unknown_primitive_stops_with_its_name_and_its_line():

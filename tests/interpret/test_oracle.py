@@ -96,6 +96,24 @@ def test_a_factory_that_branches_on_a_number_is_read_with_constants():
         assert e.updates[1] == -mpf("0.1") * mpf("1.9")
 
 
+def unannotated(learning_rate, b1=0, momentum=None):
+    return optax.chain(optax.scale_by_adam(b1=b1), optax.sgd(learning_rate, momentum))
+
+
+@pytest.mark.parametrize("number", ["0.5", 0.5, Decimal("0.5"), Fraction(1, 2), np.float32(0.5), "1/2"])
+def test_a_function_without_annotations_takes_its_numbers_in_any_form(number):
+    e = al.exact(unannotated, [1.0, -3.0], {"learning_rate": number, "b1": number, "momentum": number})
+    full = al.exact("optax.adam(0.5, b1=0.5)", [1.0, -3.0])
+    with mpmath.workdps(50):
+        assert abs(e.updates[0] - full.updates[0]) < mpf(10) ** -45
+        assert abs(e.updates[1] - (full.updates[1] + full.updates[0] / 2)) < mpf(10) ** -45
+
+
+def test_a_whole_number_by_default_stays_one():
+    e = al.exact(unannotated, [1.0, -3.0], {"learning_rate": "0.5"})
+    assert_exact(e.updates, al.exact("optax.adam(0.5, b1=0.0)", [1.0, -3.0]).updates)
+
+
 def test_bad_input_is_told_in_one_message():
     with pytest.raises(InputError, match="adam has no argument 'lr'; valid here: learning_rate, b1, b2"):
         al.exact(optax.adam, [1.0], {"lr": 0.1})
@@ -105,8 +123,15 @@ def test_bad_input_is_told_in_one_message():
         al.exact("optax.adam(lr)", [1.0])
     with pytest.raises(InputError, match="no gradients"):
         al.exact(optax.adam, [], {"learning_rate": 0.1})
-    with pytest.raises(InputError, match="'one' is not a number"):
-        al.exact(optax.sgd, [1.0], {"learning_rate": "one"})
+    for number in ("one", True, float("nan"), [0.1], al.Decay(0.9)):
+        with pytest.raises(InputError, match="sgd: learning_rate must be a number or a schedule, not "):
+            al.exact(al.sgd, [1.0], {"learning_rate": number})
+    with pytest.raises(InputError, match="sgd: nesterov must be true or false, not 3"):
+        al.exact(al.sgd, [1.0], {"learning_rate": 1, "nesterov": 3})
+    with pytest.raises(InputError, match="must all have the shape of the first"):
+        al.exact(optax.sgd, [[1.0, 2.0], [1.0]], {"learning_rate": 0.1})
+    with pytest.raises(InputError, match="digits must be at least 1"):
+        al.exact(optax.sgd, [1.0], {"learning_rate": 0.1}, digits=0)
     with pytest.raises(InputError, match="one entry for each step, and got float"):
         al.exact(optax.sgd, 1.0, {"learning_rate": 0.1})
 

@@ -72,6 +72,51 @@ def test_a_difference_is_explained(left, right, words):
     assert not c.identical
 
 
+def clipped(learning_rate):
+    return optax.chain(optax.clip(5.0), optax.sgd(learning_rate))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "how", "words"),
+    [
+        # Adagrad's branch at 0, where its limit of Adam divides 0 by 0
+        (
+            "optax.adagrad(0.1, initial_accumulator_value=0.0, eps=0.0)",
+            'adamlab.adam(inverse_sqrt(0.1), b1=0.0, b2=1.0, eps=0.0, arithmetic="weighted")',
+            {"families": ["normal", "zeros"]},
+            "they agree on ordinary gradients, and part in zeros",
+        ),
+        (optax.sgd, clipped, {"families": ["scales"]}, "they agree on ordinary gradients, and part in scales"),
+        ("optax.adadelta(1.0)", "optax.adadelta()", {}, "the left is -1.0 times the right"),
+        (
+            "optax.rmsprop(0.1)",
+            "optax.rmsprop(0.2, eps_in_sqrt=false)",
+            {},
+            "besides, learning_rate is 0.1 on the left",
+        ),
+        ("optax.amsgrad(0.1)", "optax.adam(0.1)", {"families": ["constant"]}, "they part at step"),
+        ("optax.adam(0.1, b1=0.9)", "optax.adam(0.1, b1=0.8)", {"steps": 1}, "b1 is 0.9 on the left, 0.8 on the right"),
+        ("optax.sgd(0.1, momentum=0.9)", "optax.sgd(0.1)", {"steps": 1, "families": ["normal"]}, "the momentum"),
+    ],
+)
+def test_agreement_for_want_of_evidence_is_not_taken_for_sameness(left, right, how, words):
+    c = al.compare(left, right, hyper=None if isinstance(left, str) else {"learning_rate": 0.1}, **{"steps": 30, **how})
+    assert "different formulas: " in c.verdict
+    assert words in c.verdict
+
+
+@pytest.mark.parametrize(("spec", "layout"), [("lamb(0.1)", "tree"), ("lamb(0.1)", "leaf"), ("adamw(0.1)", "leaf")])
+def test_each_side_is_read_as_it_was_run(spec, layout):
+    c = al.compare(f"optax.{spec}", f"optax.{spec}", dtype="float64", layout=layout, steps=20)
+    assert c.identical
+    assert (c.table.left_median < 1e4).all()  # of 2⁻⁵³: Optax's own rounding
+
+
+def test_zeros_of_either_sign_are_the_only_difference():
+    c = al.compare("optax.sgd(0.1, momentum=0.0)", "optax.sgd(0.1)", **FEW)
+    assert c.verdict == "the same formula, rounded differently: in the sign of zeros alone"
+
+
 def test_built_transformations_are_compared_in_bits():
     built = al.adam(0.001, arithmetic="optax"), optax.adam(0.001)
     assert al.compare(*built, **FEW).identical
@@ -112,7 +157,9 @@ def test_the_gap_is_relative_to_the_exact_right_side():
         ({"context": "pmap"}, "there is no context 'pmap'; valid here: jit, scan, eager"),
         ({"layout": "flat"}, "there is no layout 'flat'"),
         ({"families": ["norml"]}, "there is no family 'norml'; did you mean \"normal\""),
-        ({"steps": 0}, "steps must be at least 1, not 0"),
+        ({"families": []}, "there are no families to compare on"),
+        ({"steps": 0}, "steps must be a whole number of at least 1, not 0"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
         ({"hyper": {"c": 1}}, "there is no hyper-parameter 'c'"),
     ],
 )

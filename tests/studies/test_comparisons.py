@@ -89,10 +89,14 @@ def test_results_hold_what_was_found_and_are_drawn(data, tmp_path):
         ("right", None, "compare[0].right: is missing"),
         ("dtype", "float8", "compare[0].dtype[0]: expected"),
         ("context", ["jit", "pmap"], "compare[0].context[1]: expected"),
-        ("families", ["norml"], 'compare[0].families[0]: there is no family "norml"; did you mean "normal"?'),
+        ("families", ["norml"], "compare[0].families[0]: expected one of constant, normal, heavy_tailed"),
         ("b2", {"complement": [2.0]}, "compare[0].b2: expected a number in [0, 1]"),
         ("b3", 0.1, 'compare[0].b3: there is no such key; did you mean "b2"?'),
         ("seed", -1, "compare[0].seed: expected"),
+        ("dtype", [], "compare[0].dtype: expected"),
+        ("right", "optax.adagrad(verdict)", '"verdict" cannot name a number, since it has a meaning of its own'),
+        ("right", "adamlab.adagrad(b2)", "compare[0].b2: adamlab.adagrad has no decay here"),
+        ("b2", {"schedule": "inverse_sqrt", "init": 0.1}, "compare[0].b2: expected"),
     ],
 )
 def test_mistakes_are_told_by_their_keys(data, key, value, message):
