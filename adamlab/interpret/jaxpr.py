@@ -227,11 +227,10 @@ class Reader:
             carry = self._walk(body_jaxpr, [*for_body, *carry])
         return carry
 
-    def scan(self, inputs: list[Values], *, jaxpr, length, reverse, num_consts, num_carry, **_) -> list[Values]:
+    def scan(self, inputs: list[Values], *, jaxpr, length, reverse, **params) -> list[Values]:
         """`scan`, unrolled."""
-        constants, rest = inputs[:num_consts], inputs[num_consts:]
-        carry, columns = rest[:num_carry], rest[num_carry:]
-        rows = []
+        constants, carry, columns = _scanned(inputs, params)
+        rows, num_carry = [], len(carry)
         for i in reversed(range(length)) if reverse else range(length):
             results = self._walk(jaxpr, [*constants, *carry, *(objects(column[i]) for column in columns)])
             carry, row = results[:num_carry], results[num_carry:]
@@ -259,6 +258,15 @@ def _line(equation: Any) -> str:
     """Where it was written; nothing within JAX's own jitted functions."""
     line = source_info_util.summarize(equation.source_info)
     return "" if line.startswith(":") else line
+
+
+def _scanned(inputs: list[Values], params: Mapping[str, Any]) -> list[list[Values]]:
+    """A scan's constants, carry and columns, as JAX 0.12 tells them apart, or as it did before."""
+    if "ft_in" in params:
+        return [list(group) for group in params["ft_in"].update(inputs).unpack()]
+    first = params["num_consts"]
+    second = first + params["num_carry"]
+    return [inputs[:first], inputs[first:second], inputs[second:]]
 
 
 def _numbers_in(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
