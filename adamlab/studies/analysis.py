@@ -3,14 +3,12 @@
 from typing import Any
 
 import numpy as np
+import optax
 import pandas as pd
 import xarray as xr
 
-from adamlab.calls import Call
+from adamlab.calls import Call, arguments
 from adamlab.specs import parse
-
-OURS_ONLY = ("arithmetic", "nu_dtype")
-"""Arguments that Optax does not have; they leave the formula as it is."""
 
 
 def final_loss(runs: xr.Dataset) -> xr.DataArray:
@@ -204,8 +202,13 @@ def _counterparts(runs: xr.Dataset) -> np.ndarray:
 
 
 def _same_settings(call: Call) -> str:
-    """The call in a form that is the same for the same optimizer, whoever made it and however it was written."""
-    bound = {name: value for name, value in call.bound().items() if name not in OURS_ONLY}
+    """The call in a form that is the same for the same optimizer, whoever made it and however it was written.
+
+    Of ours without the arguments that Optax does not have, which leave the formula as it is.
+    """
+    twin = getattr(optax, call.name.rpartition(".")[-1], None) if call.library == "adamlab" else None
+    shared = arguments(twin) if twin else call.bound()
+    bound = {name: value for name, value in call.bound().items() if name in shared}
     written = {
         name: _same_settings(value) if isinstance(value, Call) else float(value) if type(value) is int else value
         for name, value in bound.items()

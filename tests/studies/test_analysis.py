@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from adamlab.rules import RULES
 from adamlab.studies import analysis
 
 
@@ -90,6 +91,15 @@ def test_twins_are_found_however_they_are_written():
         ("c", "optax.sgd(learning_rate=exponential(init=1.0, rate=0.8))", 0, np.nan, [1, 1, 1], -1),
     ]
     assert analysis.with_agreement(made(rows)).optax_run.values.tolist() == [1, -1, -1]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_has_its_twin_in_optax(name):
+    rows = [
+        ("ours", f"adamlab.{name}(learning_rate=0.5)", 0, np.nan, [1, 1, 1], -1),
+        ("theirs", f"optax.{name}(learning_rate=0.5)", 0, np.nan, [1, 1, 1], -1),
+    ]
+    assert analysis.with_agreement(made(rows)).optax_run.values.tolist() == [1, -1]
 
 
 def test_difference_by_step_is_the_largest_over_runs(runs):
