@@ -18,6 +18,10 @@ REQUIRED = inspect.Parameter.empty
 """The default of an argument that has none."""
 
 
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+"""The floating-point types that can be named."""
+
+
 class SpecError(InputError):
     """A spec or a name in it that means nothing: says what was expected and the nearest valid name."""
 
@@ -92,7 +96,7 @@ class Argument:
             case "text":
                 return isinstance(value, str)
             case "dtype":
-                return isinstance(value, str) and _is_floating(value)
+                return value in FLOATS
         return False
 
 
@@ -205,10 +209,6 @@ def _leaves(annotation: Any) -> Iterator[Any]:
             yield from _leaves(part)
     else:
         yield annotation
-
-
-def _is_floating(name: str) -> bool:
-    return name in ("float16", "bfloat16", "float32", "float64")
 
 
 def _build(value: Any, numbers: Mapping[str, Any]) -> Any:

@@ -21,6 +21,9 @@ from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, accumulated, each, objects, reduced
 from adamlab.types import PyTree
 
+WHOLE = (bool, int, np.integer, np.bool_)
+"""What booleans and integers come as."""
+
 
 class UnreadableError(InputError):
     """A primitive that an algebra has no meaning for; names it, and the line that it came from."""
@@ -174,10 +177,10 @@ class Reader:
 
         def to(x):
             if jnp.issubdtype(new_dtype, jnp.inexact):
-                return self.algebra.number(int(x)) if isinstance(x, (bool, int, np.integer, np.bool_)) else x
+                return self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
             if jnp.issubdtype(new_dtype, jnp.bool_):
                 return self.algebra.elementwise["ne"](x, 0)
-            return int(x) if isinstance(x, (bool, int, np.integer, np.bool_)) else self.algebra.whole(x)
+            return int(x) if isinstance(x, WHOLE) else self.algebra.whole(x)
 
         return [each(to, inputs[0])]
 
@@ -213,7 +216,7 @@ class Reader:
         """`cond` and `switch`: the branch of that index; all of them, where the algebra cannot tell."""
         index, *operands = inputs
         which = index.item()
-        if isinstance(which, (bool, int, np.integer, np.bool_)):
+        if isinstance(which, WHOLE):
             return self._walk(branches[min(max(int(which), 0), len(branches) - 1)], operands)
         outcomes = [self._walk(each_branch, operands) for each_branch in branches]
         pick = partial(each, lambda *entries: self.algebra.select(which, entries))

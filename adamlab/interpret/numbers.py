@@ -58,7 +58,7 @@ def _power(x: Any, y: Any) -> Any:
 
 
 def _extreme(pick: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda a, b: NAN if a != a or b != b else pick(a, b)  # noqa: PLR0124
+    return lambda a, b: NAN if mpmath.isnan(a) or mpmath.isnan(b) else pick(a, b)
 
 
 def _log(x: Any) -> Any:

@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import optax
 
-from adamlab.calls import Call
+from adamlab.calls import FLOATS, Call
 from adamlab.errors import InputError, nearest
 from adamlab.interpret.jaxpr import UnreadableError
 from adamlab.interpret.oracle import exact_updates
@@ -18,18 +18,13 @@ from adamlab.interpret.programs import Subject, as_call, names_in
 from adamlab.parity.diagnosis import agree_on_probe, difference_in_words
 from adamlab.parity.families import FAMILIES, gradients
 from adamlab.parity.trajectories import CONTEXTS, LAYOUTS, by_family, laid_out, parameters, run
-from adamlab.parity.ulps import differing_bits, errors_in_ulps
+from adamlab.parity.ulps import SAME, differing_bits, errors_in_ulps
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Built = optax.GradientTransformation
 Optimizer = Call | str | Callable[..., Any] | Built
-
-DTYPES = ("float16", "bfloat16", "float32", "float64")
-
-SAME = 1e-30
-"""Two exact readings of 50 digits that differ by less, relative to the larger, are the same formula."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +165,7 @@ def _names(families: Sequence[str] | None) -> list[str]:
 
 
 def _check(steps: int, dtype: str, context: str, layout: str, seed: int, digits: int):
-    for what, given, known in (("type", dtype, DTYPES), ("context", context, CONTEXTS), ("layout", layout, LAYOUTS)):
+    for what, given, known in (("type", dtype, FLOATS), ("context", context, CONTEXTS), ("layout", layout, LAYOUTS)):
         _require(what, [given], known)
     for what, number, least in (("steps", steps, 1), ("seed", seed, 0), ("digits", digits, 1)):
         if not isinstance(number, int) or number < least:

@@ -11,6 +11,7 @@ import numpy as np
 from adamlab.calls import Call
 from adamlab.interpret.oracle import exact_updates
 from adamlab.interpret.programs import Subject
+from adamlab.parity.ulps import SAME
 
 PROBE = np.array([[0.5, -3.0], [2.0, 0.25], [-1.0, 0.125], [0.75, 1.0], [0.0, -2.0], [1.5, 0.5]])
 """Gradients (steps, columns) without a symmetry."""
@@ -68,7 +69,7 @@ class _Exactly:
 
 
 def _is_near(a: Any, b: Any) -> bool:
-    return (mpmath.isnan(a) and mpmath.isnan(b)) or abs(a - b) <= mpmath.mpf(10) ** -30 * max(abs(a), abs(b))
+    return (mpmath.isnan(a) and mpmath.isnan(b)) or abs(a - b) <= SAME * max(abs(a), abs(b))
 
 
 def _with_numbers(subject: Subject, numbers: Mapping[str, Any]) -> Subject:

@@ -7,10 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from adamlab.parity.ulps import SAME
 from adamlab.plots.style import COLORS, DASHES, NothingToDrawError, figure, legend
-
-SAME = 1e-30
-"""An exact gap below this is none."""
 
 LEAST = 0.1
 """Fewer ulp than these are drawn alike."""

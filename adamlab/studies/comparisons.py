@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from adamlab.calls import REQUIRED, Argument, Call, SpecError
+from adamlab.calls import FLOATS, REQUIRED, Argument, Call, SpecError
 from adamlab.errors import InputError
 from adamlab.interpret.programs import Subject, names_in
-from adamlab.parity.comparison import DTYPES, Comparison, compare
+from adamlab.parity.comparison import Comparison, compare
 from adamlab.parity.families import FAMILIES
 from adamlab.parity.trajectories import CONTEXTS, LAYOUTS
 from adamlab.specs import parse
@@ -203,7 +203,7 @@ def _options(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> _Pair | 
     except ValidationError as error:
         mistakes += [Mistake(join(key, m.key), m.message) for m in mistakes_of(error, _Pair) if m.key not in SIDES]
         return None
-    for what, known in (("dtype", DTYPES), ("context", CONTEXTS), ("layout", LAYOUTS), ("families", FAMILIES)):
+    for what, known in (("dtype", FLOATS), ("context", CONTEXTS), ("layout", LAYOUTS), ("families", FAMILIES)):
         for i, name in enumerate(getattr(options, what)):
             if name not in known:
                 mistakes.tell(join(key, what, i), f"expected one of {', '.join(known)}; got {shown(name)}")
