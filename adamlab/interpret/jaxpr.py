@@ -4,11 +4,13 @@ Values are NumPy arrays of objects, scalars 0-d. Booleans and integers stay Pyth
 the one file that knows JAX's internals.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial, reduce
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -23,6 +25,12 @@ from adamlab.types import PyTree
 
 WHOLE = (bool, int, np.integer, np.bool_)
 """What booleans and integers come as."""
+
+
+Rename = Callable[[Values], Values]
+"""Puts other values in place of some."""
+
+EMPTY: Mapping[int, Rename] = MappingProxyType({})
 
 
 class UnreadableError(InputError):
@@ -43,7 +51,7 @@ class Algebra(ABC):
 
     @abstractmethod
     def number(self, decimal: int | str) -> Any:
-        """A whole number or a decimal, "inf" and "nan" included, as a float of this algebra."""
+        """A whole number or a decimal, or "inf", "nan" or "pi", as a float of this algebra."""
 
     @abstractmethod
     def whole(self, number: Any) -> Any:
@@ -82,14 +90,21 @@ class Reader:
     _constants: dict[int, tuple[Any, Values]] = field(default_factory=dict)
     _moves: dict[Any, tuple[Any, list[np.ndarray]]] = field(default_factory=dict)
 
-    def read(self, program: Program, *arguments: PyTree) -> PyTree:
-        """What the program makes of arguments whose leaves are objects, or arrays of them."""
+    def read(self, program: Program, *arguments: PyTree, rename: Mapping[int, Rename] | None = None) -> PyTree:
+        """What the program makes of arguments whose leaves are objects, or arrays of them.
+
+        `rename` puts others in place of the values of some results, by their number among the leaves of all, as soon
+        as they are known: what the program makes of a result is then made of what stands for it.
+        """
         values = [objects(leaf) for leaf in jax.tree.leaves(arguments)]
-        results = self._walk(program.jaxpr, values)
+        results = self._walk(program.jaxpr, values, rename or {})
         return jax.tree.unflatten(jax.tree.structure(program.shapes), results)
 
-    def _walk(self, closed: ClosedJaxpr, arguments: Iterable[Values]) -> list[Values]:
+    def _walk(
+        self, closed: ClosedJaxpr, arguments: Iterable[Values], rename: Mapping[int, Rename] = EMPTY
+    ) -> list[Values]:
         jaxpr: Jaxpr = closed.jaxpr
+        renamed = {jaxpr.outvars[i]: other for i, other in rename.items() if not isinstance(jaxpr.outvars[i], Literal)}
         known = {v: self._constant(value, value) for v, value in zip(jaxpr.constvars, closed.consts, strict=True)}
         known |= dict(zip(jaxpr.invars, arguments, strict=True))
 
@@ -98,7 +113,8 @@ class Reader:
 
         for equation in jaxpr.eqns:
             results = self._apply(equation, [look_up(atom) for atom in equation.invars])
-            known.update(zip(equation.outvars, results, strict=True))
+            for variable, values in zip(equation.outvars, results, strict=True):
+                known[variable] = renamed[variable](values) if variable in renamed else values
         return [look_up(atom) for atom in jaxpr.outvars]
 
     def _apply(self, equation: Any, inputs: list[Values]) -> list[Values]:
@@ -247,10 +263,12 @@ def decimal(number: Any) -> str:
     """A float that stands in code, as the decimal that was meant.
 
     Of its own type the shortest decimal, 0.1 for float32(0.1). Of a double that is exactly 1 − x for a short decimal x,
-    1 − x in decimal: 0.0010000000000000009 is 1 − 0.999. Of others 15 digits.
+    1 − x in decimal: 0.0010000000000000009 is 1 − 0.999. Of others 15 digits; π by its name.
     """
     if not isinstance(number, float):
         return str(number)
+    if number == math.pi:
+        return "pi"
     other = repr(float(1 - number))
     if 0 < number < 0.5 and len(other) <= SHORT and 1 - float(other) == number:
         return str(1 - Decimal(other))

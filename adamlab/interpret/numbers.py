@@ -22,7 +22,7 @@ class Exact(Algebra):
 
     def number(self, decimal: int | str) -> Any:
         """As mpmath reads it."""
-        return mpf(decimal)
+        return +mpmath.pi if decimal == "pi" else mpf(decimal)
 
     def whole(self, number: Any) -> int:
         """Towards 0."""

@@ -46,6 +46,7 @@ def exact(
     hyper: Mapping[str, Any] | None = None,
     *,
     params: PyTree = None,
+    values: Sequence[Any] | None = None,
     digits: int = 50,
 ) -> ExactTrajectory:
     """Runs an optimizer in exact arithmetic: its own code, traced once, is read with mpmath's numbers.
@@ -58,6 +59,7 @@ def exact(
             999/1000; texts such as "0.001", `decimal.Decimal` and `fractions.Fraction` are exact. A constant in the
             optimizer's own code is read as the decimal that was meant too.
         params: where the parameters start, in the gradient's shape; 0 by default.
+        values: the loss at each step, for optimizers that ask for it, such as `optax.polyak_sgd`.
         digits: decimal digits to compute with.
 
     Returns:
@@ -67,21 +69,30 @@ def exact(
         SpecError: an argument that the optimizer does not have, or one without a value.
         UnreadableError: the code uses a primitive without a meaning in exact numbers, such as a random draw.
     """
+    return read_exactly(Subject.of(optimizer, hyper), gradients, params, values, digits)
+
+
+def read_exactly(
+    subject: Subject, gradients: Any, params: PyTree = None, values: Sequence[Any] | None = None, digits: int = 50
+) -> ExactTrajectory:
+    """As `exact`, of an optimizer that is at hand with its numbers."""
     if digits < 1:
         raise InputError(f"digits must be at least 1, not {digits}.")
     with mpmath.workdps(digits):
         rows = [_leaves(row) for row in _rows(gradients)]
         if not rows:
             raise InputError("there are no gradients; give one entry for each step.")
+        losses = None if values is None else [_gradient(value) for value in values]
+        if losses is not None and len(losses) != len(rows):
+            raise InputError(f"values must have an entry for each of the {len(rows)} steps, not {len(losses)}.")
         shapes = [_shapes(tree) for tree in (*rows, *([] if params is None else [_leaves(params)]))]
         if different := [shape for shape in shapes if shape != shapes[0]]:
             raise InputError(
                 f"gradients and params must all have the shape of the first, {shapes[0]}, not {different[0]}."
             )
-        subject = Subject.of(optimizer, hyper)
         start = jax.tree.map(lambda g: each(lambda _: mpf(0), g), rows[0]) if params is None else _leaves(params)
         found = ExactTrajectory([], [_plain(start)], [], _numbers(subject), digits)
-        for u, w, state in _steps(subject, found.hyper, rows, start):
+        for u, w, state in _steps(subject, found.hyper, rows, start, values=losses):
             found.updates.append(_plain(u))
             found.params.append(_plain(w))
             found.states.append({name: _bare(values) for name, values in state.items()})
@@ -97,13 +108,20 @@ def exact_updates(subject: Subject, gradients: PyTree, params: PyTree, digits: i
     return jax.tree.map(lambda *us: np.stack(us), *updates)
 
 
-def _steps(subject: Subject, numbers: dict[str, Any], rows: list[PyTree], w: PyTree, moving: bool = True):
+def _steps(
+    subject: Subject,
+    numbers: dict[str, Any],
+    rows: list[PyTree],
+    w: PyTree,
+    moving: bool = True,
+    values: Sequence[Any] | None = None,
+):
     """Of each step the update, the parameters after it, and the state by name."""
-    init, update = subject.programs(rows[0])
+    init, update, _ = subject.programs(rows[0], with_value=values is not None)
     names, reader = state_names(init.shapes), Reader(Exact())
     state = reader.read(init, numbers, w)
-    for g in rows:
-        u, state = reader.read(update, numbers, g, state, w)
+    for t, g in enumerate(rows):
+        u, state = reader.read(update, numbers, g, state, w, *([] if values is None else [values[t]]))
         if moving:
             w = jax.tree.map(lambda a, b: each(operator.add, a, b), w, u)
         yield u, w, dict(zip(names, jax.tree.leaves(state), strict=True))

@@ -1,15 +1,16 @@
 """An optimizer as two programs, `init` and `update`, with every number that it was given held apart as an input."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from adamlab.calls import Argument, Call, SpecError, Symbol, arguments
 from adamlab.errors import nearest
@@ -26,11 +27,13 @@ class Subject:
         call: the factory with its symbols, flags and schedules.
         numbers: the value given for each symbol, by name; None where there is none.
         title: the optimizer as it was given.
+        defaults: what the factory itself would take for a symbol, where it has a default.
     """
 
     call: Call
     numbers: Mapping[str, Any]
     title: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     _traced: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -54,6 +57,30 @@ class Subject:
         as_given = Call(call.name, call.factory, written)
         return cls(_opened(Call(call.name, call.factory, as_given.bound()), "", numbers), numbers, str(as_given))
 
+    @classmethod
+    def left_open(
+        cls,
+        optimizer: Call | str | Callable[..., Any],
+        hyper: Mapping[str, Any] | None = None,
+        symbols: Collection[str] = (),
+    ) -> "Subject":
+        """As `of`, with a symbol for every number that is neither given nor 0 by default; `symbols` names further ones.
+
+        Raises:
+            SpecError: as `of`, or a name in `symbols` that can stand for no number.
+        """
+        call, given = as_call(optimizer), dict(hyper or {})
+        known = arguments(call.factory)
+        for name in symbols:
+            if name not in known or known[name].kind not in NUMERIC:
+                valid = [name for name, argument in known.items() if argument.kind in NUMERIC]
+                raise SpecError(f"{call.name} has no number {name!r}; {nearest(name, valid)}")
+        left = [name for name, a in known.items() if name in symbols or _is_left_open(a)]
+        written = {name: Symbol(name) for name in left if name not in given and name not in call.arguments}
+        opened = Call(call.name, call.factory, {n: {**written, **call.arguments}[n] for n in known if n in {**written, **call.arguments}})
+        subject = cls.of(opened, given)
+        return replace(subject, title=str(call), defaults={n: known[n].default for n in written if not known[n].required})
+
     def given_numbers(self) -> Mapping[str, Any]:
         """The numbers.
 
@@ -68,39 +95,52 @@ class Subject:
         """The optimizer itself, from numbers as floats."""
         return self.call.build({name: _plain(value) for name, value in self.given_numbers().items()})
 
-    def programs(self, gradient: PyTree) -> tuple[Program, Program]:
+    def programs(self, gradient: PyTree, *, with_value: bool = False) -> "Programs":
         """`init(numbers, params)` and `update(numbers, gradient, state, params)`, for parameters like the gradient.
 
-        Where the factory's code branches on a number, that is a constant of the programs, or else all are, read as
-        decimals.
+        With a value, `update` takes the loss as a further argument. Where the factory's code branches on a number, that
+        is a constant of the programs, or else all are, read as decimals.
         """
         shapes = jax.tree.map(lambda g: jax.ShapeDtypeStruct(np.shape(g), np.dtype("float64")), gradient)
         numbers = {name: _placeholder(value) for name, value in self.numbers.items()}
-        key = id(self.call), str(shapes), jax.tree.structure(numbers)
+        key = id(self.call), str(shapes), jax.tree.structure(numbers), with_value
         if key in self._traced:  # by another subject, of the same call with other numbers
             return self._traced[key][1]
         try:
-            programs = self._trace(shapes, numbers, lambda given: given)
+            programs = self._trace(shapes, numbers, {}, with_value)
             self._traced[key] = self.call, programs  # with the call, lest another get its id
             return programs
         except jax.errors.JAXTypeError:
-            return self._trace_with_constants(shapes, numbers)
+            return self._trace_with_constants(shapes, numbers, with_value)
 
-    def _trace_with_constants(self, shapes: PyTree, numbers: Any) -> tuple[Program, Program]:
-        plain = {name: _plain(value) for name, value in self.numbers.items()}
+    def _trace_with_constants(self, shapes: PyTree, numbers: Any, with_value: bool) -> "Programs":
+        known = {n: self.defaults.get(n) if value is None else value for n, value in self.numbers.items()}
+        plain = {name: _plain(value) for name, value in known.items() if value is not None}
         for name, value in plain.items():  # most often it is one number that the code branches on
             try:
-                return self._trace(shapes, numbers, lambda given, name=name, value=value: {**given, name: value})
+                return self._trace(shapes, numbers, {name: value}, with_value)
             except jax.errors.JAXTypeError:
                 continue
-        return self._trace(shapes, numbers, lambda _: plain)
+        return self._trace(shapes, numbers, plain, with_value)
 
-    def _trace(self, shapes: PyTree, numbers: Any, numbers_for: Callable[[Any], Any]) -> tuple[Program, Program]:
-        init = trace(lambda n, w: self.call.build(numbers_for(n)).init(w), numbers, shapes)
-        update = trace(
-            lambda n, g, s, w: self.call.build(numbers_for(n)).update(g, s, w), numbers, shapes, init.shapes, shapes
-        )
-        return init, update
+    def _trace(self, shapes: PyTree, numbers: Any, constants: Mapping[str, Any], with_value: bool) -> "Programs":
+        def build(given):
+            return optax.with_extra_args_support(self.call.build({**given, **constants}))
+
+        def update(given, g, s, w, *value):
+            return build(given).update(g, s, w, **({"value": value[0]} if with_value else {}))
+
+        init = trace(lambda given, w: build(given).init(w), numbers, shapes)
+        value = [jax.ShapeDtypeStruct((), np.dtype("float64"))] if with_value else []
+        return Programs(init, trace(update, numbers, shapes, init.shapes, shapes, *value), tuple(constants))
+
+
+class Programs(NamedTuple):
+    """What an optimizer computes, and which of its numbers are constants of it, since its code branches on them."""
+
+    init: Program
+    update: Program
+    constants: tuple[str, ...]
 
 
 def _check(call: Call, known: Mapping[str, Argument], given: Mapping[str, Any]):
@@ -149,6 +189,16 @@ def _opened(call: Call, prefix: str, numbers: dict[str, Any]) -> Call:
         else:
             filled[name] = value
     return Call(call.name, call.factory, filled)
+
+
+NUMERIC = ("number", "decay", "integer", "other")
+"""Kinds of arguments that a number can be given for."""
+
+
+def _is_left_open(argument: Argument) -> bool:
+    if argument.required:
+        return argument.kind in ("number", "decay", "other")
+    return argument.kind in ("number", "decay") and is_numeric(argument.default) and argument.default != 0
 
 
 def _is_number(argument: Argument, value: Any) -> bool:

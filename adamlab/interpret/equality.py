@@ -1,0 +1,244 @@
+"""Whether two formulas are the same, by a normal form; a yes is a proof, a no says only that none was found.
+
+`simplify` misses equal radicands and takes its time. Here powers with symbols in them, roots, absolute values, maxima
+and sums become atoms, each in one form of its own: β^(t+1) is β·β^t, √(v/c) is √v/√c, |−c·g| is c·|g|, a sum to t − 1
+is one to t without its last term. What is left is a rational function, in which an atom's own equation, such as
+(√x)² = x, takes its powers down.
+"""
+
+from collections.abc import Hashable
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+from sympy import (
+    Abs,
+    Add,
+    E,
+    Expr,
+    Indexed,
+    Integer,
+    Max,
+    Min,
+    Piecewise,
+    Poly,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+    cancel,
+    expand,
+    factor_list,
+    factorint,
+    fraction,
+    gcd_list,
+    sign,
+    together,
+)
+from sympy.concrete.expr_with_limits import ExprWithLimits
+
+from adamlab.interpret.signs import NONNEGATIVE, POSITIVE, REAL, Rate, is_nonnegative, is_positive, sign_of
+
+FACTORED_UP_TO = 10**3
+"""The primes that are looked for in a number under a root."""
+
+SHIFTS = 4
+"""How many terms short of its symbol a sum's end may be."""
+
+
+@lru_cache(maxsize=4096)
+def is_zero(expression: Expr) -> bool:
+    """Whether the expression is 0 wherever it is defined: shown, or else not known."""
+    if expression.is_zero is not None:
+        return expression.is_zero
+    form = _NormalForm()
+    above, below = fraction(together(form.of(expression)))
+    return form.vanishes(above) and not form.vanishes(below)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two expressions are shown to be equal."""
+    return left == right or is_zero(Add(left, -right))
+
+
+class _NormalForm:
+    """Rational functions over atoms; the atoms of one form are told apart by their keys."""
+
+    def __init__(self):
+        self.atoms: dict[Hashable, Symbol] = {}
+        self.equations: dict[Symbol, tuple[int, Expr]] = {}
+        self.contents: dict[Symbol, Any] = {}
+
+    def vanishes(self, polynomial: Expr) -> bool:
+        """Whether it is 0 by the atoms' equations, the last atom's first, since it may be made of those before it."""
+        polynomial = expand(polynomial)
+        for atom in reversed(self.equations):
+            if not polynomial.has(atom):
+                continue
+            power, value = self.equations[atom]
+            rests: dict[int, Expr] = {}
+            for (n,), coefficient in Poly(polynomial, atom).terms():
+                rests[n % power] = rests.get(n % power, Integer(0)) + coefficient * value ** (n // power)
+            return all(self.vanishes(fraction(together(rest))[0]) for rest in rests.values())
+        return polynomial == 0
+
+    def of(self, e: Any) -> Expr:
+        """The expression as a rational function of symbols and atoms."""
+        if e.is_Rational or e.is_Symbol:
+            return e
+        if e.is_Add or e.is_Mul:
+            return e.func(*map(self.of, e.args))
+        if isinstance(e, Pow) or e.func.__name__ == "exp":
+            return self._power(*((E, e.args[0]) if e.func.__name__ == "exp" else e.args))
+        if isinstance(e, Abs):
+            return self._absolute(self.of(e.args[0]))
+        if isinstance(e, sign):
+            return self.of(e.args[0]) / self._absolute(self.of(e.args[0]))
+        if isinstance(e, Max):
+            return self._maximum([cancel(self.of(a)) for a in e.args])
+        if isinstance(e, Min):
+            return -self._maximum([cancel(self.of(-a)) for a in e.args])
+        if isinstance(e, ExprWithLimits):
+            return self._over_index(e)
+        if isinstance(e, Piecewise):
+            return self._atom(("cases", *((cancel(self.of(value)), self._condition(c)) for value, c in e.args)), e)
+        if isinstance(e, Indexed):
+            return self._atom((e.base, *map(self.of, e.indices)), e, sign_of(e))
+        inner = tuple(cancel(self.of(a)) if isinstance(a, Expr) else a for a in e.args)
+        return self._atom((e.func, *inner) if e.args else e, e)
+
+    def _atom(self, key: Hashable, content: Any, sign: int = REAL, *, is_rate: bool = False) -> Symbol:
+        if key not in self.atoms:
+            name, known = f"_{len(self.atoms)}", {POSITIVE: "positive", NONNEGATIVE: "nonnegative", REAL: "real"}[sign]
+            self.atoms[key] = Rate(name) if is_rate else Symbol(name, **{known: True})
+            self.contents[self.atoms[key]] = content
+        return self.atoms[key]
+
+    def _condition(self, condition: Any) -> Hashable:
+        if getattr(condition, "is_Relational", False):
+            upward = condition.reversed if condition.rel_op in (">", ">=") else condition
+            return upward.rel_op, cancel(self.of(upward.lhs - upward.rhs))
+        if condition.args:
+            return condition.func, *map(self._condition, condition.args)
+        return condition
+
+    def _power(self, base: Expr, exponent: Expr) -> Expr:
+        if base.is_Mul and exponent.free_symbols and exponent.is_integer:
+            return prod((self._power(factor, exponent) for factor in base.args), start=Integer(1))
+        if isinstance(base, Pow) and base.exp.is_Integer and exponent.is_integer:
+            return self._power(base.base, expand(base.exp * exponent))
+        inner = self.of(base) if base is not E else base
+        result: Expr = Integer(1)
+        for term in Add.make_args(expand(exponent)):
+            number, rest = term.as_coeff_Mul()
+            if rest == 1 and base is not E:
+                factor = inner
+            else:
+                in_unit = (isinstance(inner, Rate) or _is_proper_fraction(inner)) and bool(rest.is_positive)
+                key = ("power", cancel(inner) if base is not E else E, self.of(rest))
+                factor = self._atom(key, Pow(base, rest), sign_of(Pow(inner, rest)), is_rate=in_unit)
+            result *= self._root(factor, number.q) ** number.p if number.is_Rational else Pow(factor, number)
+        return result
+
+    def _root(self, base: Expr, degree: int) -> Expr:
+        """The root of that degree, taken of each factor that is known not to be negative."""
+        if degree == 1:
+            return base
+        outside: Expr = Integer(1)
+        unknown: Expr = Integer(1)
+        for factor, power in self._factors(base):
+            if is_nonnegative(factor):
+                outside *= factor ** (power // degree) * self._root_atom(factor, degree) ** (power % degree)
+            elif degree % 2 == 0 and power % degree == 0:
+                outside *= self._absolute(factor) ** (power // degree)
+            else:
+                unknown *= factor**power
+        return outside if unknown == 1 else outside * self._root_atom(unknown, degree)
+
+    def _root_atom(self, radicand: Expr, degree: int) -> Expr:
+        if radicand == 1:
+            return radicand
+        content = Pow(radicand, Rational(1, degree))
+        root = self._atom(("root", radicand, degree), content, sign_of(content))
+        self.equations[root] = degree, radicand
+        return root
+
+    def _absolute(self, inner: Expr) -> Expr:
+        result: Expr = Integer(1)
+        for factor, power in self._factors(inner):
+            if is_nonnegative(factor) or power % 2 == 0 or factor == -1:
+                result *= Integer(1) if factor == -1 else factor**power
+                continue
+            size = self._atom(("abs", factor), Abs(factor), NONNEGATIVE)
+            self.equations[size] = 2, factor**2
+            result *= size**power
+        return result
+
+    def _factors(self, e: Expr) -> list[tuple[Expr, int]]:
+        """Its factors with their powers, numbers among them; each that is known to be negative turned round, with a −1."""
+        found: list[tuple[Expr, int]] = []
+        negative = 0
+        for part, turn in zip(fraction(cancel(e)), (1, -1), strict=True):
+            number, factors = factor_list(part)
+            negative += bool(number.is_negative)
+            for n, outer in ((abs(number.p), turn), (number.q, -turn)):
+                found += [(Integer(p), k * outer) for p, k in factorint(n, limit=FACTORED_UP_TO).items()]
+            for factor, power in factors:
+                turned = not is_nonnegative(factor) and is_nonnegative(-factor)
+                negative += turned * power
+                found.append((-factor if turned else factor, power * turn))
+        return [*found, *([(Integer(-1), 1)] if negative % 2 else [])]
+
+    def _maximum(self, values: list[Expr]) -> Expr:
+        """The greatest, with what is positive and common to all in front."""
+        if any(value != 0 and is_nonnegative(value) for value in values):
+            values = [value for value in values if value != 0]
+        if len(values) == 1:
+            return values[0]
+        above, below = zip(*map(fraction, values), strict=True)
+        shared: Expr = Integer(1)
+        for numbers, turn in ((above, 1), (below, -1)):
+            common = gcd_list([n for n in numbers if n != 0] or [Integer(1)])
+            shared *= prod(
+                (f ** (k * turn) for f, k in self._factors(common) if is_positive(f)), start=Integer(1)
+            )
+        inner = frozenset(cancel(value / shared) for value in values)
+        return shared * self._atom(("max", inner), Max(*inner), max(map(sign_of, inner)))
+
+    def _over_index(self, e: ExprWithLimits) -> Expr:
+        """A sum term by term, with what does not depend on the index in front; any other such thing is an atom."""
+        *within, (index, low, high) = e.limits
+        function = e.func(e.function, *within) if within else e.function
+        offset, end = high.as_coeff_Add()
+        if isinstance(e, Sum) and end.is_Symbol and -SHIFTS <= offset < 0:
+            left_out = [function.subs(index, end - n) for n in range(-int(offset))]
+            return self.of(Sum(function, (index, low, end))) - sum(map(self.of, left_out), Integer(0))
+        own = Symbol(f"_i{_depth(function)}", integer=True, positive=True)  # one for all sums that are as deep
+        inner = self.of(function.xreplace({index: own}))
+        bounds = self.of(low), self.of(high)
+        if not isinstance(e, Sum):
+            return self._atom((e.func, cancel(inner), *bounds), e.xreplace({index: own}), min(sign_of(inner), NONNEGATIVE))
+        above, below = fraction(cancel(inner))
+        result: Expr = Integer(0)
+        for term in Add.make_args(expand(above)):
+            outside, inside = (term / below).as_independent(*self._moving(term / below, own), as_Add=False)
+            content = Sum(inside, (own, *bounds))
+            result += outside * self._atom(("sum", cancel(inside), *bounds), content, sign_of(content))
+        return result
+
+    def _moving(self, e: Expr, index: Symbol) -> list[Symbol]:
+        """The symbols and atoms in it that depend on the index."""
+        return [s for s in e.free_symbols if s == index or (s in self.contents and self._moves(self.contents[s], index))]
+
+    def _moves(self, content: Any, index: Symbol) -> bool:
+        free = content.free_symbols
+        return index in free or any(s in self.contents and self._moves(self.contents[s], index) for s in free)
+
+
+def _depth(e: Expr) -> int:
+    """How many sums within sums there are in it."""
+    return max((len(s.limits) + _depth(s.function) for s in e.atoms(ExprWithLimits)), default=0)
+
+
+def _is_proper_fraction(e: Expr) -> bool:
+    return bool(e.is_Rational and e.is_positive and (1 - e).is_positive)

@@ -1,0 +1,332 @@
+"""The algebra of formulas: floats are SymPy's expressions; what cannot be decided is assumed by name, or left as cases.
+
+Conditions are decided where they can be. One that fails only at single points, such as Σg² = 0, is assumed and
+recorded. One in the number of the step alone is taken as it is for all later steps, and recorded with the first of
+them. Any other makes a `Piecewise`, unless both cases are the same formula.
+"""
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sympy import (
+    Abs,
+    And,
+    Expr,
+    Integer,
+    Max,
+    Min,
+    Mod,
+    Mul,
+    Ne,
+    Not,
+    Or,
+    Piecewise,
+    Pow,
+    Rational,
+    Rel,
+    S,
+    Symbol,
+    Xor,
+    cbrt,
+    ceiling,
+    conjugate,
+    cos,
+    count_ops,
+    erf,
+    exp,
+    expand,
+    floor,
+    im,
+    log,
+    pi,
+    re,
+    sign,
+    sin,
+    sqrt,
+    sympify,
+    tan,
+    tanh,
+)
+from sympy.logic.boolalg import Boolean
+from sympy.utilities.iterables import sift
+
+from adamlab.interpret.equality import same
+from adamlab.interpret.jaxpr import WHOLE, Algebra
+from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
+
+UNREACHED = 2**31 - 1
+"""A number of steps that no run takes."""
+
+STEPPED = (sign, floor, ceiling, Mod, Piecewise)
+"""Functions that take a value on more than single points: being equal to it is nothing to assume away."""
+
+
+@dataclass
+class Formulas(Algebra):
+    """Real formulas.
+
+    Attributes:
+        t: the symbol of the step's number, or None where every count is a number.
+        complements: short names, positive symbols, for the many 1 − β^k, each with what it stands for.
+        assumptions: conditions on the formulas that were read, as relations.
+        first_step: the least t from which on the conditions in t hold as they were taken.
+    """
+
+    t: Symbol | None = None
+    complements: dict[Symbol, Expr] = field(default_factory=dict)
+    assumptions: dict[Boolean, None] = field(default_factory=dict)
+    constants: set[Rational] = field(default_factory=set)
+    first_step: int = 1
+
+    def __post_init__(self):
+        self._names: dict[Expr, Symbol] = {}
+        compare = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+        relations = {name: lambda a, b, op=op: self.decide(op, a, b) for name, op in compare.items()}
+        own = {"sub": self._subtract, "log1p": self._log1p, "expm1": self._expm1, "max": self._max, "min": self._min}
+        clamp = {"clamp": lambda low, x, high: self._min(high, self._max(low, x))}
+        self._table: dict[str, Callable[..., Any]] = {**ELEMENTWISE, **relations, **own, **clamp}
+
+    @property
+    def elementwise(self) -> Mapping[str, Callable[..., Any]]:
+        """By JAX's names."""
+        return self._table
+
+    def number(self, decimal: int | str) -> Any:
+        """A rational number; π, ∞ and NaN are SymPy's."""
+        if decimal in NAMED:
+            return NAMED[decimal]
+        number = Rational(decimal)
+        if number.q > 2:
+            self.constants.add(number)
+        return number
+
+    def whole(self, number: Any) -> Any:
+        """Towards 0."""
+        if number.is_integer:
+            return int(number) if number.is_Integer else number
+        rounded = floor(number) if is_nonnegative(number) else sign(number) * floor(Abs(number))
+        return int(rounded) if rounded.is_Integer else rounded
+
+    def select(self, which: Any, cases: Sequence[Any]) -> Any:
+        """The case itself, where it can be told or makes no difference; or else all of them."""
+        if isinstance(which, WHOLE):
+            return cases[int(which)]
+        if not _is_condition(which):
+            return Piecewise(*((sympify(case), Rel(which, k, "==")) for k, case in enumerate(cases)))
+        when_false, when_true = (_given(sympify(case), which, value) for case, value in zip(cases, (False, True)))
+        if _is_condition(when_false):
+            return Or(And(which, when_true), And(Not(which), when_false))
+        if self.are_same(when_false, when_true):
+            return min(when_false, when_true, key=count_ops)
+        return Piecewise((when_true, which), (when_false, True))
+
+    def decide(self, relation: str, a: Any, b: Any) -> Any:
+        """True or False, where that is known or assumed; a SymPy relation otherwise."""
+        if isinstance(a, WHOLE) and isinstance(b, WHOLE):
+            return COMPARE[relation](a, b)
+        if _is_condition(a) or _is_condition(b):
+            return self._decide_truth(relation, a, b)
+        a, b = sympify(a), sympify(b)
+        if a.is_Number and b.is_Number:
+            return bool(COMPARE[relation](a, b))
+        if a.is_infinite or b.is_infinite:  # a formula is finite
+            return bool(COMPARE[relation](a if a.is_infinite else 0, b if b.is_infinite else 0))
+        difference = expand(self.in_full(a - b))
+        if (known := _known(relation, difference)) is not None:
+            return known
+        if self.t is not None and difference.free_symbols == {self.t}:
+            return self._in_later_steps(relation, a, b, difference)
+        touches = {"<=": 1, ">": 1, ">=": -1, "<": -1}  # which sign leaves only the point 0 to tell
+        if relation in touches:
+            at_a_point = is_nonnegative(touches[relation] * difference)
+        else:
+            at_a_point = not difference.has(*STEPPED)
+        if at_a_point:
+            self.assumptions[Ne(difference, 0)] = None
+            return relation in ("<", ">", "!=")
+        return Rel(a, b, relation)
+
+    def are_same(self, left: Any, right: Any) -> bool:
+        """Whether two formulas are shown to be equal."""
+        return left == right or same(self.in_full(left), self.in_full(right))
+
+    def in_full(self, e: Any) -> Any:
+        """The formula with every 1 − β^k written out."""
+        return e.xreplace(self.complements) if isinstance(e, (Expr, Boolean)) else e
+
+    def _decide_truth(self, relation: str, a: Any, b: Any) -> Any:
+        equal = Not(Xor(sympify(a), sympify(b)))
+        return _truth(equal if relation == "==" else Not(equal))
+
+    def _in_later_steps(self, relation: str, a: Expr, b: Expr, difference: Expr) -> Any:
+        """The relation as it is from some step on; a count is never compared with 2³¹ in earnest."""
+        if any(abs(side) >= UNREACHED for side in (a, b) if side.is_Number):
+            return COMPARE[relation](-1 if b.is_Number else 1, 0)
+        slope = difference.diff(self.t)
+        if not slope.is_Rational or slope == 0:
+            return Rel(a, b, relation)
+        crossing = -difference.subs(self.t, 0) / slope
+        self.first_step = max(self.first_step, int(floor(crossing)) + 1)
+        return COMPARE[relation](int(sign(slope)), 0)
+
+    def _max(self, a: Any, b: Any) -> Any:
+        return self._extreme(a, b, ">=", Max)
+
+    def _min(self, a: Any, b: Any) -> Any:
+        return self._extreme(a, b, "<=", Min)
+
+    def _extreme(self, a: Any, b: Any, relation: str, extreme: Callable[..., Any]) -> Any:
+        if isinstance(a, WHOLE) and isinstance(b, WHOLE):
+            return a if COMPARE[relation](a, b) else b
+        a, b = sympify(a), sympify(b)
+        difference = expand(self.in_full(a - b))
+        if (known := _known(relation, difference)) is None and self.t and difference.free_symbols == {self.t}:
+            known = self._in_later_steps(relation, a, b, difference)
+        if isinstance(known, bool):
+            return a if known else b
+        return extreme(a, b)
+
+    def _subtract(self, a: Any, b: Any) -> Any:
+        """a − b; 1 − β^k goes by its short name."""
+        difference = a - b
+        if a == 1 and isinstance(b, Expr):
+            if b in self.complements:
+                return 1 - self.complements[b]
+            base, power = b.as_base_exp()
+            if _is_rate(base) and is_positive(power):
+                return self._short(difference, base, power)
+        return difference
+
+    def _short(self, complement: Expr, base: Expr, power: Expr) -> Expr:
+        if complement.is_Number:
+            return complement
+        if complement not in self._names:
+            symbol = Symbol(f"c_{base}^{power}", positive=True)
+            self._names[complement], self.complements[symbol] = symbol, complement
+        return self._names[complement]
+
+    def _log1p(self, x: Any) -> Any:
+        return log(self._subtract(Integer(1), -x))
+
+    def _expm1(self, x: Any) -> Any:
+        return -self._subtract(Integer(1), _exp(x))
+
+
+def _known(relation: str, difference: Expr) -> bool | None:
+    """What the sign of a difference says of the relation, without assuming anything."""
+    if difference.is_zero:
+        return relation in ("==", "<=", ">=")
+    if is_nonnegative(difference) and (relation in ("<", ">=") or is_positive(difference)):
+        return relation in (">", ">=", "!=")
+    if is_nonnegative(-difference) and (relation in (">", "<=") or is_positive(-difference)):
+        return relation in ("<", "<=", "!=")
+    return None
+
+
+def _is_condition(e: Any) -> bool:
+    return isinstance(e, Boolean) and not isinstance(e, Expr)  # a SymPy symbol is a Boolean too
+
+
+def _is_rate(e: Expr) -> bool:
+    return isinstance(e, Rate) or bool(e.is_Rational and is_positive(e) and is_positive(1 - e))
+
+
+def _given(e: Any, condition: Boolean, value: bool) -> Any:
+    """A case as it is where a condition has that value: what it says again within the case is settled."""
+    if _is_condition(e):
+        return e.xreplace({condition: S(value)})
+
+    def settled(cases: Piecewise) -> Any:
+        (first, _), *others = cases.args
+        return first if value else Piecewise(*others) if len(others) > 1 else others[0].expr
+
+    return e.replace(lambda x: isinstance(x, Piecewise) and x.args[0].cond == condition, settled)
+
+
+def _truth(e: Any) -> Any:
+    return bool(e) if e in (S.true, S.false) else e
+
+
+def _divide(a: Any, b: Any) -> Any:
+    """a / b; of integers towards 0."""
+    if isinstance(a, int) or isinstance(b, int):
+        quotient = Rational(1) * a / b
+        return int(quotient) if quotient.is_Rational else floor(quotient)
+    return a / b
+
+
+def _exp(x: Any) -> Any:
+    """e^x, with e^(n·log b) as b^n."""
+    logarithms, others = sift(Mul.make_args(x), lambda factor: isinstance(factor, log), binary=True)
+    if len(logarithms) == 1:
+        return Pow(logarithms[0].args[0], Mul(*others))
+    return exp(x)
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    remainder = Mod(Abs(a), b) * (sign(a) if not is_nonnegative(sympify(a)) else 1)
+    return int(remainder) if isinstance(b, int) and remainder.is_Integer else remainder
+
+
+def _logical(of_truths: Callable[..., Any], of_integers: Callable[..., Any], of_formulas: Callable[..., Any]):
+    """A logical operation on truths, on integers bit by bit, and on conditions."""
+
+    def operate(*sides):
+        if all(isinstance(x, bool) for x in sides):
+            return of_truths(*sides)
+        if any(map(_is_condition, sides)):
+            return _truth(of_formulas(*map(sympify, sides)))
+        return of_integers(*sides)
+
+    return operate
+
+
+NAMED: dict[Any, Expr] = {"pi": pi, "inf": S.Infinity, "-inf": S.NegativeInfinity, "nan": S.NaN}
+
+COMPARE = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+ELEMENTWISE: dict[str, Callable[..., Any]] = {
+    "abs": abs,
+    "add": operator.add,
+    "add_any": operator.add,
+    "and": _logical(operator.and_, operator.and_, And),
+    "cbrt": lambda x: cbrt(x) if is_nonnegative(x) else sign(x) * cbrt(Abs(x)),
+    "ceil": ceiling,
+    "complex": lambda a, b: a + S.ImaginaryUnit * b,
+    "conj": conjugate,
+    "cos": cos,
+    "div": _divide,
+    "erf": erf,
+    "exp": _exp,
+    "exp2": lambda x: Integer(2) ** x,
+    "floor": floor,
+    "imag": im,
+    "integer_pow": lambda x, y: x**y,
+    "is_finite": lambda x: x not in (S.Infinity, S.NegativeInfinity, S.NaN),
+    "log": log,
+    "logistic": lambda x: 1 / (1 + exp(-x)),
+    "mul": operator.mul,
+    "neg": operator.neg,
+    "not": _logical(operator.not_, operator.invert, Not),
+    "or": _logical(operator.or_, operator.or_, Or),
+    "pow": Pow,
+    "real": re,
+    "rem": _remainder,
+    "rsqrt": lambda x: 1 / sqrt(x),
+    "sign": sign,
+    "sin": sin,
+    "sqrt": sqrt,
+    "square": lambda x: x**2,
+    "tan": tan,
+    "tanh": tanh,
+    "xor": _logical(operator.xor, operator.xor, Xor),
+}

@@ -1,0 +1,128 @@
+"""What is known of an expression's sign: rates lie strictly between 0 and 1, other symbols are what SymPy knows of them.
+
+SymPy's own deductions are slow and know no upper bounds, so it is asked about single symbols only.
+"""
+
+from functools import lru_cache
+
+from sympy import Abs, Add, Expr, Indexed, Max, Min, Mul, Poly, PolynomialError, Pow, Symbol, fraction, together
+from sympy.concrete.expr_with_limits import ExprWithLimits
+
+REAL, NONNEGATIVE, POSITIVE = range(3)
+"""How much is known."""
+
+
+class Rate(Symbol):
+    """A decay rate: a number strictly between 0 and 1."""
+
+    __slots__ = ()
+
+    def __new__(cls, name: str):
+        """The rate of that name; two of one name are the same."""
+        return Symbol.__new__(cls, name, positive=True)
+
+
+def is_nonnegative(expression: Expr) -> bool:
+    """Whether it is known to be 0 or more, wherever it is defined."""
+    return sign_of(expression) >= NONNEGATIVE
+
+
+def is_positive(expression: Expr) -> bool:
+    """Whether it is known to be more than 0, wherever it is defined."""
+    return sign_of(expression) == POSITIVE
+
+
+@lru_cache(maxsize=8192)
+def sign_of(e: Expr) -> int:
+    """POSITIVE, NONNEGATIVE, or REAL where neither is known."""
+    if e.is_Number or e.is_Symbol or isinstance(e, Indexed):
+        return POSITIVE if e.is_positive else NONNEGATIVE if e.is_nonnegative else REAL
+    if isinstance(e, Add):
+        signs = [sign_of(term) for term in e.args]
+        return _sign_over_rates(e) if REAL in signs else max(signs)
+    if isinstance(e, Mul):
+        return _sign_of_product(e)
+    if isinstance(e, Pow):
+        base = sign_of(e.base)
+        is_root = e.exp.is_Rational and not e.exp.is_Integer and e.exp.q % 2 == 0
+        even = bool(e.exp.is_Integer and e.exp.is_even)
+        return base if base == POSITIVE else NONNEGATIVE if base or is_root or even else REAL
+    if isinstance(e, Max):
+        return max(map(sign_of, e.args))
+    if isinstance(e, Min):
+        return min(map(sign_of, e.args))
+    if isinstance(e, ExprWithLimits):
+        return min(sign_of(e.function), NONNEGATIVE)
+    if isinstance(e, Abs):
+        return max(sign_of(e.args[0]), NONNEGATIVE)
+    return POSITIVE if e.func.__name__ == "exp" else REAL
+
+
+def _sign_of_product(e: Expr) -> int:
+    signs, turns = [], 0
+    for factor in e.args:
+        known = sign_of(factor)
+        if known == REAL and (known := _sign_turned(factor)):
+            turns += 1
+        signs.append(known)
+    return REAL if turns % 2 else min(signs)
+
+
+def _sign_turned(e: Expr) -> int:
+    """What is known of −e."""
+    if e.is_Number or e.is_Symbol:
+        return sign_of(-e) if e.is_Number else POSITIVE if e.is_negative else REAL
+    if isinstance(e, Pow) and e.exp.is_Integer and e.exp.is_odd:
+        return _sign_turned(e.base)
+    return sign_of(Add(*(-term for term in e.args))) if isinstance(e, Add) else REAL
+
+
+def _sign_over_rates(e: Expr) -> int:
+    """Over positive numbers p, with 1/(1 + p) for every rate: known where all terms of a fraction have one sign."""
+    stretched, known = _stretched(e)
+    above, below = (_sign_of_terms(part, known) for part in fraction(together(stretched)))
+    return above[1] if above and below and above[0] == below[0] else REAL
+
+
+def _stretched(e: Expr) -> tuple[Expr, dict[Symbol, int]]:
+    """The expression over fresh symbols, and what is known of each."""
+    known: dict[Symbol, int] = {}
+    replaced: dict[Expr, Expr] = {}
+
+    def fresh(kind: int) -> Symbol:
+        symbol = Symbol(f"x{len(known)}")
+        known[symbol] = kind
+        return symbol
+
+    def replace(e: Expr) -> Expr:
+        if e.is_Number:
+            return e
+        if e.is_Add or e.is_Mul or (isinstance(e, Pow) and e.exp.is_Integer):
+            return e.func(*map(replace, e.args))
+        if e not in replaced:
+            replaced[e] = 1 / (1 + fresh(POSITIVE)) if _is_in_unit_interval(e) else fresh(sign_of(e))
+        return replaced[e]
+
+    return replace(e), known
+
+
+def _is_in_unit_interval(e: Expr) -> bool:
+    return isinstance(e, Rate) or (isinstance(e, Pow) and isinstance(e.base, Rate) and sign_of(e.exp) == POSITIVE)
+
+
+def _sign_of_terms(e: Expr, known: dict[Symbol, int]) -> tuple[int, int] | None:
+    """±1, the one sign of all terms, where each is even or known in every symbol; and how much is known of them."""
+    if e.is_Number or not known:
+        return (1 if e.is_positive else -1, POSITIVE) if e.is_finite and e != 0 else None
+    try:
+        terms = Poly(e, *known).terms()
+    except PolynomialError:
+        return None
+    signs, least = set(), NONNEGATIVE
+    for powers, coefficient in terms:
+        kinds = [(n, kind) for n, kind in zip(powers, known.values(), strict=True) if n]
+        if not coefficient.is_Rational or any(n % 2 and kind == REAL for n, kind in kinds):
+            return None
+        signs.add(1 if coefficient.is_positive else -1)
+        least = max(least, POSITIVE if all(kind == POSITIVE for _, kind in kinds) else NONNEGATIVE)
+    return (signs.pop(), least) if len(signs) == 1 else None

@@ -1,0 +1,103 @@
+"""Small numbers on which two optimizers part, found and confirmed by running both exactly."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from adamlab.interpret.oracle import ExactTrajectory, read_exactly
+from adamlab.interpret.programs import Subject
+
+DIGITS = 50
+
+NEAR = mpmath.mpf(10) ** -30
+"""Two exact updates that are relatively nearer than this are the same; their cancellations cost less than 20 digits."""
+
+GRADIENTS: tuple[tuple[str, ...], ...] = (
+    ("1", "2"),
+    ("2", "-1", "3"),
+    ("-1", "3", "0.5", "2", "-2", "1"),
+    ("0.01", "-0.02", "0.03", "0.01"),
+    ("100", "-300", "200", "100"),
+    ("1", "-1", "2", "1", "3", "-2", "1", "2", "-1", "1", "2", "3"),
+)
+"""Sequences to try, none with a zero."""
+
+WITH_ZEROS: tuple[tuple[str, ...], ...] = (("0", "1", "2"), ("1", "0", "0", "2"))
+
+ARRAYS: tuple[tuple[tuple[str, ...], ...], ...] = ((("1", "-2"), ("3", "1"), ("-1", "0.5")),)
+"""Gradients of an array of parameters, to see whether entries of it speak to each other."""
+
+START = "1"
+"""Where parameters start."""
+
+RATES = (("0.5", "0.25", "0.75", "0.125"), ("0.9", "0.99", "0.8", "0.95"))
+OTHERS = (("1", "2", "3", "0.5", "5"), ("0.1", "0.5", "0.2", "0.3", "0.7"))
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """Where two optimizers part: everything that is needed to run both again with `al.exact`.
+
+    Attributes:
+        hyper: the numbers, as decimals, by name.
+        gradients: one for each step up to where they part.
+        params: where the parameter starts.
+        step: at which the updates differ.
+        left, right: the two updates there.
+    """
+
+    hyper: Mapping[str, str]
+    gradients: list[Any]
+    params: Any
+    step: int
+    left: Any
+    right: Any
+
+    def __str__(self):
+        numbers = ", ".join(f"{name} = {value}" for name, value in self.hyper.items())
+        shown = [mpmath.nstr(x, 10) if isinstance(x, mpmath.mpf) else str(x) for x in (self.left, self.right)]
+        gradients = ", ".join(map(str, self.gradients))
+        return (
+            f"with {numbers + ', ' if numbers else ''}w = {self.params} and gradients {gradients} "
+            f"the update at step {self.step} is {shown[0]} on the left and {shown[1]} on the right"
+        )
+
+
+def find(left: Subject, right: Subject, rates: Collection[str], sequences: Sequence[Any]) -> Counterexample | None:
+    """The first of some small numbers and sequences of gradients on which the two part, up to that step."""
+    names = list(dict.fromkeys([*left.numbers, *right.numbers]))
+    for hyper in _assignments(left, right, names, rates):
+        for gradients in sequences:
+            runs = [run(side, hyper, gradients) for side in (left, right)]
+            for t, pair in enumerate(zip(*(r.updates for r in runs), strict=True), start=1):
+                if part := next((ab for ab in zip(*map(_entries, pair), strict=True) if _apart(*ab)), None):
+                    used = {n: v for n, v in hyper.items() if left.numbers.get(n) is None and right.numbers.get(n) is None}
+                    return Counterexample(used, list(gradients[:t]), START, t, *part)
+    return None
+
+
+def run(subject: Subject, hyper: Mapping[str, str], gradients: Sequence[Any]) -> ExactTrajectory:
+    """The optimizer in exact numbers, those that it leaves open taken from `hyper`; the loss at each step is 1."""
+    numbers = {name: hyper[name] if value is None else value for name, value in subject.numbers.items()}
+    params = np.full(np.shape(gradients[0]), START, object) if np.ndim(gradients[0]) else START
+    rows = [np.array(g, object) if np.ndim(g) else g for g in gradients]
+    return read_exactly(replace(subject, numbers=numbers), rows, params, [START] * len(rows), DIGITS)
+
+
+def _assignments(left: Subject, right: Subject, names: Sequence[str], rates: Collection[str]) -> Iterator[dict[str, str]]:
+    for row, others in zip(RATES, OTHERS, strict=True):
+        next_rate, next_other = cycle(row), cycle(others)
+        yield {name: next(next_rate if name in rates else next_other) for name in names}
+
+
+def _entries(update: Any) -> list[Any]:
+    return list(np.asarray(update, object).flat)
+
+
+def _apart(a: Any, b: Any) -> bool:
+    """Whether both are numbers, and not the same."""
+    return bool(mpmath.isfinite(a) and mpmath.isfinite(b) and abs(a - b) > NEAR * max(abs(a), abs(b)))

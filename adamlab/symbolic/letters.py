@@ -1,0 +1,69 @@
+"""Which letter stands for what: hyper-parameters, states, gradients, in the field's own notation."""
+
+from collections.abc import Sequence
+
+from sympy import Indexed, IndexedBase, Symbol
+
+from adamlab.interpret.signs import Rate
+
+HYPER = {
+    "learning_rate": "eta",
+    "b1": "beta_1",
+    "b2": "beta_2",
+    "b3": "beta_3",
+    "decay": "d",
+    "eps": "epsilon",
+    "eps_root": "epsilon_root",
+    "momentum": "mu",
+    "weight_decay": "lambda",
+    "initial_accumulator_value": "G_0",
+    "initial_scale": "v_0",
+}
+"""The letters of hyper-parameters, written as SymPy writes Greek; any other is called by its own name."""
+
+STATES = {
+    "mu": "m",
+    "nu": "v",
+    "mu_hat": "mhat",
+    "nu_hat": "vhat",
+    "nu_max": "vmax",
+    "trace": "z",
+    "sum_of_squares": "G",
+    "variance": "s",
+    "variance_hat": "shat",
+}
+"""The letters of states, by field."""
+
+RATES = {"b1", "b2", "b3", "decay", "momentum", "rho", "beta", "beta1", "beta2", "beta3", "adam_b1", "adam_b2"}
+"""The arguments of Optax that are decay rates."""
+
+RESERVED = {"g", "w", "u", "f", "t", "i"}
+
+T = Symbol("t", integer=True, positive=True)
+"""The number of a step, from 1."""
+
+INDICES = tuple(Symbol(letter, integer=True, positive=True) for letter in "ijklnpq")
+"""What sums run over, the outermost first."""
+
+G, W, U, F = (IndexedBase(letter, real=True) for letter in "gwuf")
+
+
+def hyper_symbol(name: str, is_rate: bool) -> Symbol:
+    """The symbol of a hyper-parameter; different names have different symbols."""
+    taken = name in RESERVED or name in HYPER.values() or name in STATES.values()
+    letter = HYPER.get(name, f"{name}'" if taken else name.replace(".", "_"))
+    return Rate(letter) if is_rate else Symbol(letter, positive=True)
+
+
+def state_letters(fields: Sequence[str]) -> list[str]:
+    """A letter for every field of a state; where two would share one, their names."""
+    names = [field.replace(".", "_") for field in fields]
+    letters = [STATES.get(field.rpartition(".")[2], name) for field, name in zip(fields, names, strict=True)]
+    unclear = {letter for letter in letters if letter in RESERVED or letters.count(letter) > 1}
+    return [f"state_{name}" if letter in unclear else letter for name, letter in zip(names, letters, strict=True)]
+
+
+def at_step(letter: str, t: int, entry: tuple[int, ...] = (), *, nonnegative: bool = False) -> Symbol:
+    """A quantity at a step, or an entry of it: m_3, g_3_0_1."""
+    name = "_".join([letter, str(t), *map(str, entry)])
+    return Symbol(name, nonnegative=True) if nonnegative else Symbol(name, real=True)

@@ -1,0 +1,154 @@
+"""Limits of formulas with their order, by power series in δ whose coefficients are formulas themselves.
+
+A hyper-parameter goes to its limit as 1 − δ, δ or 1/δ. Sums over steps are finite, so that series go through them term
+by term: Σ (1−δ)^(t−i)·g_i² = Σ g_i² − δ·Σ (t−i)·g_i² + …, and (1−β)/(1−β^t) → 1/t.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, S, Sum, Symbol, binomial, cancel, ff, oo, sign, sympify
+from sympy.functions.combinatorial.factorials import factorial
+
+from adamlab.interpret.equality import is_zero
+from adamlab.interpret.signs import is_positive
+from adamlab.symbolic.maximum import Maximum
+
+TERMS = 4
+"""How many terms are carried: enough to tell the first order after one is lost to 1 − β^t, and one more."""
+
+DELTA = Symbol("delta", positive=True)
+
+
+class NoLimitError(ValueError):
+    """A formula that has no such series, or none that was found."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """δ^lead·(c_0 + c_1·δ + …), with c_0 ≠ 0 where it is known, up to what the terms at hand say."""
+
+    lead: Any
+    coefficients: tuple[Expr, ...]
+
+    def __getitem__(self, power: int) -> Expr:
+        """The coefficient of that power of δ."""
+        k = power - self.lead
+        if k >= len(self.coefficients):
+            raise NoLimitError("more terms than are carried cancel")
+        return self.coefficients[k] if k >= 0 else Integer(0)
+
+    @property
+    def value(self) -> Expr:
+        """The limit as δ → 0; ±∞ by the first coefficient's sign where that is known."""
+        if not self.coefficients:
+            raise NoLimitError("all terms that are carried cancel")
+        if self.lead < 0:
+            first = self.coefficients[0]
+            return oo if is_positive(first) else -oo if is_positive(-first) else S.ComplexInfinity
+        return self.coefficients[0] if self.lead == 0 else Integer(0)
+
+
+def toward(value: Any) -> Expr:
+    """What a hyper-parameter is in terms of δ on its way to 0, 1 or ∞.
+
+    Raises:
+        NoLimitError: limits go to none but these.
+    """
+    ways = {Integer(0): DELTA, Integer(1): 1 - DELTA, oo: 1 / DELTA}
+    target = sympify(value)
+    if target not in ways:
+        raise NoLimitError(f"limits go to 0, 1 or oo, not {value}")
+    return ways[target]
+
+
+def series(e: Expr) -> Series:
+    """The series of a formula in δ.
+
+    Raises:
+        NoLimitError: it has none, or none that was found.
+    """
+    if not e.has(DELTA):
+        return _constant(e)
+    if e == DELTA:
+        return Series(1, (Integer(1), *[Integer(0)] * (TERMS - 1)))
+    if isinstance(e, Add):
+        return _sum([series(term) for term in e.args])
+    if isinstance(e, Mul):
+        result = _constant(Integer(1))
+        for factor in e.args:
+            result = _product(result, series(factor))
+        return result
+    if isinstance(e, Pow):
+        return _power(series(e.base), e.exp)
+    if isinstance(e, Sum):
+        inner = series(e.function)
+        return _without_zeros(inner.lead, [Sum(c, *e.limits) if c != 0 else c for c in inner.coefficients])
+    if isinstance(e, Maximum):
+        inner = series(e.function)
+        return Series(inner.lead, (Maximum(inner.coefficients[0], *e.limits),))
+    if isinstance(e, Max | Min):
+        return _extreme(e.func, [series(a) for a in e.args])
+    if isinstance(e, Abs | sign):
+        inner = series(e.args[0])
+        turn = sign(inner.coefficients[0])
+        if isinstance(e, sign):
+            return _constant(turn)
+        return Series(inner.lead, tuple(c * turn for c in inner.coefficients))
+    raise NoLimitError(f"{e.func.__name__} has no series here")
+
+
+def _constant(e: Expr) -> Series:
+    return Series(0, (e, *[Integer(0)] * (TERMS - 1)))
+
+
+def _without_zeros(lead: Any, coefficients: list[Expr]) -> Series:
+    while coefficients and (coefficients[0] == 0 or is_zero(coefficients[0])):
+        lead, coefficients = lead + 1, coefficients[1:]
+    return Series(lead, tuple(coefficients))
+
+
+def _sum(parts: list[Series]) -> Series:
+    known = min(part.lead + len(part.coefficients) for part in parts)
+    lead = min(part.lead for part in parts)
+    if any((part.lead - lead) % 1 for part in parts):
+        raise NoLimitError("powers of δ that are not whole numbers apart")
+    return _without_zeros(lead, [Add(*(part[lead + k] for part in parts)) for k in range(known - lead)])
+
+
+def _product(a: Series, b: Series) -> Series:
+    known = min(len(a.coefficients), len(b.coefficients))
+    return Series(
+        a.lead + b.lead,
+        tuple(Add(*(a.coefficients[j] * b.coefficients[k - j] for j in range(k + 1))) for k in range(known)),
+    )
+
+
+def _power(base: Series, exponent: Expr) -> Series:
+    """c_0^n·(1 + x)^n by the binomial series."""
+    if exponent.has(DELTA) or (base.lead != 0 and not exponent.is_Rational):
+        raise NoLimitError("δ stands in an exponent, or under one that is not a number")
+    if not base.coefficients:
+        raise NoLimitError("all terms that are carried cancel")
+    first, *rest = base.coefficients
+    x = Series(1, tuple(c / first for c in rest))
+    result, power = _constant(Integer(1)), _constant(Integer(1))
+    result = Series(0, result.coefficients[: len(base.coefficients)])
+    for k in range(1, len(base.coefficients)):
+        power = _product(power, x)
+        factor = ff(exponent, k) / factorial(k)
+        result = _plus(result, Series(power.lead, tuple(factor * c for c in power.coefficients)), len(base.coefficients))
+    return Series(base.lead * exponent, tuple(first**exponent * c for c in result.coefficients))
+
+
+def _plus(a: Series, b: Series, known: int) -> Series:
+    """The sum of two series that begin at 0 or later, zeros kept."""
+    at = [b.coefficients[k - b.lead] if 0 <= k - b.lead < len(b.coefficients) else Integer(0) for k in range(known)]
+    return Series(0, tuple(x + y for x, y in zip(a.coefficients, at, strict=True)))
+
+
+def _extreme(extreme: Callable[..., Expr], parts: list[Series]) -> Series:
+    """Of the leading terms, where they are of one order; a later order says nothing then."""
+    lead = min(part.lead for part in parts)
+    return _without_zeros(lead, [extreme(*(part[lead] if part.lead == lead else Integer(0) for part in parts))])

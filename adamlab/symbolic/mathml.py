@@ -1,0 +1,137 @@
+"""Formulas in presentation MathML: well-formed XML, whose only entities are XML's own."""
+
+from itertools import pairwise
+from xml.etree.ElementTree import Element, tostring
+
+from adamlab.symbolic.arrangement import has_dot
+from adamlab.symbolic.formula import (
+    Big,
+    Call,
+    Cases,
+    Fence,
+    Fraction,
+    Grid,
+    Infix,
+    Name,
+    Negative,
+    Node,
+    Number,
+    Paren,
+    Power,
+    Product,
+    Root,
+    Terms,
+)
+
+NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+TIMES = "\N{INVISIBLE TIMES}"
+APPLIED = "\N{FUNCTION APPLICATION}"
+
+
+def as_mathml(node: Node) -> str:
+    """A whole <math> element."""
+    return tostring(_element("math", _drawn(node), xmlns=NAMESPACE), encoding="unicode")
+
+
+def _drawn(node: Node) -> Element:
+    match node:
+        case Number(digits):
+            return _leaf("mn", digits)
+        case Name():
+            return _name(node)
+        case Paren(inside):
+            return _fenced("(", [_drawn(inside)], ")")
+        case Negative(operand):
+            return _row(_leaf("mo", "−"), _drawn(operand))
+        case Terms((first, *others)):
+            return _row(_drawn(first), *(part for term in others for part in _added(term)))
+        case Product((first, *_)):
+            return _row(_drawn(first), *(part for pair in pairwise(node.factors) for part in _multiplied(*pair)))
+        case Fraction(above, below):
+            return _element("mfrac", _drawn(above), _drawn(below))
+        case Power(base, exponent):
+            return _element("msup", _drawn(base), _drawn(exponent))
+        case Root(radicand):
+            return _element("msqrt", _drawn(radicand))
+        case _:
+            return _compound(node)
+
+
+def _compound(node: Node) -> Element:
+    match node:
+        case Call(name, arguments):
+            return _row(_leaf("mi", name), _leaf("mo", APPLIED), _fenced("(", _separated(arguments, ","), ")"))
+        case Fence(left, inside, right):
+            return _fenced(left, [_drawn(inside)], right)
+        case Big("max", index, low, high, body):
+            limits = _row(_drawn(low), _leaf("mo", "≤"), _drawn(index), _leaf("mo", "≤"), _drawn(high))
+            return _row(_element("munder", _leaf("mo", "max"), limits), _drawn(body))
+        case Big(sign, index, low, high, body):
+            start = _row(_drawn(index), _leaf("mo", "="), _drawn(low))
+            return _row(_element("munderover", _leaf("mo", sign), start, _drawn(high)), _drawn(body))
+        case Infix(sign, operands):
+            return _row(*_separated(operands, sign))
+        case Cases(branches):
+            table = _table([[_drawn(value), _condition(condition)] for value, condition in branches])
+            return _row(_leaf("mo", "{"), table)
+        case Grid():
+            return _fenced("(", [_table([list(map(_drawn, row)) for row in node.rows])], ")")
+        case _:
+            raise TypeError(f"{type(node).__name__} is no part of a formula")
+
+
+def _name(name: Name) -> Element:
+    letter = _leaf("mi", name.head)
+    if name.has_hat:
+        letter = _element("mover", letter, _leaf("mo", "^"), accent="true")
+    lower = [_row(*_separated(name.lower, ","))] if name.lower else []
+    upper = [_drawn(name.upper)] if name.upper else []
+    kind = {(0, 0): "", (1, 0): "msub", (0, 1): "msup", (1, 1): "msubsup"}[len(lower), len(upper)]
+    return _element(kind, letter, *lower, *upper) if kind else letter
+
+
+def _added(term: Node) -> list[Element]:
+    if isinstance(term, Negative):
+        return [_leaf("mo", "−"), _drawn(term.operand)]
+    return [_leaf("mo", "+"), _drawn(term)]
+
+
+def _multiplied(left: Node, right: Node) -> list[Element]:
+    return [_leaf("mo", "·" if has_dot(left, right) else TIMES), _drawn(right)]
+
+
+def _separated(nodes: tuple[Node, ...], sign: str) -> list[Element]:
+    parts = [part for node in nodes for part in (_leaf("mo", sign), _drawn(node))]
+    return parts[1:]
+
+
+def _condition(condition: Node | None) -> Element:
+    return (
+        _leaf("mtext", "otherwise")
+        if condition is None
+        else _row(_leaf("mtext", "if\N{NO-BREAK SPACE}"), _drawn(condition))
+    )
+
+
+def _table(rows: list[list[Element]]) -> Element:
+    return _element("mtable", *(_element("mtr", *(_element("mtd", cell) for cell in row)) for row in rows))
+
+
+def _fenced(left: str, inside: list[Element], right: str) -> Element:
+    return _row(_leaf("mo", left), *inside, _leaf("mo", right))
+
+
+def _row(*parts: Element) -> Element:
+    return parts[0] if len(parts) == 1 else _element("mrow", *parts)
+
+
+def _leaf(tag: str, content: str) -> Element:
+    leaf = Element(tag)
+    leaf.text = content
+    return leaf
+
+
+def _element(tag: str, *children: Element, **attributes: str) -> Element:
+    element = Element(tag, attributes)
+    element.extend(children)
+    return element

@@ -1,0 +1,29 @@
+"""The greatest of many terms, max over i of f(i): what Σ is to +, this is to max."""
+
+from sympy import Max, S
+from sympy.concrete.expr_with_limits import ExprWithLimits
+
+from adamlab.interpret.signs import is_nonnegative
+
+
+class Maximum(ExprWithLimits):
+    """max f(i) for i from low to high, written `Maximum(f, (i, low, high))`.
+
+    `doit` writes it out where both ends are numbers. Of no terms it is 0 where f is never negative, and −∞ otherwise.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, function, *symbols, **assumptions):
+        """As `sympy.Sum`."""
+        return ExprWithLimits.__new__(cls, function, *symbols, **assumptions)
+
+    def doit(self, **hints):
+        """The greatest of the terms, one by one, where both ends are numbers; otherwise as it is."""
+        function = self.function.doit(**hints) if hints.get("deep", True) else self.function
+        ((index, low, high),) = self.limits
+        if not (low.is_Integer and high.is_Integer):
+            return self.func(function, *self.limits)
+        if high < low and is_nonnegative(function):
+            return S.Zero
+        return Max(*(function.subs(index, i).doit(**hints) for i in range(int(low), int(high) + 1)))

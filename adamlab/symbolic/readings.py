@@ -1,0 +1,116 @@
+"""An optimizer with its numbers left open, whose steps are read as formulas."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import jax
+import numpy as np
+from sympy import Expr, Integer, Rational, Symbol, nsimplify
+
+from adamlab.calls import Call, arguments
+from adamlab.errors import InputError
+from adamlab.interpret.arrays import Values, objects
+from adamlab.interpret.formulas import Formulas
+from adamlab.interpret.jaxpr import Reader, Rename
+from adamlab.interpret.programs import Programs, Subject, state_names
+from adamlab.symbolic.letters import RATES, hyper_symbol, state_letters
+from adamlab.types import Decay, PyTree
+
+Optimizer = Call | str | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is needed to read an optimizer's steps.
+
+    Attributes:
+        subject: the optimizer.
+        programs: what it computes, on one array of that `shape`.
+        numbers: each of its numbers, as a symbol or a rational.
+        hyper: the symbols among them, by name.
+        fields, letters: of the leaves of its state.
+    """
+
+    subject: Subject
+    programs: Programs
+    shape: tuple[int, ...]
+    numbers: Mapping[str, Any]
+    hyper: Mapping[str, Symbol]
+    fields: list[str]
+    letters: list[str]
+
+    @classmethod
+    def of(
+        cls,
+        optimizer: Optimizer,
+        hyper: Mapping[str, Any] | None = None,
+        symbols: Collection[str] = (),
+        shape: tuple[int, ...] = (),
+        rates: Collection[str] = (),
+    ) -> "Reading":
+        """Opens a factory or a spec; `hyper` fixes numbers, which may be formulas, and `rates` names further rates.
+
+        Raises:
+            SpecError: an argument that does not exist, or that cannot be a number.
+            InputError: the optimizer does not run on an array of that shape.
+        """
+        given = dict(hyper or {})
+        formulas = {name: value for name, value in given.items() if isinstance(value, Expr)}
+        plain = {name: value for name, value in given.items() if name not in formulas}
+        subject = Subject.left_open(optimizer, plain, symbols)
+        every_rate = rates_in(subject) | set(rates)
+        numbers: dict[str, Any] = {}
+        for name, value in subject.numbers.items():
+            symbol = hyper_symbol(name, name in every_rate)
+            numbers[name] = formulas.get(name, symbol) if value is None else rational(value)
+        programs = _programs(subject, shape)
+        for name in programs.constants:
+            constant = subject.numbers[name]
+            numbers[name] = rational(subject.defaults[name] if constant is None else constant)
+        fields = state_names(programs.init.shapes)
+        free = {name: value for name, value in numbers.items() if isinstance(value, Symbol)}
+        return cls(subject, programs, shape, numbers, free, fields, state_letters(fields))
+
+    def start(self, algebra: Formulas, params: PyTree) -> list[Values]:
+        """The leaves of the state ahead of the first step."""
+        return jax.tree.leaves(Reader(algebra).read(self.programs.init, self.numbers, params))
+
+    def step(
+        self, reader: Reader, g: Any, state: list[Values], w: Any, value: Any, rename: Callable[[int], Rename]
+    ) -> tuple[Values, list[Values]]:
+        """The update and the next state's leaves; `rename(k)` names what stands for the k-th leaf from then on."""
+        before = jax.tree.unflatten(jax.tree.structure(self.programs.init.shapes), state)
+        names = {k + 1: rename(k) for k in range(len(state))}
+        read = reader.read(self.programs.update, self.numbers, g, before, w, value, rename=names)
+        u, *after = jax.tree.leaves(read)
+        return u, after
+
+
+def rates_in(subject: Subject) -> set[str]:
+    """The names of the numbers that are decay rates."""
+    known = {symbol.name: argument for symbol, argument in subject.call.symbols()}
+    return {name for name, a in known.items() if a.kind == "decay" or a.name in RATES} | (RATES & set(known))
+
+
+def rational(value: Any) -> Any:
+    """The decimal that was meant, exactly."""
+    if isinstance(value, Decay):
+        exactly = object.__new__(Decay)
+        exactly.rate, exactly.complement = objects(1 - rational(value.complement)), objects(rational(value.complement))
+        return exactly
+    if isinstance(value, (Rational, Fraction, int)):
+        return Rational(value)
+    return Rational(value if isinstance(value, (str, Decimal)) else str(float(np.asarray(value)[()])))
+
+
+def _programs(subject: Subject, shape: tuple[int, ...]) -> Programs:
+    try:
+        return subject.programs(np.zeros(shape), with_value=True)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a foreign optimizer raises while it is traced
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{subject.title} cannot be read on an array of shape {shape}: {reason[:300]}") from error

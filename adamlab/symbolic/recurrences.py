@@ -1,0 +1,181 @@
+"""Recurrences solved for general t: affine ones by sums, those that take the greater by a maximum over all steps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sympy import (
+    Add,
+    Dummy,
+    Expr,
+    Integer,
+    Max,
+    Mul,
+    Sum,
+    Symbol,
+    cancel,
+    denom,
+    expand_power_exp,
+    factor_list,
+    factor_terms,
+    sympify,
+    together,
+)
+from sympy.concrete.expr_with_limits import ExprWithLimits
+
+from adamlab.interpret.equality import is_zero, same
+from adamlab.interpret.signs import is_nonnegative
+from adamlab.symbolic.letters import G, INDICES, T
+from adamlab.symbolic.maximum import Maximum
+from adamlab.symbolic.steps import Step
+
+I = INDICES[0]
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """x_t = e, in which `previous` is x_(t−1), for t > origin; `start` is x at the origin."""
+
+    e: Expr
+    previous: Expr
+    start: Expr
+    origin: int = 0
+
+    def solved(self) -> Expr | None:
+        """x_t without x_(t−1); None where no form was found, or where induction does not bear it out."""
+        x = Dummy("x", real=True)
+        e = self.e.xreplace({self.previous: x})
+        form = self._maximum(e, x) if isinstance(e, Max) else self._affine(e, x)
+        return form if form is not None and self._is_borne_out(form, e, x) else None
+
+    def _affine(self, e: Expr, x: Dummy) -> Expr | None:
+        """x_t = a·x_(t−1) + r: by a, or where this is b·r(t−1)/r(t), by the recurrence of r(t)·x_t, whose factor is b."""
+        rate = e.diff(x)
+        if rate.has(x):
+            return None
+        rate, rest = cancel(rate), e.xreplace({x: Integer(0)})
+        if is_zero(rate):
+            return rest
+        if not _moving(rate):
+            return rate ** (T - self.origin) * self.start + self._discounted(rate, rest)
+        for weight in _weights(rate):
+            constant = cancel(expand_power_exp(rate * weight / weight.subs(T, T - 1)))
+            if not _moving(constant):
+                weight = weight if is_nonnegative(weight) else -weight
+                first = constant ** (T - self.origin) * weight.subs(T, self.origin) * self.start
+                return (first + self._discounted(constant, upright(cancel(weight * rest)))) / weight
+        return None
+
+    def _discounted(self, rate: Expr, rest: Expr) -> Expr:
+        """Σ rate^(t−i)·rest_i, with what is the same at every step in front."""
+        outside, inside = factor_terms(rest).as_independent(*_moving(rest), as_Add=False)
+        steps = T - self.origin
+        if inside == 1:
+            return outside * (steps if rate == 1 else (1 - rate**steps) / (1 - rate)) if outside != 0 else outside
+        return outside * Sum(rate ** (T - I) * at(inside, I), (I, self.origin + 1, T))
+
+    def _maximum(self, e: Max, x: Dummy) -> Expr | None:
+        """x_t = max(a·x_(t−1), r) for a ≥ 0."""
+        own, others = [a for a in e.args if a.has(x)], [a for a in e.args if not a.has(x)]
+        rate = own[0].diff(x) if own else x
+        if len(own) != 1 or not others or rate.has(x) or _moving(rate) or not same(own[0], rate * x):
+            return None
+        if not is_nonnegative(rate):
+            return None
+        rest = Max(*others)
+        if rate == 1 and not _moving(rest):
+            return Max(self.start, rest)
+        terms = rate ** (T - I) * at(rest, I)
+        greatest = Maximum(terms, (I, self.origin + 1, T))
+        return greatest if self.start == 0 and is_nonnegative(terms) else Max(rate ** (T - self.origin) * self.start, greatest)
+
+    def _is_borne_out(self, form: Expr, e: Expr, x: Dummy) -> bool:
+        first = self.origin + 1
+        if not same(written_out(form, first), written_out(e.xreplace({x: self.start}), first)):
+            return False
+        if form.has(Maximum) and isinstance(e, Max):  # x_(t−1) is in one argument, times a rate that is not negative
+            return same(written_out(form, first + 1), written_out(e.xreplace({x: self._form_before(form, first + 1)}), first + 1))
+        return same(form, e.xreplace({x: form.subs(T, T - 1)}))
+
+    def _form_before(self, form: Expr, t: int) -> Expr:
+        return written_out(form, t - 1)
+
+
+def solved(step: Step) -> dict[str, Expr]:
+    """The states of a step that have a closed form, by field: each after step t, of gradients and starts alone."""
+    found: dict[str, Expr] = {}
+    values = origins(step)
+    while True:
+        before = len(found)
+        for field, e in step.recurrences.items():
+            others = {s.base for f, s in step.states.items() if f not in found and f != field}
+            mine = put_in(step, e, found) if field not in found else e
+            if field in found or any(mine.has(base) for base in others) or not _starts_with(step, e, found):
+                continue
+            origin = step.first[field] - 1
+            form = Recurrence(mine, step.before(field), values[origin][field], origin).solved()
+            if form is not None:
+                found[field] = form
+        if len(found) == before:
+            return found
+
+
+def put_in(step: Step, e: Expr, found: Mapping[str, Expr]) -> Expr:
+    """The expression with closed forms for the states that have one, after the step and ahead of it."""
+    forms = {step.states[field]: form for field, form in found.items()}
+    earlier = {step.before(field): form.subs(T, T - 1) for field, form in found.items()}
+    return e.xreplace(forms | earlier)
+
+
+def _starts_with(step: Step, e: Expr, found: Mapping[str, Expr]) -> bool:
+    """Whether the forms of all states that it has from ahead of the step are right ahead of the first step too."""
+    return all(
+        same(written_out(found[f], 0), sympify(step.start[f])) for f in found if e.has(step.before(f)) and step.first[f] == 1
+    )
+
+
+def origins(step: Step) -> list[dict[str, Expr]]:
+    """The states ahead of the first step, and after each of the early ones, of gradients and starts alone."""
+    values = [{field: sympify(step.start[field]) for field in step.states}]
+    for t, early in enumerate(step.early, start=1):
+        before = {step.states[field].base[t - 1]: e for field, e in values[-1].items()}
+        after: dict[str, Expr] = {field: early[field].xreplace(before) for field in step.states}
+        for _ in after:  # those that are made of others after the same step
+            named = {step.states[field].base[t]: e for field, e in after.items()}
+            after = {field: e.xreplace(named) for field, e in after.items()}
+        values.append(after)
+    return values
+
+
+def written_out(e: Expr, t: int) -> Expr:
+    """The expression at a step whose number is known, every sum term by term; there is no gradient before the first."""
+    return e.subs(T, t).doit().xreplace({G[0]: Integer(0)})
+
+
+def at(e: Expr, index: Symbol) -> Expr:
+    """The expression with an index in place of t; sums within it get other indices."""
+    within = {variable for s in e.atoms(ExprWithLimits) for variable in s.variables}
+    taken = {k: INDICES[INDICES.index(k) + 1] for k in within if k in INDICES}
+    return e.xreplace(taken).subs(T, index)
+
+
+def _weights(rate: Expr) -> list[Expr]:
+    """What x_t may have to be multiplied by for its rate to stay the same: factors of the rate's denominator."""
+    below = denom(together(rate))
+    _, factors = factor_list(below)
+    return [*(factor for factor, _ in factors if factor.has(T)), below, T]
+
+
+def upright(e: Expr) -> Expr:
+    """A product with 1 − β in place of β − 1 in its factors."""
+    turned, factors = Integer(1), []
+    for factor in Mul.make_args(factor_terms(e)):
+        if isinstance(factor, Add) and not is_nonnegative(factor) and is_nonnegative(-factor):
+            turned, factor = -turned, Add(*(-term for term in factor.args))
+        factors.append(factor)
+    return Mul(turned, *factors)
+
+
+def _moving(e: Expr) -> set[Any]:
+    """What in it depends on the step: t itself, and whatever carries an index."""
+    return {s for s in e.free_symbols if s == T or not s.is_Symbol}

@@ -1,0 +1,174 @@
+"""One step of an optimizer for general t: its recurrences, read off its code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sympy import Expr, Indexed, IndexedBase, sympify
+
+from adamlab.errors import InputError
+from adamlab.interpret.arrays import Values, objects
+from adamlab.interpret.formulas import Formulas
+from adamlab.interpret.jaxpr import Reader
+from adamlab.interpret.signs import is_nonnegative
+from adamlab.symbolic.letters import F, G, T, W
+from adamlab.symbolic.readings import Reading
+
+MOST_EARLY_STEPS = 24
+"""How many steps ahead of the general one are read one by one."""
+
+UPDATE = ""
+"""What the update goes by among the fields of a state."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """The t-th step; x[t] is a state after it and x[t − 1] ahead of it, for `IndexedBase` x.
+
+    Attributes:
+        reading: of the optimizer.
+        start: each state ahead of the first step, by field.
+        states: what stands for each float state after the step, x[t].
+        recurrences: what each of them becomes, in terms of others after the step and ahead of it, g[t], w[t − 1] and t.
+        wholes: the integer and boolean states after the step, which are known.
+        update: what is added to w[t − 1].
+        algebra: what was assumed on the way.
+        first: from which step on each recurrence holds, and the update, which goes by `UPDATE`; mostly 1.
+        early: the steps ahead of the last of these, as they are: recurrences and update by field.
+    """
+
+    reading: Reading
+    start: Mapping[str, Any]
+    states: Mapping[str, Indexed]
+    recurrences: Mapping[str, Expr]
+    wholes: Mapping[str, Any]
+    update: Expr
+    algebra: Formulas
+    first: Mapping[str, int] = field(default_factory=dict)
+    early: tuple[Mapping[str, Any], ...] = ()
+
+    def before(self, name: str) -> Indexed:
+        """The state ahead of the step, x[t − 1]."""
+        return self.states[name].base[T - 1]
+
+
+def general_step(reading: Reading) -> Step:
+    """Reads the t-th step of an optimizer on a single number.
+
+    Raises:
+        InputError: the optimizer keeps an array for a single parameter, or an integer that is no count.
+        UnreadableError: its code uses a primitive without a meaning in formulas.
+    """
+    return _General(reading).step()
+
+
+class _General:
+    """Takes integers for counts, other such states for constant, floats that start at 0 or above for nonnegative.
+
+    The step read so has to bear it out; what it does not is taken back, and the step read again.
+    """
+
+    def __init__(self, reading: Reading):
+        self.reading = reading
+        self.start = [_scalar(reading, k, leaf) for k, leaf in enumerate(reading.start(Formulas(), objects(W[0])))]
+        self.floats = [k for k, x in enumerate(self.start) if not isinstance(x, (bool, int))]
+        self.counts = {k for k, x in enumerate(self.start) if type(x) is int}
+        self.fixed = {k: x for k, x in enumerate(self.start) if isinstance(x, bool)}
+        self.nonnegative = {k for k in self.floats if is_nonnegative(self.start[k])}
+        self.first = 1
+
+    def step(self) -> Step:
+        while True:
+            algebra = Formulas(T, first_step=self.first)
+            named, after, update = self.read(algebra, T, self.before(T))
+            if self.is_borne_out(algebra, named, after):
+                break
+        fields, full = self.reading.fields, algebra.in_full
+        made = Step(
+            self.reading,
+            dict(zip(fields, self.start, strict=True)),
+            {fields[k]: self.base(k)[T] for k in self.floats},
+            {fields[k]: full(named[k]) for k in self.floats},
+            {fields[k]: after[k] for k in range(len(fields)) if k not in self.floats},
+            full(update),
+            algebra,
+        )
+        return self.with_early_steps(made)
+
+    def base(self, k: int) -> IndexedBase:
+        return IndexedBase(self.reading.letters[k], **{"nonnegative" if k in self.nonnegative else "real": True})
+
+    def before(self, t: Any) -> list[Any]:
+        """The state ahead of step t."""
+        return [
+            self.start[k] + (t - 1) if k in self.counts else self.fixed[k] if k in self.fixed else self.base(k)[t - 1]
+            for k in range(len(self.start))
+        ]
+
+    def read(self, algebra: Formulas, t: Any, before: list[Any]) -> tuple[dict[int, Expr], list[Any], Expr]:
+        """What the float states become, all states as they stand in the rest, and the update."""
+        named: dict[int, Expr] = {}
+
+        def rename(k: int):
+            def keep(values: Values) -> Values:
+                if k not in self.floats or k in named or values.item().is_Atom:
+                    return values
+                named[k] = values.item()
+                return objects(self.base(k)[t])
+
+            return keep
+
+        state = [objects(x) for x in before]
+        u, after = self.reading.step(Reader(algebra), objects(G[t]), state, objects(W[t - 1]), objects(F[t]), rename)
+        leaves = [leaf.item() for leaf in after]
+        return {k: named.get(k, sympify(leaves[k])) for k in self.floats}, leaves, sympify(u.item())
+
+    def is_borne_out(self, algebra: Formulas, named: Mapping[int, Expr], after: list[Any]) -> bool:
+        wrong = {k for k in self.counts if sympify(after[k] - self.start[k] - T) != 0}
+        negative = {k for k in self.nonnegative if not is_nonnegative(algebra.in_full(named[k]))}
+        changed = {k for k, value in self.fixed.items() if after[k] is not value and after[k] != value}
+        self.counts -= wrong
+        self.nonnegative -= negative
+        self.fixed |= {k: self.start[k] for k in wrong}
+        for k in changed:
+            if not isinstance(after[k], (bool, int)) or self.first > 1:
+                name = self.reading.fields[k]
+                raise InputError(f"{self.reading.subject.title} has no general step: {name} is no count; unroll reads it.")
+            self.fixed[k] = after[k]  # a flag that the first step sets
+            self.first = 2
+        return not (wrong or negative or changed)
+
+    def with_early_steps(self, general: Step) -> Step:
+        """The step with those ahead of it that are not as it is."""
+        last = general.algebra.first_step
+        names = [*general.recurrences, UPDATE]
+        if last > MOST_EARLY_STEPS:
+            return _with(general, dict.fromkeys(names, last), ())
+        early = [self.early_step(t) for t in range(1, last)]
+        first = dict.fromkeys(names, 1)
+        for t, step in enumerate(early, start=1):
+            for name, e in [*general.recurrences.items(), (UPDATE, general.update)]:
+                if not general.algebra.are_same(step[name], e.subs(T, t)):
+                    first[name] = t + 1
+        return _with(general, first, tuple(early[: max(first.values()) - 1]))
+
+    def early_step(self, t: int) -> dict[str, Any]:
+        """The recurrences and the update of a step whose number is known."""
+        algebra = Formulas()
+        before = self.before(t)
+        if t == 1:
+            before = [before[k] if k in self.floats else self.start[k] for k in range(len(before))]
+        named, _, update = self.read(algebra, t, before)
+        return {self.reading.fields[k]: algebra.in_full(e) for k, e in named.items()} | {UPDATE: algebra.in_full(update)}
+
+
+def _with(step: Step, first: Mapping[str, int], early: tuple[Mapping[str, Any], ...]) -> Step:
+    return Step(step.reading, step.start, step.states, step.recurrences, step.wholes, step.update, step.algebra, first, early)
+
+
+def _scalar(reading: Reading, k: int, leaf: Values) -> Any:
+    if leaf.ndim:
+        title, name = reading.subject.title, reading.fields[k]
+        raise InputError(f"{title} keeps an array of shape {leaf.shape} in {name}: it has no closed form; unroll reads it.")
+    value = leaf.item()
+    return value if isinstance(value, (bool, int)) else sympify(value)
