@@ -16,16 +16,22 @@ if TYPE_CHECKING:
     from adamlab.rules import *
     from adamlab.running import run as run
     from adamlab.studies.store import load as load
+    from adamlab.symbolic.closed_forms import closed_form as closed_form
+    from adamlab.symbolic.proofs import prove as prove
+    from adamlab.symbolic.unrolling import unroll as unroll
     from adamlab.types import Decay as Decay
 
 _MODULES = ("plots", "problems", "schedules")
 _HOMES = {
     "Decay": "adamlab.types",
+    "closed_form": "adamlab.symbolic.closed_forms",
     "compare": "adamlab.parity.comparison",
     "exact": "adamlab.interpret.oracle",
     "like_torch": "adamlab.recipes",
     "load": "adamlab.studies.store",
+    "prove": "adamlab.symbolic.proofs",
     "run": "adamlab.running",
+    "unroll": "adamlab.symbolic.unrolling",
 }
 
 

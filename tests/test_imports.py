@@ -19,6 +19,8 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["calls"],
     ["specs"],
     ["interpret"],
+    ["symbolic"],
+    ["relations"],
     ["parity"],
     ["problems"],
     ["studies"],

@@ -35,6 +35,9 @@ from sympy import (
     sign,
     together,
 )
+from sympy import (
+    factor as factored,
+)
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from adamlab.interpret.signs import NONNEGATIVE, POSITIVE, REAL, Rate, is_nonnegative, is_positive, sign_of
@@ -175,7 +178,7 @@ class _NormalForm:
         return result
 
     def _factors(self, e: Expr) -> list[tuple[Expr, int]]:
-        """Its factors with their powers, numbers among them; each that is known to be negative turned round, with a −1."""
+        """Its factors with their powers, numbers among them; one that is known to be negative is turned, with a −1."""
         found: list[tuple[Expr, int]] = []
         negative = 0
         for part, turn in zip(fraction(cancel(e)), (1, -1), strict=True):
@@ -199,9 +202,7 @@ class _NormalForm:
         shared: Expr = Integer(1)
         for numbers, turn in ((above, 1), (below, -1)):
             common = gcd_list([n for n in numbers if n != 0] or [Integer(1)])
-            shared *= prod(
-                (f ** (k * turn) for f, k in self._factors(common) if is_positive(f)), start=Integer(1)
-            )
+            shared *= prod((f ** (k * turn) for f, k in self._factors(common) if is_positive(f)), start=Integer(1))
         inner = frozenset(cancel(value / shared) for value in values)
         return shared * self._atom(("max", inner), Max(*inner), max(map(sign_of, inner)))
 
@@ -217,8 +218,10 @@ class _NormalForm:
         inner = self.of(function.xreplace({index: own}))
         bounds = self.of(low), self.of(high)
         if not isinstance(e, Sum):
-            return self._atom((e.func, cancel(inner), *bounds), e.xreplace({index: own}), min(sign_of(inner), NONNEGATIVE))
+            sign = min(sign_of(inner), NONNEGATIVE)
+            return self._atom((e.func, cancel(inner), *bounds), e.xreplace({index: own}), sign)
         above, below = fraction(cancel(inner))
+        below = factored(below)
         result: Expr = Integer(0)
         for term in Add.make_args(expand(above)):
             outside, inside = (term / below).as_independent(*self._moving(term / below, own), as_Add=False)
@@ -228,11 +231,12 @@ class _NormalForm:
 
     def _moving(self, e: Expr, index: Symbol) -> list[Symbol]:
         """The symbols and atoms in it that depend on the index."""
-        return [s for s in e.free_symbols if s == index or (s in self.contents and self._moves(self.contents[s], index))]
+        return [s for s in e.free_symbols if s == index or self._moves(s, index)]
 
-    def _moves(self, content: Any, index: Symbol) -> bool:
-        free = content.free_symbols
-        return index in free or any(s in self.contents and self._moves(self.contents[s], index) for s in free)
+    def _moves(self, atom: Any, index: Symbol) -> bool:
+        return atom in self.contents and bool(
+            index in self.contents[atom].free_symbols or self._moving(self.contents[atom], index)
+        )
 
 
 def _depth(e: Expr) -> int:

@@ -71,6 +71,8 @@ class Formulas(Algebra):
         t: the symbol of the step's number, or None where every count is a number.
         complements: short names, positive symbols, for the many 1 − β^k, each with what it stands for.
         assumptions: conditions on the formulas that were read, as relations.
+        constants: the decimals that the code itself holds, other than 1/2.
+        stepped: symbols whose values lie on steps, so that they may well be equal to something.
         first_step: the least t from which on the conditions in t hold as they were taken.
     """
 
@@ -78,6 +80,7 @@ class Formulas(Algebra):
     complements: dict[Symbol, Expr] = field(default_factory=dict)
     assumptions: dict[Boolean, None] = field(default_factory=dict)
     constants: set[Rational] = field(default_factory=set)
+    stepped: set[Expr] = field(default_factory=set)
     first_step: int = 1
 
     def __post_init__(self):
@@ -115,7 +118,9 @@ class Formulas(Algebra):
             return cases[int(which)]
         if not _is_condition(which):
             return Piecewise(*((sympify(case), Rel(which, k, "==")) for k, case in enumerate(cases)))
-        when_false, when_true = (_given(sympify(case), which, value) for case, value in zip(cases, (False, True)))
+        when_false, when_true = (
+            _given(sympify(case), which, value) for case, value in zip(cases, (False, True), strict=True)
+        )
         if _is_condition(when_false):
             return Or(And(which, when_true), And(Not(which), when_false))
         if self.are_same(when_false, when_true):
@@ -140,11 +145,11 @@ class Formulas(Algebra):
             return self._in_later_steps(relation, a, b, difference)
         touches = {"<=": 1, ">": 1, ">=": -1, "<": -1}  # which sign leaves only the point 0 to tell
         if relation in touches:
-            at_a_point = is_nonnegative(touches[relation] * difference)
+            at_a_point = is_nonnegative(touches[relation] * difference) and not self.lies_on_steps(difference)
         else:
-            at_a_point = not difference.has(*STEPPED)
+            at_a_point = not self.lies_on_steps(difference)
         if at_a_point:
-            self.assumptions[Ne(difference, 0)] = None
+            self.assumptions[Ne(self.in_full(a - b), 0)] = None
             return relation in ("<", ">", "!=")
         return Rel(a, b, relation)
 
@@ -155,6 +160,10 @@ class Formulas(Algebra):
     def in_full(self, e: Any) -> Any:
         """The formula with every 1 − β^k written out."""
         return e.xreplace(self.complements) if isinstance(e, (Expr, Boolean)) else e
+
+    def lies_on_steps(self, e: Expr) -> bool:
+        """Whether it can keep a value while what it is made of changes."""
+        return e.has(*STEPPED, *self.stepped)
 
     def _decide_truth(self, relation: str, a: Any, b: Any) -> Any:
         equal = Not(Xor(sympify(a), sympify(b)))
@@ -203,7 +212,8 @@ class Formulas(Algebra):
         if complement.is_Number:
             return complement
         if complement not in self._names:
-            symbol = Symbol(f"c_{base}^{power}", positive=True)
+            head, underscore, tail = str(base).partition("_")
+            symbol = Symbol(f"{head}bar{underscore}{tail}_{power}", positive=True)
             self._names[complement], self.complements[symbol] = symbol, complement
         return self._names[complement]
 

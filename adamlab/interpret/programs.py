@@ -77,9 +77,11 @@ class Subject:
                 raise SpecError(f"{call.name} has no number {name!r}; {nearest(name, valid)}")
         left = [name for name, a in known.items() if name in symbols or _is_left_open(a)]
         written = {name: Symbol(name) for name in left if name not in given and name not in call.arguments}
-        opened = Call(call.name, call.factory, {n: {**written, **call.arguments}[n] for n in known if n in {**written, **call.arguments}})
-        subject = cls.of(opened, given)
-        return replace(subject, title=str(call), defaults={n: known[n].default for n in written if not known[n].required})
+        everything = {**written, **call.arguments}
+        in_order = {name: everything[name] for name in known if name in everything}
+        subject = cls.of(Call(call.name, call.factory, in_order), given)
+        defaults = {name: known[name].default for name in written if not known[name].required}
+        return replace(subject, title=title_of(optimizer, call), defaults=defaults)
 
     def given_numbers(self) -> Mapping[str, Any]:
         """The numbers.
@@ -168,6 +170,11 @@ def as_call(optimizer: Call | str | Callable[..., Any]) -> Call:
             "a transformation already built hides its numbers; give its factory, such as optax.adam, or a spec."
         )
     return optimizer if isinstance(optimizer, Call) else Call(name_of(optimizer), optimizer, {})
+
+
+def title_of(optimizer: Any, call: Call) -> str:
+    """The optimizer as it was given: a spec as it stands, a factory by its name."""
+    return optimizer if isinstance(optimizer, str) else str(call) if call.arguments else call.name
 
 
 def names_in(call: Call) -> list[str]:

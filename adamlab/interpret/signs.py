@@ -1,4 +1,4 @@
-"""What is known of an expression's sign: rates lie strictly between 0 and 1, other symbols are what SymPy knows of them.
+"""What is known of an expression's sign: rates lie strictly between 0 and 1, other symbols are as SymPy has them.
 
 SymPy's own deductions are slow and know no upper bounds, so it is asked about single symbols only.
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import cycle
 from typing import Any
 
@@ -31,6 +32,12 @@ WITH_ZEROS: tuple[tuple[str, ...], ...] = (("0", "1", "2"), ("1", "0", "0", "2")
 ARRAYS: tuple[tuple[tuple[str, ...], ...], ...] = ((("1", "-2"), ("3", "1"), ("-1", "0.5")),)
 """Gradients of an array of parameters, to see whether entries of it speak to each other."""
 
+DISTANCES = ("1e-4", "1e-8", "1e-12")
+"""How near numbers are brought to their limits."""
+
+FALLING = mpmath.mpf(10) ** -3
+"""A gap that falls with a power of the distance, even its third root, has come down to less than this part of it."""
+
 START = "1"
 """Where parameters start."""
 
@@ -57,6 +64,17 @@ class Counterexample:
     left: Any
     right: Any
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON; the updates as decimals of 20 digits."""
+        shown = {side: mpmath.nstr(getattr(self, side), 20) for side in ("left", "right")}
+        return {
+            "hyper": dict(self.hyper),
+            "gradients": self.gradients,
+            "params": self.params,
+            "step": self.step,
+            **shown,
+        }
+
     def __str__(self):
         numbers = ", ".join(f"{name} = {value}" for name, value in self.hyper.items())
         shown = [mpmath.nstr(x, 10) if isinstance(x, mpmath.mpf) else str(x) for x in (self.left, self.right)]
@@ -70,14 +88,54 @@ class Counterexample:
 def find(left: Subject, right: Subject, rates: Collection[str], sequences: Sequence[Any]) -> Counterexample | None:
     """The first of some small numbers and sequences of gradients on which the two part, up to that step."""
     names = list(dict.fromkeys([*left.numbers, *right.numbers]))
-    for hyper in _assignments(left, right, names, rates):
+    for hyper in _assignments(names, rates):
         for gradients in sequences:
             runs = [run(side, hyper, gradients) for side in (left, right)]
             for t, pair in enumerate(zip(*(r.updates for r in runs), strict=True), start=1):
                 if part := next((ab for ab in zip(*map(_entries, pair), strict=True) if _apart(*ab)), None):
-                    used = {n: v for n, v in hyper.items() if left.numbers.get(n) is None and right.numbers.get(n) is None}
-                    return Counterexample(used, list(gradients[:t]), START, t, *part)
+                    return Counterexample(_used(left, right, hyper), list(gradients[:t]), START, t, *part)
     return None
+
+
+def apart_in_the_limit(
+    left: Subject, right: Subject, rates: Collection[str], limit: Mapping[str, Any]
+) -> Counterexample | None:
+    """Where the two stay apart however near the numbers come to their limits; None where the gap falls."""
+    names = list(dict.fromkeys([*left.numbers, *right.numbers]))
+    for hyper in _assignments(names, rates):
+        for gradients in GRADIENTS[:3]:
+            gaps, found = [], None
+            for distance in DISTANCES:
+                near = hyper | {name: _near(target, distance) for name, target in limit.items()}
+                gap, found = _widest(left, right, near, gradients)
+                gaps.append(gap)
+            if gaps[-1] > FALLING * gaps[0]:
+                return found
+    return None
+
+
+def _near(target: Any, distance: str) -> str:
+    """A number at that distance from its limit 0, 1 or ∞."""
+    near = {0: Decimal(distance), 1: 1 - Decimal(distance)}.get(target, 1 / Decimal(distance))
+    return f"{near:f}"
+
+
+def _widest(
+    left: Subject, right: Subject, hyper: dict[str, str], gradients: Sequence[Any]
+) -> tuple[Any, Counterexample | None]:
+    """The greatest relative gap between the updates, and where it is."""
+    runs = [run(side, hyper, gradients) for side in (left, right)]
+    widest, found = mpmath.mpf(0), None
+    for t, (a, b) in enumerate(zip(*(r.updates for r in runs), strict=True), start=1):
+        gap = abs(a - b) / max(abs(a), abs(b)) if _apart(a, b) else mpmath.mpf(0)
+        if gap > widest:
+            widest, found = gap, Counterexample(_used(left, right, hyper), list(gradients[:t]), START, t, a, b)
+    return widest, found
+
+
+def _used(left: Subject, right: Subject, hyper: Mapping[str, str]) -> dict[str, str]:
+    """The numbers that are open on a side that has them."""
+    return {n: v for n, v in hyper.items() if any(n in s.numbers and s.numbers[n] is None for s in (left, right))}
 
 
 def run(subject: Subject, hyper: Mapping[str, str], gradients: Sequence[Any]) -> ExactTrajectory:
@@ -88,7 +146,7 @@ def run(subject: Subject, hyper: Mapping[str, str], gradients: Sequence[Any]) ->
     return read_exactly(replace(subject, numbers=numbers), rows, params, [START] * len(rows), DIGITS)
 
 
-def _assignments(left: Subject, right: Subject, names: Sequence[str], rates: Collection[str]) -> Iterator[dict[str, str]]:
+def _assignments(names: Sequence[str], rates: Collection[str]) -> Iterator[dict[str, str]]:
     for row, others in zip(RATES, OTHERS, strict=True):
         next_rate, next_other = cycle(row), cycle(others)
         yield {name: next(next_rate if name in rates else next_other) for name in names}

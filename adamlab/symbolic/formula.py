@@ -169,7 +169,7 @@ class Grid(Node):
     def rows(self) -> list[tuple[Node, ...]]:
         """Those of a matrix; a row of whatever else it holds."""
         rows = [item.items for item in self.items if isinstance(item, Grid) and not item.holds_grids]
-        return rows if rows and len(rows) == len(self.items) else [self.items]
+        return rows if len(rows) == len(self.items) else [self.items]
 
     @property
     def holds_grids(self) -> bool:

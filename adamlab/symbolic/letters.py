@@ -1,10 +1,8 @@
 """Which letter stands for what: hyper-parameters, states, gradients, in the field's own notation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sympy import Indexed, IndexedBase, Symbol
-
-from adamlab.interpret.signs import Rate
+from sympy import IndexedBase, Symbol
 
 HYPER = {
     "learning_rate": "eta",
@@ -48,11 +46,11 @@ INDICES = tuple(Symbol(letter, integer=True, positive=True) for letter in "ijkln
 G, W, U, F = (IndexedBase(letter, real=True) for letter in "gwuf")
 
 
-def hyper_symbol(name: str, is_rate: bool) -> Symbol:
-    """The symbol of a hyper-parameter; different names have different symbols."""
-    taken = name in RESERVED or name in HYPER.values() or name in STATES.values()
-    letter = HYPER.get(name, f"{name}'" if taken else name.replace(".", "_"))
-    return Rate(letter) if is_rate else Symbol(letter, positive=True)
+def hyper_letters(names: Collection[str]) -> dict[str, str]:
+    """A letter for every hyper-parameter of a statement; different names have different letters."""
+    letters = {name: HYPER.get(name, name.replace(".", "_")) for name in names}
+    taken = [*letters.values(), *RESERVED]
+    return {name: f"{name}'" if taken.count(letter) > 1 else letter for name, letter in letters.items()}
 
 
 def state_letters(fields: Sequence[str]) -> list[str]:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, S, Sum, Symbol, binomial, cancel, ff, oo, sign, sympify
+from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, S, Sum, Symbol, cancel, ff, oo, sign, sympify, together
 from sympy.functions.combinatorial.factorials import factorial
 
 from adamlab.interpret.equality import is_zero
-from adamlab.interpret.signs import is_positive
+from adamlab.interpret.signs import Rate, is_positive
+from adamlab.symbolic.letters import T
 from adamlab.symbolic.maximum import Maximum
 
 TERMS = 4
@@ -61,6 +62,55 @@ def toward(value: Any) -> Expr:
     if target not in ways:
         raise NoLimitError(f"limits go to 0, 1 or oo, not {value}")
     return ways[target]
+
+
+def limit_of(e: Expr, symbol: Symbol, value: Any) -> Expr:
+    """The limit of a formula as a symbol goes to 0, 1 or ∞; a decay rate that goes to 0 is put at it.
+
+    Raises:
+        NoLimitError: none was found.
+    """
+    if value == 0 and isinstance(symbol, Rate):
+        return _at_zero(e, symbol)
+    return series(e.xreplace({symbol: toward(value)})).value
+
+
+def _at_zero(e: Expr, rate: Rate) -> Expr:
+    """The formula at a rate of 0, where a discounted sum keeps its last term alone; formulas are continuous there."""
+
+    def last_term(s: Sum) -> Expr:
+        ((index, _, last),) = s.limits
+        discount, rest = s.function.as_independent(rate, as_Add=False)[::-1]
+        if discount != rate ** (last - index):
+            raise NoLimitError("a sum that is not discounted step by step")
+        return rest.subs(index, last)
+
+    settled = e.replace(lambda x: isinstance(x, Sum) and x.function.has(rate), last_term)
+    settled = settled.replace(
+        lambda x: isinstance(x, Pow) and x.base == rate and is_positive(x.exp), lambda _: Integer(0)
+    )
+    settled = settled.subs(rate, 0)
+    if settled.has(S.ComplexInfinity, S.NaN, oo):
+        raise NoLimitError("division by 0")
+    return settled
+
+
+def in_late_steps(e: Expr) -> Expr:
+    """The limit of a formula as t → ∞, in which powers β^t go to 0, and so do their products with t.
+
+    Raises:
+        NoLimitError: it depends on t in another way, or on the gradients.
+    """
+    vanishing, product = Symbol("x"), Symbol("y")
+    powers = {p for p in e.atoms(Pow) if isinstance(p.base, Rate) and p.exp.has(T)}
+    if len(powers) != 1 or next(iter(powers)).exp != T:
+        raise NoLimitError("more powers of rates than one depend on t")
+    (power,) = powers
+    written = e.xreplace({power: vanishing}).subs(T, product / vanishing)
+    settled = together(written).subs(vanishing, 0).subs(product, 0)
+    if settled.has(T, S.NaN, S.ComplexInfinity, oo) or any(not s.is_Symbol for s in settled.free_symbols):
+        raise NoLimitError("it is not settled by β^t → 0 and t·β^t → 0 alone")
+    return cancel(settled)
 
 
 def series(e: Expr) -> Series:
@@ -138,7 +188,9 @@ def _power(base: Series, exponent: Expr) -> Series:
     for k in range(1, len(base.coefficients)):
         power = _product(power, x)
         factor = ff(exponent, k) / factorial(k)
-        result = _plus(result, Series(power.lead, tuple(factor * c for c in power.coefficients)), len(base.coefficients))
+        result = _plus(
+            result, Series(power.lead, tuple(factor * c for c in power.coefficients)), len(base.coefficients)
+        )
     return Series(base.lead * exponent, tuple(first**exponent * c for c in result.coefficients))
 
 

@@ -1,89 +1,252 @@
 """Whether two optimizers are the same, or become the same in a limit: proved for every step, refuted, or unknown."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
-from sympy import Expr, Ne, Symbol, oo, sympify
+from sympy import Expr, Max, SympifyError, cancel, factor_terms, oo, sympify
 
 from adamlab.errors import InputError, nearest
 from adamlab.interpret.equality import same
-from adamlab.interpret.programs import Subject, names_in
-from adamlab.symbolic.counterexamples import ARRAYS, GRADIENTS, WITH_ZEROS, Counterexample, find
-from adamlab.symbolic.letters import T
-from adamlab.symbolic.limits import DELTA, NoLimitError, Series, series, toward
+from adamlab.interpret.jaxpr import UnreadableError
+from adamlab.interpret.programs import as_call, names_in
+from adamlab.symbolic.counterexamples import ARRAYS, GRADIENTS, WITH_ZEROS, Counterexample, apart_in_the_limit, find
+from adamlab.symbolic.letters import T, at_step
+from adamlab.symbolic.limits import NoLimitError, in_late_steps, limit_of, series, toward
+from adamlab.symbolic.notation import text
 from adamlab.symbolic.readings import Optimizer, Reading, rates_in
 from adamlab.symbolic.relating import Side, related, without_idle_maxima
-from adamlab.symbolic.steps import UPDATE, general_step
-from adamlab.symbolic.unrolling import unroll
+from adamlab.symbolic.results import conditions, domains
+from adamlab.symbolic.steps import UPDATE, Step, general_step
+from adamlab.symbolic.unrolling import unroll_reading
+from adamlab.symbolic.verdicts import Verdict
 
 HORIZON = 4
+"""How many steps are written out and compared where there is no proof for every step."""
+
+RISING = "rising"
+"""Of a state that is a running maximum: each step's new value is the greater one."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What was found of a statement that two optimizers are the same.
+def prove(
+    left: Optimizer,
+    right: Optimizer,
+    *,
+    limit: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Decides whether two optimizers take the same steps, for all gradients and all numbers that are left open.
 
-    Attributes:
-        left, right: the two, as they were given.
-        limit: the numbers that go somewhere, and where to.
-        status: "proved", "refuted" or "unknown".
-        horizon: None where it is proved for every step, else up to which step it was looked at.
-        explanation: in words.
-        counterexample: numbers on which the two part; None unless refuted.
-        assumptions: what was taken for granted.
-        hyper: the symbols of the numbers that are open.
-        order: of a limit, the power of the distance to it that the difference of the updates goes by.
-        relative: of a limit, what the relative difference is for a distance of 1, to that order.
+    A proof is one for every step t: by closed forms whose induction was checked, and, for states without one, by a
+    relation between the states of both that holds at the start and that a step keeps. Where there is none, the first
+    steps are written out and compared. A refutation is confirmed by running both in exact arithmetic.
+
+    Args:
+        left: a factory or a spec, whose open numbers are symbols as in `al.unroll`. Equal names on both sides are the
+            same number: naming both b2 ties the left's b2 to the right's decay.
+        right: likewise.
+        limit: numbers that go to 0, 1 or ∞ ("oo"), such as {"b2": 1}: the left's updates then go to the right's. With
+            {"t": "oo"} their ratio goes to 1 as the steps go on.
+        given: numbers that are fixed on both sides, such as {"b1": 0}; {"t": 1} speaks of the first step alone, or as
+            many; of a state that is a running maximum, {"nu_max": "rising"} says that every new value is the greatest.
+
+    Returns:
+        A `Verdict`. It speaks of a single number as the parameter; that arrays don't part is tried besides.
+
+    Raises:
+        SpecError, InputError: a name that neither side has, or a side that cannot be read.
+        UnreadableError: a side's code uses a primitive without a meaning in formulas.
+
+    >>> prove("optax.lion(lr, b1=b, b2=b, weight_decay=0.0)", "optax.signum(lr, beta=b)").status
+    'proved'
     """
-
-    left: str
-    right: str
-    limit: Mapping[str, Any]
-    status: str
-    horizon: int | None
-    explanation: str
-    counterexample: Counterexample | None
-    assumptions: tuple[str, ...]
-    hyper: Mapping[str, Symbol]
-    order: Expr | None = None
-    relative: Expr | None = None
+    return _Proof(left, right, dict(limit or {}), dict(given or {})).verdict()
 
 
-def prove(left: Optimizer, right: Optimizer, *, limit: Mapping[str, Any] | None = None, given: Mapping[str, Any] | None = None):
-    left_subject, right_subject = (Subject.left_open(side, _named(side, given)) for side in (left, right))
-    rates = rates_in(left_subject) | rates_in(right_subject)
-    readings = [Reading.of(side, _named(side, given), rates=rates) for side in (left, right)]
-    a, b = (reading.subject for reading in readings)
-    hyper = {**readings[0].hyper, **readings[1].hyper}
-    def verdict(status, horizon, explanation, **more):
-        return Verdict(a.title, b.title, limit or {}, status, horizon, explanation, more.pop("counterexample", None), more.pop("assumptions", ()), hyper, **more)
-    if not limit and (found := find(a, b, rates, GRADIENTS)):
-        return verdict("refuted", found.step, str(found), counterexample=found)
-    if not limit and (found := find(a, b, rates, ARRAYS)):
-        return verdict("refuted", found.step, str(found), counterexample=found)
-    steps = [general_step(r) for r in readings]
-    one, other = Side(steps[0]), Side(steps[1], "'")
-    assumptions = tuple(str(c) for s in steps for c in s.algebra.assumptions)
-    if limit:
-        (name, value), = limit.items()
-        d = {hyper[name]: toward(value)}
-        s1, s2 = (series(side.update.xreplace(d)) for side in (one, other))
-        diff = series((one.update - other.update).xreplace(d))
-        if diff.lead > 0:
-            return verdict("proved", None, "limit", order=diff.lead, relative=diff.coefficients[0] / s2.value, assumptions=assumptions)
-        return verdict("unknown", None, f"{s1.value} {s2.value}")
-    plain = [Side(steps[0], nested=False), Side(steps[1], "'", nested=False)]
-    for x, y in ((one, other), (other, one), plain, plain[::-1]):
-        relation = related(x, y)
-        if relation is not None:
-            u, v = without_idle_maxima(x, x.update), without_idle_maxima(y, y.update.xreplace(relation))
-            if same(u, v):
-                return verdict("proved", None, f"{relation}", assumptions=assumptions)
-    return verdict("unknown", None, f"{one.update} ||| {other.update}")
+class _Proof:
+    """One statement, on its way to a verdict."""
+
+    def __init__(self, left: Optimizer, right: Optimizer, limit: dict[str, Any], given: dict[str, Any]):
+        self.limit = {name: _target(name, value) for name, value in limit.items()}
+        self.steps = given.pop("t", None)
+        self.rising = {name for name, value in given.items() if value == RISING}
+        numbers = {name: value for name, value in given.items() if name not in self.rising}
+        calls = [as_call(side) for side in (left, right)]
+        _require_known(numbers, {name for call in calls for name in names_in(call)})
+        mine = [{n: v for n, v in numbers.items() if n in names_in(call)} for call in calls]
+        opened = [Reading.of(call, fixed) for call, fixed in zip(calls, mine, strict=True)]
+        self.rates = {name for reading in opened for name in rates_in(reading.subject)}
+        names = {name for reading in opened for name in reading.subject.numbers}
+        self.readings = [
+            Reading.of(call, fixed, rates=self.rates, among=names) for call, fixed in zip(calls, mine, strict=True)
+        ]
+        self.hyper = {name: symbol for reading in self.readings for name, symbol in reading.hyper.items()}
+        _require_known(self.limit, {*self.hyper, "t"})
+        self.subjects = [reading.subject for reading in self.readings]
+
+    def verdict(self) -> Verdict:
+        if self.steps is not None:
+            return self._for_first_steps(int(self.steps))
+        if not self.limit and not self.rising and (found := find(*self.subjects, self.rates, [*GRADIENTS, *ARRAYS])):
+            return self._refuted(found)
+        steps = [self._general(reading) for reading in self.readings]
+        sides = [Side(step, mark) for step, mark in zip(steps, ("", "'"), strict=True)]
+        if self.limit:
+            return self._in_the_limit(*sides)
+        proof = self._for_every_step(*sides)
+        if proof is not None and all(self._early_steps_agree(steps)):
+            return proof
+        if not self.rising and (found := find(*self.subjects, self.rates, WITH_ZEROS)):
+            return self._refuted(found)
+        if self.rising:
+            return self._unknown("neither a proof nor a counterexample was found")
+        return self._for_first_steps(HORIZON)
+
+    def _general(self, reading: Reading) -> Step:
+        step = general_step(reading)
+        for name in self.rising & step.recurrences.keys():
+            e = step.recurrences[name]
+            others = [a for a in e.args if a != step.before(name)] if isinstance(e, Max) else []
+            if len(others) != 1:
+                title = reading.subject.title
+                raise InputError(f"{name} of {title} is no running maximum, and cannot be given as rising.")
+            step = replace(step, recurrences={**step.recurrences, name: others[0]})
+        return step
+
+    def _for_every_step(self, one: Side, other: Side) -> Verdict | None:
+        """By closed forms alone, or by a relation between the states that have none; either way round."""
+        plain = Side(one.step, "", nested=False), Side(other.step, "'", nested=False)
+        for left, right in ((one, other), (other, one), plain, plain[::-1]):
+            relation = related(left, right)
+            if relation is None:
+                continue
+            updates = without_idle_maxima(left.update), without_idle_maxima(right.update.xreplace(relation))
+            if same(*updates):
+                how = _told(relation) if relation else "the closed forms of the two updates are equal for every t"
+                return self._verdict("proved", how, updates=updates[:1], sides=(one, other))
+        return None
+
+    def _early_steps_agree(self, steps: list[Step]) -> list[bool]:
+        """Whether the steps ahead of the general one agree, written out."""
+        early = max(step.first[UPDATE] for step in steps) - 1
+        return self._written_out_agree(early) if early else []
+
+    def _written_out_agree(self, count: int) -> list[bool]:
+        runs = [unroll_reading(reading, count).updates for reading in self.readings]
+        return [same(a, b) for a, b in zip(*runs, strict=True)]
+
+    def _for_first_steps(self, count: int) -> Verdict:
+        """By formulas written out; where these are not shown to be equal, by numbers."""
+        sequences = [g[:count] for g in (*GRADIENTS, *ARRAYS)]
+        if not self.limit and (found := find(*self.subjects, self.rates, sequences)):
+            return self._refuted(found)
+        if all(self._written_out_agree(count)):
+            of = "the update of the first step is" if count == 1 else f"the updates of the first {count} steps are"
+            beyond = "" if self.steps is not None else "; a proof for every step was not found"
+            return self._verdict("proved", f"written out, {of} equal{beyond}", horizon=count)
+        return self._unknown("neither a proof nor a counterexample was found")
+
+    def _in_the_limit(self, one: Side, other: Side) -> Verdict:
+        try:
+            if "t" in self.limit:
+                return self._in_late_steps(one, other)
+            return self._as_numbers_go(one, other)
+        except NoLimitError as error:
+            return self._unknown(f"no limit was found: {error}")
+
+    def _in_late_steps(self, one: Side, other: Side) -> Verdict:
+        ratio = in_late_steps(cancel(one.update / other.update))
+        if ratio == 1:
+            how = "the ratio of the updates goes to 1, whatever the gradients are"
+            return self._verdict("proved", how, updates=(one.update, other.update), sides=(one, other))
+        return self._unknown(f"the ratio of the updates goes to {text(ratio)}")
+
+    def _as_numbers_go(self, one: Side, other: Side) -> Verdict:
+        (*first, last) = self.limit
+        updates = [one.update, without_idle_maxima(other.update)]
+        for name in first:
+            updates = [limit_of(u, self.hyper[name], self.limit[name]) for u in updates]
+        symbol, target = self.hyper[last], self.limit[last]
+        limits = [limit_of(u, symbol, target) for u in updates]
+        where = ", ".join(f"{text(self.hyper[name])} → {text(value)}" for name, value in self.limit.items())
+        gap = apart_in_the_limit(*self.subjects, self.rates, self.limit)
+        if limits[0] == limits[1] or (limits[0].is_finite is not False and same(*limits)):
+            if gap is not None:
+                return self._unknown("the formulas have the same limit, but the numbers do not bear it out")
+            return self._verdict("proved", **self._order(updates, limits[1], last, where), sides=(one, other))
+        if gap is None:
+            return self._unknown(f"as {where} the left goes to {text(limits[0])}, the right to {text(limits[1])}")
+        how = f"as {where} the left goes to {text(limits[0])}, the right to {text(limits[1])}; {gap}"
+        return self._verdict("refuted", how, horizon=gap.step, counterexample=gap, updates=tuple(limits))
+
+    def _order(self, updates: list[Expr], limit: Expr, name: str, where: str) -> dict[str, Any]:
+        """In words, and how fast the updates come together where that can be told."""
+        how = f"as {where} both updates go to {text(limit)}"
+        symbol, target = self.hyper[name], self.limit[name]
+        try:
+            gap = series((updates[0] - updates[1]).xreplace({symbol: toward(target)}))
+            if len(self.limit) > 1 or not gap.coefficients or limit == 0:
+                return {"explanation": how}
+            relative = factor_terms(cancel(gap.coefficients[0] / limit))
+        except NoLimitError:
+            return {"explanation": how}
+        distance = {0: text(symbol), 1: f"1 - {text(symbol)}"}.get(target, f"1/{text(symbol)}")
+        how += f"; with δ = {distance} their relative difference is δ^{gap.lead}·({text(relative)}) to first order"
+        return {"explanation": how.replace("δ^1·", "δ·"), "order": sympify(gap.lead), "relative": relative}
+
+    def _refuted(self, found: Counterexample) -> Verdict:
+        return self._verdict("refuted", str(found), horizon=found.step, counterexample=found)
+
+    def _unknown(self, why: str) -> Verdict:
+        return self._verdict("unknown", why)
+
+    def _verdict(self, status: str, explanation: str, sides: tuple[Side, ...] = (), **more: Any) -> Verdict:
+        words = [w for side in sides for w in conditions(side.step.reading, side.step.algebra)]
+        counted = ["t < 2³¹"] if any(side.step.wholes for side in sides) else []
+        single = self._spoken_of_single_numbers() if status == "proved" else []
+        return Verdict(
+            *(subject.title for subject in self.subjects),
+            limit=self.limit,
+            status=status,
+            explanation=explanation,
+            hyper=self.hyper,
+            assumptions=tuple(dict.fromkeys([*domains(self.hyper), *words, *counted, *single])),
+            **{"horizon": None, "counterexample": None, **more},
+        )
+
+    def _spoken_of_single_numbers(self) -> list[str]:
+        """What to add where the entries of an array speak to each other."""
+        for reading in self.readings:
+            try:
+                update = unroll_reading(reading.on_shape((2,)), 1).updates[0]
+            except (InputError, UnreadableError):
+                return ["the parameter is a single number"]
+            if update[0].has(at_step("g", 1, (1,))):
+                return ["the parameter is a single number; the entries of an array depend on each other"]
+        return []
 
 
-def _named(side, given):
-    from adamlab.interpret.programs import as_call
-    names = names_in(as_call(side))
-    return {k: v for k, v in (given or {}).items() if k in names}
+def _told(relation: Mapping[Expr, Expr]) -> str:
+    now = [f"{text(a)} = {text(b)}" for a, b in relation.items() if a.has(T) and not a.has(T - 1)]
+    return (
+        f"{', '.join(now)}, where the prime marks a state of the other side, holds at the start and a step keeps it; "
+        "with it the updates are equal for every t"
+    )
+
+
+def _target(name: str, value: Any) -> Expr:
+    try:
+        target = sympify("oo" if value == math.inf else value)
+    except (SympifyError, TypeError):
+        target = None
+    if target not in (oo, 0, 1) or (name == "t" and target != oo):
+        to = "oo" if name == "t" else "0, 1 or oo"
+        raise InputError(f"the limit of {name} must be {to}, not {value!r}.")
+    return target
+
+
+def _require_known(names: Collection[str], valid: Collection[str]):
+    for name in names:
+        if name not in valid:
+            raise InputError(f"neither side has a number {name!r}; {nearest(name, sorted(valid))}")

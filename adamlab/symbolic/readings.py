@@ -1,22 +1,23 @@
 """An optimizer with its numbers left open, whose steps are read as formulas."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import jax
 import numpy as np
-from sympy import Expr, Integer, Rational, Symbol, nsimplify
+from sympy import Expr, Rational, Symbol
 
-from adamlab.calls import Call, arguments
+from adamlab.calls import Call
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.formulas import Formulas
 from adamlab.interpret.jaxpr import Reader, Rename
 from adamlab.interpret.programs import Programs, Subject, state_names
-from adamlab.symbolic.letters import RATES, hyper_symbol, state_letters
+from adamlab.interpret.signs import Rate
+from adamlab.symbolic.letters import RATES, hyper_letters, state_letters
 from adamlab.types import Decay, PyTree
 
 Optimizer = Call | str | Callable[..., Any]
@@ -50,8 +51,11 @@ class Reading:
         symbols: Collection[str] = (),
         shape: tuple[int, ...] = (),
         rates: Collection[str] = (),
+        among: Collection[str] = (),
     ) -> "Reading":
         """Opens a factory or a spec; `hyper` fixes numbers, which may be formulas, and `rates` names further rates.
+
+        Its letters are such as not to be mistaken for those of the names `among` which it stands.
 
         Raises:
             SpecError: an argument that does not exist, or that cannot be a number.
@@ -59,12 +63,13 @@ class Reading:
         """
         given = dict(hyper or {})
         formulas = {name: value for name, value in given.items() if isinstance(value, Expr)}
-        plain = {name: value for name, value in given.items() if name not in formulas}
-        subject = Subject.left_open(optimizer, plain, symbols)
+        fixed = {name: value for name, value in given.items() if name not in formulas}
+        subject = Subject.left_open(optimizer, fixed, {*symbols, *formulas})
         every_rate = rates_in(subject) | set(rates)
+        letters = hyper_letters({*subject.numbers, *among})
         numbers: dict[str, Any] = {}
         for name, value in subject.numbers.items():
-            symbol = hyper_symbol(name, name in every_rate)
+            symbol = Rate(letters[name]) if name in every_rate else Symbol(letters[name], positive=True)
             numbers[name] = formulas.get(name, symbol) if value is None else rational(value)
         programs = _programs(subject, shape)
         for name in programs.constants:
@@ -73,6 +78,12 @@ class Reading:
         fields = state_names(programs.init.shapes)
         free = {name: value for name, value in numbers.items() if isinstance(value, Symbol)}
         return cls(subject, programs, shape, numbers, free, fields, state_letters(fields))
+
+    def on_shape(self, shape: tuple[int, ...]) -> "Reading":
+        """The same optimizer on an array of another shape."""
+        programs = _programs(self.subject, shape)
+        fields = state_names(programs.init.shapes)
+        return replace(self, shape=shape, programs=programs, fields=fields, letters=state_letters(fields))
 
     def start(self, algebra: Formulas, params: PyTree) -> list[Values]:
         """The leaves of the state ahead of the first step."""
@@ -104,6 +115,11 @@ def rational(value: Any) -> Any:
     if isinstance(value, (Rational, Fraction, int)):
         return Rational(value)
     return Rational(value if isinstance(value, (str, Decimal)) else str(float(np.asarray(value)[()])))
+
+
+def plain(values: Values) -> Any:
+    """A single number as itself, an array as it is."""
+    return values if values.ndim else values.item()
 
 
 def _programs(subject: Subject, shape: tuple[int, ...]) -> Programs:

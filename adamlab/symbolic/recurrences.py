@@ -25,11 +25,11 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from adamlab.interpret.equality import is_zero, same
 from adamlab.interpret.signs import is_nonnegative
-from adamlab.symbolic.letters import G, INDICES, T
+from adamlab.symbolic.letters import INDICES, G, T
 from adamlab.symbolic.maximum import Maximum
 from adamlab.symbolic.steps import Step
 
-I = INDICES[0]
+INDEX, *_ = INDICES
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Recurrence:
         return form if form is not None and self._is_borne_out(form, e, x) else None
 
     def _affine(self, e: Expr, x: Dummy) -> Expr | None:
-        """x_t = a·x_(t−1) + r: by a, or where this is b·r(t−1)/r(t), by the recurrence of r(t)·x_t, whose factor is b."""
+        """x_t = a·x_(t−1) + r: by a, or where a is b·c(t−1)/c(t), by the recurrence of c(t)·x_t, whose factor is b."""
         rate = e.diff(x)
         if rate.has(x):
             return None
@@ -61,7 +61,6 @@ class Recurrence:
         for weight in _weights(rate):
             constant = cancel(expand_power_exp(rate * weight / weight.subs(T, T - 1)))
             if not _moving(constant):
-                weight = weight if is_nonnegative(weight) else -weight
                 first = constant ** (T - self.origin) * weight.subs(T, self.origin) * self.start
                 return (first + self._discounted(constant, upright(cancel(weight * rest)))) / weight
         return None
@@ -72,7 +71,7 @@ class Recurrence:
         steps = T - self.origin
         if inside == 1:
             return outside * (steps if rate == 1 else (1 - rate**steps) / (1 - rate)) if outside != 0 else outside
-        return outside * Sum(rate ** (T - I) * at(inside, I), (I, self.origin + 1, T))
+        return outside * Sum(rate ** (T - INDEX) * at(inside, INDEX), (INDEX, self.origin + 1, T))
 
     def _maximum(self, e: Max, x: Dummy) -> Expr | None:
         """x_t = max(a·x_(t−1), r) for a ≥ 0."""
@@ -85,16 +84,23 @@ class Recurrence:
         rest = Max(*others)
         if rate == 1 and not _moving(rest):
             return Max(self.start, rest)
-        terms = rate ** (T - I) * at(rest, I)
-        greatest = Maximum(terms, (I, self.origin + 1, T))
-        return greatest if self.start == 0 and is_nonnegative(terms) else Max(rate ** (T - self.origin) * self.start, greatest)
+        terms = rate ** (T - INDEX) * at(rest, INDEX)
+        greatest = Maximum(terms, (INDEX, self.origin + 1, T))
+        return (
+            greatest
+            if self.start == 0 and is_nonnegative(terms)
+            else Max(rate ** (T - self.origin) * self.start, greatest)
+        )
 
     def _is_borne_out(self, form: Expr, e: Expr, x: Dummy) -> bool:
         first = self.origin + 1
         if not same(written_out(form, first), written_out(e.xreplace({x: self.start}), first)):
             return False
         if form.has(Maximum) and isinstance(e, Max):  # x_(t−1) is in one argument, times a rate that is not negative
-            return same(written_out(form, first + 1), written_out(e.xreplace({x: self._form_before(form, first + 1)}), first + 1))
+            return same(
+                written_out(form, first + 1),
+                written_out(e.xreplace({x: self._form_before(form, first + 1)}), first + 1),
+            )
         return same(form, e.xreplace({x: form.subs(T, T - 1)}))
 
     def _form_before(self, form: Expr, t: int) -> Expr:
@@ -130,7 +136,9 @@ def put_in(step: Step, e: Expr, found: Mapping[str, Expr]) -> Expr:
 def _starts_with(step: Step, e: Expr, found: Mapping[str, Expr]) -> bool:
     """Whether the forms of all states that it has from ahead of the step are right ahead of the first step too."""
     return all(
-        same(written_out(found[f], 0), sympify(step.start[f])) for f in found if e.has(step.before(f)) and step.first[f] == 1
+        same(written_out(found[f], 0), sympify(step.start[f]))
+        for f in found
+        if e.has(step.before(f)) and step.first[f] == 1
     )
 
 
@@ -163,17 +171,16 @@ def _weights(rate: Expr) -> list[Expr]:
     """What x_t may have to be multiplied by for its rate to stay the same: factors of the rate's denominator."""
     below = denom(together(rate))
     _, factors = factor_list(below)
-    return [*(factor for factor, _ in factors if factor.has(T)), below, T]
+    weights = [*(factor for factor, _ in factors if factor.has(T)), below, T]
+    return [weight if is_nonnegative(weight) else -weight for weight in weights]
 
 
 def upright(e: Expr) -> Expr:
     """A product with 1 − β in place of β − 1 in its factors."""
-    turned, factors = Integer(1), []
-    for factor in Mul.make_args(factor_terms(e)):
-        if isinstance(factor, Add) and not is_nonnegative(factor) and is_nonnegative(-factor):
-            turned, factor = -turned, Add(*(-term for term in factor.args))
-        factors.append(factor)
-    return Mul(turned, *factors)
+    factors = Mul.make_args(factor_terms(e))
+    turned = {f: Add(*(-term for term in f.args)) for f in factors if isinstance(f, Add) and not is_nonnegative(f)}
+    turned = {f: other for f, other in turned.items() if is_nonnegative(other)}
+    return Mul((-1) ** sum(f in turned for f in factors), *(turned.get(f, f) for f in factors))
 
 
 def _moving(e: Expr) -> set[Any]:

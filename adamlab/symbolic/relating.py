@@ -2,7 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 
-from sympy import Dummy, Expr, IndexedBase, Max, Sum, cancel, expand, expand_power_exp, factor, fraction, sympify, together
+from sympy import (
+    Dummy,
+    Expr,
+    IndexedBase,
+    Max,
+    Sum,
+    cancel,
+    expand,
+    expand_power_exp,
+    factor,
+    fraction,
+    sympify,
+    together,
+)
 
 from adamlab.interpret.equality import same
 from adamlab.interpret.signs import Rate, is_nonnegative
@@ -54,8 +67,8 @@ class Side:
 def related(left: Side, right: Side) -> dict[Expr, Expr] | None:
     """For each state of the right that its update needs and that has no closed form, what it is of the left's states.
 
-    Both after the step and ahead of it. None where none was found; what comes out holds at the start, and a step of both
-    keeps it.
+    Both after the step and ahead of it. None where none was found; what comes out holds at the start, and a step of
+    both keeps it.
     """
     relation: dict[Expr, Expr] = {}
     for field in right.needed():
@@ -106,7 +119,7 @@ def _is_nested(form: Expr) -> bool:
     return any(s.function.has(Sum) or len(s.limits) > 1 for s in form.atoms(Sum))
 
 
-def without_idle_maxima(side: Side, e: Expr) -> Expr:
+def without_idle_maxima(e: Expr) -> Expr:
     """The expression with E for every max(0, E) whose E is shown to stay at 0 or above."""
 
     def settle(maximum: Max) -> Expr:

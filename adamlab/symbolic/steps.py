@@ -75,11 +75,13 @@ class _General:
         self.counts = {k for k, x in enumerate(self.start) if type(x) is int}
         self.fixed = {k: x for k, x in enumerate(self.start) if isinstance(x, bool)}
         self.nonnegative = {k for k in self.floats if is_nonnegative(self.start[k])}
+        self.stepped: set[int] = set()
         self.first = 1
 
     def step(self) -> Step:
         while True:
-            algebra = Formulas(T, first_step=self.first)
+            stepped: set[Expr] = {self.base(k)[t] for k in self.stepped for t in (T - 1, T)}
+            algebra = Formulas(T, first_step=self.first, stepped=stepped)
             named, after, update = self.read(algebra, T, self.before(T))
             if self.is_borne_out(algebra, named, after):
                 break
@@ -126,17 +128,21 @@ class _General:
     def is_borne_out(self, algebra: Formulas, named: Mapping[int, Expr], after: list[Any]) -> bool:
         wrong = {k for k in self.counts if sympify(after[k] - self.start[k] - T) != 0}
         negative = {k for k in self.nonnegative if not is_nonnegative(algebra.in_full(named[k]))}
+        stepped = {k for k in self.floats if algebra.lies_on_steps(named[k])} - self.stepped
         changed = {k for k, value in self.fixed.items() if after[k] is not value and after[k] != value}
         self.counts -= wrong
         self.nonnegative -= negative
+        self.stepped |= stepped
         self.fixed |= {k: self.start[k] for k in wrong}
         for k in changed:
             if not isinstance(after[k], (bool, int)) or self.first > 1:
                 name = self.reading.fields[k]
-                raise InputError(f"{self.reading.subject.title} has no general step: {name} is no count; unroll reads it.")
+                raise InputError(
+                    f"{self.reading.subject.title} has no general step: {name} is no count; unroll reads it."
+                )
             self.fixed[k] = after[k]  # a flag that the first step sets
             self.first = 2
-        return not (wrong or negative or changed)
+        return not (wrong or negative or stepped or changed)
 
     def with_early_steps(self, general: Step) -> Step:
         """The step with those ahead of it that are not as it is."""
@@ -159,16 +165,22 @@ class _General:
         if t == 1:
             before = [before[k] if k in self.floats else self.start[k] for k in range(len(before))]
         named, _, update = self.read(algebra, t, before)
-        return {self.reading.fields[k]: algebra.in_full(e) for k, e in named.items()} | {UPDATE: algebra.in_full(update)}
+        return {self.reading.fields[k]: algebra.in_full(e) for k, e in named.items()} | {
+            UPDATE: algebra.in_full(update)
+        }
 
 
 def _with(step: Step, first: Mapping[str, int], early: tuple[Mapping[str, Any], ...]) -> Step:
-    return Step(step.reading, step.start, step.states, step.recurrences, step.wholes, step.update, step.algebra, first, early)
+    return Step(
+        step.reading, step.start, step.states, step.recurrences, step.wholes, step.update, step.algebra, first, early
+    )
 
 
 def _scalar(reading: Reading, k: int, leaf: Values) -> Any:
     if leaf.ndim:
         title, name = reading.subject.title, reading.fields[k]
-        raise InputError(f"{title} keeps an array of shape {leaf.shape} in {name}: it has no closed form; unroll reads it.")
+        raise InputError(
+            f"{title} keeps an array of shape {leaf.shape} in {name}: it has no closed form; unroll reads it."
+        )
     value = leaf.item()
     return value if isinstance(value, (bool, int)) else sympify(value)

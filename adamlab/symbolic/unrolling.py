@@ -6,26 +6,33 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Symbol, expand, factor_terms
+from sympy import Expr, Mul, Poly, PolynomialError, Symbol, factor
 
 from adamlab.errors import InputError
-from adamlab.interpret.arrays import Values, each, objects
+from adamlab.interpret.arrays import Values, each
 from adamlab.interpret.formulas import Formulas
 from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
 from adamlab.symbolic.letters import at_step
-from adamlab.symbolic.readings import Optimizer, Reading
+from adamlab.symbolic.readings import Optimizer, Reading, plain
+from adamlab.symbolic.recurrences import upright
+from adamlab.symbolic.results import Equation, Result, in_words
+
+MOST_TIDIED = 12
+"""Up to how many steps the formulas written out are put in order, which takes as long as reading them."""
 
 
 @dataclass(frozen=True)
-class Unrolled:
+class Unrolled(Result):
     """Steps of an optimizer.
 
     Attributes:
         title: the optimizer as it was given.
-        hyper: the symbol of every hyper-parameter that is open, by name.
+        hyper: the symbol of every number that is open, by name.
         gradients: g_1 … g_T: symbols, or arrays of them.
-        values: f_1 … f_T, the losses that were handed to `update`, whether it looks at them or not.
+        values: f_1 … f_T, the losses that `update` was handed, whether it looks at them or not.
+        definitions: every state, update and parameter in terms of those before it: linear in the number of steps. The
+            many 1 − β^t have names of their own, defined ahead of their first use.
         assumptions: what was taken for granted, in words.
     """
 
@@ -33,15 +40,65 @@ class Unrolled:
     hyper: Mapping[str, Symbol]
     gradients: list[Any]
     values: list[Symbol]
+    definitions: list[tuple[Symbol, Expr]]
     assumptions: tuple[str, ...]
-    _steps: list[dict[str, Values]]
-    _named: dict[Symbol, Expr]
-    _complements: dict[Symbol, Expr]
+    _named: list[dict[str, Any]]
+    _start: Any
 
     @cached_property
-    def definitions(self) -> list[tuple[Symbol, Expr]]:
-        """Every state, update and parameter in terms of those before: as many as there are steps, and each small."""
-        return [(symbol, e.xreplace(self._complements)) for symbol, e in self._named.items()]
+    def updates(self) -> list[Any]:
+        """u_1 … u_T in terms of gradients, hyper-parameters and the start alone."""
+        return [self._written_out(step["u"]) for step in self._named]
+
+    @cached_property
+    def params(self) -> list[Any]:
+        """w_0 … w_T in the same terms."""
+        return [plain(self._start), *(self._written_out(step["w"]) for step in self._named)]
+
+    @cached_property
+    def states(self) -> list[dict[str, Any]]:
+        """The states after each step in the same terms, by field, as `al.exact` names them."""
+        return [{name: self._written_out(values) for name, values in step["states"].items()} for step in self._named]
+
+    @cached_property
+    def _full(self) -> dict[Symbol, Expr]:
+        full: dict[Symbol, Expr] = {}
+        for symbol, e in self.definitions:
+            full[symbol] = e.xreplace(full)
+        if len(self.gradients) <= MOST_TIDIED:
+            full = {symbol: self._tidied(e) for symbol, e in full.items()}
+        return full
+
+    def _tidied(self, e: Expr) -> Expr:
+        """A polynomial in the gradients with each coefficient factored, and what is common to all of them in front."""
+        symbols = [g for gradient in self.gradients for g in np.asarray(gradient, object).flat if e.has(g)]
+        try:
+            terms = Poly(e, *symbols).terms() if symbols else []
+        except PolynomialError:
+            return e
+        if not terms:
+            return e
+        coefficients = [upright(factor(coefficient)) for _, coefficient in terms]
+        first, *others = [set(Mul.make_args(c)) for c in coefficients]
+        common = Mul(*(f for f in first if all(f in other for other in others)))
+        monomials = [Mul(*(g**n for g, n in zip(symbols, powers, strict=True))) for powers, _ in terms]
+        return common * sum(c / common * m for c, m in zip(coefficients, monomials, strict=True))
+
+    def _written_out(self, values: Values) -> Any:
+        return plain(each(lambda e: e.xreplace(self._full) if isinstance(e, Expr) else e, values))
+
+    def _equations(self) -> list[Equation]:
+        """Of a few steps the states written out and the updates in terms of them; of others the definitions."""
+        if len(self.gradients) > MOST_TIDIED or np.ndim(self.gradients[0]):
+            return list(self.definitions)
+        names = {values.item() for step in self._named for values in step["states"].values()}
+        updates = {step["u"].item() for step in self._named}
+        complements = {s: e for s, e in self.definitions if s.name.partition("_")[0].endswith("bar")}
+        return [
+            (symbol, self._full[symbol] if symbol in names else e.xreplace(complements))
+            for symbol, e in self.definitions
+            if symbol in names or symbol in updates
+        ]
 
 
 def unroll(
@@ -52,53 +109,88 @@ def unroll(
     symbols: Collection[str] = (),
     shape: tuple[int, ...] = (),
 ) -> Unrolled:
-    """Unrolls."""
-    if steps < 1:
-        raise InputError("steps")
-    reading = Reading.of(optimizer, hyper, symbols, shape)
-    algebra = Formulas()
-    reader = Reader(algebra)
-    named: dict[Symbol, Expr] = {}
+    """Reads some steps of an optimizer as formulas.
 
-    def name(letter: str, t: int, values: Values) -> Values:
+    Args:
+        optimizer: a factory such as `optax.adam`, whose named arguments are the hyper-parameters; or a spec, in which
+            bare names are symbols.
+        steps: T, how many.
+        hyper: numbers that are fixed, by name; they are read as decimals. Others are symbols: η, β₁, β₂, ε …, positive,
+            and decay rates less than 1. What is 0 by default stays 0, and what is None stays that.
+        symbols: names of numbers that are symbols whatever their default is.
+        shape: of the parameter; by default a single number.
+
+    Returns:
+        An `Unrolled`.
+
+    Raises:
+        SpecError: a name that the optimizer does not have.
+        InputError: steps is less than 1, or the optimizer does not run on such a parameter.
+        UnreadableError: its code uses a primitive without a meaning in formulas, such as a random draw.
+
+    >>> unroll("optax.sgd(lr)", steps=2).updates
+    [-lr*g_1, -lr*g_2]
+    """
+    if not isinstance(steps, int) or steps < 1:
+        raise InputError(f"steps must be a whole number of at least 1, not {steps!r}.")
+    return unroll_reading(Reading.of(optimizer, hyper, symbols, shape), steps)
+
+
+def unroll_reading(reading: Reading, steps: int) -> Unrolled:
+    """As `unroll`, of an optimizer that is open already."""
+    names, shape = _Names(reading), reading.shape
+    w = start = _symbols("w", 0, shape)
+    state, reader = reading.start(names.algebra, w), Reader(names.algebra)
+    gradients, losses, named = [], [], []
+    for t in range(1, steps + 1):
+        g, f = _symbols("g", t, shape), at_step("f", t)
+        u, state = reading.step(reader, g, state, w, np.array(f, object), lambda k, t=t: lambda x: names.state(k, t, x))
+        u = names.give("u", t, u)
+        w = names.give("w", t, each(lambda a, b: a + b, w, u))
+        gradients.append(plain(g))
+        losses.append(f)
+        named.append({"u": u, "w": w, "states": dict(zip(reading.fields, state, strict=True))})
+    words = in_words(reading, names.algebra)
+    return Unrolled(reading.subject.title, reading.hyper, gradients, losses, names.definitions(), words, named, start)
+
+
+class _Names:
+    """Gives names to what comes out of a step, and keeps what they stand for."""
+
+    def __init__(self, reading: Reading):
+        self.reading, self.algebra = reading, Formulas()
+        self.given: dict[Symbol, Expr] = {}
+
+    def state(self, k: int, t: int, values: Values) -> Values:
+        """Names for the k-th leaf of the state after a step."""
+        return self.give(self.reading.letters[k], t, values)
+
+    def give(self, letter: str, t: int, values: Values) -> Values:
+        """Names for the entries that are not numbers or names already."""
         entries = np.empty(values.shape, object)
         for entry, e in np.ndenumerate(values):
-            entries[entry] = e
-            if isinstance(e, Expr) and not (e.is_Atom):
-                entries[entry] = at_step(letter, t, entry, nonnegative=is_nonnegative(e))
-                named[entries[entry]] = e
+            entries[entry] = self._name(letter, t, entry, e) if isinstance(e, Expr) and not e.is_Atom else e
         return entries
 
-    def fresh(letter, t):
-        return _array(lambda entry: at_step(letter, t, entry), shape)
+    def _name(self, letter: str, t: int, entry: tuple[int, ...], e: Expr) -> Symbol:
+        symbol = at_step(letter, t, entry, nonnegative=is_nonnegative(e))
+        self.given[symbol] = e
+        if letter != "w" and self.algebra.lies_on_steps(e):
+            self.algebra.stepped.add(symbol)
+        return symbol
 
-    w = fresh("w", 0)
-    state = reading.start(algebra, w)
-    gradients, values, found = [], [], []
-    for t in range(1, steps + 1):
-        g, f = fresh("g", t), at_step("f", t)
-        u, state = reading.step(
-            reader, g, state, w, f, lambda k, t=t: lambda values: name(reading.letters[k], t, values)
-        )
-        u = name("u", t, u)
-        w = name("w", t, each(lambda a, b: a + b, w, u))
-        gradients.append(g)
-        values.append(f)
-        found.append((u, w, state))
-    return Unrolled(
-        reading.subject.title,
-        reading.hyper,
-        gradients,
-        values,
-        tuple(map(str, algebra.assumptions)),
-        found,
-        named,
-        algebra.complements,
-    )
+    def definitions(self) -> list[tuple[Symbol, Expr]]:
+        """What each name stands for, names of complements ahead of what uses them."""
+        found: dict[Symbol, Expr] = {}
+        for symbol, e in self.given.items():
+            for c in sorted(e.free_symbols & self.algebra.complements.keys(), key=str):
+                found[c] = self.algebra.complements[c]
+            found[symbol] = e
+        return list(found.items())
 
 
-def _array(make, shape) -> Values:
+def _symbols(letter: str, t: int, shape: tuple[int, ...]) -> Values:
     values = np.empty(shape, object)
     for entry in np.ndindex(*shape):
-        values[entry] = make(entry)
+        values[entry] = at_step(letter, t, entry)
     return values

@@ -224,6 +224,7 @@ NAMES = [
     ("g_3_0_1", "g_(3,0,1)", "g_{3,0,1}", "g_{0,1}^{3}"),
     ("mu_3", "μ₃", r"\mu_{3}", r"\mu^{3}"),
     ("nu_max_3", "ν_(max,3)", r"\nu_{\mathrm{max},3}", r"\nu_{\mathrm{max}}^{3}"),
+    ("delta_x_3", "δ_(x,3)", r"\delta_{x,3}", r"\delta_{x}^{3}"),
     ("vmax_3", "v_(max,3)", r"v_{\mathrm{max},3}", r"v_{\mathrm{max}}^{3}"),
     ("trace_4", "trace₄", r"\mathrm{trace}_{4}", r"\mathrm{trace}^{4}"),
 ]

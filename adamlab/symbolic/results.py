@@ -1,0 +1,93 @@
+"""What every symbolic result offers: its equations as text, LaTeX, MathML and plain data, and what was assumed."""
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sympy import Eq, Symbol
+
+from adamlab.interpret.formulas import Formulas
+from adamlab.interpret.signs import Rate
+from adamlab.symbolic.notation import latex, mathml, text
+from adamlab.symbolic.readings import Reading
+
+Equation = tuple[Any, Any]
+"""A left side and a right side."""
+
+
+class Result:
+    """Equations with their assumptions; `superscripts` writes time on top, as derivations by hand do: v^t for v_t."""
+
+    hyper: Mapping[str, Symbol]
+    assumptions: Sequence[str]
+
+    @abstractmethod
+    def _equations(self) -> list[Equation]:
+        """What is shown, in order."""
+
+    def text(self, *, superscripts: bool = False) -> str:
+        """A line of Unicode for each equation, and one for each assumption."""
+        written = [" = ".join(text(side, superscripts=superscripts) for side in sides) for sides in self._equations()]
+        return "\n".join([*written, *(f"  where {assumption}" for assumption in self.assumptions)])
+
+    def latex(self, *, superscripts: bool = False) -> str:
+        """The equations in LaTeX, aligned where there are several; without dollar signs."""
+        rows = [[latex(side, superscripts=superscripts) for side in equation] for equation in self._equations()]
+        if len(rows) == 1:
+            return " = ".join(rows[0])
+        lines = " \\\\\n".join(f"{left} &= {right}" for left, right in rows)
+        return f"\\begin{{aligned}}\n{lines}\n\\end{{aligned}}"
+
+    def mathml(self, *, superscripts: bool = False) -> str:
+        """The equations as one <math> element of presentation MathML, well-formed and without named entities."""
+        rows = self._equations()
+        equations = np.empty((len(rows), 1), object)
+        for k, (left, right) in enumerate(rows):
+            equations[k, 0] = Eq(left, right, evaluate=False)
+        return mathml(equations if len(rows) > 1 else equations.item(), superscripts=superscripts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON: every equation as text and LaTeX, the hyper-parameters' symbols, the assumptions."""
+        return {
+            "hyper": {name: text(symbol) for name, symbol in self.hyper.items()},
+            "equations": [
+                {"left": text(a), "right": text(b), "latex": f"{latex(a)} = {latex(b)}"} for a, b in self._equations()
+            ],
+            "assumptions": list(self.assumptions),
+        }
+
+    def __str__(self):
+        return self.text()
+
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.latex()}\n$$"
+
+
+def in_words(reading: Reading, algebra: Formulas) -> tuple[str, ...]:
+    """What a reading takes for granted."""
+    return (*domains(reading.hyper), *conditions(reading, algebra))
+
+
+def domains(hyper: Mapping[str, Symbol]) -> list[str]:
+    """Where the numbers that are open lie."""
+    rates = [f"0 < {text(symbol)} < 1" for symbol in hyper.values() if isinstance(symbol, Rate)]
+    others = [text(symbol) for symbol in hyper.values() if not isinstance(symbol, Rate)]
+    return [", ".join([*rates, *([f"{', '.join(others)} > 0"] if others else [])])] if hyper else []
+
+
+def conditions(reading: Reading, algebra: Formulas) -> list[str]:
+    """What was assumed of gradients and states, and which numbers come from the code."""
+    assumed = dict.fromkeys(text(_at_any_step(reading, condition)) for condition in algebra.assumptions)
+    constants = sorted(algebra.constants)
+    code = [f"{', '.join(map(text, constants))} from the code, as the decimal that is meant"] if constants else []
+    fixed = reading.programs.constants
+    numbers = [f"{name} = {text(reading.numbers[name])}, since the code branches on it" for name in fixed]
+    return [*assumed, *code, *numbers]
+
+
+def _at_any_step(reading: Reading, condition: Any) -> Any:
+    """The condition with t in place of the number of its step, so that those of all steps are one."""
+    steps = {s: re.sub(r"_\d+", "_t", s.name, count=1) for s in condition.free_symbols if s.is_Symbol}
+    return condition.xreplace({s: Symbol(name) for s, name in steps.items() if s not in reading.hyper.values()})

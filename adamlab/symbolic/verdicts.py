@@ -1,0 +1,66 @@
+"""The verdict on a statement about two optimizers, with its grounds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sympy import Expr, Symbol
+
+from adamlab.symbolic.counterexamples import Counterexample
+from adamlab.symbolic.limits import DELTA
+from adamlab.symbolic.results import Equation, Result
+
+
+@dataclass(frozen=True)
+class Verdict(Result):
+    """What was found of the statement that two optimizers are the same.
+
+    Attributes:
+        left, right: the two, as they were given.
+        limit: the numbers that go somewhere, and where to.
+        status: "proved", "refuted" or "unknown".
+        horizon: None where it is proved for every step, or unknown; else the step up to which it was shown, or at which
+            the two part.
+        explanation: in words.
+        counterexample: numbers on which the two part; None unless refuted.
+        assumptions: what was taken for granted, in words.
+        hyper: the symbols of the numbers that are open, by name.
+        order: of a limit, the power of the distance to it that the relative difference of the updates falls with.
+        relative: of a limit, the relative difference over that power of the distance, in the limit.
+    """
+
+    left: str
+    right: str
+    limit: Mapping[str, Any]
+    status: str
+    horizon: int | None
+    explanation: str
+    counterexample: Counterexample | None
+    assumptions: tuple[str, ...]
+    hyper: Mapping[str, Symbol]
+    order: Expr | None = None
+    relative: Expr | None = None
+    updates: tuple[Expr, ...] = ()
+
+    def _equations(self) -> list[Equation]:
+        sides = [(Symbol("u_t"), e) for e in dict.fromkeys(self.updates)]
+        return [*sides, *([(Symbol("relative_difference"), self.relative * DELTA**self.order)] if self.order else [])]
+
+    def text(self, *, superscripts: bool = False) -> str:
+        """The status and why, then the updates and what was assumed."""
+        return f"{self.status}: {self.explanation}\n{super().text(superscripts=superscripts)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        found = self.counterexample
+        return {
+            "left": self.left,
+            "right": self.right,
+            "limit": {name: str(value) for name, value in self.limit.items()},
+            "status": self.status,
+            "horizon": self.horizon,
+            "explanation": self.explanation,
+            "counterexample": found and found.to_dict(),
+            "order": self.order and str(self.order),
+            **super().to_dict(),
+        }
