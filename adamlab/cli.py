@@ -29,7 +29,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew where the folder already has results.")] = False,
 ):
     """Run a config: writes results.zarr, summary.csv, figures/ and report.html."""
-    from adamlab.terminal import run_and_show
+    from adamlab.terminal.studies import run_and_show
 
     run_and_show(config, out, set_ or [], fresh)
 
@@ -49,7 +49,7 @@ def plot(
     ] = None,
 ):
     """Draw one kind of figure from results."""
-    from adamlab.terminal import plot_and_show
+    from adamlab.terminal.studies import plot_and_show
 
     plot_and_show(folder, kind, out, problem, set_ or [])
 
@@ -74,7 +74,7 @@ def compare(
     format_: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ):
     """Compare two optimizers: in bits, and in ulps against exact arithmetic. Exit code 1 where a bit differs."""
-    from adamlab.terminal import compare_and_show
+    from adamlab.terminal.comparing import compare_and_show
 
     how = {"steps": steps, "dtype": dtype, "context": context, "layout": layout, "families": family, "seed": seed}
     if not compare_and_show(left, right, set_ or [], format_, **how):
@@ -86,7 +86,7 @@ def list_(
     what: Annotated[str, typer.Argument(metavar="optimizers|problems|plots|experiments", show_default=False)],
 ):
     """List what there is."""
-    from adamlab.terminal import show_list
+    from adamlab.terminal.lists import show_list
 
     show_list(what)
 

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from adamlab.studies.analysis import agreement, standings, verdicts
+from adamlab.studies.kinds import kind_of
 
 
 def write_report(
@@ -34,10 +34,7 @@ def write_report(
             "source": data.attrs["source"],
             "figures": [_inline(figure) for figure in figures.get(name, ())],
         }
-        if data.attrs.get("of") == "comparisons":
-            sections.append(section | {"verdicts": rows(verdicts(data))})
-        else:
-            sections.append(section | {"standings": rows(standings(data)), "agreement": rows(agreement(data))})
+        sections.append(section | {told: rows(table) for told, table in kind_of(data).tables(data).items()})
     page = environment.get_template("report.html").render(
         config=config, pretty=json.dumps(config, indent=2, ensure_ascii=False), sections=sections, made=tree.attrs
     )

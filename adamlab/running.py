@@ -1,13 +1,10 @@
 """From a config to results, figures and a report: what `adamlab run` does."""
 
-import itertools
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import jax
+import pandas as pd
 import xarray as xr
 from matplotlib import rc_context
 
@@ -15,33 +12,11 @@ from adamlab.errors import InputError
 from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
 from adamlab.report import write_report
 from adamlab.studies import store
-from adamlab.studies.analysis import summary, with_agreement
-from adamlab.studies.comparisons import Comparisons, compare_all, load_comparisons
-from adamlab.studies.config import load_study
-from adamlab.studies.dataset import dataset, plan
-from adamlab.studies.engine import Program, execute, prepare
-from adamlab.studies.mistakes import ConfigError, Mistakes
-from adamlab.studies.reading import read_config
-from adamlab.studies.study import Study
+from adamlab.studies.kinds import Config, Kind, kind_in, kind_of
+from adamlab.studies.listening import Listener
+from adamlab.studies.source import read_config
 
 FORMATS = ("png", "svg")
-DEFAULT_OUTPUTS = {"runs": ("trajectories", "curves"), "comparisons": ("errors", "gap")}
-
-
-class Listener:
-    """Who is told how a run gets on; this one keeps it to itself."""
-
-    def begin(self, runs: int, steps: int) -> None:
-        """So many runs of so many steps are to be done."""
-
-    def working_on(self, what: str) -> None:
-        """What comes next."""
-
-    def advance(self, runs: int) -> None:
-        """So many more runs are done."""
-
-    def note(self, text: str) -> None:
-        """Something that the reader should know."""
 
 
 def run(
@@ -64,7 +39,8 @@ def run(
 
     Returns:
         One child a problem: a dataset with dims run × step (× dim), see `adamlab.studies.dataset.dataset`. Of a config
-        of comparisons one child, `comparisons`, see `adamlab.studies.comparisons.compare_all`.
+        of comparisons one child, `comparisons`, see `adamlab.studies.comparisons.compare_all`; of readings `readings`,
+        see `adamlab.studies.formulas.read_all`.
 
     Raises:
         ConfigError: the config has mistakes; all of them are named, and nothing has been written.
@@ -75,15 +51,11 @@ def run(
     listener = listener or Listener()
     data = read_config(config, overrides)
     where = "the config" if isinstance(config, Mapping) else str(config)
-    study = study_of(data, where)
+    kind, study = kind_in(data), study_of(data, where)
     folder = None if out is None else Path(out)
     tree = None if folder is None or fresh else _results_of(data, folder)
     if tree is None:
-        tree = (
-            _compare(study, folder, listener)
-            if isinstance(study, Comparisons)
-            else _run(study, where, folder, listener)
-        )
+        tree = _made(kind, study, where, folder, listener)
         if folder is not None:
             store.save(tree, folder)
     else:
@@ -93,15 +65,14 @@ def run(
     return tree
 
 
-def study_of(data: Mapping[str, Any], where: str = "the config") -> Study | Comparisons:
-    """What a config's plain data describes: runs of problems, or comparisons.
+def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:
+    """What a config's plain data describes: runs of problems, comparisons, or readings.
 
     Raises:
         ConfigError: with every mistake in the data.
     """
-    if "compare" in data:
-        return load_comparisons(data, PLOTS_OF["comparisons"], where)
-    return load_study(data, PLOTS_OF["runs"], where)
+    kind = kind_in(data)
+    return kind.load(data, PLOTS_OF[kind.of], where)
 
 
 def _results_of(data: Mapping[str, Any], folder: Path) -> xr.DataTree | None:
@@ -118,71 +89,28 @@ def _results_of(data: Mapping[str, Any], folder: Path) -> xr.DataTree | None:
     return tree
 
 
-def _compare(comparisons: Comparisons, folder: Path | None, listener: Listener) -> xr.DataTree:
+def _made(kind: Kind, study: Config, where: str, folder: Path | None, listener: Listener) -> xr.DataTree:
+    prepared = kind.prepare(study, where)
     if folder is not None:
         store.make_folder(folder)
-    listener.begin(len(comparisons.pairs), comparisons.steps)
-    found = compare_all(comparisons, listener.working_on, listener.advance)
-    return _tree({"/comparisons": found}, comparisons.source)
-
-
-def _run(study: Study, where: str, folder: Path | None, listener: Listener) -> xr.DataTree:
-    with jax.enable_x64(study.dtype == "float64"):
-        programs = _prepare(study, where)
-        if folder is not None:
-            store.make_folder(folder)
-        return _compute(study, programs, listener)
-
-
-def _tree(children: Mapping[str, xr.Dataset], source: Mapping[str, Any]) -> xr.DataTree:
-    tree = xr.DataTree.from_dict(children)
-    tree.attrs.update(store.attributes(source, tree.children))
+    made = kind.make(study, prepared, listener)
+    tree = xr.DataTree.from_dict({f"/{name}": data for name, data in made.items()})
+    tree.attrs.update(store.attributes(study.source, tree.children))
     return tree
 
 
-def _compute(study: Study, programs: Mapping[tuple[str, str], Program], listener: Listener) -> xr.DataTree:
-    listener.begin(sum(program.runs for program in programs.values()), study.steps)
-    children = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # XLA compiles a program on one core
-        compiling = {key: pool.submit(program.lowered.compile) for key, program in programs.items()}
-        for problem in study.problems:
-            computed = []
-            for optimizer in study.optimizers:
-                listener.working_on(f"{problem.name}: {optimizer.label}")
-                key = problem.name, optimizer.label
-                computed.append(execute(programs[key], compiling[key].result(), listener.advance))
-            children[f"/{problem.name}"] = with_agreement(dataset(study, problem, computed))
-    return _tree(children, study.source)
-
-
-def _prepare(study: Study, where: str) -> dict[tuple[str, str], Program]:
-    """Every program lowered, before any is run, so that an optimizer that cannot run is a mistake in the config."""
-    programs, mistakes, causes = {}, Mistakes(), []
-    for problem, optimizer in itertools.product(study.problems, study.optimizers):
-        runs = plan(optimizer, study.seeds)
-        try:
-            programs[problem.name, optimizer.label] = prepare(
-                problem, runs, steps=study.steps, every=study.every, what=study.what
-            )
-        except Exception as error:  # whatever a foreign optimizer raises while it is traced
-            reason = " ".join(str(error).split()) or type(error).__name__
-            mistakes.tell(optimizer.key, f"{optimizer.label} cannot run on {problem.name}: {reason[:200]}")
-            causes.append(error)
-    if mistakes:
-        raise ConfigError(where, mistakes) from causes[0]
-    return programs
-
-
-def _write_products(study: Study | Comparisons, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
+def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
     try:
-        summary(tree).to_csv(folder / "summary.csv", index=False)
+        datasets = [child.to_dataset() for child in tree.children.values()]
+        summaries = [kind_of(data).summary(data) for data in datasets]
+        pd.concat(summaries, ignore_index=True).to_csv(folder / "summary.csv", index=False)
         figures = draw_all(study, tree, folder / "figures", listener)
         write_report(tree, study.source, figures, folder / "report.html")
     except OSError as error:
         raise store.StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
 
 
-def draw_all(study: Study | Comparisons, tree: xr.DataTree, folder: Path, listener: Listener) -> dict[str, list[Path]]:
+def draw_all(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> dict[str, list[Path]]:
     """Draws the study's outputs of every problem that has what they show; the SVG files, by problem.
 
     Figures that are there from before are removed, lest they be taken for these.
@@ -190,7 +118,7 @@ def draw_all(study: Study | Comparisons, tree: xr.DataTree, folder: Path, listen
     folder.mkdir(parents=True, exist_ok=True)
     for old in [path for end in FORMATS for path in folder.glob(f"*.{end}")]:
         old.unlink()
-    kinds = DEFAULT_OUTPUTS["comparisons" if isinstance(study, Comparisons) else "runs"]
+    kinds = kind_in(study.source).outputs
     outputs = study.outputs or [{"kind": kind, "problem": None, "options": {}} for kind in kinds]
     figures: dict[str, list[Path]] = {name: [] for name in tree.children}
     for output in outputs:
@@ -221,7 +149,7 @@ def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **op
         InputError: a file that cannot be written, or a format that is not known.
     """
     data = tree[problem].to_dataset()
-    if kind not in PLOTS_OF[data.attrs.get("of", "runs")]:
+    if kind not in PLOTS_OF[kind_of(data).of]:
         holder = next(of for of, plots in PLOTS_OF.items() if kind in plots)
         raise NothingToDrawError(f"{problem}: {kind} is a picture of {holder}, which these results do not have.")
     figure = PLOTS[kind](data, **options)

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 import adamlab as al
-from adamlab.terminal import Bar, Lines
+from adamlab.terminal.progress import Bar, Lines
 
 CONFIG = {
     "name": "x",

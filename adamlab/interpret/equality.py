@@ -52,8 +52,8 @@ SHIFTS = 4
 @lru_cache(maxsize=4096)
 def is_zero(expression: Expr) -> bool:
     """Whether the expression is 0 wherever it is defined: shown, or else not known."""
-    if expression.is_zero is not None:
-        return expression.is_zero
+    if expression.is_number:
+        return expression == 0
     form = _NormalForm()
     above, below = fraction(together(form.of(expression)))
     return form.vanishes(above) and not form.vanishes(below)
@@ -61,7 +61,16 @@ def is_zero(expression: Expr) -> bool:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two expressions are shown to be equal."""
-    return left == right or is_zero(Add(left, -right))
+    if left == right:
+        return True
+    difference = Add(left, -right)
+    return is_zero(difference.xreplace(_anonymous(difference)))
+
+
+def _anonymous(e: Expr) -> dict[Symbol, Symbol]:
+    """Other names for its symbols, by their order, so that what was found of one step is known of the next."""
+    symbols = sorted((s for s in e.free_symbols if s.is_Symbol), key=lambda s: (type(s).__name__, s.name))
+    return {s: s.func(f"_s{k}", **({} if isinstance(s, Rate) else s.assumptions0)) for k, s in enumerate(symbols)}
 
 
 class _NormalForm:

@@ -49,6 +49,7 @@ from sympy import (
     tan,
     tanh,
 )
+from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 from sympy.utilities.iterables import sift
 
@@ -85,8 +86,8 @@ class Formulas(Algebra):
 
     def __post_init__(self):
         self._names: dict[Expr, Symbol] = {}
-        compare = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
-        relations = {name: lambda a, b, op=op: self.decide(op, a, b) for name, op in compare.items()}
+        operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+        relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {"sub": self._subtract, "log1p": self._log1p, "expm1": self._expm1, "max": self._max, "min": self._min}
         clamp = {"clamp": lambda low, x, high: self._min(high, self._max(low, x))}
         self._table: dict[str, Callable[..., Any]] = {**ELEMENTWISE, **relations, **own, **clamp}
@@ -118,40 +119,59 @@ class Formulas(Algebra):
             return cases[int(which)]
         if not _is_condition(which):
             return Piecewise(*((sympify(case), Rel(which, k, "==")) for k, case in enumerate(cases)))
-        when_false, when_true = (
-            _given(sympify(case), which, value) for case, value in zip(cases, (False, True), strict=True)
-        )
-        if _is_condition(when_false):
-            return Or(And(which, when_true), And(Not(which), when_false))
-        if self.are_same(when_false, when_true):
-            return min(when_false, when_true, key=count_ops)
-        return Piecewise((when_true, which), (when_false, True))
+        without, within = (_given(sympify(case), which, k == 1) for k, case in enumerate(cases))
+        if _is_condition(without) or _is_condition(within):
+            return _truth(Or(And(which, within), And(Not(which), without)))
+        if self.are_same(without, within):
+            return min(without, within, key=count_ops)
+        settled = self.settled(which)
+        if isinstance(settled, bool):
+            return within if settled else without
+        return Piecewise((within, which), (without, True), evaluate=False)  # by a condition that can be met again
 
-    def decide(self, relation: str, a: Any, b: Any) -> Any:
-        """True or False, where that is known or assumed; a SymPy relation otherwise."""
+    def settled(self, condition: Any) -> Any:
+        """A condition decided, or assumed, as far as it can be."""
+        if not _is_condition(condition):
+            return condition
+        if isinstance(condition, Relational):
+            return self._settled_relation(condition.rel_op, condition.lhs, condition.rhs)
+        if condition.args:
+            return _truth(condition.func(*(sympify(self.settled(part)) for part in condition.args)))
+        return _truth(condition)
+
+    def as_number(self, x: Any) -> Any:
+        """A condition as 0 or 1."""
+        return self.select(x, (0, 1)) if _is_condition(x) else x
+
+    def compare(self, relation: str, a: Any, b: Any) -> Any:
+        """True or False, where that is plain; or else a SymPy relation, to be settled where it makes a difference."""
         if isinstance(a, WHOLE) and isinstance(b, WHOLE):
             return COMPARE[relation](a, b)
         if _is_condition(a) or _is_condition(b):
-            return self._decide_truth(relation, a, b)
+            equal = Not(Xor(sympify(a), sympify(b)))
+            return _truth(equal if relation == "==" else Not(equal))
         a, b = sympify(a), sympify(b)
         if a.is_Number and b.is_Number:
             return bool(COMPARE[relation](a, b))
         if a.is_infinite or b.is_infinite:  # a formula is finite
             return bool(COMPARE[relation](a if a.is_infinite else 0, b if b.is_infinite else 0))
+        difference = a - b
+        if difference == 0:
+            return relation in ("==", "<=", ">=")
+        if self.t is not None and difference.free_symbols == {self.t}:
+            return self._in_later_steps(relation, a, b)
+        return Rel(a, b, relation, evaluate=False)
+
+    def _settled_relation(self, relation: str, a: Expr, b: Expr) -> Any:
         difference = expand(self.in_full(a - b))
         if (known := _known(relation, difference)) is not None:
             return known
-        if self.t is not None and difference.free_symbols == {self.t}:
-            return self._in_later_steps(relation, a, b, difference)
-        touches = {"<=": 1, ">": 1, ">=": -1, "<": -1}  # which sign leaves only the point 0 to tell
-        if relation in touches:
-            at_a_point = is_nonnegative(touches[relation] * difference) and not self.lies_on_steps(difference)
-        else:
-            at_a_point = not self.lies_on_steps(difference)
-        if at_a_point:
+        touches = {"<=": 1, ">": 1, ">=": -1, "<": -1}.get(relation)  # which sign leaves only the point 0 to tell
+        one_sided = touches is None or is_nonnegative(touches * difference)
+        if one_sided and not self.lies_on_steps(difference):
             self.assumptions[Ne(self.in_full(a - b), 0)] = None
             return relation in ("<", ">", "!=")
-        return Rel(a, b, relation)
+        return Rel(a, b, relation, evaluate=False)
 
     def are_same(self, left: Any, right: Any) -> bool:
         """Whether two formulas are shown to be equal."""
@@ -165,20 +185,18 @@ class Formulas(Algebra):
         """Whether it can keep a value while what it is made of changes."""
         return e.has(*STEPPED, *self.stepped)
 
-    def _decide_truth(self, relation: str, a: Any, b: Any) -> Any:
-        equal = Not(Xor(sympify(a), sympify(b)))
-        return _truth(equal if relation == "==" else Not(equal))
-
-    def _in_later_steps(self, relation: str, a: Expr, b: Expr, difference: Expr) -> Any:
+    def _in_later_steps(self, relation: str, a: Expr, b: Expr) -> Any:
         """The relation as it is from some step on; a count is never compared with 2³¹ in earnest."""
         if any(abs(side) >= UNREACHED for side in (a, b) if side.is_Number):
-            return COMPARE[relation](-1 if b.is_Number else 1, 0)
+            return bool(COMPARE[relation](-1 if b.is_Number else 1, 0))
+        difference = expand(a - b)
         slope = difference.diff(self.t)
         if not slope.is_Rational or slope == 0:
             return Rel(a, b, relation)
         crossing = -difference.subs(self.t, 0) / slope
-        self.first_step = max(self.first_step, int(floor(crossing)) + 1)
-        return COMPARE[relation](int(sign(slope)), 0)
+        later, there = bool(COMPARE[relation](int(sign(slope)), 0)), bool(COMPARE[relation](0, 0))
+        self.first_step = max(self.first_step, int(ceiling(crossing) if there == later else floor(crossing) + 1))
+        return later
 
     def _max(self, a: Any, b: Any) -> Any:
         return self._extreme(a, b, ">=", Max)
@@ -189,12 +207,11 @@ class Formulas(Algebra):
     def _extreme(self, a: Any, b: Any, relation: str, extreme: Callable[..., Any]) -> Any:
         if isinstance(a, WHOLE) and isinstance(b, WHOLE):
             return a if COMPARE[relation](a, b) else b
-        a, b = sympify(a), sympify(b)
-        difference = expand(self.in_full(a - b))
-        if (known := _known(relation, difference)) is None and self.t and difference.free_symbols == {self.t}:
-            known = self._in_later_steps(relation, a, b, difference)
+        known = self.compare(relation, a, b)
+        if not isinstance(known, bool):
+            known = _known(relation, expand(self.in_full(sympify(a) - sympify(b))))
         if isinstance(known, bool):
-            return a if known else b
+            return sympify(a if known else b)
         return extreme(a, b)
 
     def _subtract(self, a: Any, b: Any) -> Any:
@@ -226,7 +243,7 @@ class Formulas(Algebra):
 
 def _known(relation: str, difference: Expr) -> bool | None:
     """What the sign of a difference says of the relation, without assuming anything."""
-    if difference.is_zero:
+    if difference == 0:
         return relation in ("==", "<=", ">=")
     if is_nonnegative(difference) and (relation in ("<", ">=") or is_positive(difference)):
         return relation in (">", ">=", "!=")
@@ -248,7 +265,7 @@ def _given(e: Any, condition: Boolean, value: bool) -> Any:
     if _is_condition(e):
         return e.xreplace({condition: S(value)})
 
-    def settled(cases: Piecewise) -> Any:
+    def settled(cases: Any) -> Any:
         (first, _), *others = cases.args
         return first if value else Piecewise(*others) if len(others) > 1 else others[0].expr
 
@@ -332,6 +349,9 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "real": re,
     "rem": _remainder,
     "rsqrt": lambda x: 1 / sqrt(x),
+    "shift_left": operator.lshift,
+    "shift_right_arithmetic": operator.rshift,
+    "shift_right_logical": operator.rshift,
     "sign": sign,
     "sin": sin,
     "sqrt": sqrt,

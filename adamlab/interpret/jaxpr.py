@@ -36,9 +36,9 @@ EMPTY: Mapping[int, Rename] = MappingProxyType({})
 class UnreadableError(InputError):
     """A primitive that an algebra has no meaning for; names it, and the line that it came from."""
 
-    def __init__(self, primitive: str, line: str):
-        self.primitive, self.line = primitive, line
-        super().__init__(f"cannot read the primitive {primitive!r}, at {line}: it has no meaning in this algebra.")
+    def __init__(self, primitive: str, line: str, why: str = "it has no meaning in this algebra"):
+        self.primitive, self.line, self.why = primitive, line, why
+        super().__init__(f"cannot read the primitive {primitive!r}, at {line}: {why}.")
 
 
 class Algebra(ABC):
@@ -56,6 +56,14 @@ class Algebra(ABC):
     @abstractmethod
     def whole(self, number: Any) -> Any:
         """A float as an integer, towards 0."""
+
+    def settled(self, condition: Any) -> Any:
+        """A condition decided, as far as it can be; numbers leave nothing to decide."""
+        return condition
+
+    def as_number(self, x: Any) -> Any:
+        """A condition as 0 or 1, anything else as it is; numbers leave no conditions."""
+        return x
 
     @abstractmethod
     def select(self, which: Any, cases: Sequence[Any]) -> Any:
@@ -131,14 +139,15 @@ class Reader:
         if name in ACCUMULATIONS:
             combine = self.algebra.elementwise[ACCUMULATIONS[name]]
             return [accumulated(combine, inputs[0], params["axis"], params["reverse"])]
-        if name in STRUCTURES:
-            return STRUCTURES[name](self, inputs, **params)
-        if body := next((params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params), None):
-            try:
-                return self._walk(body if isinstance(body, ClosedJaxpr) else ClosedJaxpr(body, ()), inputs)
-            except UnreadableError as error:
-                raise UnreadableError(error.primitive, error.line or _line(equation)) from None
-        raise UnreadableError(name, _line(equation))
+        body = next((params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params), None)
+        if name not in STRUCTURES and body is None:
+            raise UnreadableError(name, _line(equation))
+        try:
+            if name in STRUCTURES:
+                return STRUCTURES[name](self, inputs, **params)
+            return self._walk(body if isinstance(body, ClosedJaxpr) else ClosedJaxpr(body, ()), inputs)
+        except UnreadableError as error:
+            raise UnreadableError(error.primitive, error.line or _line(equation), error.why) from None
 
     def _literal(self, literal: Literal) -> Values:
         aval: Any = literal.aval
@@ -192,6 +201,8 @@ class Reader:
         """To another type; from float to float nothing is rounded."""
 
         def to(x):
+            if not jnp.issubdtype(new_dtype, jnp.bool_):
+                x = self.algebra.as_number(x)
             if jnp.issubdtype(new_dtype, jnp.inexact):
                 return self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
             if jnp.issubdtype(new_dtype, jnp.bool_):
@@ -231,7 +242,7 @@ class Reader:
     def branch(self, inputs: list[Values], *, branches, **_) -> list[Values]:
         """`cond` and `switch`: the branch of that index; all of them, where the algebra cannot tell."""
         index, *operands = inputs
-        which = index.item()
+        which = self.algebra.settled(index.item())
         if isinstance(which, WHOLE):
             return self._walk(branches[min(max(int(which), 0), len(branches) - 1)], operands)
         outcomes = [self._walk(each_branch, operands) for each_branch in branches]
@@ -242,9 +253,13 @@ class Reader:
         """`while`, for as long as a condition holds that the algebra can decide."""
         for_cond, rest = inputs[:cond_nconsts], inputs[cond_nconsts:]
         for_body, carry = rest[:body_nconsts], rest[body_nconsts:]
-        while bool(self._walk(cond_jaxpr, [*for_cond, *carry])[0].item()):
+        while True:
+            goes_on = self.algebra.settled(self._walk(cond_jaxpr, [*for_cond, *carry])[0].item())
+            if not isinstance(goes_on, WHOLE):
+                raise UnreadableError("while", "", "how often it goes round depends on what is read")
+            if not goes_on:
+                return carry
             carry = self._walk(body_jaxpr, [*for_body, *carry])
-        return carry
 
     def scan(self, inputs: list[Values], *, jaxpr, length, reverse, **params) -> list[Values]:
         """`scan`, unrolled."""

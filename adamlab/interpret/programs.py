@@ -250,7 +250,9 @@ def state_names(state: PyTree) -> list[str]:
 
 def _shortest(path: list[str], others: list[list[str]]) -> str:
     own = (path[-n:] for n in range(1, len(path) + 1))
-    return ".".join(next((tail for tail in own if all(other[-len(tail) :] != tail for other in others)), path))
+    return (
+        ".".join(next((tail for tail in own if all(other[-len(tail) :] != tail for other in others)), path)) or "state"
+    )
 
 
 def _key(key: Any) -> str:

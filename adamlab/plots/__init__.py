@@ -6,12 +6,14 @@ from matplotlib.figure import Figure
 
 from adamlab.plots.comparisons import errors, gap
 from adamlab.plots.curves import agreement, curves, sensitivity
+from adamlab.plots.readings import weights
 from adamlab.plots.style import NothingToDrawError as NothingToDrawError
 from adamlab.plots.trajectories import trajectories
 
 PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
     "runs": {plot.__name__: plot for plot in (trajectories, curves, sensitivity, agreement)},
     "comparisons": {plot.__name__: plot for plot in (errors, gap)},
+    "readings": {plot.__name__: plot for plot in (weights,)},
 }
 """By what a dataset holds, its attribute `of`."""
 

@@ -144,36 +144,26 @@ def difference_by_step(runs: xr.Dataset) -> xr.Dataset:
     )
 
 
-def summary(tree: xr.DataTree) -> pd.DataFrame:
-    """One row a run: problem, optimizer, settings, final and best loss, whether it diverged, distance from Optax.
-
-    Of comparisons one row for each family of gradients, with all that was found.
-    """
-    tables = []
-    for child in tree.children.values():
-        runs = child.to_dataset()
-        if runs.attrs.get("of") == "comparisons":
-            tables.append(runs.to_dataframe().reset_index())
-            continue
-        settings = {name: runs[name].values for name in runs.attrs["settings"]}
-        metrics = {f"final_{name}": runs[name].isel(step=-1).values for name in runs.attrs["metrics"]}
-        columns = {
-            "problem": runs.attrs["problem"],
-            "optimizer": runs.optimizer.values,
-            "spec": runs.spec.values,
-            "seed": runs.seed.values,
-            **settings,
-            "steps": int(runs.step[-1]),
-            "final_loss": runs.loss.isel(step=-1).values,
-            "best_loss": best_loss(runs).values,
-            **metrics,
-            "diverged": diverged(runs).values,
-            "diverged_at": runs.diverged_at.values,
-            "optax_params_difference": runs.params_difference.values,
-            "optax_loss_difference": runs.loss_difference.values,
-        }
-        tables.append(pd.DataFrame(columns))
-    return pd.concat(tables, ignore_index=True)
+def summary(runs: xr.Dataset) -> pd.DataFrame:
+    """One row a run: problem, optimizer, settings, final and best loss, whether it diverged, distance from Optax."""
+    settings = {name: runs[name].values for name in runs.attrs["settings"]}
+    metrics = {f"final_{name}": runs[name].isel(step=-1).values for name in runs.attrs["metrics"]}
+    columns = {
+        "problem": runs.attrs["problem"],
+        "optimizer": runs.optimizer.values,
+        "spec": runs.spec.values,
+        "seed": runs.seed.values,
+        **settings,
+        "steps": int(runs.step[-1]),
+        "final_loss": runs.loss.isel(step=-1).values,
+        "best_loss": best_loss(runs).values,
+        **metrics,
+        "diverged": diverged(runs).values,
+        "diverged_at": runs.diverged_at.values,
+        "optax_params_difference": runs.params_difference.values,
+        "optax_loss_difference": runs.loss_difference.values,
+    }
+    return pd.DataFrame(columns)
 
 
 def verdicts(comparisons: xr.Dataset) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """A config of comparisons: pairs of optimizers, over types, contexts and numbers, each compared by `al.compare`."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from adamlab.parity.trajectories import CONTEXTS, LAYOUTS
 from adamlab.specs import parse
 from adamlab.studies.axes import read_arguments
 from adamlab.studies.config import NAME, Plots, check_output, read_outputs
+from adamlab.studies.listening import Listener
 from adamlab.studies.mistakes import ConfigError, Mistake, Mistakes, join, mistakes_of, shown
 from adamlab.types import Decay
 
@@ -75,9 +76,7 @@ def load_comparisons(data: Mapping[str, Any], plots: Plots, where: str = "the co
     return Comparisons(head.name, head.question, head.steps, tuple(pairs), tuple(outputs), data)
 
 
-def compare_all(
-    comparisons: Comparisons, working_on: Callable[[str], None], advance: Callable[[int], None]
-) -> xr.Dataset:
+def compare_all(comparisons: Comparisons, listener: Listener) -> xr.Dataset:
     """Makes every comparison.
 
     Returns:
@@ -85,13 +84,13 @@ def compare_all(
         not there and NaN for what was not asked for. Coordinates of a comparison: `label`, `left`, `right`, `dtype`,
         `context`, `layout`, `kind`, `verdict`, and each number that the config sets; of a family, the bug it `sees`.
     """
+    listener.begin(len(comparisons.pairs), comparisons.steps)
     found = []
     for pair in comparisons.pairs:
-        working_on(
-            f"{pair.label} in {pair.arguments['dtype']}, {pair.arguments['context']}, {pair.arguments['layout']}"
-        )
+        ways = ", ".join(pair.arguments[way] for way in SWEPT)
+        listener.working_on(f"{pair.label} in {ways}")
         found.append(compare(**pair.arguments, steps=comparisons.steps))
-        advance(1)
+        listener.advance(1)
     return _dataset(comparisons.pairs, found)
 
 

@@ -3,7 +3,7 @@
 import json
 import platform
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,24 +15,19 @@ from adamlab.errors import InputError
 
 STORE = "results.zarr"
 FORMAT = 1
-ESSENTIAL = {
-    "runs": {"loss", "diverged_at", "final_params", "optax_run"},
-    "comparisons": {"differing_bits", "first_difference"},
-}
-"""Variables without which a dataset is of no use, by what it holds."""
-
-PACKAGES = ("adamlab", "jax", "jaxlib", "optax", "numpy")
+PACKAGES = ("adamlab", "jax", "jaxlib", "optax", "numpy", "sympy")
 
 
 class StoreError(InputError):
     """A folder that holds no results, or results that cannot be read."""
 
 
-def attributes(source: Mapping[str, Any], problems: Iterable[str]) -> dict[str, Any]:
-    """What a store says of its making: the problems in order, the config, versions, platform, time."""
+def attributes(source: Mapping[str, Any], children: Mapping[str, xr.DataTree]) -> dict[str, Any]:
+    """What a store says of its making: the children in order, what is in each, the config, versions, platform, time."""
     return {
         "adamlab_format": FORMAT,
-        "problems": list(problems),
+        "problems": list(children),
+        "variables": {name: sorted(map(str, child.variables)) for name, child in children.items()},
         "config": json.dumps(source, sort_keys=True),
         "versions": {package: version(package) for package in PACKAGES},
         "platform": platform.platform(),
@@ -87,14 +82,16 @@ def load(folder: str | Path) -> xr.DataTree:
     if tree.attrs.get("adamlab_format") != FORMAT:
         found = tree.attrs.get("adamlab_format", "none")
         raise StoreError(f"{store} is of format {found}; this adamlab reads format {FORMAT}. Run its config anew.")
-    missing = [name for name in tree.attrs["problems"] if name not in tree.children or _lacks(tree[name].to_dataset())]
+    missing = [name for name in tree.attrs["problems"] if _is_incomplete(tree, name)]
     if missing:
         raise StoreError(f"{store} is damaged: it lacks results of {', '.join(missing)}. Run its config anew.")
     return xr.DataTree(tree.to_dataset(), children={name: tree.children[name] for name in tree.attrs["problems"]})
 
 
-def _lacks(data: xr.Dataset) -> bool:
-    return not set(data) >= ESSENTIAL.get(data.attrs.get("of", "runs"), set())
+def _is_incomplete(tree: xr.DataTree, name: str) -> bool:
+    """Whether the child or a variable of it is not there; stores of before this was noted are taken as they are."""
+    written = tree.attrs.get("variables", {}).get(name, [])
+    return name not in tree.children or not {*written} <= {*map(str, tree[name].to_dataset().variables)}
 
 
 def config_of(tree: xr.DataTree) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from adamlab.symbolic.formula import (
 ONE = Number("1")
 LEADING = ("η", "learning_rate", "lr")
 """The heads of names that lead a product."""
-COUNTERS = frozenset("ijkntT")
+COUNTERS = frozenset("ijklnpqtT")
 """Names of steps, which come ahead of a constant: t + 1, and 1 + x."""
 
 

@@ -10,8 +10,8 @@ from adamlab.errors import InputError, nearest
 from adamlab.symbolic.letters import G, T
 from adamlab.symbolic.limits import NoLimitError, limit_of
 from adamlab.symbolic.readings import Optimizer, Reading
-from adamlab.symbolic.recurrences import put_in, solved
 from adamlab.symbolic.results import Equation, Result, in_words
+from adamlab.symbolic.solutions import put_in, solved
 from adamlab.symbolic.steps import UPDATE, Step, general_step
 
 
@@ -84,7 +84,11 @@ def closed_form(
     >>> closed_form("optax.sgd(lr, momentum=mu)").states["trace"]
     Sum(mu**(-i + t)*g[i], (i, 1, t))
     """
-    reading = Reading.of(optimizer, hyper, symbols)
+    return closed_form_of(Reading.of(optimizer, hyper, symbols))
+
+
+def closed_form_of(reading: Reading) -> ClosedForm:
+    """As `closed_form`, of an optimizer that is open already."""
     step = general_step(reading)
     found = solved(step)
     recurrences = {field: Eq(step.states[field], e, evaluate=False) for field, e in step.recurrences.items()}

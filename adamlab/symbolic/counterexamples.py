@@ -90,10 +90,8 @@ def find(left: Subject, right: Subject, rates: Collection[str], sequences: Seque
     names = list(dict.fromkeys([*left.numbers, *right.numbers]))
     for hyper in _assignments(names, rates):
         for gradients in sequences:
-            runs = [run(side, hyper, gradients) for side in (left, right)]
-            for t, pair in enumerate(zip(*(r.updates for r in runs), strict=True), start=1):
-                if part := next((ab for ab in zip(*map(_entries, pair), strict=True) if _apart(*ab)), None):
-                    return Counterexample(_used(left, right, hyper), list(gradients[:t]), START, t, *part)
+            for t, a, b in _partings(left, right, hyper, gradients):
+                return Counterexample(_used(left, right, hyper), list(gradients[:t]), START, t, a, b)
     return None
 
 
@@ -124,13 +122,40 @@ def _widest(
     left: Subject, right: Subject, hyper: dict[str, str], gradients: Sequence[Any]
 ) -> tuple[Any, Counterexample | None]:
     """The greatest relative gap between the updates, and where it is."""
-    runs = [run(side, hyper, gradients) for side in (left, right)]
     widest, found = mpmath.mpf(0), None
-    for t, (a, b) in enumerate(zip(*(r.updates for r in runs), strict=True), start=1):
-        gap = abs(a - b) / max(abs(a), abs(b)) if _apart(a, b) else mpmath.mpf(0)
+    for t, a, b in _partings(left, right, hyper, gradients):
+        gap = abs(a - b) / max(abs(a), abs(b))
         if gap > widest:
             widest, found = gap, Counterexample(_used(left, right, hyper), list(gradients[:t]), START, t, a, b)
     return widest, found
+
+
+def _partings(
+    left: Subject, right: Subject, hyper: Mapping[str, str], gradients: Sequence[Any]
+) -> list[tuple[int, Any, Any]]:
+    """Each step with two entries of the updates there that are not the same.
+
+    In twice as many digits they have to be as far apart: where 0 comes out of a cancellation it is rounding that
+    parts them.
+    """
+    rough = _pairs(left, right, hyper, gradients, DIGITS)
+    if not any(_apart(a, b) for _, a, b in rough):
+        return []
+    fine = _pairs(left, right, hyper, gradients, 2 * DIGITS)
+    return [
+        parting
+        for parting, (_, a, b) in zip(fine, rough, strict=True)
+        if _apart(a, b) and abs(parting[1] - parting[2]) > abs(a - b) / 2
+    ]
+
+
+def _pairs(
+    left: Subject, right: Subject, hyper: Mapping[str, str], gradients: Sequence[Any], digits: int
+) -> list[tuple[int, Any, Any]]:
+    """Each step with an entry of the one's update and that of the other's."""
+    updates = [run(side, hyper, gradients, digits).updates for side in (left, right)]
+    steps = enumerate(zip(*updates, strict=True), start=1)
+    return [(t, a, b) for t, pair in steps for a, b in zip(*map(_entries, pair), strict=True)]
 
 
 def _used(left: Subject, right: Subject, hyper: Mapping[str, str]) -> dict[str, str]:
@@ -138,12 +163,12 @@ def _used(left: Subject, right: Subject, hyper: Mapping[str, str]) -> dict[str, 
     return {n: v for n, v in hyper.items() if any(n in s.numbers and s.numbers[n] is None for s in (left, right))}
 
 
-def run(subject: Subject, hyper: Mapping[str, str], gradients: Sequence[Any]) -> ExactTrajectory:
+def run(subject: Subject, hyper: Mapping[str, str], gradients: Sequence[Any], digits: int = DIGITS) -> ExactTrajectory:
     """The optimizer in exact numbers, those that it leaves open taken from `hyper`; the loss at each step is 1."""
     numbers = {name: hyper[name] if value is None else value for name, value in subject.numbers.items()}
     params = np.full(np.shape(gradients[0]), START, object) if np.ndim(gradients[0]) else START
     rows = [np.array(g, object) if np.ndim(g) else g for g in gradients]
-    return read_exactly(replace(subject, numbers=numbers), rows, params, [START] * len(rows), DIGITS)
+    return read_exactly(replace(subject, numbers=numbers), rows, params, [START] * len(rows), digits)
 
 
 def _assignments(names: Sequence[str], rates: Collection[str]) -> Iterator[dict[str, str]]:

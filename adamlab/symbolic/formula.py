@@ -46,10 +46,10 @@ class Number(Node):
 
 @dataclass(frozen=True)
 class Name(Node):
-    """A letter or a word with what stands below and above it; `time` is None unless it changes from step to step."""
+    """A letter or a word with what stands around it; `time` is None if it is the same at all steps."""
 
     head: str
-    has_hat: bool = False
+    accent: str = ""
     lower: tuple[Node, ...] = ()
     upper: Node | None = None
     time: Time | None = None

@@ -50,8 +50,8 @@ def as_latex(node: Node) -> str:
     match node:
         case Number(digits):
             return digits
-        case Name(head, has_hat, lower, upper):
-            letter = rf"\hat{{{_letter(head)}}}" if has_hat else _letter(head)
+        case Name(head, accent, lower, upper):
+            letter = rf"\{accent}{{{_letter(head)}}}" if accent else _letter(head)
             return letter + _script("_", lower) + _script("^", (upper,) if upper else ())
         case Paren(inside):
             return _fenced("(", inside, ")")
@@ -124,7 +124,9 @@ def _fenced(left: str, inside: Node, right: str) -> str:
 
 def _enclosed(left: str, inside: str, right: str) -> str:
     """As high as what is inside."""
-    return rf"\left{left} {inside} \right{right}" if TALL.search(inside) else f"{left}{inside}{right}"
+    if TALL.search(inside):
+        return rf"\left{left} {inside} \right{right}"
+    return f"{left} {inside} {right}" if left.startswith("\\") else f"{left}{inside}{right}"
 
 
 def _condition(condition: Node | None) -> str:

@@ -8,18 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, S, Sum, Symbol, cancel, ff, oo, sign, sympify, together
+from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, S, Sum, Symbol, expand, ff, oo, sign
 from sympy.functions.combinatorial.factorials import factorial
 
 from adamlab.interpret.equality import is_zero
-from adamlab.interpret.signs import Rate, is_positive
-from adamlab.symbolic.letters import T
+from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
 from adamlab.symbolic.maximum import Maximum
 
 TERMS = 4
 """How many terms are carried: enough to tell the first order after one is lost to 1 − β^t, and one more."""
 
 DELTA = Symbol("delta", positive=True)
+
+PLACES = {"0": Integer(0), "0.0": Integer(0), "1": Integer(1), "1.0": Integer(1), "oo": oo, "inf": oo}
+"""Where a number can go, by how it is written; what is written is looked up and never evaluated."""
 
 
 class NoLimitError(ValueError):
@@ -33,7 +35,7 @@ class Series:
     lead: Any
     coefficients: tuple[Expr, ...]
 
-    def __getitem__(self, power: int) -> Expr:
+    def __getitem__(self, power: Any) -> Expr:
         """The coefficient of that power of δ."""
         k = power - self.lead
         if k >= len(self.coefficients):
@@ -57,11 +59,9 @@ def toward(value: Any) -> Expr:
     Raises:
         NoLimitError: limits go to none but these.
     """
-    ways = {Integer(0): DELTA, Integer(1): 1 - DELTA, oo: 1 / DELTA}
-    target = sympify(value)
-    if target not in ways:
+    if str(value) not in PLACES:
         raise NoLimitError(f"limits go to 0, 1 or oo, not {value}")
-    return ways[target]
+    return {Integer(0): DELTA, Integer(1): 1 - DELTA, oo: 1 / DELTA}[PLACES[str(value)]]
 
 
 def limit_of(e: Expr, symbol: Symbol, value: Any) -> Expr:
@@ -70,7 +70,7 @@ def limit_of(e: Expr, symbol: Symbol, value: Any) -> Expr:
     Raises:
         NoLimitError: none was found.
     """
-    if value == 0 and isinstance(symbol, Rate):
+    if PLACES.get(str(value)) == 0 and isinstance(symbol, Rate):
         return _at_zero(e, symbol)
     return series(e.xreplace({symbol: toward(value)})).value
 
@@ -78,7 +78,7 @@ def limit_of(e: Expr, symbol: Symbol, value: Any) -> Expr:
 def _at_zero(e: Expr, rate: Rate) -> Expr:
     """The formula at a rate of 0, where a discounted sum keeps its last term alone; formulas are continuous there."""
 
-    def last_term(s: Sum) -> Expr:
+    def last_term(s: Expr) -> Expr:
         ((index, _, last),) = s.limits
         discount, rest = s.function.as_independent(rate, as_Add=False)[::-1]
         if discount != rate ** (last - index):
@@ -93,24 +93,6 @@ def _at_zero(e: Expr, rate: Rate) -> Expr:
     if settled.has(S.ComplexInfinity, S.NaN, oo):
         raise NoLimitError("division by 0")
     return settled
-
-
-def in_late_steps(e: Expr) -> Expr:
-    """The limit of a formula as t → ∞, in which powers β^t go to 0, and so do their products with t.
-
-    Raises:
-        NoLimitError: it depends on t in another way, or on the gradients.
-    """
-    vanishing, product = Symbol("x"), Symbol("y")
-    powers = {p for p in e.atoms(Pow) if isinstance(p.base, Rate) and p.exp.has(T)}
-    if len(powers) != 1 or next(iter(powers)).exp != T:
-        raise NoLimitError("more powers of rates than one depend on t")
-    (power,) = powers
-    written = e.xreplace({power: vanishing}).subs(T, product / vanishing)
-    settled = together(written).subs(vanishing, 0).subs(product, 0)
-    if settled.has(T, S.NaN, S.ComplexInfinity, oo) or any(not s.is_Symbol for s in settled.free_symbols):
-        raise NoLimitError("it is not settled by β^t → 0 and t·β^t → 0 alone")
-    return cancel(settled)
 
 
 def series(e: Expr) -> Series:
@@ -131,6 +113,8 @@ def series(e: Expr) -> Series:
             result = _product(result, series(factor))
         return result
     if isinstance(e, Pow):
+        if e.exp.has(DELTA) and not (e.exp / DELTA).has(DELTA):
+            return Series(0, (_high_root(e.base) ** (e.exp / DELTA),))
         return _power(series(e.base), e.exp)
     if isinstance(e, Sum):
         inner = series(e.function)
@@ -192,6 +176,20 @@ def _power(base: Series, exponent: Expr) -> Series:
             result, Series(power.lead, tuple(factor * c for c in power.coefficients)), len(base.coefficients)
         )
     return Series(base.lead * exponent, tuple(first**exponent * c for c in result.coefficients))
+
+
+def _high_root(e: Expr) -> Expr:
+    """The limit of e^δ, a root of degree 1/δ: of x^(1/δ) it is x, of Σ x_i^(1/δ) the greatest x_i, of 1 − β^(1/δ) 1."""
+    if isinstance(e, Mul):
+        return Mul(*map(_high_root, e.args))
+    if isinstance(e, Sum):
+        return Maximum(_high_root(e.function), *e.limits)
+    if isinstance(e, Pow) and not e.base.has(DELTA) and not (e.exp * DELTA).has(DELTA) and is_nonnegative(e.base):
+        return e.base ** expand(e.exp * DELTA)
+    rest = 1 - e
+    if isinstance(rest, Pow) and isinstance(rest.base, Rate) and is_positive(expand(rest.exp * DELTA)):
+        return Integer(1)
+    raise NoLimitError("δ stands in an exponent")
 
 
 def _plus(a: Series, b: Series, known: int) -> Series:

@@ -24,6 +24,7 @@ from adamlab.symbolic.formula import (
 )
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+ACCENTS = {"hat": "^", "bar": "¯"}
 TIMES = "\N{INVISIBLE TIMES}"
 APPLIED = "\N{FUNCTION APPLICATION}"
 
@@ -82,8 +83,8 @@ def _compound(node: Node) -> Element:
 
 def _name(name: Name) -> Element:
     letter = _leaf("mi", name.head)
-    if name.has_hat:
-        letter = _element("mover", letter, _leaf("mo", "^"), accent="true")
+    if name.accent:
+        letter = _element("mover", letter, _leaf("mo", ACCENTS[name.accent]), accent="true")
     lower = [_row(*_separated(name.lower, ","))] if name.lower else []
     upper = [_drawn(name.upper)] if name.upper else []
     kind = {(0, 0): "", (1, 0): "msub", (0, 1): "msup", (1, 1): "msubsup"}[len(lower), len(upper)]

@@ -4,7 +4,8 @@ A name begins with a letter (of the alphabet, or Greek as SymPy spells it) or el
 `vmax_3` and `epsilon_root` are letters with subscripts, `learning_rate` is a word. The numbers at its end, or letters
 such as t and i, are a step and the indices of an entry, as are the indices of `g[i]`. Hyper-parameters have no step:
 these are Greek letters with nothing but indices after them, `beta_1` (Optax's `mu` and `nu` excepted, which are
-averages), the initial values `G_0` and `v_0`, and every name without an index.
+averages), letters with a bar, as `betabar_1_3` for 1 − β₁³, the initial values `G_0` and `v_0`, and every name without
+an index.
 """
 
 import re
@@ -25,7 +26,7 @@ INITIAL = ("G_0", "v_0")
 CHANGING = frozenset("gmuvw")
 """Letters of what changes from step to step, even where no step is named."""
 
-_LETTER = re.compile(rf"({'|'.join(GREEK)}|[^\W\d_])(hat|max)?(\d*)")
+_LETTER = re.compile(rf"({'|'.join(GREEK)}|[^\W\d_])(hat|bar|max)?(\d*)")
 
 
 def name(label: str, indices: Sequence[Node] = (), *, superscripts: bool = False) -> Name:
@@ -34,16 +35,17 @@ def name(label: str, indices: Sequence[Node] = (), *, superscripts: bool = False
     all_indices = (*map(_piece, tail), *indices)
     letter = _LETTER.fullmatch(front[0])
     if letter is None:
-        head, mark, words = "_".join(front), "", []
+        head, accent, words = "_".join(front), "", []
     else:
         spelling, mark, digits = letter.groups(default="")
         head = GREEK.get(spelling, spelling)
-        words = [*filter(None, [digits, "max" if mark == "max" else "", *front[1:]])]
-    is_fixed = label in INITIAL or (head in GREEK.values() and head not in AVERAGES and not words)
+        accent, word = ("", mark) if mark == "max" else (mark, "")
+        words = [*filter(None, [digits, word, *front[1:]])]
+    is_fixed = label in INITIAL or accent == "bar" or (head in GREEK.values() and head not in AVERAGES and not words)
     time = None if is_fixed else _time(all_indices, can_change=head in CHANGING and not words)
     goes_up = superscripts and time and all_indices
     lower = (*map(_piece, words), *(all_indices[1:] if goes_up else all_indices))
-    return Name(head, mark == "hat", lower, all_indices[0] if goes_up else None, time)
+    return Name(head, accent, lower, all_indices[0] if goes_up else None, time)
 
 
 def _split(label: str) -> tuple[list[str], list[str]]:

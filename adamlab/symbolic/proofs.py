@@ -1,19 +1,19 @@
 """Whether two optimizers are the same, or become the same in a limit: proved for every step, refuted, or unknown."""
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sympy import Expr, Max, SympifyError, cancel, factor_terms, oo, sympify
+from sympy import Expr, Max, cancel, factor_terms, oo, sympify
 
 from adamlab.errors import InputError, nearest
 from adamlab.interpret.equality import same
 from adamlab.interpret.jaxpr import UnreadableError
 from adamlab.interpret.programs import as_call, names_in
 from adamlab.symbolic.counterexamples import ARRAYS, GRADIENTS, WITH_ZEROS, Counterexample, apart_in_the_limit, find
+from adamlab.symbolic.late_steps import in_late_steps, settled_in_late_steps
 from adamlab.symbolic.letters import T, at_step
-from adamlab.symbolic.limits import NoLimitError, in_late_steps, limit_of, series, toward
+from adamlab.symbolic.limits import PLACES, NoLimitError, limit_of, series, toward
 from adamlab.symbolic.notation import text
 from adamlab.symbolic.readings import Optimizer, Reading, rates_in
 from adamlab.symbolic.relating import Side, related, without_idle_maxima
@@ -69,7 +69,7 @@ class _Proof:
 
     def __init__(self, left: Optimizer, right: Optimizer, limit: dict[str, Any], given: dict[str, Any]):
         self.limit = {name: _target(name, value) for name, value in limit.items()}
-        self.steps = given.pop("t", None)
+        self.steps = _steps(given.pop("t", None))
         self.rising = {name for name, value in given.items() if value == RISING}
         numbers = {name: value for name, value in given.items() if name not in self.rising}
         calls = [as_call(side) for side in (left, right)]
@@ -87,10 +87,11 @@ class _Proof:
 
     def verdict(self) -> Verdict:
         if self.steps is not None:
-            return self._for_first_steps(int(self.steps))
+            return self._for_first_steps(self.steps)
         if not self.limit and not self.rising and (found := find(*self.subjects, self.rates, [*GRADIENTS, *ARRAYS])):
             return self._refuted(found)
         steps = [self._general(reading) for reading in self.readings]
+        _require_known(self.rising, {field for step in steps for field in step.recurrences}, "state")
         sides = [Side(step, mark) for step, mark in zip(steps, ("", "'"), strict=True)]
         if self.limit:
             return self._in_the_limit(*sides)
@@ -156,7 +157,7 @@ class _Proof:
             return self._unknown(f"no limit was found: {error}")
 
     def _in_late_steps(self, one: Side, other: Side) -> Verdict:
-        ratio = in_late_steps(cancel(one.update / other.update))
+        ratio = in_late_steps(settled_in_late_steps(one.update) / settled_in_late_steps(other.update))
         if ratio == 1:
             how = "the ratio of the updates goes to 1, whatever the gradients are"
             return self._verdict("proved", how, updates=(one.update, other.update), sides=(one, other))
@@ -186,7 +187,7 @@ class _Proof:
         symbol, target = self.hyper[name], self.limit[name]
         try:
             gap = series((updates[0] - updates[1]).xreplace({symbol: toward(target)}))
-            if len(self.limit) > 1 or not gap.coefficients or limit == 0:
+            if len(self.limit) > 1 or not any(gap.coefficients) or limit == 0:
                 return {"explanation": how}
             relative = factor_terms(cancel(gap.coefficients[0] / limit))
         except NoLimitError:
@@ -236,17 +237,20 @@ def _told(relation: Mapping[Expr, Expr]) -> str:
 
 
 def _target(name: str, value: Any) -> Expr:
-    try:
-        target = sympify("oo" if value == math.inf else value)
-    except (SympifyError, TypeError):
-        target = None
-    if target not in (oo, 0, 1) or (name == "t" and target != oo):
+    target = PLACES.get(str(value))
+    if target is None or (name == "t" and target != oo):
         to = "oo" if name == "t" else "0, 1 or oo"
         raise InputError(f"the limit of {name} must be {to}, not {value!r}.")
     return target
 
 
-def _require_known(names: Collection[str], valid: Collection[str]):
+def _steps(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise InputError(f"t must be given as a whole number of at least 1, not {value!r}.")
+    return value
+
+
+def _require_known(names: Collection[str], valid: Collection[str], what: str = "number"):
     for name in names:
         if name not in valid:
-            raise InputError(f"neither side has a number {name!r}; {nearest(name, sorted(valid))}")
+            raise InputError(f"neither side has a {what} {name!r}; {nearest(name, sorted(valid))}")

@@ -1,6 +1,5 @@
 """Recurrences solved for general t: affine ones by sums, those that take the greater by a maximum over all steps."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,6 @@ from sympy import (
     expand_power_exp,
     factor_list,
     factor_terms,
-    sympify,
     together,
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
@@ -27,7 +25,6 @@ from adamlab.interpret.equality import is_zero, same
 from adamlab.interpret.signs import is_nonnegative
 from adamlab.symbolic.letters import INDICES, G, T
 from adamlab.symbolic.maximum import Maximum
-from adamlab.symbolic.steps import Step
 
 INDEX, *_ = INDICES
 
@@ -56,33 +53,33 @@ class Recurrence:
         rate, rest = cancel(rate), e.xreplace({x: Integer(0)})
         if is_zero(rate):
             return rest
-        if not _moving(rate):
+        if not moving(rate):
             return rate ** (T - self.origin) * self.start + self._discounted(rate, rest)
         for weight in _weights(rate):
             constant = cancel(expand_power_exp(rate * weight / weight.subs(T, T - 1)))
-            if not _moving(constant):
+            if not moving(constant):
                 first = constant ** (T - self.origin) * weight.subs(T, self.origin) * self.start
                 return (first + self._discounted(constant, upright(cancel(weight * rest)))) / weight
         return None
 
     def _discounted(self, rate: Expr, rest: Expr) -> Expr:
         """Σ rate^(t−i)·rest_i, with what is the same at every step in front."""
-        outside, inside = factor_terms(rest).as_independent(*_moving(rest), as_Add=False)
+        outside, inside = factor_terms(rest).as_independent(*moving(rest), as_Add=False)
         steps = T - self.origin
         if inside == 1:
             return outside * (steps if rate == 1 else (1 - rate**steps) / (1 - rate)) if outside != 0 else outside
         return outside * Sum(rate ** (T - INDEX) * at(inside, INDEX), (INDEX, self.origin + 1, T))
 
-    def _maximum(self, e: Max, x: Dummy) -> Expr | None:
+    def _maximum(self, e: Expr, x: Dummy) -> Expr | None:
         """x_t = max(a·x_(t−1), r) for a ≥ 0."""
         own, others = [a for a in e.args if a.has(x)], [a for a in e.args if not a.has(x)]
         rate = own[0].diff(x) if own else x
-        if len(own) != 1 or not others or rate.has(x) or _moving(rate) or not same(own[0], rate * x):
+        if len(own) != 1 or not others or rate.has(x) or moving(rate) or not same(own[0], rate * x):
             return None
         if not is_nonnegative(rate):
             return None
         rest = Max(*others)
-        if rate == 1 and not _moving(rest):
+        if rate == 1 and not moving(rest):
             return Max(self.start, rest)
         terms = rate ** (T - INDEX) * at(rest, INDEX)
         greatest = Maximum(terms, (INDEX, self.origin + 1, T))
@@ -105,54 +102,6 @@ class Recurrence:
 
     def _form_before(self, form: Expr, t: int) -> Expr:
         return written_out(form, t - 1)
-
-
-def solved(step: Step) -> dict[str, Expr]:
-    """The states of a step that have a closed form, by field: each after step t, of gradients and starts alone."""
-    found: dict[str, Expr] = {}
-    values = origins(step)
-    while True:
-        before = len(found)
-        for field, e in step.recurrences.items():
-            others = {s.base for f, s in step.states.items() if f not in found and f != field}
-            mine = put_in(step, e, found) if field not in found else e
-            if field in found or any(mine.has(base) for base in others) or not _starts_with(step, e, found):
-                continue
-            origin = step.first[field] - 1
-            form = Recurrence(mine, step.before(field), values[origin][field], origin).solved()
-            if form is not None:
-                found[field] = form
-        if len(found) == before:
-            return found
-
-
-def put_in(step: Step, e: Expr, found: Mapping[str, Expr]) -> Expr:
-    """The expression with closed forms for the states that have one, after the step and ahead of it."""
-    forms = {step.states[field]: form for field, form in found.items()}
-    earlier = {step.before(field): form.subs(T, T - 1) for field, form in found.items()}
-    return e.xreplace(forms | earlier)
-
-
-def _starts_with(step: Step, e: Expr, found: Mapping[str, Expr]) -> bool:
-    """Whether the forms of all states that it has from ahead of the step are right ahead of the first step too."""
-    return all(
-        same(written_out(found[f], 0), sympify(step.start[f]))
-        for f in found
-        if e.has(step.before(f)) and step.first[f] == 1
-    )
-
-
-def origins(step: Step) -> list[dict[str, Expr]]:
-    """The states ahead of the first step, and after each of the early ones, of gradients and starts alone."""
-    values = [{field: sympify(step.start[field]) for field in step.states}]
-    for t, early in enumerate(step.early, start=1):
-        before = {step.states[field].base[t - 1]: e for field, e in values[-1].items()}
-        after: dict[str, Expr] = {field: early[field].xreplace(before) for field in step.states}
-        for _ in after:  # those that are made of others after the same step
-            named = {step.states[field].base[t]: e for field, e in after.items()}
-            after = {field: e.xreplace(named) for field, e in after.items()}
-        values.append(after)
-    return values
 
 
 def written_out(e: Expr, t: int) -> Expr:
@@ -183,6 +132,6 @@ def upright(e: Expr) -> Expr:
     return Mul((-1) ** sum(f in turned for f in factors), *(turned.get(f, f) for f in factors))
 
 
-def _moving(e: Expr) -> set[Any]:
+def moving(e: Any) -> set[Any]:
     """What in it depends on the step: t itself, and whatever carries an index."""
     return {s for s in e.free_symbols if s == T or not s.is_Symbol}

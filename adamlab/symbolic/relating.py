@@ -20,7 +20,8 @@ from sympy import (
 from adamlab.interpret.equality import same
 from adamlab.interpret.signs import Rate, is_nonnegative
 from adamlab.symbolic.letters import T
-from adamlab.symbolic.recurrences import put_in, solved, written_out
+from adamlab.symbolic.recurrences import written_out
+from adamlab.symbolic.solutions import put_in, solved
 from adamlab.symbolic.steps import Step
 
 
@@ -122,7 +123,7 @@ def _is_nested(form: Expr) -> bool:
 def without_idle_maxima(e: Expr) -> Expr:
     """The expression with E for every max(0, E) whose E is shown to stay at 0 or above."""
 
-    def settle(maximum: Max) -> Expr:
+    def settle(maximum: Expr) -> Expr:
         others = [a for a in maximum.args if a != 0]
         idle = len(others) == 1 and len(maximum.args) == 2 and stays_nonnegative(others[0])
         return others[0] if idle else maximum

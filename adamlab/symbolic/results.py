@@ -5,11 +5,11 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from sympy import Eq, Symbol
 
 from adamlab.interpret.formulas import Formulas
 from adamlab.interpret.signs import Rate
+from adamlab.symbolic.mathml import NAMESPACE
 from adamlab.symbolic.notation import latex, mathml, text
 from adamlab.symbolic.readings import Reading
 
@@ -38,15 +38,16 @@ class Result:
         if len(rows) == 1:
             return " = ".join(rows[0])
         lines = " \\\\\n".join(f"{left} &= {right}" for left, right in rows)
-        return f"\\begin{{aligned}}\n{lines}\n\\end{{aligned}}"
+        return lines and f"\\begin{{aligned}}\n{lines}\n\\end{{aligned}}"
 
     def mathml(self, *, superscripts: bool = False) -> str:
         """The equations as one <math> element of presentation MathML, well-formed and without named entities."""
-        rows = self._equations()
-        equations = np.empty((len(rows), 1), object)
-        for k, (left, right) in enumerate(rows):
-            equations[k, 0] = Eq(left, right, evaluate=False)
-        return mathml(equations if len(rows) > 1 else equations.item(), superscripts=superscripts)
+        written = [mathml(Eq(*sides, evaluate=False), superscripts=superscripts) for sides in self._equations()]
+        if len(written) == 1:
+            return written[0]
+        start, end = f'<math xmlns="{NAMESPACE}">', "</math>"
+        lines = "".join(f"<mtr><mtd>{e.removeprefix(start).removesuffix(end)}</mtd></mtr>" for e in written)
+        return f"{start}<mtable>{lines}</mtable>{end}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON: every equation as text and LaTeX, the hyper-parameters' symbols, the assumptions."""

@@ -130,6 +130,7 @@ class _General:
         negative = {k for k in self.nonnegative if not is_nonnegative(algebra.in_full(named[k]))}
         stepped = {k for k in self.floats if algebra.lies_on_steps(named[k])} - self.stepped
         changed = {k for k, value in self.fixed.items() if after[k] is not value and after[k] != value}
+        wrong = self.wrong_at_first(wrong) or wrong
         self.counts -= wrong
         self.nonnegative -= negative
         self.stepped |= stepped
@@ -143,6 +144,11 @@ class _General:
             self.fixed[k] = after[k]  # a flag that the first step sets
             self.first = 2
         return not (wrong or negative or stepped or changed)
+
+    def wrong_at_first(self, counts: set[int]) -> set[int]:
+        """Which of them the first step does not count up; the others may be wrong for their sake alone."""
+        _, after, _ = self.read(Formulas(), 1, self.start) if counts else ({}, [], None)
+        return {k for k in counts if after[k] != self.start[k] + 1}
 
     def with_early_steps(self, general: Step) -> Step:
         """The step with those ahead of it that are not as it is."""

@@ -25,7 +25,7 @@ from adamlab.symbolic.formula import (
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 SIGNS = {"∑": "Σ"}
-HAT = "\N{COMBINING CIRCUMFLEX ACCENT}"
+ACCENTS = {"": "", "hat": "\N{COMBINING CIRCUMFLEX ACCENT}", "bar": "\N{COMBINING MACRON}"}
 
 
 def as_text(node: Node) -> str:
@@ -85,7 +85,7 @@ def _branch(value: Node, condition: Node | None) -> str:
 
 
 def _name(name: Name) -> str:
-    letter = unicodedata.normalize("NFC", name.head + HAT * name.has_hat)
+    letter = unicodedata.normalize("NFC", name.head + ACCENTS[name.accent])
     return letter + _lowered(name.lower) + (_raised(name.upper) if name.upper else "")
 
 

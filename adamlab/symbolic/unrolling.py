@@ -64,9 +64,8 @@ class Unrolled(Result):
     def _full(self) -> dict[Symbol, Expr]:
         full: dict[Symbol, Expr] = {}
         for symbol, e in self.definitions:
-            full[symbol] = e.xreplace(full)
-        if len(self.gradients) <= MOST_TIDIED:
-            full = {symbol: self._tidied(e) for symbol, e in full.items()}
+            written_out = e.xreplace(full)
+            full[symbol] = self._tidied(written_out) if len(self.gradients) <= MOST_TIDIED else written_out
         return full
 
     def _tidied(self, e: Expr) -> Expr:

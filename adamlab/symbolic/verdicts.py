@@ -48,7 +48,7 @@ class Verdict(Result):
 
     def text(self, *, superscripts: bool = False) -> str:
         """The status and why, then the updates and what was assumed."""
-        return f"{self.status}: {self.explanation}\n{super().text(superscripts=superscripts)}"
+        return f"{self.status}: {self.explanation}\n{super().text(superscripts=superscripts)}".strip()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -61,6 +61,6 @@ class Verdict(Result):
             "horizon": self.horizon,
             "explanation": self.explanation,
             "counterexample": found and found.to_dict(),
-            "order": self.order and str(self.order),
+            "order": None if self.order is None else str(self.order),
             **super().to_dict(),
         }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from adamlab.plots import PLOTS
 from adamlab.studies.config import load_study
 from adamlab.studies.mistakes import ConfigError
-from adamlab.studies.reading import override, read_config
+from adamlab.studies.source import override, read_config
 
 
 def mistakes(data, plots=PLOTS) -> dict[str, str]:

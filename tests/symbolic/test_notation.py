@@ -19,6 +19,7 @@ from sympy import (
     Rational,
     Sum,
     Symbol,
+    ceiling,
     cos,
     exp,
     expand,
@@ -161,6 +162,11 @@ FORMULAS = {
         r"\left( 1 + \cos\left( \frac{\pi \left\lfloor \frac{t}{3} \right\rfloor}{7} \right) \right)"
         r" \cdot \mathrm{mod}(t, 4) \cdot \eta(t)",
     ),
+    "rounding": (
+        floor(G1) + Abs(ceiling(G2 / 3)),
+        "⌊g₁⌋ + |⌈g₂/3⌉|",
+        r"\lfloor g_{1} \rfloor + \left| \left\lceil \frac{g_{2}}{3} \right\rceil \right|",
+    ),
     "powers": (
         (G1 / G2) ** t / (3 * G3 ** Rational(3, 2) * (-1) ** i),
         "(g₁/g₂)^t/(3·(-1)^i·g₃^(3/2))",
@@ -220,6 +226,8 @@ NAMES = [
     ("v_12", "v₁₂", "v_{12}", "v^{12}"),
     ("m_t", "m_t", "m_{t}", "m^{t}"),
     ("mhat_3", "m̂₃", r"\hat{m}_{3}", r"\hat{m}^{3}"),
+    ("betabar_1_3", "β̄_(1,3)", r"\bar{\beta}_{1,3}", r"\bar{\beta}_{1,3}"),
+    ("dbar_2", "d̄₂", r"\bar{d}_{2}", r"\bar{d}_{2}"),
     ("e_g_3", "e_(g,3)", "e_{g,3}", "e_{g}^{3}"),
     ("g_3_0_1", "g_(3,0,1)", "g_{3,0,1}", "g_{0,1}^{3}"),
     ("mu_3", "μ₃", r"\mu_{3}", r"\mu^{3}"),

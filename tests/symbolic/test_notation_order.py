@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Add, Eq, Mul, Rational, Symbol, sqrt
 
@@ -22,6 +22,7 @@ PRODUCTS = [
 
 
 @pytest.mark.parametrize(("factors", "written"), PRODUCTS, ids=[written for _, written in PRODUCTS])
+@settings(max_examples=20)
 @given(data=st.data())
 def test_factors_are_in_order(factors, written, data):
     shuffled = data.draw(st.permutations(factors))
@@ -47,6 +48,7 @@ SUMS = [
 
 
 @pytest.mark.parametrize(("terms", "written"), SUMS, ids=[written for _, written in SUMS])
+@settings(max_examples=20)
 @given(data=st.data())
 def test_terms_are_in_order(terms, written, data):
     shuffled = data.draw(st.permutations(terms))

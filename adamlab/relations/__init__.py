@@ -1,0 +1,69 @@
+"""How optimizers are related: statements with their sources, each of which `al.prove` decides on the shipped code."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from adamlab.errors import InputError, nearest
+from adamlab.relations.relation import Relation as Relation
+from adamlab.relations.relation import decide as decide
+from adamlab.relations.rows import ROWS
+
+RELATIONS: dict[str, Relation] = {relation.name: relation for relation in ROWS}
+"""Every statement, by name."""
+
+UNDECIDED: dict[str, str] = {
+    "adam-diverges-online": (
+        "Reddi et al. 2018, Theorem 1: with f_t = C·x if t mod 3 = 1 and −x otherwise on [−1, 1], Adam with β₁ = 0, "
+        "β₂ = 1/(1 + C²), C > 2 goes to the worst point, +1, and AMSGrad to the best. It speaks of a projection onto "
+        "the interval and of where the parameter ends up on one problem, not of two optimizers taking the same steps."
+    ),
+    "adam-diverges-in-the-run-of-the-paper": (
+        "Reddi et al. 2018, section 3: 1010·x if t mod 101 = 1, else −10·x, with β₁ = 0.9, β₂ = 0.99 and α/√t. As "
+        "before; besides, it is a measured run and no theorem."
+    ),
+}
+"""What is known of the family and cannot be stated so, each with the reason."""
+
+
+def verdict_rows(names: Iterable[str] | None = None, library: str = "optax") -> list[dict[str, Any]]:
+    """Each relation with its verdict, as plain data: a table's rows.
+
+    Args:
+        names: of relations; by default all.
+        library: on whose code, "optax" or "adamlab".
+
+    Returns:
+        Of each the columns name, row, statement, expected ("proved" or "refuted"), status, as_expected, horizon,
+        explanation, source, assumptions, note, general, special, condition, limit and given.
+
+    Raises:
+        InputError: there is no relation of that name.
+    """
+    chosen = list(RELATIONS) if names is None else list(names)
+    for name in chosen:
+        if name not in RELATIONS:
+            raise InputError(f"there is no relation {name!r}; {nearest(name, RELATIONS)}")
+    return [_row(RELATIONS[name], library) for name in chosen]
+
+
+def _row(relation: Relation, library: str) -> dict[str, Any]:
+    verdict = decide(relation, library)
+    expected = "proved" if relation.holds else "refuted"
+    return {
+        "name": relation.name,
+        "row": relation.row,
+        "statement": relation.statement,
+        "expected": expected,
+        "status": verdict.status,
+        "as_expected": verdict.status == expected,
+        "horizon": verdict.horizon,
+        "explanation": verdict.explanation,
+        "source": relation.source,
+        "assumptions": [*relation.assumptions, *verdict.assumptions],
+        "note": relation.note,
+        "general": relation.general,
+        "special": relation.special,
+        "condition": relation.condition,
+        "limit": {name: str(value) for name, value in relation.limit.items()},
+        "given": {name: str(value) for name, value in relation.given.items()},
+    }

@@ -1,0 +1,65 @@
+"""A statement about two optimizers, on whose code it is decided, and its verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from adamlab.calls import Call, arguments
+from adamlab.rules import PARTS, RULES
+from adamlab.specs import name_of
+from adamlab.symbolic.proofs import prove
+from adamlab.symbolic.readings import Optimizer
+from adamlab.symbolic.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Relation:
+    """That one optimizer takes the steps of another, all along or in a limit; or that it does not.
+
+    Attributes:
+        name: what it goes by, such as "adam-to-adagrad".
+        row: its number; statements of one number and different letters belong together.
+        statement: in words.
+        left, right: the two sides, specs or factories, on Optax's code wherever Optax has it.
+        source: the paper it is from, or "algebra".
+        limit, given: as `al.prove` takes them.
+        holds: whether it is to be proved; False for one that is to be refuted.
+        assumptions: what else has to be so, in words.
+        note: what else there is to know.
+        general, special: in a picture of the family, who becomes whom; empty where it is about no such pair.
+        condition: under what condition, in short.
+    """
+
+    name: str
+    row: str
+    statement: str
+    left: Optimizer
+    right: Optimizer
+    source: str
+    limit: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    holds: bool = True
+    assumptions: tuple[str, ...] = ()
+    note: str = ""
+    general: str = ""
+    special: str = ""
+    condition: str = ""
+
+    def on(self, library: str) -> "Relation":
+        """The same statement on the code of "optax" or "adamlab", as far as that library has its own."""
+        return replace(self, left=_on(self.left, library), right=_on(self.right, library))
+
+
+def decide(relation: Relation, library: str = "optax") -> Verdict:
+    """Proves or refutes a relation on the code of "optax" or "adamlab"."""
+    stated = relation.on(library)
+    return prove(stated.left, stated.right, limit=stated.limit, given=stated.given)
+
+
+def _on(side: Optimizer, library: str) -> Optimizer:
+    if library == "optax" or isinstance(side, Call):
+        return side
+    if isinstance(side, str):
+        name = side.partition("(")[0].removeprefix("optax.")
+        return side.replace("optax.", f"{library}.", 1) if name in {**RULES, **PARTS} else side
+    return Call(name_of(side), side, {"library": library}) if "library" in arguments(side) else side

@@ -1,0 +1,42 @@
+"""Two states that each feed the other: a linear recurrence of both, solved by powers of its matrix."""
+
+from collections.abc import Sequence
+
+from sympy import Dummy, Expr, Integer, Matrix, Sum, Symbol, cancel
+
+from adamlab.interpret.equality import same
+from adamlab.symbolic.letters import INDICES, T
+from adamlab.symbolic.recurrences import at, moving, written_out
+
+POWER = Symbol("n", integer=True, nonnegative=True)
+
+
+def solve_pair(
+    e: Sequence[Expr], after: Sequence[Expr], previous: Sequence[Expr], start: Sequence[Expr]
+) -> list[Expr] | None:
+    """Both states for general t: x_t = Aᵗ·x_0 + Σ Aᵗ⁻ⁱ·r_i; None where the two are not linear in each other alone.
+
+    Args:
+        e: what a step makes of each, in terms of both ahead of it, or of the other after it.
+        after: x[t], for both.
+        previous: x[t − 1].
+        start: x[0].
+
+    What comes out is checked by induction, as every closed form.
+    """
+    x = [Dummy("x", real=True), Dummy("y", real=True)]
+    ahead = dict(zip(previous, x, strict=True))
+    e = [side.xreplace(dict(zip(after, e, strict=True))).xreplace(ahead) for side in e]
+    matrix = Matrix(2, 2, lambda row, column: cancel(e[row].diff(x[column])))
+    rest = Matrix([side.xreplace(dict.fromkeys(x, Integer(0))) for side in e])
+    if moving(matrix) or matrix.has(*x) or rest.has(*previous, *after):
+        return None
+    power = (matrix**POWER).applyfunc(cancel)
+    index = INDICES[0]
+    fed = power.subs(POWER, T - index) * rest.applyfunc(lambda r: at(r, index))
+    forms = list(power.subs(POWER, T) * Matrix(start) + fed.applyfunc(lambda r: Sum(r, (index, 1, T))))
+    earlier = {dummy: form.subs(T, T - 1) for dummy, form in zip(x, forms, strict=True)}
+    first = dict(zip(x, start, strict=True))
+    starts = (same(written_out(f, 1), written_out(s.xreplace(first), 1)) for s, f in zip(e, forms, strict=True))
+    keeps = (same(f, s.xreplace(earlier)) for s, f in zip(e, forms, strict=True))
+    return forms if all(starts) and all(keeps) else None

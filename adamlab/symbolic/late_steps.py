@@ -1,0 +1,113 @@
+"""What formulas go to as the steps go on: powers β^t of rates go to 0, and so do their products with powers of t."""
+
+from typing import Any
+
+from sympy import (
+    Add,
+    Dummy,
+    Expr,
+    Indexed,
+    Integer,
+    Mul,
+    Piecewise,
+    Poly,
+    Pow,
+    cancel,
+    factor,
+    false,
+    fraction,
+    together,
+    true,
+)
+from sympy.concrete.expr_with_limits import ExprWithLimits
+from sympy.utilities.iterables import sift
+
+from adamlab.interpret.signs import is_positive
+from adamlab.symbolic.letters import T
+from adamlab.symbolic.limits import NoLimitError
+
+NOT_SETTLED = "it is not settled by β^t → 0 and t·β^t → 0 alone"
+
+
+def in_late_steps(e: Expr) -> Expr:
+    """The limit of a formula as t → ∞.
+
+    Raises:
+        NoLimitError: it depends on t in another way, or on the gradients, which may grow faster than β^t falls.
+    """
+    if _depends_on_gradients(e):
+        wholes = [*e.atoms(ExprWithLimits, Indexed), *filter(_falls, e.atoms(Pow))]
+        names = {whole: Dummy() for whole in wholes}
+        e = cancel(e.xreplace(names)).xreplace({name: whole for whole, name in names.items()})
+    if _depends_on_gradients(e):
+        raise NoLimitError("it depends on the gradients")
+    return cancel(_late(e))
+
+
+def settled_in_late_steps(e: Expr) -> Expr:
+    """The formula with the case that holds from some step on in place of cases, where that can be told."""
+
+    def settle(cases: Any) -> Expr:
+        for case, condition in cases.args:
+            holds = _holds_late(condition)
+            if holds is not False:
+                return case if holds else cases
+        return cases
+
+    settled: Any = e.replace(lambda x: isinstance(x, Piecewise), settle)
+    return settled
+
+
+def _holds_late(condition: Any) -> bool | None:
+    """Whether a relation holds from some step on, by the sign of what the difference of its sides goes to."""
+    if condition in (true, false):
+        return bool(condition)
+    if not getattr(condition, "is_Relational", False):
+        return None
+    try:
+        gap = in_late_steps(condition.lhs - condition.rhs)
+    except NoLimitError:
+        return None
+    if is_positive(gap):
+        return condition.rel_op in (">", ">=", "!=")
+    return condition.rel_op in ("<", "<=", "!=") if is_positive(-gap) else None
+
+
+def _depends_on_gradients(e: Expr) -> bool:
+    return any(not s.is_Symbol for s in e.free_symbols)
+
+
+def _late(e: Expr) -> Expr:
+    """Factor by factor and term by term, with what is rational in t and β^t taken as a whole."""
+    if _is_rational(e):
+        return _late_rational(e) if e.has(T) else e
+    if isinstance(e, Add | Mul):
+        rational, others = sift(e.args, _is_rational, binary=True)
+        return e.func(_late(e.func(*rational)), *map(_late, others))
+    if isinstance(e, Pow) and e.exp.is_Rational and is_positive(base := _late(e.base)):
+        return base**e.exp
+    raise NoLimitError(NOT_SETTLED)
+
+
+def _is_rational(e: Expr) -> bool:
+    if not e.has(T) or e == T or _falls(e):
+        return True
+    return (isinstance(e, Add | Mul) or (isinstance(e, Pow) and e.exp.is_Integer)) and all(map(_is_rational, e.args))
+
+
+def _falls(e: Expr) -> bool:
+    """Whether it is a power of a rate that goes to 0, such as β^t or β^(2t + 1)."""
+    if not isinstance(e, Pow) or e.base.has(T) or not e.exp.has(T):
+        return False
+    slope = e.exp.diff(T)
+    return bool(slope.is_Rational and slope.is_positive) and is_positive(e.base) and is_positive(1 - e.base)
+
+
+def _late_rational(e: Expr) -> Expr:
+    """By the powers of t that are left above and below where every β^t is put at 0."""
+    falling = dict.fromkeys(filter(_falls, e.atoms(Pow)), Integer(0))
+    above, below = (Poly(side.xreplace(falling), T) for side in fraction(together(e)))
+    leading = factor(below.LC())
+    if not (is_positive(leading) or is_positive(-leading)) or above.degree() > below.degree():
+        raise NoLimitError(NOT_SETTLED)
+    return above.LC() / leading if above.degree() == below.degree() else Integer(0)

@@ -1,0 +1,81 @@
+"""All states of a step in closed form, as far as they have one: one after the other, and pairs that feed each other."""
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+from sympy import Expr, sympify
+
+from adamlab.interpret.equality import same
+from adamlab.symbolic.coupled import solve_pair
+from adamlab.symbolic.letters import T
+from adamlab.symbolic.recurrences import Recurrence, written_out
+from adamlab.symbolic.steps import Step
+
+
+def solved(step: Step) -> dict[str, Expr]:
+    """The states of a step that have a closed form, by field: each after step t, of gradients and starts alone."""
+    found: dict[str, Expr] = {}
+    values = origins(step)
+    while True:
+        before = len(found)
+        for field in [f for f in step.recurrences if f not in found]:
+            form = _solved_alone(step, field, found, values)
+            if form is not None:
+                found[field] = form
+        if len(found) == before:
+            found |= next((pair for pair in _solved_pairs(step, found) if pair), {})
+        if len(found) == before:
+            return found
+
+
+def _solved_alone(step: Step, field: str, found: Mapping[str, Expr], values: list[dict[str, Expr]]) -> Expr | None:
+    """A state's closed form, where its recurrence has no other state that is without one."""
+    e = put_in(step, step.recurrences[field], found)
+    if _has_others(step, e, {field, *found}) or not _starts_with(step, step.recurrences[field], found):
+        return None
+    origin = step.first[field] - 1
+    return Recurrence(e, step.before(field), values[origin][field], origin).solved()
+
+
+def _solved_pairs(step: Step, found: Mapping[str, Expr]) -> Iterator[dict[str, Expr]]:
+    """The closed forms of each two states whose recurrences have no third one that is without."""
+    for pair in combinations([f for f in step.recurrences if f not in found and step.first[f] == 1], 2):
+        e = [put_in(step, step.recurrences[field], found) for field in pair]
+        starts = all(_starts_with(step, step.recurrences[field], found) for field in pair)
+        if starts and not any(_has_others(step, side, {*pair, *found}) for side in e):
+            after, ahead = [step.states[f] for f in pair], [step.before(f) for f in pair]
+            forms = solve_pair(e, after, ahead, [sympify(step.start[f]) for f in pair])
+            yield dict(zip(pair, forms, strict=True)) if forms else {}
+
+
+def _has_others(step: Step, e: Expr, known: set[str]) -> bool:
+    return any(e.has(state.base) for f, state in step.states.items() if f not in known)
+
+
+def put_in(step: Step, e: Expr, found: Mapping[str, Expr]) -> Expr:
+    """The expression with closed forms for the states that have one, after the step and ahead of it."""
+    forms = {step.states[field]: form for field, form in found.items()}
+    earlier = {step.before(field): form.subs(T, T - 1) for field, form in found.items()}
+    return e.xreplace(forms | earlier)
+
+
+def _starts_with(step: Step, e: Expr, found: Mapping[str, Expr]) -> bool:
+    """Whether the forms of all states that it has from ahead of the step are right ahead of the first step too."""
+    return all(
+        same(written_out(found[f], 0), sympify(step.start[f]))
+        for f in found
+        if e.has(step.before(f)) and step.first[f] == 1
+    )
+
+
+def origins(step: Step) -> list[dict[str, Expr]]:
+    """The states ahead of the first step, and after each of the early ones, of gradients and starts alone."""
+    values = [{field: sympify(step.start[field]) for field in step.states}]
+    for t, early in enumerate(step.early, start=1):
+        before = {step.states[field].base[t - 1]: e for field, e in values[-1].items()}
+        after: dict[str, Expr] = {field: early[field].xreplace(before) for field in step.states}
+        for _ in after:  # those that are made of others after the same step
+            named = {step.states[field].base[t]: e for field, e in after.items()}
+            after = {field: e.xreplace(named) for field, e in after.items()}
+        values.append(after)
+    return values

@@ -1,0 +1,74 @@
+"""How a run gets on: a bar on a terminal, plain lines elsewhere."""
+
+from contextlib import AbstractContextManager
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from adamlab.studies.listening import Listener
+
+
+class Lines(Listener, AbstractContextManager):
+    """Progress as plain lines, for output that is no terminal."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.runs = self.done = self.steps = 0
+        self.started = perf_counter()
+
+    def __exit__(self, *exception):
+        return None
+
+    def begin(self, runs: int, steps: int) -> None:
+        """Says how much there is to do."""
+        self.runs, self.steps, self.started = runs, steps, perf_counter()
+        self.note(f"{runs:,} runs of {steps:,} steps")
+
+    def working_on(self, what: str) -> None:
+        """Names what comes next."""
+        self.note(what)
+
+    def advance(self, runs: int) -> None:
+        """Says how far it is, how fast, and how long it will take."""
+        self.done += runs
+        seconds = perf_counter() - self.started
+        left = seconds / self.done * (self.runs - self.done)
+        rate = self.done * self.steps / seconds
+        self.note(f"  {self.done:,} of {self.runs:,} runs, {rate:,.0f} run-steps/s, {left:.0f} s left")
+
+    def note(self, text: str) -> None:
+        """Prints a line."""
+        self.console.print(text, soft_wrap=True)
+
+
+class Bar(Lines):
+    """Progress as a bar."""
+
+    def __init__(self, console: Console):
+        super().__init__(console)
+        columns = (MofNCompleteColumn(), TextColumn("runs, {task.fields[rate]}"), TimeRemainingColumn())
+        self.progress = Progress(TextColumn("{task.description}", markup=False), BarColumn(), *columns, console=console)
+        self.task = self.progress.add_task("tracing", total=None, rate="")
+
+    def __enter__(self):
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.progress.stop()
+
+    def begin(self, runs: int, steps: int) -> None:
+        """Sets the bar's length."""
+        self.runs, self.steps, self.started = runs, steps, perf_counter()
+        self.progress.update(self.task, total=runs)
+
+    def working_on(self, what: str) -> None:
+        """Names what comes next."""
+        self.progress.update(self.task, description=what)
+
+    def advance(self, runs: int) -> None:
+        """Moves the bar."""
+        self.done += runs
+        rate = self.done * self.steps / (perf_counter() - self.started)
+        self.progress.update(self.task, completed=self.done, rate=f"{rate:,.0f} run-steps/s")

@@ -1,0 +1,92 @@
+"""What `adamlab run` and `adamlab plot` show."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from adamlab.errors import InputError
+from adamlab.plots import PLOTS, NothingToDrawError
+from adamlab.running import draw, figure_name
+from adamlab.running import run as run_config
+from adamlab.studies.config import read_output
+from adamlab.studies.kinds import kind_of
+from adamlab.studies.source import override, read_config
+from adamlab.studies.store import load
+from adamlab.terminal.console import console, say, table_of
+from adamlab.terminal.progress import Bar, Lines
+
+
+def run_and_show(config: Path, out: Path | None, overrides: Sequence[str], fresh: bool) -> None:
+    """Runs a config with progress, then prints what was found and where everything is."""
+    screen = console()
+    if out is None:
+        out = Path("results") / str(read_config(config, overrides).get("name", config.stem))
+    with Bar(screen) if screen.is_terminal else Lines(screen) as listener:
+        tree = run_config(config, out, overrides=overrides, fresh=fresh, listener=listener)
+    for name, child in tree.children.items():
+        data = child.to_dataset()
+        for told, table in kind_of(data).tables(data).items():
+            if len(table):
+                SHOWN[told](screen, name, table)
+    say(f"\nResults, summary.csv, figures and report.html are in {out}")
+
+
+def plot_and_show(folder: Path, kind: str, out: Path | None, problem: str | None, options: Sequence[str]) -> None:
+    """Draws one kind of figure for one problem, or for each that has what it shows, and prints the files' names."""
+    tree = load(folder)
+    quantities = {name: ["loss", *child.attrs["metrics"]] for name, child in tree.children.items()}
+    settings = list(dict.fromkeys(name for child in tree.children.values() for name in child.attrs["settings"]))
+    table = override({}, options)
+    if table.keys() & {"kind", "problem"}:
+        raise InputError("--set is for the plot's options; KIND and --problem say what to draw.")
+    output = read_output(table | {"kind": kind, "problem": problem}, PLOTS, quantities, settings)
+    problems = [problem] if problem else list(tree.children)
+    if out is not None and len(problems) > 1:
+        raise InputError(f"--out is one file, and {folder} has {', '.join(problems)}; say which with --problem.")
+    refused = []
+    for name in problems:
+        path = out or folder / "figures" / f"{figure_name(name, kind, output['options'])}.png"
+        try:
+            draw(tree, name, kind, [path], **output["options"])
+        except NothingToDrawError as error:
+            refused.append(error)
+        else:
+            say(str(path))
+    if len(refused) == len(problems):
+        raise refused[0]
+
+
+def _standings(screen: Console, name: str, table: pd.DataFrame):
+    title = f"{name}: final loss at each optimizer's best setting, over seeds"
+    screen.print(table_of(title, table.drop(columns=["spec"])))
+
+
+def _agreement(screen: Console, name: str, table: pd.DataFrame):
+    heads = {"params_difference": "Δ params", "loss_difference": "Δ loss"}
+    title = f"{name}: largest difference from Optax at the same settings"
+    screen.print(table_of(title, table.drop(columns=["optax"]).rename(columns=heads)))
+
+
+def _verdicts(screen: Console, name: str, table: pd.DataFrame):
+    screen.print(table_of(f"{name}: what was found", table.drop(columns=["left", "right"])))
+
+
+def _formulas(screen: Console, name: str, table: pd.DataFrame):
+    for (label, state), lines in table.groupby(["label", "state"], sort=False):
+        screen.print(f"{name}: {label}, {state}", *(f"  {line}" for line in lines.text), sep="\n", soft_wrap=True)
+
+
+def _weights(screen: Console, name: str, table: pd.DataFrame):
+    screen.print(table_of(f"{name}: what the gradients of the past weigh", table))
+
+
+SHOWN: dict[str, Callable[[Console, str, pd.DataFrame], None]] = {
+    "standings": _standings,
+    "agreement": _agreement,
+    "verdicts": _verdicts,
+    "formulas": _formulas,
+    "weights": _weights,
+}
+"""How each table that a kind of config tells of is shown."""

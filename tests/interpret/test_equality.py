@@ -1,0 +1,110 @@
+"""Equal formulas are seen to be equal; what is seen to be equal is equal at random points."""
+
+import random
+
+import pytest
+from sympy import Abs, Expr, Function, IndexedBase, Integer, Max, Min, Piecewise, Rational, Sum, exp, sign, sqrt, symbols
+
+from adamlab.interpret.equality import same
+from adamlab.interpret.signs import Rate
+from adamlab.symbolic.maximum import Maximum
+
+b, a = Rate("b"), Rate("a")
+p, c, eps = symbols("p c eps", positive=True)
+x, y, v = symbols("x y v", real=True)
+t, i, j = symbols("t i j", integer=True, positive=True)
+g = IndexedBase("g", real=True)
+f = Function("f")
+
+EQUAL = [
+    (sqrt(v / (1 - b**t)), sqrt(v) / sqrt(1 - b**t)),
+    (sqrt(v / (1 - b**t)), sqrt(v * (1 - b**t)) / (1 - b**t)),
+    (b ** (t + 1), b * b**t),
+    (b ** (2 * t), (b**t) ** 2),
+    ((a * b) ** t, a**t * b**t),
+    (exp(x + y), exp(x) * exp(y)),
+    (sqrt(b * p + (1 - b) * x**2), sqrt(p * b + x**2 - b * x**2)),
+    (sign(x), x / sqrt(x**2)),
+    (Abs(-c * x), c * Abs(x)),
+    (x**2, Abs(x) ** 2),
+    (Max(c * x, c * y), c * Max(x, y)),
+    (Min(x, y), -Max(-x, -y)),
+    (Max(p, 0, x - x), p),
+    (x / (sqrt(v) + eps), x * (sqrt(v) - eps) / (v - eps**2)),
+    (sqrt(8 * p / 9), 2 * sqrt(2 * p) / 3),
+    ((sqrt(p) + sqrt(c)) ** 2, p + c + 2 * sqrt(p * c)),
+    (Sum(b ** (t - i) * g[i], (i, 1, t)), b * Sum(b ** (t - 1 - i) * g[i], (i, 1, t - 1)) + g[t]),
+    (Sum((1 - b) * b ** (t - i) * g[i] ** 2, (i, 1, t)), (1 - b) * Sum(b ** (t - j) * g[j] ** 2, (j, 1, t))),
+    (Sum(g[i] + i * g[i], (i, 1, t)), Sum(g[i], (i, 1, t)) + Sum(i * g[i], (i, 1, t))),
+    (Sum(g[i] * Sum(g[j], (j, 1, i)), (i, 1, t)), Sum(Sum(g[j] * g[i], (j, 1, i)), (i, 1, t))),
+    (Sum(g[i] / (c + c * sqrt(g[i] ** 2)), (i, 1, t)), Sum(g[j] / (1 + Abs(g[j])), (j, 1, t)) / c),
+    (Maximum((b - 1) / (b**i - 1) * g[i] ** 2, (i, 1, t)), Maximum((1 - b) / (1 - b**j) * g[j] ** 2, (j, 1, t))),
+    (Piecewise((x, 2 * x - y > 0), (y, True)), Piecewise((x, y < 2 * x), (y, True))),
+    (f(x + y) ** 2, f(y + x) * f(x + y)),
+]
+
+DIFFERENT = [
+    (sqrt(x**2), x),
+    (sqrt(x * y), sqrt(x) * sqrt(-y)),
+    (b ** (t + 1), b**t),
+    (Max(x, y), Max(x, -y)),
+    (Max(x, 0), x),
+    (Sum(g[i] ** 2, (i, 1, t)), Sum(g[i], (i, 1, t)) ** 2),
+    (Sum(g[i], (i, 1, t)), Sum(g[i], (i, 1, t - 1))),
+    (Sum(g[i], (i, 1, t)), Sum(g[i], (i, 2, t))),
+    (Sum(Sum(g[j] * g[i], (j, 1, i)), (i, 1, t)), Sum(Sum(g[i] ** 2, (j, 1, i)), (i, 1, t))),
+    (Sum(Sum(g[j], (j, 1, i)), (i, 1, t)), Sum(Sum(g[j], (j, 1, t)), (i, 1, t))),
+    (sign(x) * sign(y), sign(x)),
+    (1 / (x - x * 1 + sqrt(p) - sqrt(p)), Integer(0)),
+    (Piecewise((x, x > 0), (y, True)), Piecewise((x, x >= 0), (y, True))),
+    (f(x), f(y)),
+]
+
+
+@pytest.mark.parametrize(("left", "right"), EQUAL, ids=str)
+def test_equal_formulas_are_seen(left, right):
+    assert same(left, right)
+    assert same(right, left)
+    assert same(left + x, right + x)
+
+
+@pytest.mark.parametrize(("left", "right"), DIFFERENT, ids=str)
+def test_different_formulas_are_not_equal(left, right):
+    assert not same(left, right)
+
+
+def grown(random_numbers: random.Random, depth: int) -> Expr:
+    if depth == 0:
+        return random_numbers.choice([b, p, c, x, y, b**t, 1 - b, 1 - b**t, g[t], Rational(1, 2), Integer(2)])
+    left, right = (grown(random_numbers, depth - 1) for _ in range(2))
+    return random_numbers.choice([
+        left + right,
+        left * right,
+        left - right,
+        left / (1 + right**2),
+        sqrt(left**2 + p),
+        Abs(left),
+        Max(left, right),
+        left**2,
+    ])  # fmt: skip
+
+
+def at_a_point(e: Expr, random_numbers: random.Random) -> float:
+    point = {s: random_numbers.uniform(0.05, 0.95) for s in (a, b)}
+    point |= {s: random_numbers.uniform(0.1, 3) for s in (p, c, eps)}
+    point |= {s: random_numbers.uniform(-3, 3) for s in (x, y, v)}
+    return complex(e.subs(t, 2).doit().xreplace({g[k]: random_numbers.uniform(-2, 2) for k in (1, 2)}).subs(point).evalf())
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_equal_means_equal_at_random_points(seed):
+    """Random pairs, most of them different, some the same in another form: whatever is called equal must be."""
+    random_numbers = random.Random(seed)
+    left = grown(random_numbers, 2)
+    right = random_numbers.choice([left.expand(), grown(random_numbers, 2), left * p / p, left + 1 - p / p, -left, left.factor()])
+    if same(left, right):
+        for point in range(4):
+            here, there = (at_a_point(side, random.Random(point)) for side in (left, right))
+            assert here == pytest.approx(there, rel=1e-9, abs=1e-9)
+    elif right in (left.expand(), left.factor()):
+        pytest.fail(f"{left} was not seen to be {right}")

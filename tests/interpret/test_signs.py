@@ -1,0 +1,71 @@
+"""What is said of a sign is so at random points; and what should be seen is seen."""
+
+import random
+
+import pytest
+from sympy import Abs, Expr, IndexedBase, Integer, Max, Min, Rational, Sum, Symbol, exp, sqrt, symbols
+
+from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
+
+b, c = Rate("b"), Rate("c")
+p, q = symbols("p q", positive=True)
+n = Symbol("n", nonnegative=True)
+x, y = symbols("x y", real=True)
+t, i = symbols("t i", integer=True, positive=True)
+g = IndexedBase("g", real=True)
+
+POSITIVE = [1 - b, 1 - b**2, 1 - b * c, 1 - b**t, (1 - b) / (1 - b**3), p + n, sqrt(p), exp(x), b - b**2, 2 - b - c, 1 + x**2]
+NONNEGATIVE = [
+    x**2,
+    Abs(x),
+    n * p,
+    b * n + (1 - b) * x**2,
+    n + (1 - b) * (x**2 - n),
+    sqrt(x),
+    Max(x, n),
+    Min(n, p),
+    Sum(b ** (t - i) * g[i] ** 2, (i, 1, t)),
+    (b - 1) * n / (b**2 - 1),
+]
+UNKNOWN = [x, x - y, n - p, b - c, 1 - 2 * b, x**3, p - 1, Min(x, n), x * y, Integer(-1) * p, b**t - c, -n]
+
+
+@pytest.mark.parametrize("e", POSITIVE, ids=str)
+def test_positive_ones_are_seen(e):
+    assert is_positive(e)
+
+
+@pytest.mark.parametrize("e", NONNEGATIVE, ids=str)
+def test_nonnegative_ones_are_seen(e):
+    assert is_nonnegative(e)
+
+
+@pytest.mark.parametrize("e", UNKNOWN, ids=str)
+def test_nothing_is_said_of_others(e):
+    assert not is_nonnegative(e)
+
+
+def value(e: Expr, random_numbers: random.Random) -> Expr:
+    """The expression at a random point of where its symbols lie; sums over three steps."""
+    point = {s: Rational(random_numbers.randint(1, 99), 100) for s in (b, c)}
+    point |= {s: Rational(random_numbers.randint(1, 500), 100) for s in (p, q)}
+    point |= {s: Rational(random_numbers.randint(-500, 500), 100) for s in (x, y)}
+    point |= {n: Rational(random_numbers.randint(0, 3), 2)}
+    at_three = e.subs(t, 3).doit()
+    entries = {g[k]: Rational(random_numbers.randint(-50, 50), 10) for k in (1, 2, 3)}
+    return at_three.xreplace(entries | point)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_what_is_said_is_so(seed):
+    random_numbers = random.Random(seed)
+    atoms = [b, c, p, n, x, y, b**t, 1 - b, 1 - b**t, x**2, Abs(y), sqrt(p), Integer(2), Rational(1, 3)]
+    e = random_numbers.choice(atoms)
+    for _ in range(random_numbers.randint(1, 4)):
+        other = random_numbers.choice(atoms)
+        e = random_numbers.choice([e + other, e - other, e * other, e / (1 + other**2), Max(e, other), 1 - e * other])
+    values = [value(e, random_numbers) for _ in range(20)]
+    if is_positive(e):
+        assert all(v > 0 for v in values), e
+    if is_nonnegative(e):
+        assert all(v >= 0 for v in values), e

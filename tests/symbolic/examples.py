@@ -1,0 +1,72 @@
+"""Optimizers made by hand, each with a recurrence of its own kind."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+
+
+class Average(NamedTuple):
+    count: Any
+    average: Any
+
+
+class Last(NamedTuple):
+    last: Any
+
+
+class Two(NamedTuple):
+    fast: Any
+    slow: Any
+
+
+class Late(NamedTuple):
+    count: Any
+    s: Any
+
+
+def moving_average(learning_rate: float):
+    """The plain mean of all gradients, with weights 1/t."""
+
+    def update(g, s, w=None):
+        t = s.count + 1
+        mean = s.average + (g - s.average) / t
+        return -learning_rate * mean, Average(t, mean)
+
+    return optax.GradientTransformation(lambda w: Average(jnp.zeros([], jnp.int32), jnp.zeros_like(w)), update)
+
+
+def forgetful(learning_rate: float):
+    """Steps by the gradient before."""
+    return optax.GradientTransformation(lambda w: Last(jnp.zeros_like(w)), lambda g, s, w=None: (-learning_rate * s.last, Last(g)))
+
+
+def delayed(b1: float, b2: float):
+    """A sum of a sum: the second is fed by the first."""
+
+    def update(g, s, w=None):
+        fast = b1 * s.fast + g
+        slow = b2 * s.slow + fast
+        return -slow, Two(fast, slow)
+
+    return optax.GradientTransformation(lambda w: Two(jnp.zeros_like(w), jnp.zeros_like(w)), update)
+
+
+def coupled(b1: float, b2: float):
+    """Two sums, each fed by the other."""
+
+    def update(g, s, w=None):
+        return -s.fast, Two(b1 * s.fast + b2 * s.slow + g, b2 * s.fast + b1 * s.slow)
+
+    return optax.GradientTransformation(lambda w: Two(jnp.zeros_like(w), jnp.zeros_like(w)), update)
+
+
+def late(b1: float):
+    """A momentum that begins at the third step."""
+
+    def update(g, s, w=None):
+        t = s.count + 1
+        trace = jnp.where(t < 3, g, b1 * s.s + g)
+        return -trace, Late(t, trace)
+
+    return optax.GradientTransformation(lambda w: Late(jnp.zeros([], jnp.int32), jnp.zeros_like(w)), update)

@@ -1,0 +1,160 @@
+"""Closed forms against steps written out as expressions, and against exact arithmetic, which knows no formulas."""
+
+import mpmath
+import optax
+import pytest
+import sympy
+from sympy import Abs, Eq, Max, Rational, Sum, Symbol, expand, sqrt
+
+import adamlab as al
+from adamlab.errors import InputError
+from adamlab.symbolic.maximum import Maximum
+from tests.symbolic.examples import coupled, delayed, forgetful, late, moving_average
+
+STATES = [
+    ("optax.adam", "mu"),
+    ("optax.adam", "nu"),
+    ("adamlab.adam", "mu"),
+    ("adamlab.adam", "nu"),
+    ('adamlab.adam(arithmetic="weighted")', "nu_hat"),
+    ("optax.sgd(lr, momentum=mu)", "trace"),
+    ("optax.adagrad", "sum_of_squares"),
+    ("optax.rmsprop(initial_scale=s)", "nu"),
+    ("optax.lion", "mu"),
+    ("optax.adamax", "nu"),
+    ("adamlab.adamax", "nu"),
+    ("optax.amsgrad", "nu_max"),
+    ("optax.rmsprop(momentum=mu)", "trace"),
+    ("optax.adabelief", "nu"),
+    ("optax.novograd", "nu"),
+    ("optax.novograd", "mu"),
+    ("optax.adan", "n"),
+    ("optax.contrib.ademamix", "m2"),
+    ("optax.optimistic_gradient_descent", "previous_gradient"),
+    ("adamlab.rmsprop(centered=true, arithmetic=\"weighted\")", "variance"),
+]
+
+
+def written_out(f: al.closed_form, e, t: int, gradients):
+    """A closed form at a step whose number is known, over other symbols for the gradients."""
+    return e.subs(f.t, t).doit().xreplace({f.g[k]: g for k, g in enumerate(gradients, start=1)})
+
+
+@pytest.mark.parametrize(("optimizer", "field"), STATES)
+def test_closed_forms_are_the_steps_written_out(optimizer, field):
+    f, u = al.closed_form(optimizer), al.unroll(optimizer, steps=8)
+    assert field not in f.unsolved
+    point = {s: Rational(k + 3, 17) for k, s in enumerate(f.hyper.values())}
+    point |= {g: Rational(n, 3) for g, n in zip(u.gradients, (1, -2, 4, 3, -1, 5, 2, -7), strict=True)}
+    for t in range(1, 9):
+        ours, theirs = written_out(f, f.states[field], t, u.gradients), u.states[t - 1][field]
+        if ours.is_polynomial(*u.gradients) and theirs.is_polynomial(*u.gradients):
+            assert sympy.cancel(expand(ours - theirs)) == 0
+        assert abs(ours.subs(point).evalf(30) - theirs.subs(point).evalf(30)) < 1e-25
+
+
+@pytest.mark.parametrize("optimizer", dict.fromkeys(optimizer for optimizer, _ in STATES))
+def test_updates_have_the_values_of_exact_arithmetic(optimizer):
+    f = al.closed_form(optimizer)
+    numbers = {name: Rational(k + 3, 17) for k, name in enumerate(f.hyper)}
+    gradients = [1, -2, 4, 3, -1, 5]
+    hyper = {name: f"{n.p}/{n.q}" for name, n in numbers.items()}
+    exact = al.exact(optimizer, [str(g) for g in gradients], hyper, params="0.5")
+    for t in range(3, 7):
+        e = written_out(f, f.updates, t, list(map(sympy.Integer, gradients)))
+        e = e.xreplace({f.hyper[name]: n for name, n in numbers.items()})
+        weights = {w: exact.params[int(w.indices[0])] for w in e.atoms(sympy.Indexed)}
+        e = e.xreplace({w: sympy.Float(mpmath.nstr(number, 50), 50) for w, number in weights.items()})
+        with mpmath.workdps(40):
+            assert abs(mpmath.mpf(str(e.evalf(40))) - exact.updates[t - 1]) < mpmath.mpf(10) ** -30
+
+
+def test_adam_is_as_in_the_derivation():
+    f = al.closed_form(optax.adam)
+    (i,) = f.states["nu"].atoms(Sum).pop().variables
+    b2 = f.hyper["b2"]
+    assert f.states["nu"] == (1 - b2) * Sum(b2 ** (f.t - i) * f.g[i] ** 2, (i, 1, f.t))
+    assert f.states["count"] == f.t
+    assert f.unsolved == ()
+    assert str(f).splitlines()[1] == "v_t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·g_i²"
+    assert f.text(superscripts=True).splitlines()[1] == "v^t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·(g^i)²"
+    assert str(f.t) == "t"
+    assert (str(i), str(f.g)) == ("i", "g")
+
+
+def test_maxima_are_over_all_steps():
+    f = al.closed_form(optax.adamax)
+    assert f.states["nu"].func is Maximum
+    assert f.states["nu"].subs(f.t, 2).doit() == Max(
+        f.hyper["b2"] * (Abs(f.g[1]) + f.hyper["eps"]), Abs(f.g[2]) + f.hyper["eps"]
+    )
+
+
+def test_what_has_no_closed_form_is_a_recurrence_and_says_so():
+    f = al.closed_form(optax.adadelta)
+    assert f.unsolved == ("e_x",)
+    assert f.states["e_x"] == f.recurrences["e_x"]
+    assert isinstance(f.states["e_x"], Eq)
+    assert "e_x has no closed form that was found" in f.assumptions
+    assert al.closed_form(optax.yogi).unsolved == ("nu",)
+
+
+def test_schedules_stand_in_the_update():
+    f = al.closed_form("optax.sgd(inverse_sqrt(lr))")
+    assert f.updates == -f.hyper["lr"] * f.g[f.t] / sqrt(f.t)
+    late_part = al.closed_form("optax.sgd(linear(lr, end, 5))")
+    assert late_part.updates == -late_part.hyper["end"] * late_part.g[late_part.t]
+    assert "the update is that of steps t ≥ 6" in late_part.assumptions
+
+
+def test_hand_made_recurrences():
+    f = al.closed_form(moving_average)
+    assert written_out(f, f.states["average"], 4, [1, 2, 3, 4]) == Rational(10, 4)
+    assert not f.unsolved
+    f = al.closed_form(forgetful)
+    assert f.states["last"] == f.g[f.t]
+    f = al.closed_form(delayed)
+    assert not f.unsolved
+    assert written_out(f, f.states["slow"], 3, [1, 2, 3]).subs({f.hyper["b1"]: 0, f.hyper["b2"]: Rational(1, 2)}) == Rational(17, 4)
+    f = al.closed_form(late)
+    u = al.unroll(late, steps=6)
+    for t in range(3, 7):
+        assert expand(written_out(f, f.states["s"], t, u.gradients) - u.states[t - 1]["s"]) == 0
+    f = al.closed_form(coupled)
+    u = al.unroll(coupled, steps=6)
+    for t in range(1, 7):
+        for field in ("fast", "slow"):
+            assert sympy.cancel(expand(written_out(f, f.states[field], t, u.gradients) - u.states[t - 1][field])) == 0
+
+
+def test_limits_go_through_sums_and_corrections():
+    f = al.closed_form("optax.adam(lr, b1=0.0, eps=0.0)")
+    (i,) = f.states["nu"].atoms(Sum).pop().variables
+    limit = f.limit(b2=1)
+    assert limit.updates == -f.hyper["lr"] * f.g[f.t] * sqrt(f.t) / sqrt(Sum(f.g[i] ** 2, (i, 1, f.t)))
+    assert "b2" not in limit.hyper
+    assert al.closed_form("optax.rmsprop(lr, eps=0.0)").limit(decay=0).updates == -f.hyper["lr"] * f.g[f.t] / Abs(f.g[f.t])
+    assert al.closed_form("optax.sgd(lr, momentum=mu)").limit(mu=1).states["trace"] == Sum(f.g[i], (i, 1, f.t))
+    assert al.closed_form("optax.rmsprop(lr)").limit(eps="oo").updates == 0
+    assert not al.closed_form("optax.rmsprop(lr, decay=d, eps=0.0)").limit(d=1).updates.is_finite
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: al.closed_form(optax.adam).limit(b3=1), "no open number 'b3'; did you mean"),
+        (lambda: al.closed_form(optax.adam).limit(b2=0.5), "no limit for b2 → 0.5 that was found: limits go to 0, 1 or oo"),
+        (lambda: al.closed_form(optax.sm3), r"cannot be read on an array of shape \(\)"),
+        (lambda: al.closed_form(optax.lbfgs, {"learning_rate": 1, "linesearch": None}), "keeps an array of shape"),
+        (lambda: al.closed_form(optax.apply_every, {"k": 3}), "has no general step|is no count"),
+    ],
+)
+def test_bad_input_is_told(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def test_a_parameter_that_is_decayed_stands_in_the_update():
+    f = al.closed_form(optax.adamw)
+    assert any(str(base) == "w" for base in (x.base for x in f.updates.atoms(sympy.Indexed)))
+    assert isinstance(f.hyper["weight_decay"], Symbol)
