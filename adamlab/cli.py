@@ -13,9 +13,22 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Understand first-order optimizers: run experiment configs, draw what they did.",
+    help="Understand first-order optimizers: their formulas, proofs, comparisons and experiments.",
 )
 
+Spec = Annotated[
+    str,
+    typer.Argument(metavar="SPEC", help='An optimizer, such as optax.adam or "optax.adam(lr)".', show_default=False),
+]
+Numbers = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=NUMBER", help="Fix a number; repeatable.")]
+Symbols = Annotated[
+    list[str] | None, typer.Option("--symbol", metavar="NAME", help="Open a number that is 0 or none by default.")
+]
+Limit = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=PLACE", help="Let a number go to 0, 1 or oo, as b2=1; repeatable.")
+]
+Format = Annotated[str, typer.Option("--format", help="text, latex, mathml or json.")]
+Superscripts = Annotated[bool, typer.Option("--superscripts", help="Write the step above: v^t for v_t.")]
 Config = Annotated[Path, typer.Argument(help="An experiment config, a TOML file.", show_default=False)]
 
 
@@ -78,6 +91,76 @@ def compare(
 
     how = {"steps": steps, "dtype": dtype, "context": context, "layout": layout, "families": family, "seed": seed}
     if not compare_and_show(left, right, set_ or [], format_, **how):
+        raise typer.Exit(1)
+
+
+@app.command()
+def unroll(
+    spec: Spec,
+    steps: Annotated[int, typer.Option(help="How many steps.")] = 3,
+    shape: Annotated[str, typer.Option(help="Of the parameter, such as 2,2.", show_default="a single number")] = "",
+    set_: Numbers = None,
+    symbol: Symbols = None,
+    format_: Format = "text",
+    superscripts: Superscripts = False,
+):
+    """Write an optimizer's first steps out as formulas, read off its code."""
+    from adamlab.terminal.formulas import unroll_and_show
+
+    unroll_and_show(spec, steps, shape, set_ or [], symbol or [], format_, superscripts)
+
+
+@app.command()
+def closed_form(
+    spec: Spec,
+    set_: Numbers = None,
+    symbol: Symbols = None,
+    limit: Limit = None,
+    format_: Format = "text",
+    superscripts: Superscripts = False,
+):
+    """Give an optimizer's states and update for every step t, or their limit as numbers go somewhere."""
+    from adamlab.terminal.formulas import closed_form_and_show
+
+    closed_form_and_show(spec, set_ or [], symbol or [], limit or [], format_, superscripts)
+
+
+@app.command()
+def prove(
+    left: Annotated[
+        str,
+        typer.Argument(metavar="LEFT", help="A spec; or, alone, a relation of adamlab relations.", show_default=False),
+    ],
+    right: Annotated[str | None, typer.Argument(metavar="RIGHT", help="Another spec.", show_default=False)] = None,
+    limit: Limit = None,
+    given: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=NUMBER", help="A number on both sides, as b1=0; repeatable.")
+    ] = None,
+    format_: Format = "text",
+):
+    """Prove that two optimizers take the same steps, or refute it. Exit code 1 where it is refuted or unknown."""
+    if right is None:
+        from adamlab.terminal.relations import decide_and_show
+
+        proved = decide_and_show(left, [*(limit or []), *(given or [])], format_)
+    else:
+        from adamlab.terminal.formulas import prove_and_show
+
+        proved = prove_and_show(left, right, limit or [], given or [], format_)
+    if not proved:
+        raise typer.Exit(1)
+
+
+@app.command()
+def relations(
+    format_: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    figure: Annotated[Path | None, typer.Option(help="A file for a picture; its ending says the format.")] = None,
+    library: Annotated[str, typer.Option(help="On whose code: optax or adamlab.")] = "optax",
+):
+    """Decide every known relation between optimizers. Exit code 1 where a verdict is not the one expected."""
+    from adamlab.terminal.relations import relations_and_show
+
+    if not relations_and_show(format_, figure, library):
         raise typer.Exit(1)
 
 

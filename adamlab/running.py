@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 from matplotlib import rc_context
+from matplotlib.figure import Figure
 
 from adamlab.errors import InputError
 from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
@@ -152,7 +153,15 @@ def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **op
     if kind not in PLOTS_OF[kind_of(data).of]:
         holder = next(of for of, plots in PLOTS_OF.items() if kind in plots)
         raise NothingToDrawError(f"{problem}: {kind} is a picture of {holder}, which these results do not have.")
-    figure = PLOTS[kind](data, **options)
+    write_figure(PLOTS[kind](data, **options), paths)
+
+
+def write_figure(figure: Figure, paths: Sequence[Path]) -> None:
+    """Writes a figure into files, whose endings say the formats.
+
+    Raises:
+        InputError: a file that cannot be written, or a format that is not known.
+    """
     with rc_context({"svg.hashsalt": "adamlab"}):
         for path in paths:
             if not path.suffix:

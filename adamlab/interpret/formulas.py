@@ -8,13 +8,18 @@ them. Any other makes a `Piecewise`, unless both cases are the same formula.
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from sympy import (
     Abs,
     And,
     Expr,
+    Ge,
+    Gt,
     Integer,
+    Le,
+    Lt,
     Max,
     Min,
     Mod,
@@ -60,7 +65,7 @@ from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
 UNREACHED = 2**31 - 1
 """A number of steps that no run takes."""
 
-STEPPED = (sign, floor, ceiling, Mod, Piecewise)
+STEPPED = (sign, floor, ceiling, Mod, Piecewise, Max, Min)
 """Functions that take a value on more than single points: being equal to it is nothing to assume away."""
 
 
@@ -70,6 +75,7 @@ class Formulas(Algebra):
 
     Attributes:
         t: the symbol of the step's number, or None where every count is a number.
+        later: whether conditions in t are taken as they are later on; otherwise they make cases, as others do.
         complements: short names, positive symbols, for the many 1 − β^k, each with what it stands for.
         assumptions: conditions on the formulas that were read, as relations.
         constants: the decimals that the code itself holds, other than 1/2.
@@ -78,6 +84,7 @@ class Formulas(Algebra):
     """
 
     t: Symbol | None = None
+    later: bool = True
     complements: dict[Symbol, Expr] = field(default_factory=dict)
     assumptions: dict[Boolean, None] = field(default_factory=dict)
     constants: set[Rational] = field(default_factory=set)
@@ -110,8 +117,7 @@ class Formulas(Algebra):
         """Towards 0."""
         if number.is_integer:
             return int(number) if number.is_Integer else number
-        rounded = floor(number) if is_nonnegative(number) else sign(number) * floor(Abs(number))
-        return int(rounded) if rounded.is_Integer else rounded
+        return _towards_zero(number)
 
     def select(self, which: Any, cases: Sequence[Any]) -> Any:
         """The case itself, where it can be told or makes no difference; or else all of them."""
@@ -127,6 +133,8 @@ class Formulas(Algebra):
         settled = self.settled(which)
         if isinstance(settled, bool):
             return within if settled else without
+        if (extreme := _extreme_of(which, within, without)) is not None:
+            return extreme
         return Piecewise((within, which), (without, True), evaluate=False)  # by a condition that can be met again
 
     def settled(self, condition: Any) -> Any:
@@ -166,6 +174,8 @@ class Formulas(Algebra):
         difference = expand(self.in_full(a - b))
         if (known := _known(relation, difference)) is not None:
             return known
+        if self.t is not None and difference.free_symbols == {self.t}:
+            return Rel(a, b, relation, evaluate=False)  # no step is a single point among all
         touches = {"<=": 1, ">": 1, ">=": -1, "<": -1}.get(relation)  # which sign leaves only the point 0 to tell
         one_sided = touches is None or is_nonnegative(touches * difference)
         if one_sided and not self.lies_on_steps(difference):
@@ -183,7 +193,7 @@ class Formulas(Algebra):
 
     def lies_on_steps(self, e: Expr) -> bool:
         """Whether it can keep a value while what it is made of changes."""
-        return e.has(*STEPPED, *self.stepped)
+        return e.has(*STEPPED, *self.stepped) or _vanishes_on_a_side(e)
 
     def _in_later_steps(self, relation: str, a: Expr, b: Expr) -> Any:
         """The relation as it is from some step on; a count is never compared with 2³¹ in earnest."""
@@ -191,8 +201,8 @@ class Formulas(Algebra):
             return bool(COMPARE[relation](-1 if b.is_Number else 1, 0))
         difference = expand(a - b)
         slope = difference.diff(self.t)
-        if not slope.is_Rational or slope == 0:
-            return Rel(a, b, relation)
+        if not self.later or not slope.is_Rational or slope == 0:
+            return Rel(a, b, relation, evaluate=False)
         crossing = -difference.subs(self.t, 0) / slope
         later, there = bool(COMPARE[relation](int(sign(slope)), 0)), bool(COMPARE[relation](0, 0))
         self.first_step = max(self.first_step, int(ceiling(crossing) if there == later else floor(crossing) + 1))
@@ -269,7 +279,25 @@ def _given(e: Any, condition: Boolean, value: bool) -> Any:
         (first, _), *others = cases.args
         return first if value else Piecewise(*others) if len(others) > 1 else others[0].expr
 
-    return e.replace(lambda x: isinstance(x, Piecewise) and x.args[0].cond == condition, settled)
+    if isinstance(condition, (Gt, Ge, Lt, Le)):
+        sides = (condition.gts, condition.lts) if value else (condition.lts, condition.gts)
+        e = e.xreplace(dict(zip((Max(*sides), Min(*sides)), sides, strict=True)))
+    turned = condition.reversed if isinstance(condition, Relational) else condition  # as SymPy may have written it
+    return e.replace(lambda x: isinstance(x, Piecewise) and x.args[0].cond in (condition, turned), settled)
+
+
+def _vanishes_on_a_side(e: Expr) -> bool:
+    """Whether it is 0 wherever its absolute values have certain signs, as |g| − g is for g > 0."""
+    sizes = sorted(e.atoms(Abs), key=str)
+    turns = product(*([(size, size.args[0]), (size, -size.args[0])] for size in sizes)) if len(sizes) < 4 else ()
+    return bool(sizes) and any(expand(e.xreplace(dict(turn))) == 0 for turn in turns)
+
+
+def _extreme_of(which: Any, within: Any, without: Any) -> Any:
+    """The larger or the smaller of two, where this is what the cases say; None otherwise."""
+    if isinstance(which, (Gt, Ge, Lt, Le)) and {which.lhs, which.rhs} == {within, without}:
+        return (Max if within == which.gts else Min)(within, without)
+    return None
 
 
 def _truth(e: Any) -> Any:
@@ -278,10 +306,12 @@ def _truth(e: Any) -> Any:
 
 def _divide(a: Any, b: Any) -> Any:
     """a / b; of integers towards 0."""
-    if isinstance(a, int) or isinstance(b, int):
-        quotient = Rational(1) * a / b
-        return int(quotient) if quotient.is_Rational else floor(quotient)
-    return a / b
+    return _towards_zero(Rational(1) * a / b) if isinstance(a, int) or isinstance(b, int) else a / b
+
+
+def _towards_zero(number: Expr) -> Any:
+    rounded = floor(number) if is_nonnegative(number) else sign(number) * floor(Abs(number))
+    return int(rounded) if rounded.is_Integer else rounded
 
 
 def _exp(x: Any) -> Any:

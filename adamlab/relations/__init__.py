@@ -4,11 +4,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from adamlab.errors import InputError, nearest
+from adamlab.relations import adagrad, corrections, momentum, signs, variants
 from adamlab.relations.relation import Relation as Relation
 from adamlab.relations.relation import decide as decide
-from adamlab.relations.rows import ROWS
 
-RELATIONS: dict[str, Relation] = {relation.name: relation for relation in ROWS}
+_ROWS = (*adagrad.ROWS, *corrections.ROWS, *momentum.ROWS, *signs.ROWS, *variants.ROWS)
+
+
+def _place(relation: Relation) -> tuple[int, str]:
+    letters = relation.row.lstrip("0123456789")
+    return int(relation.row.removesuffix(letters)), letters
+
+
+RELATIONS: dict[str, Relation] = {relation.name: relation for relation in sorted(_ROWS, key=_place)}
 """Every statement, by name."""
 
 UNDECIDED: dict[str, str] = {
@@ -42,7 +50,7 @@ def verdict_rows(names: Iterable[str] | None = None, library: str = "optax") -> 
     chosen = list(RELATIONS) if names is None else list(names)
     for name in chosen:
         if name not in RELATIONS:
-            raise InputError(f"there is no relation {name!r}; {nearest(name, RELATIONS)}")
+            raise InputError(f'there is no relation "{name}"; {nearest(name, RELATIONS)}')
     return [_row(RELATIONS[name], library) for name in chosen]
 
 

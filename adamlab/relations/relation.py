@@ -11,6 +11,12 @@ from adamlab.symbolic.proofs import prove
 from adamlab.symbolic.readings import Optimizer
 from adamlab.symbolic.verdicts import Verdict
 
+SGD = "optax.sgd(learning_rate)"
+HEAVY_BALL = "optax.sgd(learning_rate, momentum=momentum)"
+NESTEROV = "optax.sgd(learning_rate, momentum=momentum, nesterov=true)"
+SIGN = "optax.sign_sgd(learning_rate)"
+ADAM = "optax.adam(learning_rate, b1=b1, b2=b2, eps=eps)"
+
 
 @dataclass(frozen=True)
 class Relation:
@@ -57,9 +63,11 @@ def decide(relation: Relation, library: str = "optax") -> Verdict:
 
 
 def _on(side: Optimizer, library: str) -> Optimizer:
-    if library == "optax" or isinstance(side, Call):
+    if library == "optax":
         return side
     if isinstance(side, str):
         name = side.partition("(")[0].removeprefix("optax.")
         return side.replace("optax.", f"{library}.", 1) if name in {**RULES, **PARTS} else side
-    return Call(name_of(side), side, {"library": library}) if "library" in arguments(side) else side
+    call = side if isinstance(side, Call) else Call(name_of(side), side, {})
+    given = {**call.arguments, "library": library}
+    return Call(call.name, call.factory, given) if "library" in arguments(call.factory) else side

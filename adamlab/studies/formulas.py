@@ -100,7 +100,7 @@ def read_all(readings: Readings, formulas: Sequence[Formulas], listener: Listene
 def formula_rows(readings: xr.Dataset) -> pd.DataFrame:
     """A row for each formula: the state of an optimizer, the step, and the formula in every format."""
     columns = ["label", "spec", "state", "step", "text", "latex", "mathml", "assumptions", "solved"]
-    return readings[["text", "latex", "mathml"]].to_dataframe().reset_index()[columns]
+    return readings[["text", "latex", "mathml"]].to_dataframe().reset_index().reindex(columns=columns)
 
 
 def summary(readings: xr.Dataset) -> pd.DataFrame:

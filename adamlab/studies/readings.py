@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from adamlab.calls import Argument, Call, arguments
@@ -193,7 +193,7 @@ def _opened(
 def _states(key: str, opened: Reading, wanted: list[str] | None, mistakes: Mistakes) -> tuple[str, ...]:
     """The fields that are wanted; by default all that hold floats."""
     leaves = jax.tree.leaves(opened.programs.init.shapes)
-    floats = [f for f, leaf in zip(opened.fields, leaves, strict=True) if np.issubdtype(leaf.dtype, np.floating)]
+    floats = [f for f, leaf in zip(opened.fields, leaves, strict=True) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     if not floats:
         mistakes.tell(join(key, "spec"), f"{opened.subject.title} keeps no state to read")
     for i, name in enumerate(wanted or []):

@@ -35,6 +35,19 @@ def override(data: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
     return data
 
 
+def read_numbers(texts: Sequence[str], option: str = "--set") -> dict[str, Any]:
+    """What NAME=NUMBER texts of a command line's option give, by name.
+
+    Raises:
+        ConfigError: a text has no such form.
+    """
+    parts = [text.partition("=") for text in texts]
+    wrong = [Mistake("".join(part), "expected NAME=NUMBER, such as b2=0.99") for part in parts if not all(part)]
+    if wrong:
+        raise ConfigError(option, wrong)
+    return {name.strip(): _parsed(value) for name, _, value in parts}
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -108,6 +108,6 @@ def closed_form_of(reading: Reading) -> ClosedForm:
 def _where_it_holds(step: Step, unsolved: Collection[str]) -> list[str]:
     counted = ["t < 2³¹"] if step.wholes else []
     late = [f"the update is that of steps t ≥ {step.first[UPDATE]}"] if step.first[UPDATE] > 1 else []
-    states = [f"{field} is so for t ≥ {first - 1}" for field, first in step.first.items() if field and first > 1]
+    states = [f"{field} is so for t ≥ {first - 1}" for field, first in step.first.items() if field and first > 2]
     before = ["g₀ = 0"] if step.update.has(G[T - 1]) else []
     return [*counted, *before, *late, *states, *(f"{field} has no closed form that was found" for field in unsolved)]

@@ -32,8 +32,8 @@ WITH_ZEROS: tuple[tuple[str, ...], ...] = (("0", "1", "2"), ("1", "0", "0", "2")
 ARRAYS: tuple[tuple[tuple[str, ...], ...], ...] = ((("1", "-2"), ("3", "1"), ("-1", "0.5")),)
 """Gradients of an array of parameters, to see whether entries of it speak to each other."""
 
-DISTANCES = ("1e-4", "1e-8", "1e-12")
-"""How near numbers are brought to their limits."""
+DISTANCES = ("1e-4", "1e-12")
+"""How far from their limits numbers are, and how near."""
 
 FALLING = mpmath.mpf(10) ** -3
 """A gap that falls with a power of the distance, even its third root, has come down to less than this part of it."""
@@ -98,17 +98,17 @@ def find(left: Subject, right: Subject, rates: Collection[str], sequences: Seque
 def apart_in_the_limit(
     left: Subject, right: Subject, rates: Collection[str], limit: Mapping[str, Any]
 ) -> Counterexample | None:
-    """Where the two stay apart however near the numbers come to their limits; None where the gap falls."""
+    """Where the two stay apart however near the numbers come to their limits; None where every step's gap falls."""
     names = list(dict.fromkeys([*left.numbers, *right.numbers]))
     for hyper in _assignments(names, rates):
         for gradients in GRADIENTS[:3]:
-            gaps, found = [], None
-            for distance in DISTANCES:
-                near = hyper | {name: _near(target, distance) for name, target in limit.items()}
-                gap, found = _widest(left, right, near, gradients)
-                gaps.append(gap)
-            if gaps[-1] > FALLING * gaps[0]:
-                return found
+            far, near = (
+                hyper | {name: _near(target, distance) for name, target in limit.items()} for distance in DISTANCES
+            )
+            gaps = {t: abs(a - b) for t, a, b in _partings(left, right, far, gradients)}
+            for t, a, b in _partings(left, right, near, gradients):
+                if abs(a - b) > FALLING * gaps.get(t, 0):
+                    return Counterexample(_used(left, right, near), list(gradients[:t]), START, t, a, b)
     return None
 
 
@@ -116,18 +116,6 @@ def _near(target: Any, distance: str) -> str:
     """A number at that distance from its limit 0, 1 or ∞."""
     near = {0: Decimal(distance), 1: 1 - Decimal(distance)}.get(target, 1 / Decimal(distance))
     return f"{near:f}"
-
-
-def _widest(
-    left: Subject, right: Subject, hyper: dict[str, str], gradients: Sequence[Any]
-) -> tuple[Any, Counterexample | None]:
-    """The greatest relative gap between the updates, and where it is."""
-    widest, found = mpmath.mpf(0), None
-    for t, a, b in _partings(left, right, hyper, gradients):
-        gap = abs(a - b) / max(abs(a), abs(b))
-        if gap > widest:
-            widest, found = gap, Counterexample(_used(left, right, hyper), list(gradients[:t]), START, t, a, b)
-    return widest, found
 
 
 def _partings(

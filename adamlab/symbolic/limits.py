@@ -180,6 +180,8 @@ def _power(base: Series, exponent: Expr) -> Series:
 
 def _high_root(e: Expr) -> Expr:
     """The limit of e^δ, a root of degree 1/δ: of x^(1/δ) it is x, of Σ x_i^(1/δ) the greatest x_i, of 1 − β^(1/δ) 1."""
+    if not e.has(DELTA) and is_positive(e):
+        return Integer(1)
     if isinstance(e, Mul):
         return Mul(*map(_high_root, e.args))
     if isinstance(e, Sum):

@@ -21,9 +21,11 @@ class Maximum(ExprWithLimits):
     def doit(self, **hints):
         """The greatest of the terms, one by one, where both ends are numbers; otherwise as it is."""
         function = self.function.doit(**hints) if hints.get("deep", True) else self.function
-        ((index, low, high),) = self.limits
+        *within, (index, low, high) = self.limits
+        if within:
+            function = self.func(function, *within).doit(**hints)
         if not (low.is_Integer and high.is_Integer):
-            return self.func(function, *self.limits)
+            return self.func(function, (index, low, high))
         if high < low and is_nonnegative(function):
             return S.Zero
         return Max(*(function.subs(index, i).doit(**hints) for i in range(int(low), int(high) + 1)))

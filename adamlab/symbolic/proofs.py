@@ -1,6 +1,6 @@
 """Whether two optimizers are the same, or become the same in a limit: proved for every step, refuted, or unknown."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +18,15 @@ from adamlab.symbolic.notation import text
 from adamlab.symbolic.readings import Optimizer, Reading, rates_in
 from adamlab.symbolic.relating import Side, related, without_idle_maxima
 from adamlab.symbolic.results import conditions, domains
-from adamlab.symbolic.steps import UPDATE, Step, general_step
+from adamlab.symbolic.steps import MOST_EARLY_STEPS, UPDATE, Step, general_step
 from adamlab.symbolic.unrolling import unroll_reading
 from adamlab.symbolic.verdicts import Verdict
 
 HORIZON = 4
 """How many steps are written out and compared where there is no proof for every step."""
+
+MOST_GRADIENTS = 1000
+"""How long a sequence is tried where something happens late, such as the end of a schedule."""
 
 RISING = "rising"
 """Of a state that is a running maximum: each step's new value is the greater one."""
@@ -88,21 +91,27 @@ class _Proof:
     def verdict(self) -> Verdict:
         if self.steps is not None:
             return self._for_first_steps(self.steps)
-        if not self.limit and not self.rising and (found := find(*self.subjects, self.rates, [*GRADIENTS, *ARRAYS])):
+        if not self.limit and not self.rising and (found := self._found([*GRADIENTS, *ARRAYS])):
             return self._refuted(found)
         steps = [self._general(reading) for reading in self.readings]
         _require_known(self.rising, {field for step in steps for field in step.recurrences}, "state")
         sides = [Side(step, mark) for step, mark in zip(steps, ("", "'"), strict=True)]
         if self.limit:
             return self._in_the_limit(*sides)
+        early = max(first for step in steps for first in step.first.values()) - 1
+        if not self.rising and early >= len(GRADIENTS[-1]) and (found := self._found([_long(early + 2)])):
+            return self._refuted(found)
         proof = self._for_every_step(*sides)
-        if proof is not None and all(self._early_steps_agree(steps)):
+        if proof is not None and self._early_steps_agree(sides, early):
             return proof
-        if not self.rising and (found := find(*self.subjects, self.rates, WITH_ZEROS)):
+        if not self.rising and (found := self._found(WITH_ZEROS)):
             return self._refuted(found)
         if self.rising:
             return self._unknown("neither a proof nor a counterexample was found")
         return self._for_first_steps(HORIZON)
+
+    def _found(self, sequences: Sequence[Any]) -> Counterexample | None:
+        return find(*self.subjects, self.rates, sequences)
 
     def _general(self, reading: Reading) -> Step:
         step = general_step(reading)
@@ -128,10 +137,15 @@ class _Proof:
                 return self._verdict("proved", how, updates=updates[:1], sides=(one, other))
         return None
 
-    def _early_steps_agree(self, steps: list[Step]) -> list[bool]:
-        """Whether the steps ahead of the general one agree, written out."""
-        early = max(step.first[UPDATE] for step in steps) - 1
-        return self._written_out_agree(early) if early else []
+    def _early_steps_agree(self, sides: list[Side], early: int) -> bool:
+        """Whether the steps that are not as the general one agree too."""
+        if all(side.step.cases is not None for side in sides):
+            return True
+        if early > MOST_EARLY_STEPS:
+            return False
+        if all(not side.open and set(side.step.first.values()) <= {1, side.step.first[UPDATE]} for side in sides):
+            return all(same(*(side.update_at(t) for side in sides)) for t in range(1, early + 1))
+        return early <= HORIZON and all(self._written_out_agree(early))
 
     def _written_out_agree(self, count: int) -> list[bool]:
         runs = [unroll_reading(reading, count).updates for reading in self.readings]
@@ -140,7 +154,7 @@ class _Proof:
     def _for_first_steps(self, count: int) -> Verdict:
         """By formulas written out; where these are not shown to be equal, by numbers."""
         sequences = [g[:count] for g in (*GRADIENTS, *ARRAYS)]
-        if not self.limit and (found := find(*self.subjects, self.rates, sequences)):
+        if not self.limit and (found := self._found(sequences)):
             return self._refuted(found)
         if all(self._written_out_agree(count)):
             of = "the update of the first step is" if count == 1 else f"the updates of the first {count} steps are"
@@ -234,6 +248,17 @@ def _told(relation: Mapping[Expr, Expr]) -> str:
         f"{', '.join(now)}, where the prime marks a state of the other side, holds at the start and a step keeps it; "
         "with it the updates are equal for every t"
     )
+
+
+def _long(count: int) -> list[str]:
+    """As many gradients as are asked for, none of them 0."""
+    return [GRADIENTS[-1][k % len(GRADIENTS[-1])] for k in range(min(count, MOST_GRADIENTS))]
+
+
+def _count(steps: Any) -> int | None:
+    if steps is not None and (not isinstance(steps, int) or steps < 1):
+        raise InputError(f"t must be given as a number of steps, at least 1, not {steps!r}.")
+    return steps
 
 
 def _target(name: str, value: Any) -> Expr:

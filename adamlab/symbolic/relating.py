@@ -22,7 +22,7 @@ from adamlab.interpret.signs import Rate, is_nonnegative
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.recurrences import written_out
 from adamlab.symbolic.solutions import put_in, solved
-from adamlab.symbolic.steps import Step
+from adamlab.symbolic.steps import UPDATE, Step
 
 
 class Side:
@@ -31,7 +31,7 @@ class Side:
     Attributes:
         step: the step; its states have letters of this side alone.
         forms: the states that have a closed form, by field.
-        update: with those put in.
+        update: with those put in; at any step, where its conditions in t alone can be left as cases.
         open: the other states, x[t].
 
     Without `nested`, sums within sums do not count as closed forms: two of them can be the same and not look it.
@@ -41,7 +41,7 @@ class Side:
         self.step = step
         self.forms = {field: form for field, form in solved(step).items() if nested or not _is_nested(form)}
         self.marks = {s.base: IndexedBase(f"{s.base.label}{mark}", **s.base.assumptions0) for s in step.states.values()}
-        self.update = self.marked(put_in(step, step.update, self.forms))
+        self.update = self.marked(put_in(step, step.update if step.cases is None else step.cases, self.forms))
         self.open = {f: self.marked(s) for f, s in step.states.items() if f not in self.forms}
 
     def marked(self, e: Expr) -> Expr:
@@ -51,6 +51,13 @@ class Side:
     def recurrence(self, field: str) -> Expr:
         """What a state without a closed form becomes, the others' forms put in."""
         return self.marked(put_in(self.step, self.step.recurrences[field], self.forms))
+
+    def update_at(self, t: int) -> Expr:
+        """The update at a step whose number is known, of the states' forms there."""
+        if t > len(self.step.early):
+            return self.update.subs(T, t)
+        forms = {self.step.states[f].base[k]: form.subs(T, k) for f, form in self.forms.items() for k in (t, t - 1)}
+        return self.marked(self.step.early[t - 1][UPDATE].xreplace(forms))
 
     def needed(self) -> list[str]:
         """The states without a closed form that the update depends on, through others too."""

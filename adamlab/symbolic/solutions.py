@@ -34,7 +34,8 @@ def _solved_alone(step: Step, field: str, found: Mapping[str, Expr], values: lis
     if _has_others(step, e, {field, *found}) or not _starts_with(step, step.recurrences[field], found):
         return None
     origin = step.first[field] - 1
-    return Recurrence(e, step.before(field), values[origin][field], origin).solved()
+    start = values[origin][field] if origin < len(values) else step.states[field].base[origin]
+    return Recurrence(e, step.before(field), start, origin).solved()
 
 
 def _solved_pairs(step: Step, found: Mapping[str, Expr]) -> Iterator[dict[str, Expr]]:

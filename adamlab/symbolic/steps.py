@@ -1,7 +1,7 @@
 """One step of an optimizer for general t: its recurrences, read off its code."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sympy import Expr, Indexed, IndexedBase, sympify
@@ -34,7 +34,8 @@ class Step:
         update: what is added to w[t − 1].
         algebra: what was assumed on the way.
         first: from which step on each recurrence holds, and the update, which goes by `UPDATE`; mostly 1.
-        early: the steps ahead of the last of these, as they are: recurrences and update by field.
+        early: steps ahead of the last of these, as they are: recurrences and update by field.
+        cases: the update at any step, conditions in t making cases; None where a state's recurrence has such too.
     """
 
     reading: Reading
@@ -46,6 +47,7 @@ class Step:
     algebra: Formulas
     first: Mapping[str, int] = field(default_factory=dict)
     early: tuple[Mapping[str, Any], ...] = ()
+    cases: Expr | None = None
 
     def before(self, name: str) -> Indexed:
         """The state ahead of the step, x[t − 1]."""
@@ -151,18 +153,27 @@ class _General:
         return {k for k in counts if after[k] != self.start[k] + 1}
 
     def with_early_steps(self, general: Step) -> Step:
-        """The step with those ahead of it that are not as it is."""
+        """The step with those ahead of it that are not as it is; some of them are read one by one."""
         last = general.algebra.first_step
-        names = [*general.recurrences, UPDATE]
-        if last > MOST_EARLY_STEPS:
-            return _with(general, dict.fromkeys(names, last), ())
-        early = [self.early_step(t) for t in range(1, last)]
-        first = dict.fromkeys(names, 1)
-        for t, step in enumerate(early, start=1):
-            for name, e in [*general.recurrences.items(), (UPDATE, general.update)]:
-                if not general.algebra.are_same(step[name], e.subs(T, t)):
-                    first[name] = t + 1
-        return _with(general, first, tuple(early[: max(first.values()) - 1]))
+        first = dict.fromkeys([*general.recurrences, UPDATE], last)
+        anytime = self.at_any_step(general) if last > self.first else {}
+        first |= dict.fromkeys(anytime.keys() & general.recurrences.keys(), self.first)
+        if self.first == 1 and all(first[name] == 1 for name in general.recurrences):
+            return replace(general, first=first, cases=anytime.get(UPDATE, general.update))
+        early = [self.early_step(t) for t in range(1, last if last <= MOST_EARLY_STEPS else self.first)]
+        for name, e in [*general.recurrences.items(), (UPDATE, general.update)]:
+            differ = [t for t, step in enumerate(early, 1) if not general.algebra.are_same(step[name], e.subs(T, t))]
+            if first[name] <= len(early) + 1:
+                first[name] = max(differ, default=0) + 1
+        return replace(general, first=first, early=tuple(early))
+
+    def at_any_step(self, general: Step) -> dict[str, Expr]:
+        """The update with its conditions in t as cases, and the recurrences that have no such conditions."""
+        algebra = Formulas(T, later=False, first_step=self.first, stepped=general.algebra.stepped)
+        named, _, update = self.read(algebra, T, self.before(T))
+        left_open = {self.reading.fields[k]: algebra.in_full(e) for k, e in named.items()}
+        fixed = {f: e for f, e in left_open.items() if general.algebra.are_same(e, general.recurrences[f])}
+        return {**fixed, UPDATE: algebra.in_full(update)}
 
     def early_step(self, t: int) -> dict[str, Any]:
         """The recurrences and the update of a step whose number is known."""
@@ -174,12 +185,6 @@ class _General:
         return {self.reading.fields[k]: algebra.in_full(e) for k, e in named.items()} | {
             UPDATE: algebra.in_full(update)
         }
-
-
-def _with(step: Step, first: Mapping[str, int], early: tuple[Mapping[str, Any], ...]) -> Step:
-    return Step(
-        step.reading, step.start, step.states, step.recurrences, step.wholes, step.update, step.algebra, first, early
-    )
 
 
 def _scalar(reading: Reading, k: int, leaf: Values) -> Any:

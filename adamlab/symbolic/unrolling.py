@@ -6,7 +6,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Mul, Poly, PolynomialError, Symbol, factor
+from sympy import Basic, Expr, Max, Min, Mul, Piecewise, Poly, Symbol, factor
+from sympy.core.relational import Relational
+from sympy.functions.elementary.piecewise import ExprCondPair
+from sympy.logic.boolalg import BooleanFunction
 
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, each
@@ -61,22 +64,28 @@ class Unrolled(Result):
         return [{name: self._written_out(values) for name, values in step["states"].items()} for step in self._named]
 
     @cached_property
-    def _full(self) -> dict[Symbol, Expr]:
-        full: dict[Symbol, Expr] = {}
+    def _full(self) -> dict[Any, Any]:
+        full: dict[Any, Any] = {}
+        write = _InFull(full)
+        polynomials = {g for gradient in self.gradients for g in np.asarray(gradient, object).flat}
+        others: set[Symbol] = set()
         for symbol, e in self.definitions:
-            written_out = e.xreplace(full)
-            full[symbol] = self._tidied(written_out) if len(self.gradients) <= MOST_TIDIED else written_out
+            full[symbol] = write(e)
+            if not (within := e.free_symbols & (polynomials | others)):
+                continue
+            if within <= polynomials and e.is_polynomial(*within) and not write.has_cases(full[symbol]):
+                full[symbol] = self._tidied(full[symbol])
+                polynomials.add(symbol)
+            else:
+                others.add(symbol)
         return full
 
     def _tidied(self, e: Expr) -> Expr:
         """A polynomial in the gradients with each coefficient factored, and what is common to all of them in front."""
         symbols = [g for gradient in self.gradients for g in np.asarray(gradient, object).flat if e.has(g)]
-        try:
-            terms = Poly(e, *symbols).terms() if symbols else []
-        except PolynomialError:
+        if not symbols or len(self.gradients) > MOST_TIDIED:
             return e
-        if not terms:
-            return e
+        terms = Poly(e, *symbols).terms()
         coefficients = [upright(factor(coefficient)) for _, coefficient in terms]
         first, *others = [set(Mul.make_args(c)) for c in coefficients]
         common = Mul(*(f for f in first if all(f in other for other in others)))
@@ -90,11 +99,12 @@ class Unrolled(Result):
         """Of a few steps the states written out and the updates in terms of them; of others the definitions."""
         if len(self.gradients) > MOST_TIDIED or np.ndim(self.gradients[0]):
             return list(self.definitions)
-        names = {values.item() for step in self._named for values in step["states"].values()}
-        updates = {step["u"].item() for step in self._named}
+        names = {entry for step in self._named for values in step["states"].values() for entry in values.flat}
+        updates = {entry for step in self._named for entry in step["u"].flat}
         complements = {s: e for s, e in self.definitions if s.name.partition("_")[0].endswith("bar")}
+        in_brief = _InFull(complements)
         return [
-            (symbol, self._full[symbol] if symbol in names else e.xreplace(complements))
+            (symbol, self._full[symbol] if symbol in names else in_brief(e))
             for symbol, e in self.definitions
             if symbol in names or symbol in updates
         ]
@@ -186,6 +196,43 @@ class _Names:
                 found[c] = self.algebra.complements[c]
             found[symbol] = e
         return list(found.items())
+
+
+class _InFull:
+    """Writes formulas with names replaced by what they stand for, and all cases, maxima and conditions left as they are.
+
+    SymPy's own replacement simplifies these anew, at each level of each formula, and takes minutes.
+    """
+
+    def __init__(self, names: Mapping[Any, Any]):
+        self.names, self._with_cases = names, set()
+
+    def __call__(self, e: Any) -> Any:
+        known = dict(self.names)
+
+        def written(e: Any) -> Any:
+            if e not in known:
+                known[e] = self._rebuilt(e, [written(part) for part in e.args])
+            return known[e]
+
+        return written(e)
+
+    def has_cases(self, e: Any) -> bool:
+        """Whether there is a case within what was written, which can be too large to be searched."""
+        return e in self._with_cases
+
+    def _rebuilt(self, e: Any, parts: list[Any]) -> Any:
+        is_case = isinstance(e, (Piecewise, ExprCondPair))
+        with_cases = is_case or not self._with_cases.isdisjoint(parts)
+        if is_case:
+            made = Basic.__new__(e.func, *parts)
+        elif with_cases or isinstance(e, (Max, Min, Relational, BooleanFunction)):
+            made = e.func(*parts, evaluate=False)
+        else:
+            made = e.func(*parts) if parts else e
+        if with_cases:
+            self._with_cases.add(made)
+        return made
 
 
 def _symbols(letter: str, t: int, shape: tuple[int, ...]) -> Values:

@@ -1,11 +1,12 @@
 """How much each gradient counts in a state, read off the state's closed form."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sympy import Abs, Add, Expr, Indexed, Max, Min, Piecewise, S, expand
+from sympy import Abs, Add, Expr, Indexed, Max, Min, Piecewise, S, Symbol, expand
 
-from adamlab.symbolic.letters import G, T
+from adamlab.symbolic.letters import RESERVED, G
 from adamlab.symbolic.maximum import Maximum
 from adamlab.symbolic.notation import text
 from adamlab.symbolic.recurrences import written_out
@@ -39,29 +40,33 @@ def weights(form: Expr, steps: int) -> Weights:
     Raises:
         NoWeightsError: the form is no sum over one power of the gradients, or a number in it is open.
     """
-    if left := sorted(text(s) for s in form.free_symbols - {T, G.label} if s.is_Symbol):
-        raise NoWeightsError(f"the weights depend on {', '.join(left)}, and no number is given for it")
     if form.has(Maximum, Max, Min, Abs, Piecewise):
         raise NoWeightsError("it is no sum of the gradients' powers")
-    _sum(form, min(FEW, steps))
-    return _sum(form, steps)
+    few = _terms(form, min(FEW, steps))
+    powers = {power for _, power, _ in few if power}
+    if len(powers) != 1:
+        raise NoWeightsError("it adds up different powers of the gradients" if powers else "no gradient is in it")
+    if left := sorted(text(s) for s in form.free_symbols if isinstance(s, Symbol) and s.name not in RESERVED):
+        raise NoWeightsError(f"the weights depend on {', '.join(left)}, and no number is given for it")
+    values, start = np.zeros(steps), 0.0
+    for lag, power, weight in _terms(form, steps):
+        if power:
+            values[lag] += float(weight)
+        else:
+            start += float(weight)
+    return Weights(powers.pop(), values, start)
 
 
-def _sum(form: Expr, steps: int) -> Weights:
-    values, start, powers = np.zeros(steps), 0.0, set()
-    full = expand(written_out(form, steps))
+def _terms(form: Expr, steps: int) -> list[tuple[int, int, Expr]]:
+    """Each term after that many steps: how long ago its gradient was, to which power, times what; the start's is 0."""
+    lags: dict[Any, int] = {Indexed(G, i): steps - i for i in range(1, steps + 1)}
+    full, found = expand(written_out(form, steps)), []
     if full.has(S.NaN, S.ComplexInfinity, S.Infinity):
         raise NoWeightsError("it divides by 0 there")
     for term in Add.make_args(full):
         weight, gradient = term.as_independent(Indexed, as_Add=False)
         base, power = gradient.as_base_exp()
-        if gradient == 1:
-            start += float(weight)
-        elif isinstance(base, Indexed) and base.base == G and power.is_Integer:
-            values[steps - int(base.indices[0])] += float(weight)
-            powers.add(int(power))
-        else:
+        if gradient != 1 and not (base in lags and power.is_Integer):
             raise NoWeightsError("it is no weighted sum of the gradients")
-    if len(powers) != 1:
-        raise NoWeightsError("it adds up different powers of the gradients" if powers else "no gradient is in it")
-    return Weights(powers.pop(), values, start)
+        found.append((0, 0, weight) if gradient == 1 else (lags[base], int(power), weight))
+    return found

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from adamlab.parity.comparison import compare
-from adamlab.studies.source import override
+from adamlab.studies.source import read_numbers
 from adamlab.terminal.console import console, require_format, say, say_json, table_of
 
 
 def compare_and_show(left: str, right: str, numbers: Sequence[str], form: str, **how: Any) -> bool:
     """Compares two specs and prints what was found; whether they are bit-identical."""
     require_format(form, ("table", "json"))
-    found = compare(left, right, hyper=override({}, numbers), **how)
+    found = compare(left, right, hyper=read_numbers(numbers), **how)
     if form == "json":
         say_json(found.to_dict())
         return found.identical

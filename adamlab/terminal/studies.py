@@ -74,8 +74,9 @@ def _verdicts(screen: Console, name: str, table: pd.DataFrame):
 
 
 def _formulas(screen: Console, name: str, table: pd.DataFrame):
-    for (label, state), lines in table.groupby(["label", "state"], sort=False):
-        screen.print(f"{name}: {label}, {state}", *(f"  {line}" for line in lines.text), sep="\n", soft_wrap=True)
+    for _, lines in table.groupby(["label", "state"], sort=False):
+        head = f"{name}: {lines.label.iloc[0]}, {lines.state.iloc[0]}"
+        screen.print(head, *(f"  {line}" for line in lines.text), sep="\n", soft_wrap=True)
 
 
 def _weights(screen: Console, name: str, table: pd.DataFrame):

@@ -1,0 +1,252 @@
+"""Configs of readings: formulas and weights are those of al.unroll and al.closed_form; every mistake is told."""
+
+import tomllib
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from sympy import Eq, Symbol
+
+import adamlab as al
+from adamlab.errors import InputError
+from adamlab.running import study_of
+from adamlab.studies.formulas import weight_rows
+from adamlab.studies.mistakes import ConfigError
+from adamlab.studies.readings import Readings
+from adamlab.symbolic.letters import G
+from adamlab.symbolic.notation import latex, mathml, text
+
+CONFIG = """
+name = "moments"
+steps = 3
+
+[[reading]]
+label = "Adam"
+spec = "optax.adam"
+state = ["mu", "nu"]
+b1 = 0.5
+b2 = [0.9, 0.75]
+lags = 6
+
+[[reading]]
+spec = "optax.rmsprop(0.1, decay=d, initial_scale=scale)"
+d = { linear = [0.5, 0.75, 2] }
+scale = [2.0]
+lags = 4
+"""
+
+STEPS = ["1", "2", "3", "t"]
+
+
+@pytest.fixture
+def data():
+    return tomllib.loads(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def found() -> xr.Dataset:
+    return al.run(tomllib.loads(CONFIG))["readings"].to_dataset()
+
+
+def readings(data) -> Readings:
+    study = study_of(data)
+    assert isinstance(study, Readings)
+    return study
+
+
+def test_a_number_is_fixed_and_a_list_stays_a_symbol(data):
+    adam, rmsprop = readings(data).reads
+    assert (adam.fixed, adam.swept) == ({"b1": 0.5}, {"b2": (0.9, 0.75)})
+    assert (rmsprop.label, rmsprop.fixed) == ("optax.rmsprop(0.1, decay=d, initial_scale=scale)", {})
+    assert rmsprop.settings() == [{"d": 0.5, "scale": 2.0}, {"d": 0.75, "scale": 2.0}]
+    assert (adam.states, rmsprop.states) == (("mu", "nu"), ("nu",))
+
+
+def test_formulas_are_those_that_python_reads(found):
+    unrolled, closed = al.unroll("optax.adam", 3, {"b1": 0.5}), al.closed_form("optax.adam", {"b1": 0.5})
+    assert found.step.values.tolist() == STEPS
+    for row, (field, letter) in enumerate([("mu", "m"), ("nu", "v")]):
+        pairs = [(Symbol(f"{letter}_{t + 1}", real=True), unrolled.states[t][field]) for t in range(3)]
+        pairs.append((Symbol(f"{letter}_t"), closed.states[field]))
+        assert found.text.values[row].tolist() == [f"{text(a)} = {text(b)}" for a, b in pairs]
+        assert found.latex.values[row].tolist() == [f"{latex(a)} = {latex(b)}" for a, b in pairs]
+        assert found.mathml.values[row].tolist() == [mathml(Eq(a, b, evaluate=False)) for a, b in pairs]
+    assert found.text.sel(step="t").values[1] == "v_t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·g_i²"
+    assert all(ElementTree.fromstring(formula) is not None for formula in found.mathml.values.flat)
+
+
+def test_superscripts_are_written_where_they_are_asked_for(data):
+    del data["reading"][1]
+    above = al.run(data | {"superscripts": True})["readings"].ds
+    assert above.text.sel(step="2").values[1] == "v² = (1 - β₂)·(β₂·(g¹)² + (g²)²)"
+
+
+def test_weights_are_the_factors_in_the_formula(found):
+    assert found.weight.sizes == {"setting": 6, "lag": 6}
+    assert found.reading_of.values.tolist() == [0, 0, 1, 1, 2, 2]
+    assert found.power.values.tolist() == [1, 1, 2, 2, 2, 2]
+    np.testing.assert_allclose(found.weight.values[0], 0.5 ** np.arange(1, 7), rtol=1e-15)
+    for row, rate in ((2, 0.9), (3, 0.75)):
+        np.testing.assert_allclose(found.weight.values[row], (1 - rate) * rate ** np.arange(6), rtol=1e-15)
+    np.testing.assert_allclose(found.weight.values[4], [0.5, 0.25, 0.125, 0.0625, np.nan, np.nan], rtol=1e-15)
+
+
+def test_weights_add_up_to_the_state_that_runs(found):
+    """From the formula's weights the state of Optax's own code on some gradients, in exact arithmetic."""
+    gradients = ["1", "-2", "3", "0.5", "4", "-1"]
+    state = al.exact("optax.adam", gradients, {"learning_rate": "1", "b2": "0.9"}).states[-1]["nu"]
+    squares = np.array([float(g) ** 2 for g in gradients])
+    assert float(state) == pytest.approx(found.weight.values[2] @ squares[::-1], rel=1e-14)
+
+
+def test_unlike_a_decayed_sum_adagrads_does_not_forget(data):
+    table = {"spec": "optax.adagrad(0.1, initial_accumulator_value=0.0)", "lags": 5}
+    flat = al.run(data | {"reading": [table]})["readings"].ds
+    assert flat.weight.values.tolist() == [[1.0] * 5]
+    assert flat.text.sel(step="t").values.tolist() == ["G_t = Σ_{i=1}^{t} g_i²"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "note"),
+    [
+        ("optax.adamax(0.1, b1=0.5, b2=0.5)", "it is no sum of the gradients' powers"),
+        ("optax.adabelief(0.1, b1=0.5, b2=0.5)", "it is no weighted sum of the gradients"),
+        ("optax.adadelta(0.1, rho=0.5)", "it has no closed form that was found"),
+        ("optax.adam(0.1)", "the weights depend on β₂, and no number is given for it"),
+    ],
+)
+def test_a_state_without_weights_says_why(data, spec, note):
+    data = data | {"reading": [{"spec": spec, "label": "it", "lags": 5}]}
+    left = al.run(data)["readings"].to_dataset()
+    assert left.power.values[-1] == 0
+    assert left.note.values[-1] == note
+    assert np.isnan(left.weight.values[-1]).all()
+    assert len(weight_rows(left)) == (left.power.values > 0).sum()
+
+
+def test_what_has_no_closed_form_shows_its_recurrence(data):
+    left = al.run(data | {"reading": [{"spec": "optax.adadelta(0.1, rho=0.5)"}]})["readings"].ds
+    assert left.solved.values.tolist() == [True, False]
+    closed = al.closed_form("optax.adadelta(0.1, rho=0.5)")
+    assert left.text.sel(step="t").values[1] == f"{text(Symbol('e_x_t'))} = {text(closed.recurrences['e_x'].rhs)}"
+
+
+def test_how_weights_fade_is_told(found):
+    table = weight_rows(found)
+    assert table.columns.tolist() == ["label", "state", "b2", "d", "scale", "gradients", "sum", "halved_after"]
+    assert table.gradients.tolist() == [6, 6, 6, 6, 4, 4]
+    assert table["sum"].tolist() == pytest.approx([1 - 0.5**6] * 2 + [1 - 0.9**6, 1 - 0.75**6, 1 - 0.5**4, 1 - 0.75**4])
+    assert table.halved_after.tolist() == ["1", "1", "more than 5", "3", "1", "3"]
+
+
+def test_the_folder_has_everything_and_is_taken_as_it_is(data, found, tmp_path, monkeypatch):
+    al.run(data, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"results.zarr", "summary.csv", "figures", "report.html"}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {f"readings-weights.{e}" for e in ("png", "svg")}
+    xr.testing.assert_identical(al.load(tmp_path)["readings"].to_dataset(), found)
+    table = pd.read_csv(tmp_path / "summary.csv")
+    assert table.step.tolist() == STEPS * 3
+    assert table.latex.tolist() == found.latex.values.ravel().tolist()
+    monkeypatch.setattr("adamlab.studies.formulas.closed_form_of", None)  # nothing is read again
+    xr.testing.assert_identical(al.run(data, tmp_path)["readings"].to_dataset(), found)
+
+
+def test_the_report_shows_step_by_step_then_the_closed_form_then_the_picture(data, found, tmp_path):
+    del data["reading"][1]
+    al.run(data, tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    shown = [page.index(formula) for formula in found.mathml.values[:2].ravel()]
+    assert shown == sorted(shown)
+    assert shown[-1] < page.index("<figure>") < page.index("<h3>Weights</h3>")
+    assert page.count("<math ") == page.count("</math>") == len(shown)
+    assert page.count("For every t:") == 2
+
+
+def test_labels_in_the_report_are_text(data, tmp_path):
+    data["reading"] = [{"spec": "optax.adam", "label": "<b>&", "state": "nu", "b2": [0.5], "lags": 2}]
+    al.run(data, tmp_path)
+    assert "<b>&" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("spec", "optax.adm", 'reading[0].spec: there is no optimizer "optax.adm"; did you mean "optax.adam"?'),
+        ("spec", 3, "reading[0].spec: expected a text in quotes; got 3"),
+        ("spec", None, "reading[0].spec: is missing"),
+        ("spec", "optax.adam(sum)", '"sum" cannot name a number, since it has a meaning of its own'),
+        ("spec", "optax.adagrad", "reading[0].b1: there is no such key; valid here: learning_rate"),
+        ("state", "nuu", 'reading[0].state[0]: there is no state "nuu"; did you mean "nu"?'),
+        ("state", ["mu", "count"], 'reading[0].state[1]: there is no state "count"; valid here: mu, nu'),
+        ("state", [], "reading[0].state: expected at least one"),
+        ("state", ["nu", "nu"], 'reading[0]: nu of "Adam" is read already'),
+        ("lags", 0, "reading[0].lags: expected"),
+        ("lags", "many", "reading[0].lags: expected a whole number"),
+        ("label", 3, "reading[0].label: expected a text in quotes"),
+        ("b3", 0.9, 'reading[0].b3: there is no such key; did you mean "b2"?'),
+        ("b2", "high", "reading[0].b2: expected a number"),
+        ("b2", [], "reading[0].b2: expected a number"),
+        ("b2", [0.9, 0.9], "reading[0].b2: expected values that differ"),
+        ("b2", [0.9, 1.0], "reading[0].b2: expected numbers between 0 and 1, as a rate is; got [0.9, 1.0]"),
+        ("eps", [0.0], "reading[0].eps: expected numbers greater than 0; got [0.0]"),
+        ("b2", {"complement": [0.1]}, "reading[0].b2: expected a number"),
+        ("nesterov", True, "reading[0].nesterov: there is no such key"),
+    ],
+)
+def test_mistakes_are_told_by_their_keys(data, key, value, message):
+    table = data["reading"][0]
+    if value is None:
+        del table[key]
+    else:
+        table[key] = value
+    with pytest.raises(InputError) as told:
+        study_of(data)
+    assert message in str(told.value)
+
+
+def test_all_mistakes_are_told_at_once(data):
+    data["reading"][0] |= {"state": "nuu", "lags": 0}
+    data["reading"][1]["d"] = [1.5]
+    data |= {"steps": 0, "stepz": 3, "output": [{"kind": "weight"}, {"kind": "weights", "problem": "Adam"}]}
+    with pytest.raises(ConfigError) as told:
+        study_of(data)
+    assert {mistake.key for mistake in told.value.mistakes} == {
+        "steps",
+        "stepz",
+        "reading[0].lags",
+        "reading[1].d",
+        "output[0].kind",
+        "output[1].problem",
+    }
+
+
+def test_an_optimizer_that_cannot_be_read_is_a_mistake(data, tmp_path):
+    data["reading"] = [{"spec": "optax.adafactor(0.1)"}, {"spec": "optax.adam", "b2": [0.5]}]
+    with pytest.raises(ConfigError, match=r"reading\[0\]: .* keeps an array of shape"):
+        al.run(data, tmp_path / "out")
+    data["reading"] = [{"spec": "optax.sgd"}, {"spec": "optax.noisy_sgd(0.1, 1.0, 0.5, 3)"}]
+    with pytest.raises(ConfigError, match=r"reading\[0\]\.spec: optax\.sgd keeps no state to read"):
+        al.run(data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_readings_and_other_tables_do_not_mix(data):
+    with pytest.raises(InputError, match="problem: there is no such key"):
+        study_of(data | {"problem": [{"name": "beale"}]})
+    with pytest.raises(InputError, match="there is no such key"):
+        study_of(data | {"compare": [{"left": "optax.sgd(0.1)", "right": "optax.sgd(0.1)"}]})
+
+
+def test_the_experiment_is_the_second_moment():
+    path = Path(__file__).parents[2] / "experiments/second_moment.toml"
+    study = readings(tomllib.loads(path.read_text(encoding="utf-8")))
+    (read,) = study.reads
+    assert (study.steps, read.spec, read.states) == (5, "optax.adam", ("nu",))
+    assert read.swept == {"b2": (0.9, 0.99, 0.999)}
+    form = al.closed_form("optax.adam")
+    written_out = form.states["nu"].subs(form.t, 2).doit()
+    rate = form.hyper["b2"]
+    assert (written_out - (1 - rate) * (rate * G[1] ** 2 + G[2] ** 2)).expand() == 0

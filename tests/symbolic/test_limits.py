@@ -1,0 +1,92 @@
+"""Series and limits against numbers near the limit."""
+
+import pytest
+import sympy
+from sympy import Abs, IndexedBase, Integer, Max, Piecewise, Rational, Sum, Symbol, exp, oo, sign, sqrt, symbols
+
+from adamlab.interpret.equality import same
+from adamlab.interpret.signs import Rate
+from adamlab.symbolic.late_steps import in_late_steps
+from adamlab.symbolic.letters import T
+from adamlab.symbolic.limits import DELTA, NoLimitError, limit_of, series
+from adamlab.symbolic.maximum import Maximum
+
+b = Rate("b")
+eps = Symbol("eps", positive=True)
+x, y = symbols("x y", real=True)
+i = Symbol("i", integer=True, positive=True)
+g = IndexedBase("g", real=True)
+discounted = Sum(b ** (T - i) * g[i] ** 2, (i, 1, T))
+
+LIMITS = [
+    ((1 - b) / (1 - b**T), b, 1, 1 / T),
+    (discounted, b, 1, Sum(g[i] ** 2, (i, 1, T))),
+    ((1 - b) * discounted / (1 - b**T), b, 1, Sum(g[i] ** 2, (i, 1, T)) / T),
+    (sqrt((1 - b) * discounted / (1 - b**T)), b, 1, sqrt(Sum(g[i] ** 2, (i, 1, T)) / T)),
+    ((1 - b**T - T * (1 - b)) / (1 - b) ** 2, b, 1, -T * (T - 1) / 2),
+    (discounted, b, 0, g[T] ** 2),
+    (eps * x / (sqrt(y**2) + eps), eps, oo, x),
+    (x / (sqrt(y**2) + eps), eps, 0, x / Abs(y)),
+    (Max(x * eps, y * eps + 1) / eps, eps, oo, Max(x, y)),
+    (sign(x * eps + x**2 * eps**2), eps, 0, sign(x)),
+    (Maximum(b ** (T - i) * Abs(g[i]), (i, 1, T)), b, 1, Maximum(Abs(g[i]), (i, 1, T))),
+]
+
+
+@pytest.mark.parametrize(("e", "symbol", "value", "limit"), LIMITS, ids=str)
+def test_limits_are_found(e, symbol, value, limit):
+    assert same(limit_of(e, symbol, value), limit)
+
+
+@pytest.mark.parametrize(("e", "symbol", "value", "limit"), LIMITS, ids=str)
+def test_limits_are_what_numbers_come_near_to(e, symbol, value, limit):
+    """A check of the expectations themselves, by numbers alone."""
+    near = {0: Rational(1, 10**12), 1: 1 - Rational(1, 10**12), oo: Integer(10**12)}[value]
+    point = {x: Rational(7, 3), y: Rational(-5, 4), g[1]: Integer(2), g[2]: Rational(-3, 2), g[3]: Rational(1, 3)}
+    there, here = (side.subs(T, 3).doit().xreplace(point) for side in (e.xreplace({symbol: near}), limit))
+    assert abs(there.evalf(40) - here.evalf(40)) < 1e-9
+
+
+def test_a_series_has_the_coefficients_of_a_taylor_series():
+    e = sqrt(1 + x**2 * DELTA) / (1 - DELTA) ** T + DELTA * (1 - DELTA) ** (T - 2)
+    found, at_five = series(e), e.subs(T, 5)
+    for k in range(4):
+        expected = sympy.diff(at_five, DELTA, k).subs(DELTA, 0) / sympy.factorial(k)
+        assert sympy.expand(found[k].subs(T, 5) - expected) == 0
+
+
+def test_a_pole_has_a_negative_power_and_an_infinite_value():
+    assert series(1 / DELTA + 1).lead == -1
+    assert series(eps / DELTA).value == oo
+    assert series(-eps / DELTA).value == -oo
+    assert limit_of(1 / (1 - b), b, 1) == oo
+
+
+@pytest.mark.parametrize(
+    ("e", "reason"),
+    [
+        (Piecewise((DELTA, x > DELTA), (x, True)), "has no series"),
+        (x ** (T * DELTA), "exponent"),
+        (exp(1 / DELTA), "has no series"),
+        (sqrt(DELTA) + DELTA, "not whole numbers apart"),
+        ((DELTA + x - x - DELTA + DELTA**9) ** -1, ""),
+    ],
+    ids=str,
+)
+def test_what_has_no_series_says_so(e, reason):
+    try:
+        found = series(e)
+    except NoLimitError as error:
+        assert reason in str(error)
+    else:
+        assert found.lead == -9
+
+
+def test_late_steps():
+    rho = 2 / (1 - b) - 1
+    rho_t = rho - 2 * T * b**T / (1 - b**T)
+    assert in_late_steps(rho_t / rho) == 1
+    with pytest.raises(NoLimitError):
+        in_late_steps(T * x)
+    with pytest.raises(NoLimitError):
+        in_late_steps(b**T * g[T])
