@@ -1,6 +1,8 @@
 """The README keeps its word: early formula, block and picture; blocks that run; what it lists is what there is."""
 
 import re
+import shlex
+import sys
 import tomllib
 from pathlib import Path
 
@@ -8,10 +10,12 @@ import optax
 import pytest
 
 import adamlab as al
+from adamlab.cli import app, main
 from adamlab.plots import PLOTS_OF
 from adamlab.rules import PARTS, RULES
 from adamlab.running import study_of
 from adamlab.studies.comparisons import Comparisons
+from adamlab.studies.readings import Readings
 from adamlab.studies.study import Study
 
 ROOT = Path(__file__).parents[1]
@@ -40,19 +44,41 @@ def test_the_second_block_compares_and_reads_exactly(capsys):
     assert "the same formula, rounded differently" in capsys.readouterr().out
 
 
-def test_the_third_block_runs(monkeypatch, tmp_path, capsys):
+def test_the_third_block_reads_formulas_and_proves(capsys):
+    block = blocks("python")[2]
+    exec(compile(block, "README.md", "exec"), {"al": al, "optax": optax})
+    shown = capsys.readouterr().out.splitlines()
+    assert f'print(u.states[2]["nu"])  # {shown[0]}, as SymPy has it' in block
+    assert shown[2] in blocks("text")[0].splitlines()
+    assert f"print(v.status, v.horizon, v.explanation)  # {shown[-2]}" in block
+    assert shown[-1].startswith("with learning_rate = 1")
+
+
+SESSION = [part.split("\n", 1) for part in blocks("text")[0].strip().split("\n\n")]
+
+
+@pytest.mark.parametrize(("command", "output"), SESSION, ids=[command for command, _ in SESSION])
+def test_the_command_line_says_what_the_readme_shows(command, output, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", shlex.split(command.removeprefix("$ ")))
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert capsys.readouterr().out.strip() == output
+    assert bool(stopped.value.code) is ("\nrefuted: " in f"\n{output}")
+
+
+def test_the_fourth_block_runs(monkeypatch, tmp_path, capsys):
     (tmp_path / "experiments").mkdir()
     quick = (ROOT / "experiments/quickstart.toml").read_text(encoding="utf-8")
     small = re.sub(r"^steps = .*$", "steps = 20", quick, flags=re.MULTILINE)
     (tmp_path / "experiments/quickstart.toml").write_text(small, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    exec(compile(blocks("python")[2], "README.md", "exec"), {"al": al})
+    exec(compile(blocks("python")[3], "README.md", "exec"), {"al": al})
     assert (tmp_path / "trajectories.svg").exists()
     assert "adamlab.adam" in capsys.readouterr().out
 
 
 def test_the_config_of_the_readme_is_valid():
-    example, _ = blocks("toml")
+    example, *_ = blocks("toml")
     study = study_of(tomllib.loads(example))
     assert isinstance(study, Study)
     assert [o.label for o in study.optimizers] == ["adamlab.adam", "rmsprop"]
@@ -61,11 +87,27 @@ def test_the_config_of_the_readme_is_valid():
 
 
 def test_the_comparisons_of_the_readme_are_valid():
-    _, example = blocks("toml")
+    _, example, _ = blocks("toml")
     study = study_of(tomllib.loads(example))
     assert isinstance(study, Comparisons)
     assert len(study.pairs) == 6
     assert all(kind in example for kind in PLOTS_OF["comparisons"])
+
+
+def test_the_readings_of_the_readme_are_valid():
+    *_, example = blocks("toml")
+    study = study_of(tomllib.loads(example))
+    assert isinstance(study, Readings)
+    assert [(read.states, read.fixed, len(read.settings())) for read in study.reads] == [(("mu", "nu"), {"b1": 0.9}, 3)]
+    assert all(kind in example for kind in PLOTS_OF["readings"])
+
+
+def test_every_command_and_public_name_is_told():
+    commands = {
+        command.name or (command.callback or main).__name__.replace("_", "-") for command in app.registered_commands
+    }
+    assert all(re.search(rf"^adamlab {command} ", README, re.MULTILINE) for command in commands)
+    assert all(f"al.{name}" in README for name in dir(al) if name not in ("schedules", "problems"))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.toml")), ids=lambda path: path.name)

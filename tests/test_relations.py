@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import mpmath
 import numpy as np
 import optax
@@ -14,7 +15,7 @@ from sympy import IndexedBase, Rational
 
 import adamlab as al
 from adamlab.errors import InputError
-from adamlab.interpret.programs import Subject, as_call, names_in
+from adamlab.interpret.programs import Subject
 from adamlab.relations import RELATIONS, UNDECIDED, Relation, decide, verdict_rows
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.readings import rates_in
@@ -22,21 +23,31 @@ from tests.wrong_relations import NOT_PROVED, REFUTED
 
 STEPS, COLUMNS = 12, 5
 
-EXACT = [name for name, relation in RELATIONS.items() if relation.holds and not relation.limit]
+EXACT = [name for name, r in RELATIONS.items() if r.holds and not r.limit]
 LIMITS = [
     name for name, relation in RELATIONS.items() if relation.holds and relation.limit and "t" not in relation.limit
 ]
+
+OURS = [name for name, r in RELATIONS.items() if r.on("adamlab") != r]
+"""Those that speak of something that adamlab has too."""
 
 NEAR = {"b2": (1 - 1e-2, 1 - 1e-4), "eps": (1e4, 1e6), "p": (20.0, 200.0)}
 """Far from the limit, and near to it."""
 
 
-@pytest.mark.parametrize("library", ["optax", "adamlab"])
-@pytest.mark.parametrize("name", RELATIONS)
+@pytest.fixture(scope="module", autouse=True)
+def _unchecked():
+    """Types are checked in the tests of the parts; here it would take most of the time, at millions of calls."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize(
+    ("name", "library"), [*((name, "optax") for name in RELATIONS), *((n, "adamlab") for n in OURS)]
+)
 def test_relations_are_decided_as_they_should_be(name, library):
     relation = RELATIONS[name]
-    if library == "adamlab" and relation.on(library) == relation:
-        pytest.skip("nothing of adamlab's own in it")
     verdict = decide(relation, library)
     assert verdict.status == ("proved" if relation.holds else "refuted"), verdict.explanation
     if relation.holds:
@@ -53,7 +64,7 @@ def test_every_number_of_the_family_is_there():
 
 
 def test_most_relations_speak_of_adamlab_too():
-    assert sum(relation.on("adamlab") != relation for relation in RELATIONS.values()) > 0.9 * len(RELATIONS)
+    assert len(OURS) > 0.9 * len(RELATIONS)
     on = RELATIONS["adam-to-rmsprop"].on("adamlab")
     assert str(on.left).startswith("adamlab.adam(")
     assert str(on.right).startswith("adamlab.rmsprop(")
@@ -121,13 +132,14 @@ def numbers_of(relation: Relation, rng: np.random.Generator) -> dict[str, float]
 
 def run(side: Any, numbers: dict[str, float], gradients: np.ndarray) -> np.ndarray:
     """The updates, by the optimizer itself in float64; the loss at each step is 1."""
-    known = set(names_in(as_call(side)))
-    subject = Subject.left_open(side, {name: value for name, value in numbers.items() if name in known})
-    transform = optax.with_extra_args_support(subject.build())
+    subject = Subject.left_open(side)
+    filled = {name: numbers[name] if value is None else value for name, value in subject.numbers.items()}
+    transform = optax.with_extra_args_support(replace(subject, numbers=filled).build())
+    step = jax.jit(lambda g, state, w: transform.update(g, state, w, value=jnp.ones(())))
     w = jnp.ones(gradients.shape[1:])
     state, updates = transform.init(w), []
     for g in gradients:
-        u, state = transform.update(jnp.asarray(g), state, w, value=jnp.ones(()))
+        u, state = step(jnp.asarray(g), state, w)
         w = w + u
         updates.append(np.asarray(u))
     return np.stack(updates)
@@ -144,11 +156,11 @@ def gradients_of(relation: Relation, rng: np.random.Generator) -> np.ndarray:
 @pytest.mark.parametrize("name", EXACT)
 def test_both_sides_take_the_same_steps(name, rng):
     # A step rounds some 16 times a side, each by 2⁻⁵³ of what a rate of at most 0.95 makes 1/(1 − 0.95) = 20 of: what
-    # sums have lost stays in them for all steps.
+    # sums have lost stays in them for all steps. Accumulated gradients are rounded to float32, see below.
     relation = RELATIONS[name]
     numbers, gradients = numbers_of(relation, rng), gradients_of(relation, rng)
     left, right = (run(side, numbers, gradients) for side in (relation.left, relation.right))
-    bound = 2 * 16 * 20 * STEPS * 2.0**-53
+    bound = 2 * 16 * 20 * STEPS * 2.0 ** (-24 if name == "accumulation" else -53)
     np.testing.assert_allclose(left, right, rtol=bound, atol=bound * np.abs(right).max())
     assert np.abs(right).max() > 0
 
@@ -174,7 +186,7 @@ def test_radam_comes_to_adam_late(rng):
     # ρ_∞ − ρ_t is 2·t·β₂^t, 1e-4 at the end, of a ρ_∞ of 1999: the ratio is off by 1e-7 or less.
     gradients = jnp.asarray(rng.normal(size=20_000))
 
-    def late(transform):
+    def late(transform) -> Any:
         def step(state, g):
             u, state = transform.update(g, state)
             return state, u

@@ -193,10 +193,7 @@ NOT_PROVED: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "gradients that outgrow β^t": (
         "radam-to-adam",
-        {
-            "left": lambda learning_rate, b1: _with_a_falling_square(learning_rate, b1),
-            "right": "optax.sgd(learning_rate)",
-        },
+        {"left": with_a_falling_square, "right": "optax.sgd(learning_rate)"},
     ),
 }
 """Likewise; of limits in t there are no counterexamples."""

@@ -5,6 +5,7 @@ recorded. One in the number of the step alone is taken as it is for all later st
 them. Any other makes a `Piecewise`, unless both cases are the same formula.
 """
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ class Formulas(Algebra):
 
     Attributes:
         t: the symbol of the step's number, or None where every count is a number.
-        later: whether conditions in t are taken as they are later on; otherwise they make cases, as others do.
+        settled_by: conditions in t that still change after this step make cases, as others do.
         complements: short names, positive symbols, for the many 1 − β^k, each with what it stands for.
         assumptions: conditions on the formulas that were read, as relations.
         constants: the decimals that the code itself holds, other than 1/2.
@@ -84,7 +85,7 @@ class Formulas(Algebra):
     """
 
     t: Symbol | None = None
-    later: bool = True
+    settled_by: float | int = math.inf
     complements: dict[Symbol, Expr] = field(default_factory=dict)
     assumptions: dict[Boolean, None] = field(default_factory=dict)
     constants: set[Rational] = field(default_factory=set)
@@ -201,11 +202,14 @@ class Formulas(Algebra):
             return bool(COMPARE[relation](-1 if b.is_Number else 1, 0))
         difference = expand(a - b)
         slope = difference.diff(self.t)
-        if not self.later or not slope.is_Rational or slope == 0:
+        if not slope.is_Rational or slope == 0:
             return Rel(a, b, relation, evaluate=False)
         crossing = -difference.subs(self.t, 0) / slope
         later, there = bool(COMPARE[relation](int(sign(slope)), 0)), bool(COMPARE[relation](0, 0))
-        self.first_step = max(self.first_step, int(ceiling(crossing) if there == later else floor(crossing) + 1))
+        first = int(ceiling(crossing) if there == later else floor(crossing) + 1)
+        if first > self.settled_by:
+            return Rel(a, b, relation, evaluate=False)
+        self.first_step = max(self.first_step, first)
         return later
 
     def _max(self, a: Any, b: Any) -> Any:

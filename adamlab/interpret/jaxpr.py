@@ -115,15 +115,14 @@ class Reader:
         renamed = {jaxpr.outvars[i]: other for i, other in rename.items() if not isinstance(jaxpr.outvars[i], Literal)}
         known = {v: self._constant(value, value) for v, value in zip(jaxpr.constvars, closed.consts, strict=True)}
         known |= dict(zip(jaxpr.invars, arguments, strict=True))
-
-        def look_up(atom):
-            return self._literal(atom) if isinstance(atom, Literal) else known[atom]
-
         for equation in jaxpr.eqns:
-            results = self._apply(equation, [look_up(atom) for atom in equation.invars])
+            results = self._apply(equation, self._values(equation.invars, known))
             for variable, values in zip(equation.outvars, results, strict=True):
                 known[variable] = renamed[variable](values) if variable in renamed else values
-        return [look_up(atom) for atom in jaxpr.outvars]
+        return self._values(jaxpr.outvars, known)
+
+    def _values(self, atoms: Iterable[Any], known: Mapping[Any, Values]) -> list[Values]:
+        return [self._literal(atom) if isinstance(atom, Literal) else known[atom] for atom in atoms]
 
     def _apply(self, equation: Any, inputs: list[Values]) -> list[Values]:
         name, params = equation.primitive.name, equation.params
@@ -199,17 +198,15 @@ class Reader:
 
     def convert(self, inputs: list[Values], *, new_dtype, **_) -> list[Values]:
         """To another type; from float to float nothing is rounded."""
+        return [each(partial(self._converted, new_dtype), inputs[0])]
 
-        def to(x):
-            if not jnp.issubdtype(new_dtype, jnp.bool_):
-                x = self.algebra.as_number(x)
-            if jnp.issubdtype(new_dtype, jnp.inexact):
-                return self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
-            if jnp.issubdtype(new_dtype, jnp.bool_):
-                return self.algebra.elementwise["ne"](x, 0)
-            return int(x) if isinstance(x, WHOLE) else self.algebra.whole(x)
-
-        return [each(to, inputs[0])]
+    def _converted(self, dtype: Any, x: Any) -> Any:
+        if jnp.issubdtype(dtype, jnp.bool_):
+            return self.algebra.elementwise["ne"](x, 0)
+        x = self.algebra.as_number(x)
+        if jnp.issubdtype(dtype, jnp.inexact):
+            return self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
+        return int(x) if isinstance(x, WHOLE) else self.algebra.whole(x)
 
     def select(self, inputs: list[Values], **_) -> list[Values]:
         """The entries of the case that a condition says."""

@@ -23,8 +23,8 @@ class Sum(NamedTuple):
 @rule(Sum)
 def rising_eps_rule(g: Leaf, w: Leaf | None, s: Any, *, eps, eps_in_sqrt: bool):
     """Adagrad with an ε that rises as the sum does: ε·√t outside the root, or ε·t inside it."""
-    total = s.sum_of_squares + g**2
-    below = jnp.sqrt(total + eps * s.count) if eps_in_sqrt else jnp.sqrt(total) + eps * jnp.sqrt(s.count)
+    total, t = s.sum_of_squares + g**2, jnp.asarray(s.count, float)
+    below = jnp.sqrt(total + eps * t) if eps_in_sqrt else jnp.sqrt(total) + eps * jnp.sqrt(t)
     return g / below, s._replace(sum_of_squares=total)
 
 

@@ -161,7 +161,7 @@ ROWS = (
         source="Liu et al. 2020",
         general="RAdam",
         special="Heavy ball",
-        condition="ρ_t < threshold",
+        condition="ρₜ < threshold",
     ),
     Relation(
         name="radam-first-steps",

@@ -31,11 +31,11 @@ def moving(make: Callable[[Any], Transformation]) -> Transformation:
     """
 
     def init(params):
-        return jnp.zeros((), jnp.int32), make(1).init(params)
+        return jnp.zeros((), jnp.int32), make(1.0).init(params)
 
     def update(updates, state, params=None):
         t = optax.safe_increment(state[0])
-        updates, inner = make(t).update(updates, state[1], params)
+        updates, inner = make(jnp.asarray(t, float)).update(updates, state[1], params)
         return updates, (t, inner)
 
     return optax.GradientTransformation(init, update)

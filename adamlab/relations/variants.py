@@ -85,7 +85,7 @@ def variance_of_rmsprop(b1, library="optax") -> Transformation:
 
 
 def variance_of_adabelief(b1) -> Transformation:
-    """What AdaBelief takes the root of: the mean square of what is left of each gradient beside the mean of its time."""
+    """What AdaBelief takes the root of: the mean square of each gradient less the mean of its own time."""
     return state_of(optax.scale_by_belief(b1, b1, eps_root=0.0), lambda s: s.nu)
 
 
@@ -123,7 +123,7 @@ ROWS = (
         limit={"p": "oo"},
         source="Kingma & Ba 2015, section 7.1",
         assumptions=("ε = 0",),
-        general="L_p-Adam",
+        general="Lₚ-Adam",
         special="AdaMax",
         condition="p → ∞",
     ),

@@ -14,8 +14,11 @@ from adamlab.interpret.signs import is_nonnegative
 from adamlab.symbolic.letters import F, G, T, W
 from adamlab.symbolic.readings import Reading
 
-MOST_EARLY_STEPS = 24
+MOST_EARLY_STEPS = 16
 """How many steps ahead of the general one are read one by one."""
+
+FEW = 4
+"""A condition in t that is settled by then counts as one of the beginning."""
 
 UPDATE = ""
 """What the update goes by among the fields of a state."""
@@ -153,27 +156,41 @@ class _General:
         return {k for k in counts if after[k] != self.start[k] + 1}
 
     def with_early_steps(self, general: Step) -> Step:
-        """The step with those ahead of it that are not as it is; some of them are read one by one."""
-        last = general.algebra.first_step
-        first = dict.fromkeys([*general.recurrences, UPDATE], last)
-        anytime = self.at_any_step(general) if last > self.first else {}
-        first |= dict.fromkeys(anytime.keys() & general.recurrences.keys(), self.first)
-        if self.first == 1 and all(first[name] == 1 for name in general.recurrences):
-            return replace(general, first=first, cases=anytime.get(UPDATE, general.update))
-        early = [self.early_step(t) for t in range(1, last if last <= MOST_EARLY_STEPS else self.first)]
-        for name, e in [*general.recurrences.items(), (UPDATE, general.update)]:
-            differ = [t for t, step in enumerate(early, 1) if not general.algebra.are_same(step[name], e.subs(T, t))]
-            if first[name] <= len(early) + 1:
-                first[name] = max(differ, default=0) + 1
-        return replace(general, first=first, early=tuple(early))
+        """The step with those ahead of it that are not as it is, read one by one.
 
-    def at_any_step(self, general: Step) -> dict[str, Expr]:
-        """The update with its conditions in t as cases, and the recurrences that have no such conditions."""
-        algebra = Formulas(T, later=False, first_step=self.first, stepped=general.algebra.stepped)
+        Conditions that are settled late, as at the end of a schedule, are left as cases where only the update has them.
+        """
+        last, names = general.algebra.first_step, [*general.recurrences, UPDATE]
+        known = {**general.recurrences, UPDATE: general.update}
+        soon, anytime = (last, known) if last <= FEW else self.with_late_cases(general)
+        late = [name for name in general.recurrences if not general.algebra.are_same(anytime[name], known[name])]
+        early = [self.early_step(t) for t in range(1, last if late and last <= MOST_EARLY_STEPS else soon)]
+        steps = {name: range(1, (last if name in late else soon)) for name in names}
+        first = {
+            name: max((t for t in steps[name] if not self.is_as(general, early, name, anytime, t)), default=0) + 1
+            for name in names
+        } | {name: last for name in late if last > MOST_EARLY_STEPS}
+        cases = anytime[UPDATE] if not late and set(first.values()) == {1} else None
+        first |= {UPDATE: last} if last > FEW else {}
+        return replace(general, first=first, early=tuple(early), cases=cases)
+
+    def is_as(
+        self, general: Step, early: list[dict[str, Any]], name: str, formulas: Mapping[str, Expr], t: int
+    ) -> bool:
+        """Whether an early step is as the general one, whatever names its states have gone by."""
+        if t > len(early):
+            return False
+        own = early[t - 1]
+        after = {state.base[t]: own[field] for field, state in general.states.items() if field != name}
+        sides = (own[name], formulas[name].subs(T, t))
+        return general.algebra.are_same(*(side.xreplace(after).xreplace(after) for side in sides))
+
+    def with_late_cases(self, general: Step) -> tuple[int, dict[str, Expr]]:
+        """From which of the first steps on, what the step is with later conditions as cases."""
+        algebra = Formulas(T, settled_by=FEW, first_step=self.first, stepped=general.algebra.stepped)
         named, _, update = self.read(algebra, T, self.before(T))
-        left_open = {self.reading.fields[k]: algebra.in_full(e) for k, e in named.items()}
-        fixed = {f: e for f, e in left_open.items() if general.algebra.are_same(e, general.recurrences[f])}
-        return {**fixed, UPDATE: algebra.in_full(update)}
+        found = {self.reading.fields[k]: algebra.in_full(e) for k, e in named.items()}
+        return algebra.first_step, {**found, UPDATE: algebra.in_full(update)}
 
     def early_step(self, t: int) -> dict[str, Any]:
         """The recurrences and the update of a step whose number is known."""

@@ -99,15 +99,15 @@ class Unrolled(Result):
         """Of a few steps the states written out and the updates in terms of them; of others the definitions."""
         if len(self.gradients) > MOST_TIDIED or np.ndim(self.gradients[0]):
             return list(self.definitions)
+        definitions, lines = dict(self.definitions), []
+        in_brief = _InFull({s: e for s, e in self.definitions if s.name.partition("_")[0].endswith("bar")})
         names = {entry for step in self._named for values in step["states"].values() for entry in values.flat}
-        updates = {entry for step in self._named for entry in step["u"].flat}
-        complements = {s: e for s, e in self.definitions if s.name.partition("_")[0].endswith("bar")}
-        in_brief = _InFull(complements)
-        return [
-            (symbol, self._full[symbol] if symbol in names else in_brief(e))
-            for symbol, e in self.definitions
-            if symbol in names or symbol in updates
-        ]
+        for t, step in enumerate(self._named, start=1):
+            states = {entry for values in step["states"].values() for entry in values.flat}
+            lines += [(s, self._full[s]) for s in definitions if s in states and s not in dict(lines)]
+            u = step["u"].item()  # which is a number or a state where it has no name of its own
+            lines.append((at_step("u", t), in_brief(definitions[u]) if u in definitions and u not in names else u))
+        return lines
 
 
 def unroll(

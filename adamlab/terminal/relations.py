@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from adamlab.errors import InputError, nearest
+from adamlab.plots.family import family
 from adamlab.relations import RELATIONS, UNDECIDED, decide, verdict_rows
 from adamlab.running import write_figure
 from adamlab.terminal.console import require_format, say, say_json
@@ -39,8 +40,6 @@ def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
         raise InputError(f"there is no library {library!r} to decide on; {nearest(library, LIBRARIES)}")
     found = verdict_rows(library=library)
     if figure is not None:
-        from adamlab.plots.family import family
-
         write_figure(family(found), [figure])
     if form == "json":
         say_json({"relations": found, "undecided": UNDECIDED})

@@ -64,7 +64,7 @@ def test_another_format_is_refused(tree, tmp_path):
 
 
 def test_a_store_without_a_problem_or_a_variable_is_damaged(tree, tmp_path):
-    for lost in ("z", "a/loss"):
+    for lost in ("z", "a/loss", "a/optimizer"):
         store.save(tree, tmp_path)
         shutil.rmtree(tmp_path / "results.zarr" / lost)
         with pytest.raises(store.StoreError, match=f"damaged: it lacks results of {lost[0]}"):
