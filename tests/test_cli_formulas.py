@@ -157,11 +157,12 @@ def few(monkeypatch):
 
 def test_relations_are_a_line_each(adamlab, few):
     lines = written(adamlab, "relations").splitlines()
-    assert [line.split()[:2] for line in lines[:3]] == [
+    assert lines[0].endswith("on the code of optax:")
+    assert [line.split()[:2] for line in lines[1:4]] == [
         ["refuted" if name == "qhadam-to-nadam" else "proved", name] for name in few
     ]
-    assert few["qhadam-to-nadam"].statement in lines[2]
-    assert [line.split()[1] for line in lines[3:-1]] == list(UNDECIDED)
+    assert few["qhadam-to-nadam"].statement in lines[3]
+    assert [line.split()[1] for line in lines[4:-1]] == list(UNDECIDED)
     assert lines[-1] == "3 of 3 verdicts are as expected"
 
 

@@ -1,6 +1,7 @@
 """The family of optimizers: who becomes whom, and under what condition."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from matplotlib.path import Path
 from adamlab.plots.layers import Key, Layers, layered
 from adamlab.plots.style import COLORS, NothingToDrawError
 
-BLUE, VERMILION, *_, BLACK = COLORS
+BLUE, VERMILION, *_ = COLORS
 
 LOOKS: dict[str, tuple[str, Any, str]] = {
     "exact": (BLUE, "-", "is, step by step"),
@@ -23,11 +24,31 @@ LOOKS: dict[str, tuple[str, Any, str]] = {
 }
 """How an edge is drawn, and what that says."""
 
-BOX, LABEL = 10.5, 8.0
-"""Sizes of letters."""
+NAME, CONDITION, LINE = 10.5, 8.0, 1.3
+"""Sizes of letters and the width of lines, in points."""
 
-BOX_HEIGHT, LABEL_HEIGHT, DISTANCE, MARGIN, PADDING = 0.36, 0.34, 0.30, 0.30, 0.13
-"""In inches: of rows with boxes and with labels, between rows, around the picture, and within boxes."""
+BOX_HEIGHT, PADDING, DISTANCE, MARGIN, HEAD = 0.36, 0.13, 0.30, 0.30, 0.35
+"""In inches: how high boxes are, the room within them, between rows, around the picture, and for its heading."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Where everything stands, in inches from the lower left.
+
+    Attributes:
+        places: the layered graph.
+        boxes: the width of each box.
+        heights, middles: of each row.
+    """
+
+    places: Layers
+    boxes: Mapping[str, float]
+    heights: list[float]
+    middles: list[float]
+
+    def at(self, place: Key) -> tuple[float, float]:
+        """The middle of a place."""
+        return self.places.x[place], self.middles[self.places.row_of[place]]
 
 
 def family(relations: Iterable[Mapping[str, Any]]) -> Figure:
@@ -36,7 +57,7 @@ def family(relations: Iterable[Mapping[str, Any]]) -> Figure:
     Args:
         relations: rows as `adamlab.relations.verdict_rows` gives them, of which are used `general` and `special`, the
             names of the two optimizers, `condition`, `status`, and `limit`, which is empty for what holds step by step.
-            Rows without a name are left out.
+            Rows without names are left out.
 
     Raises:
         NothingToDrawError: no row has names.
@@ -45,20 +66,19 @@ def family(relations: Iterable[Mapping[str, Any]]) -> Figure:
     if not rows:
         raise NothingToDrawError("relations: none of them is about one optimizer that becomes another.")
     captions = [_caption(row) for row in rows]
-    names = list(dict.fromkeys(name for row in rows for name in (row["general"], row["special"])))
-    widths = dict(zip(names, _widths(names, BOX), strict=True))
-    boxes = {name: width + 2 * PADDING for name, width in widths.items()}
-    places = layered([(row["general"], row["special"]) for row in rows], _widths(captions, LABEL), boxes)
-    made, axes = _sheet(places, boxes)
-    middles, ends = _middles(places), _ends(places, boxes)
-    for row, caption, chain, label, xs in zip(rows, captions, places.chains, places.labels, ends, strict=True):
+    plan = _planned(rows, captions)
+    made, axes = _sheet(plan)
+    for row, caption, chain, label, ends in zip(
+        rows, captions, plan.places.chains, plan.places.labels, _ends(plan), strict=True
+    ):
         color, dashes, _ = LOOKS[_kind(row)]
-        line = {"color": color, "ls": dashes, "lw": 1.3, "arrowstyle": "-|>", "mutation_scale": 11}
-        axes.add_patch(FancyArrowPatch(path=_way(chain, xs, places, middles), **line))
-        _write(axes, places.x[label], middles[places.row_of[label]], caption, color)
-    for name, width in boxes.items():
-        _box(axes, places.x[name], middles[places.row_of[name]], name, width)
-    _legend(made, {_kind(row) for row in rows})
+        line = {"color": color, "ls": dashes, "lw": LINE, "arrowstyle": "-|>", "mutation_scale": 11}
+        axes.add_patch(FancyArrowPatch(path=_way(chain, ends, plan), **line))
+        white = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        _write(axes, plan.at(label), caption, CONDITION, color=color, zorder=3, linespacing=1.0, bbox=white)
+    for name in plan.boxes:
+        _box(axes, name, plan)
+    _head(made, {_kind(row) for row in rows})
     return made
 
 
@@ -74,96 +94,83 @@ def _caption(row: Mapping[str, Any]) -> str:
     return mark + row["condition"].replace(", ", ",\n")
 
 
-def _widths(texts: list[str], size: float) -> list[float]:
-    """How broad texts are, in inches."""
+def _planned(rows: list[Mapping[str, Any]], captions: list[str]) -> _Plan:
+    names = list(dict.fromkeys(name for row in rows for name in (row["general"], row["special"])))
+    boxes = {name: width + 2 * PADDING for name, (width, _) in zip(names, _sizes(names, NAME), strict=True)}
+    sizes = _sizes(captions, CONDITION)
+    places = layered([(row["general"], row["special"]) for row in rows], [width for width, _ in sizes], boxes)
+    heights = [BOX_HEIGHT] * len(places.rows)
+    for r in range(1, len(heights), 2):
+        mine = (height for label, (_, height) in zip(places.labels, sizes, strict=True) if places.row_of[label] == r)
+        heights[r] = max(mine, default=0.0)
+    bottoms = [MARGIN + sum(heights[:r]) + r * DISTANCE for r in range(len(heights))]
+    return _Plan(places, boxes, heights, [low + height / 2 for low, height in zip(bottoms, heights, strict=True)])
+
+
+def _sizes(texts: list[str], size: float) -> list[tuple[float, float]]:
+    """How broad and how high texts are, in inches."""
     scratch = Figure(dpi=72)
     renderer = FigureCanvasAgg(scratch).get_renderer()
-    drawn = [scratch.text(0, 0, text, fontsize=size, parse_math=False) for text in texts]
-    return [text.get_window_extent(renderer).width / 72 for text in drawn]
+    drawn = [scratch.text(0, 0, text, fontsize=size, linespacing=1.0, parse_math=False) for text in texts]
+    extents = [text.get_window_extent(renderer) for text in drawn]
+    return [(extent.width / 72, extent.height / 72) for extent in extents]
 
 
-def _middles(places: Layers) -> list[float]:
-    """The height of each row's middle above the bottom."""
-    found, bottom = [], MARGIN
-    for r in range(len(places.rows)):
-        height = _height(r)
-        found.append(bottom + height / 2)
-        bottom += height + DISTANCE
-    return found
-
-
-def _height(row: int) -> float:
-    return LABEL_HEIGHT if row % 2 else BOX_HEIGHT
-
-
-def _sheet(places: Layers, boxes: Mapping[str, float]) -> tuple[Figure, Axes]:
+def _sheet(plan: _Plan) -> tuple[Figure, Axes]:
     """A figure just large enough, whose axes measure inches."""
-    width = max(x + boxes.get(str(place), 0.6) / 2 for place, x in places.x.items()) + MARGIN
-    height = _middles(places)[-1] + BOX_HEIGHT / 2 + MARGIN + 0.35
-    made = Figure(figsize=(width + MARGIN, height), dpi=120)
+    width = max(plan.places.x[place] + plan.boxes.get(str(place), 1.0) / 2 for place in plan.places.x)
+    height = plan.middles[-1] + BOX_HEIGHT / 2 + MARGIN + HEAD
+    made = Figure(figsize=(max(width + 2 * MARGIN, 7.0), height), dpi=120)
     axes = made.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-MARGIN, width), ylim=(0, height))
+    axes.set(xlim=(-MARGIN, max(width + 2 * MARGIN, 7.0) - MARGIN), ylim=(0, height))
     axes.set_axis_off()
     return made, axes
 
 
-def _ends(places: Layers, boxes: Mapping[str, float]) -> list[tuple[float, float]]:
+def _ends(plan: _Plan) -> list[tuple[float, float]]:
     """Where each edge leaves its upper box and reaches its lower one, side by side in the order in which they come."""
-    found = [[0.0, 0.0] for _ in places.chains]
-    for name, width in boxes.items():
+    chains, x = plan.places.chains, plan.places.x
+    found = [[0.0, 0.0] for _ in chains]
+    for name, width in plan.boxes.items():
         for end, beside in ((0, 1), (-1, -2)):
-            mine = [k for k, chain in enumerate(places.chains) if chain[end] == name]
-            mine.sort(key=lambda k, beside=beside: places.x[places.chains[k][beside]])
+            mine = [k for k, chain in enumerate(chains) if chain[end] == name]
+            mine.sort(key=lambda k, beside=beside: x[chains[k][beside]])
             for i, k in enumerate(mine):
-                found[k][end] = places.x[name] + 0.7 * width * ((i + 0.5) / len(mine) - 0.5)
+                found[k][end] = x[name] + 0.7 * width * ((i + 0.5) / len(mine) - 0.5)
     return [(start, stop) for start, stop in found]
 
 
-def _way(chain: list[Key], ends: tuple[float, float], places: Layers, middles: list[float]) -> Path:
+def _way(chain: list[Key], ends: tuple[float, float], plan: _Plan) -> Path:
     """Straight down through every row, and in a soft turn from row to row."""
-    start, stop = ends
-    xs = [start, *(places.x[place] for place in chain[1:-1]), stop]
-    rows = [places.row_of[place] for place in chain]
-    points, codes = [(start, middles[rows[0]] - _height(rows[0]) / 2)], [Path.MOVETO]
+    xs = [ends[0], *(plan.places.x[place] for place in chain[1:-1]), ends[1]]
+    rows = [plan.places.row_of[place] for place in chain]
+    points, codes = [(xs[0], plan.middles[rows[0]] - plan.heights[rows[0]] / 2)], [Path.MOVETO]
     for x, row in zip(xs[1:], rows[1:], strict=True):
-        (before, level), top = points[-1], middles[row] + _height(row) / 2
-        points += [(before, (level + top) / 2), (x, (level + top) / 2), (x, top), (x, top - _height(row))]
+        (before, level), top = points[-1], plan.middles[row] + plan.heights[row] / 2
+        turn = (level + top) / 2
+        points += [(before, turn), (x, turn), (x, top), (x, top - plan.heights[row])]
         codes += [Path.CURVE4] * 3 + [Path.LINETO]
     return Path(points[:-1], codes[:-1])  # the last row is the lower box itself
 
 
-def _write(axes: Axes, x: float, y: float, text: str, color: str):
-    axes.text(
-        x,
-        y,
-        text,
-        fontsize=LABEL,
-        color=color,
-        ha="center",
-        va="center",
-        parse_math=False,
-        zorder=3,
-        linespacing=1.0,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
-    )
+def _write(axes: Axes, at: tuple[float, float], text: str, size: float, **more: Any):
+    axes.text(*at, text, fontsize=size, ha="center", va="center", parse_math=False, **more)
 
 
-def _box(axes: Axes, x: float, y: float, name: str, width: float):
-    axes.add_patch(
-        FancyBboxPatch(
-            (x - width / 2 + 0.06, y - BOX_HEIGHT / 2 + 0.06),
-            width - 0.12,
-            BOX_HEIGHT - 0.12,
-            boxstyle="round,pad=0.06,rounding_size=0.09",
-            facecolor="0.94",
-            edgecolor=BLACK,
-            lw=1.0,
-            zorder=4,
-        )
-    )
-    axes.text(x, y, name, fontsize=BOX, ha="center", va="center", parse_math=False, zorder=5)
+def _box(axes: Axes, name: str, plan: _Plan):
+    (x, y), width, corner = plan.at(name), plan.boxes[name], 0.09
+    corners = (x - width / 2 + corner, y - BOX_HEIGHT / 2 + corner), width - 2 * corner, BOX_HEIGHT - 2 * corner
+    look = {"boxstyle": f"round,pad={corner}", "facecolor": "0.94", "edgecolor": "black", "zorder": 4}
+    axes.add_patch(FancyBboxPatch(*corners, **look))
+    _write(axes, (x, y), name, NAME, zorder=5)
 
 
-def _legend(made: Figure, kinds: set[str]):
-    lines = [Line2D([], [], color=c, ls=d, lw=1.3, label=says) for kind, (c, d, says) in LOOKS.items() if kind in kinds]
-    made.legend(handles=lines, loc="upper right", ncols=len(lines), fontsize=LABEL + 1, frameon=False)
+def _head(made: Figure, kinds: set[str]):
+    width, height = made.get_size_inches()
+    made.text(MARGIN / width, 1 - 0.16 / height, "Each optimizer above what it becomes", fontsize=11, va="top")
+    lines = [
+        Line2D([], [], color=c, ls=d, lw=LINE, label=says) for kind, (c, d, says) in LOOKS.items() if kind in kinds
+    ]
+    shown = made.legend(handles=lines, loc="upper right", ncols=len(lines), fontsize=CONDITION + 1, frameon=False)
+    for text in shown.get_texts():
+        text.set_parse_math(False)

@@ -50,6 +50,12 @@ def adadelta(
 ) -> Transform:
     """Adadelta, which needs no learning rate.
 
+    Read off this code by `python -m tests.golden`:
+
+        e_(g,t) = ρ·e_(g,t-1) + (1 - ρ)·g_t²
+        e_(x,t) = ρ·e_(x,t-1) + (1 - ρ)·g_t²·(e_(x,t-1) + ε)/(e_(g,t) + ε)
+        u_t = g_t·√((e_(x,t-1) + ε)/(e_(g,t) + ε))
+
     Where frameworks disagree: one rule, other defaults. The paper and Keras have ρ = 0.95, Optax and PyTorch 0.9; the
     paper and PyTorch have ε = 1e-6 as here, Keras 1e-7. PyTorch's learning rate is 1, Keras's 1e-3. Without a
     learning rate Optax and adamlab leave the update's sign as it is, along the gradient: give 1 to descend. Complex

@@ -78,6 +78,11 @@ def adagrad(
 ) -> Transform:
     """Adagrad, for sparse gradients.
 
+    Read off this code by `python -m tests.golden`:
+
+        G_t = G_(t-1) + g_t²
+        u_t = -η·g_t/√(G_t + ε)
+
     Where frameworks disagree: the paper and PyTorch start the sum at 0 and put ε = 1e-10 outside the root; Optax and
     Keras start at 0.1 with ε = 1e-7 inside. On tiny gradients that is another optimizer.
 

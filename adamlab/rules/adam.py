@@ -73,6 +73,12 @@ def adam(
 ) -> Transform:
     """Adam, adaptive moment estimation.
 
+    Read off this code by `python -m tests.golden`:
+
+        m_t = β₁·m_(t-1) + (1 - β₁)·g_t
+        v_t = β₂·v_(t-1) + (1 - β₂)·g_t²
+        u_t = -η·m_t/((1 - β₁^t)·(√(v_t/(1 - β₂^t)) + ε))
+
     Where frameworks disagree: Optax and PyTorch put ε outside the root, after the bias correction, at 1e-8. Keras
     has the paper's "epsilon hat" form, ε before the correction, at 1e-7. All agree at ε = 0.
 

@@ -57,6 +57,12 @@ def adamax(
 ) -> Transform:
     """AdaMax, the limit p → ∞ of Adam with an L_p norm.
 
+    Read off this code by `python -m tests.golden`:
+
+        m_t = β₁·m_(t-1) + (1 - β₁)·g_t
+        v_t = max(β₂·v_(t-1), |g_t| + ε)
+        u_t = -η·m_t/((1 - β₁^t)·v_t)
+
     Where frameworks disagree: the paper has no ε; Optax and PyTorch put it beside |g| inside the maximum, Keras beside
     the norm as it divides. PyTorch's default learning rate is 2e-3. All agree at ε = 0.
 
@@ -92,6 +98,12 @@ def adamaxw(
     nu_dtype: DTypeLike | None = None,
 ) -> Transform:
     """AdaMax with decoupled weight decay. The further arguments are those of `adamax`.
+
+    Read off this code by `python -m tests.golden`:
+
+        m_t = β₁·m_(t-1) + (1 - β₁)·g_t
+        v_t = max(β₂·v_(t-1), |g_t| + ε)
+        u_t = -η·(m_t/((1 - β₁^t)·v_t) + λ·w_(t-1))
 
     Where frameworks disagree: only Optax has it. PyTorch's and Keras's `weight_decay` of AdaMax is an L2 term ahead of
     the rule, `optax.chain(adamlab.add_decayed_weights(λ), adamlab.adamax(η))`.

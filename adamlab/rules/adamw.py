@@ -25,6 +25,12 @@ def adamw(
 ) -> Transform:
     """AdamW, Adam with decoupled weight decay: w moves by −η·(m̂ / (√v̂ + ε) + λ·w).
 
+    Read off this code by `python -m tests.golden`:
+
+        m_t = β₁·m_(t-1) + (1 - β₁)·g_t
+        v_t = β₂·v_(t-1) + (1 - β₂)·g_t²
+        u_t = -η·(m_t/((1 - β₁^t)·(√(v_t/(1 - β₂^t)) + ε)) + λ·w_(t-1))
+
     Where frameworks disagree: Optax, PyTorch and Keras all multiply λ by the learning rate, where the paper has it
     beside the schedule alone. The default λ is 1e-4 in Optax, 1e-2 in PyTorch, 4e-3 in Keras; Keras puts ε as its
     Adam does. The L2 term that the paper argues against is

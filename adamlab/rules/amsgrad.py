@@ -88,6 +88,13 @@ def amsgrad(
 ) -> Transform:
     """AMSGrad, Adam with the largest second moment so far.
 
+    Read off this code by `python -m tests.golden`:
+
+        m_t = β₁·m_(t-1) + (1 - β₁)·g_t
+        v_t = β₂·v_(t-1) + (1 - β₂)·g_t²
+        v_(max,t) = max(v_(max,t-1), v_t/(1 - β₂^t))
+        u_t = -η·m_t/((1 - β₁^t)·(√v_(max,t) + ε))
+
     Where frameworks disagree: the paper corrects no bias. Optax takes the maximum of the corrected second moments;
     PyTorch and Keras take that of the raw ones and correct it then, which is `bias_correction_nu=False` with the
     schedule η·√(1 − β₂^t) at ε = 0 (see `adamlab.like_torch`).

@@ -61,6 +61,12 @@ def nadam(
 ) -> Transform:
     """NAdam: `adam` with `nesterov=True`. The arguments are those of `adam`.
 
+    Read off this code by `python -m tests.golden`:
+
+        m_t = β₁·m_(t-1) + (1 - β₁)·g_t
+        v_t = β₂·v_(t-1) + (1 - β₂)·g_t²
+        u_t = -η·(β₁·m_t/(1 - β₁^(t+1)) + (1 - β₁)·g_t/(1 - β₁^t))/(√(v_t/(1 - β₂^t)) + ε)
+
     Where frameworks disagree: PyTorch and Keras let β₁ grow over the steps, μ_t = β₁·(1 − ½·0.96^(t·ψ)), with
     ψ = 0.004 in PyTorch and 1 in Keras; Optax and adamlab keep it constant, which is ψ → ∞. The paper multiplies v̂
     by β₂ once more, which no framework does.
@@ -91,6 +97,12 @@ def nadamw(
     nu_dtype: DTypeLike | None = None,
 ) -> Transform:
     """NAdamW: `adamw` with `nesterov=True`. The arguments are those of `adamw`.
+
+    Read off this code by `python -m tests.golden`:
+
+        m_t = β₁·m_(t-1) + (1 - β₁)·g_t
+        v_t = β₂·v_(t-1) + (1 - β₂)·g_t²
+        u_t = -η·((β₁·m_t/(1 - β₁^(t+1)) + (1 - β₁)·g_t/(1 - β₁^t))/(√(v_t/(1 - β₂^t)) + ε) + λ·w_(t-1))
 
     Where frameworks disagree: as in `nadam` on β₁, and as in `adamw` on the default weight decay; PyTorch has it as
     `NAdam(decoupled_weight_decay=True)`, Keras not at all.

@@ -153,6 +153,11 @@ def rmsprop(
 ) -> Transform:
     """RMSProp, with any of centering, momentum and bias correction.
 
+    Read off this code by `python -m tests.golden`:
+
+        v_t = d·v_(t-1) + (1 - d)·g_t²
+        u_t = -η·g_t/√(v_t + ε)
+
     Where frameworks disagree: Optax and Keras put ε inside the root, PyTorch outside (`eps_in_sqrt=False`), with a
     decay of 0.99 where the others have 0.9. Optax and Keras apply the learning rate ahead of the momentum, PyTorch
     after it, which differs as soon as the rate is a schedule.

@@ -49,6 +49,10 @@ def sgd(
 ) -> Transform:
     """Stochastic gradient descent, with momentum if asked.
 
+    Read off this code by `python -m tests.golden`:
+
+        u_t = -η·g_t
+
     Where frameworks disagree: PyTorch steps the same way with `dampening=0`; its first step skips the dampening.
     Keras keeps the learning rate inside the momentum buffer, which differs as soon as the rate is a schedule.
 

@@ -7,7 +7,7 @@ from typing import Any
 from sympy import Eq, Expr, IndexedBase, Symbol, sympify
 
 from adamlab.errors import InputError, nearest
-from adamlab.symbolic.letters import G, T
+from adamlab.symbolic.letters import G, T, U
 from adamlab.symbolic.limits import NoLimitError, limit_of
 from adamlab.symbolic.readings import Optimizer, Reading
 from adamlab.symbolic.results import Equation, Result, in_words
@@ -25,7 +25,8 @@ class ClosedForm(Result):
         states: each state after step t, by field: of g[1] … g[t] and the start alone; for one that has no closed form
             its recurrence, an equation.
         updates: the update at step t, in the same terms and the parameter w[t − 1].
-        recurrences: what a step makes of each float state, as equations for x[t].
+        recurrences: what a step makes of each float state, as equations for x[t], by field; and the "update" u[t] in terms
+            of these.
         unsolved: the fields without a closed form.
         assumptions: what was taken for granted, in words.
         t, g: the symbol of the step, and the gradients.
@@ -92,6 +93,7 @@ def closed_form_of(reading: Reading) -> ClosedForm:
     step = general_step(reading)
     found = solved(step)
     recurrences = {field: Eq(step.states[field], e, evaluate=False) for field, e in step.recurrences.items()}
+    recurrences["update"] = Eq(U[T], step.update, evaluate=False)
     states = {f: found.get(f, recurrences.get(f, sympify(step.wholes.get(f)))) for f in reading.fields}
     unsolved = tuple(field for field in step.states if field not in found)
     return ClosedForm(

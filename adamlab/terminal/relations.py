@@ -44,13 +44,14 @@ def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
     if form == "json":
         say_json({"relations": found, "undecided": UNDECIDED})
     else:
-        _say_lines(found)
+        _say_lines(found, library)
     return all(row["as_expected"] for row in found)
 
 
-def _say_lines(found: Sequence[Mapping[str, Any]]) -> None:
+def _say_lines(found: Sequence[Mapping[str, Any]], library: str) -> None:
     """A line for each relation: the verdict, the name, the statement; whatever is not as expected says so."""
     width = max(map(len, [*RELATIONS, *UNDECIDED]))
+    say(f"Whether both sides take the same steps, all along or in the limit, on the code of {library}:")
     for row in found:
         other = "" if row["as_expected"] else f"; {row['expected']} was expected"
         say(f"{row['status']:9} {row['name']:{width}}  {row['statement']} ({row['source']}){other}")

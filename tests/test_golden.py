@@ -1,0 +1,31 @@
+"""The formulas in the README, in docstrings and in the golden file are those that the code says today."""
+
+import inspect
+
+import pytest
+
+from adamlab.rules import RULES
+from tests.golden import GOLDEN, HEADING, ROOT, docstring_lines, golden, readme_formula, with_formula
+
+
+def test_the_readme_shows_what_is_read():
+    assert readme_formula() in (ROOT / "README.md").read_text("utf-8").splitlines()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_docstrings_show_what_is_read(name):
+    told = inspect.getdoc(RULES[name]) or ""
+    assert HEADING in told
+    assert "\n".join(f"    {line}" for line in docstring_lines(name)) in told
+
+
+def test_the_golden_file_is_what_is_read():
+    assert GOLDEN.read_text("utf-8") == golden()
+
+
+def test_a_formula_is_written_once_however_often():
+    source = '\n\ndef sgd(lr):\n    """Descends.\n\n    More.\n    """\n'
+    once = with_formula(source, "sgd")
+    assert once.count(HEADING) == 1
+    assert with_formula(once, "sgd") == once
+    assert "        u_t = -η·g_t\n" in once
