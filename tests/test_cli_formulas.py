@@ -58,6 +58,12 @@ def test_unroll_takes_three_steps_unless_told(adamlab):
     assert written(adamlab, "unroll", "optax.sgd").splitlines()[:-1] == [f"u{t} = -η·g{t}" for t in "₁₂₃"]
 
 
+def test_an_update_that_is_a_state_has_its_line_too(adamlab):
+    lines = written(adamlab, "unroll", "optax.rmsprop(lr, decay=d, momentum=mu)", "--steps", "2").splitlines()
+    assert [line.partition(" = ")[0] for line in lines[:-1]] == ["v₁", "z₁", "u₁", "v₂", "z₂", "u₂"]
+    assert (lines[2], lines[5]) == ("u₁ = z₁", "u₂ = z₂")
+
+
 def test_numbers_are_fixed_or_opened(adamlab):
     fixed = written(adamlab, "unroll", "optax.adam", "--steps", "1", "--set", "b1=0", "--set", "b2=0.999")
     assert fixed.splitlines()[0] == "v₁ = 0.001·g₁²"

@@ -6,7 +6,6 @@ them. Any other makes a `Piecewise`, unless both cases are the same formula.
 """
 
 import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -24,41 +23,27 @@ from sympy import (
     Max,
     Min,
     Mod,
-    Mul,
     Ne,
     Not,
     Or,
     Piecewise,
-    Pow,
     Rational,
     Rel,
     S,
     Symbol,
     Xor,
-    cbrt,
     ceiling,
-    conjugate,
-    cos,
     count_ops,
-    erf,
-    exp,
     expand,
     floor,
-    im,
     log,
-    pi,
-    re,
     sign,
-    sin,
-    sqrt,
     sympify,
-    tan,
-    tanh,
 )
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
-from sympy.utilities.iterables import sift
 
+from adamlab.interpret.elementary import COMPARE, ELEMENTWISE, NAMED, exponential, is_condition, towards_zero, truth
 from adamlab.interpret.equality import same
 from adamlab.interpret.jaxpr import WHOLE, Algebra
 from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
@@ -118,17 +103,17 @@ class Formulas(Algebra):
         """Towards 0."""
         if number.is_integer:
             return int(number) if number.is_Integer else number
-        return _towards_zero(number)
+        return towards_zero(number)
 
     def select(self, which: Any, cases: Sequence[Any]) -> Any:
         """The case itself, where it can be told or makes no difference; or else all of them."""
         if isinstance(which, WHOLE):
             return cases[int(which)]
-        if not _is_condition(which):
+        if not is_condition(which):
             return Piecewise(*((sympify(case), Rel(which, k, "==")) for k, case in enumerate(cases)))
         without, within = (_given(sympify(case), which, k == 1) for k, case in enumerate(cases))
-        if _is_condition(without) or _is_condition(within):
-            return _truth(Or(And(which, within), And(Not(which), without)))
+        if is_condition(without) or is_condition(within):
+            return truth(Or(And(which, within), And(Not(which), without)))
         if self.are_same(without, within):
             return min(without, within, key=count_ops)
         settled = self.settled(which)
@@ -140,25 +125,25 @@ class Formulas(Algebra):
 
     def settled(self, condition: Any) -> Any:
         """A condition decided, or assumed, as far as it can be."""
-        if not _is_condition(condition):
+        if not is_condition(condition):
             return condition
         if isinstance(condition, Relational):
             return self._settled_relation(condition.rel_op, condition.lhs, condition.rhs)
         if condition.args:
-            return _truth(condition.func(*(sympify(self.settled(part)) for part in condition.args)))
-        return _truth(condition)
+            return truth(condition.func(*(sympify(self.settled(part)) for part in condition.args)))
+        return truth(condition)
 
     def as_number(self, x: Any) -> Any:
         """A condition as 0 or 1."""
-        return self.select(x, (0, 1)) if _is_condition(x) else x
+        return self.select(x, (0, 1)) if is_condition(x) else x
 
     def compare(self, relation: str, a: Any, b: Any) -> Any:
         """True or False, where that is plain; or else a SymPy relation, to be settled where it makes a difference."""
         if isinstance(a, WHOLE) and isinstance(b, WHOLE):
             return COMPARE[relation](a, b)
-        if _is_condition(a) or _is_condition(b):
+        if is_condition(a) or is_condition(b):
             equal = Not(Xor(sympify(a), sympify(b)))
-            return _truth(equal if relation == "==" else Not(equal))
+            return truth(equal if relation == "==" else Not(equal))
         a, b = sympify(a), sympify(b)
         if a.is_Number and b.is_Number:
             return bool(COMPARE[relation](a, b))
@@ -252,7 +237,7 @@ class Formulas(Algebra):
         return log(self._subtract(Integer(1), -x))
 
     def _expm1(self, x: Any) -> Any:
-        return -self._subtract(Integer(1), _exp(x))
+        return -self._subtract(Integer(1), exponential(x))
 
 
 def _known(relation: str, difference: Expr) -> bool | None:
@@ -266,17 +251,13 @@ def _known(relation: str, difference: Expr) -> bool | None:
     return None
 
 
-def _is_condition(e: Any) -> bool:
-    return isinstance(e, Boolean) and not isinstance(e, Expr)  # a SymPy symbol is a Boolean too
-
-
 def _is_rate(e: Expr) -> bool:
     return isinstance(e, Rate) or bool(e.is_Rational and is_positive(e) and is_positive(1 - e))
 
 
 def _given(e: Any, condition: Boolean, value: bool) -> Any:
     """A case as it is where a condition has that value: what it says again within the case is settled."""
-    if _is_condition(e):
+    if is_condition(e):
         return e.xreplace({condition: S(value)})
 
     def settled(cases: Any) -> Any:
@@ -302,95 +283,3 @@ def _extreme_of(which: Any, within: Any, without: Any) -> Any:
     if isinstance(which, (Gt, Ge, Lt, Le)) and {which.lhs, which.rhs} == {within, without}:
         return (Max if within == which.gts else Min)(within, without)
     return None
-
-
-def _truth(e: Any) -> Any:
-    return bool(e) if e in (S.true, S.false) else e
-
-
-def _divide(a: Any, b: Any) -> Any:
-    """a / b; of integers towards 0."""
-    return _towards_zero(Rational(1) * a / b) if isinstance(a, int) or isinstance(b, int) else a / b
-
-
-def _towards_zero(number: Expr) -> Any:
-    rounded = floor(number) if is_nonnegative(number) else sign(number) * floor(Abs(number))
-    return int(rounded) if rounded.is_Integer else rounded
-
-
-def _exp(x: Any) -> Any:
-    """e^x, with e^(n·log b) as b^n."""
-    logarithms, others = sift(Mul.make_args(x), lambda factor: isinstance(factor, log), binary=True)
-    if len(logarithms) == 1:
-        return Pow(logarithms[0].args[0], Mul(*others))
-    return exp(x)
-
-
-def _remainder(a: Any, b: Any) -> Any:
-    remainder = Mod(Abs(a), b) * (sign(a) if not is_nonnegative(sympify(a)) else 1)
-    return int(remainder) if isinstance(b, int) and remainder.is_Integer else remainder
-
-
-def _logical(of_truths: Callable[..., Any], of_integers: Callable[..., Any], of_formulas: Callable[..., Any]):
-    """A logical operation on truths, on integers bit by bit, and on conditions."""
-
-    def operate(*sides):
-        if all(isinstance(x, bool) for x in sides):
-            return of_truths(*sides)
-        if any(map(_is_condition, sides)):
-            return _truth(of_formulas(*map(sympify, sides)))
-        return of_integers(*sides)
-
-    return operate
-
-
-NAMED: dict[Any, Expr] = {"pi": pi, "inf": S.Infinity, "-inf": S.NegativeInfinity, "nan": S.NaN}
-
-COMPARE = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
-
-ELEMENTWISE: dict[str, Callable[..., Any]] = {
-    "abs": abs,
-    "add": operator.add,
-    "add_any": operator.add,
-    "and": _logical(operator.and_, operator.and_, And),
-    "cbrt": lambda x: cbrt(x) if is_nonnegative(x) else sign(x) * cbrt(Abs(x)),
-    "ceil": ceiling,
-    "complex": lambda a, b: a + S.ImaginaryUnit * b,
-    "conj": conjugate,
-    "cos": cos,
-    "div": _divide,
-    "erf": erf,
-    "exp": _exp,
-    "exp2": lambda x: Integer(2) ** x,
-    "floor": floor,
-    "imag": im,
-    "integer_pow": lambda x, y: x**y,
-    "is_finite": lambda x: x not in (S.Infinity, S.NegativeInfinity, S.NaN),
-    "log": log,
-    "logistic": lambda x: 1 / (1 + exp(-x)),
-    "mul": operator.mul,
-    "neg": operator.neg,
-    "not": _logical(operator.not_, operator.invert, Not),
-    "or": _logical(operator.or_, operator.or_, Or),
-    "pow": Pow,
-    "real": re,
-    "rem": _remainder,
-    "rsqrt": lambda x: 1 / sqrt(x),
-    "shift_left": operator.lshift,
-    "shift_right_arithmetic": operator.rshift,
-    "shift_right_logical": operator.rshift,
-    "sign": sign,
-    "sin": sin,
-    "sqrt": sqrt,
-    "square": lambda x: x**2,
-    "tan": tan,
-    "tanh": tanh,
-    "xor": _logical(operator.xor, operator.xor, Xor),
-}

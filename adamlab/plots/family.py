@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
 from adamlab.plots.layers import Key, Layers, layered
@@ -16,19 +16,25 @@ from adamlab.plots.style import COLORS, NothingToDrawError
 
 BLUE, VERMILION, *_ = COLORS
 
+DASHED = (0, (5, 2.5))
+"""How the lines of limits are drawn."""
+
 LOOKS: dict[str, tuple[str, Any, str]] = {
     "exact": (BLUE, "-", "is, step by step"),
-    "limit": (BLUE, (0, (5, 2.5)), "goes to, in a limit"),
+    "limit": (BLUE, DASHED, "goes to, in a limit"),
     "refuted": (VERMILION, "-", "≠  is not"),
     "unknown": ("0.5", ":", "?  undecided"),
 }
 """How an edge is drawn, and what that says."""
 
-NAME, CONDITION, LINE = 10.5, 8.0, 1.3
-"""Sizes of letters and the width of lines, in points."""
+NAME, CONDITION, LINE, TIP = 10.5, 8.0, 1.3, 6.5
+"""Sizes of letters, of lines and of their tips, in points."""
 
-BOX_HEIGHT, PADDING, DISTANCE, MARGIN, HEAD = 0.36, 0.13, 0.30, 0.30, 0.35
+BOX_HEIGHT, PADDING, DISTANCE, MARGIN, HEAD = 0.36, 0.13, 0.30, 0.30, 0.55
 """In inches: how high boxes are, the room within them, between rows, around the picture, and for its heading."""
+
+LEAST = 6.5
+"""The least width of a picture in inches, for its heading."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +74,11 @@ def family(relations: Iterable[Mapping[str, Any]]) -> Figure:
     captions = [_caption(row) for row in rows]
     plan = _planned(rows, captions)
     made, axes = _sheet(plan)
-    for row, caption, chain, label, ends in zip(
-        rows, captions, plan.places.chains, plan.places.labels, _ends(plan), strict=True
+    for row, caption, label, chain, ends in zip(
+        rows, captions, plan.places.labels, plan.places.chains, _ends(plan), strict=True
     ):
-        color, dashes, _ = LOOKS[_kind(row)]
-        line = {"color": color, "ls": dashes, "lw": LINE, "arrowstyle": "-|>", "mutation_scale": 11}
-        axes.add_patch(FancyArrowPatch(path=_way(chain, ends, plan), **line))
+        _arrow(axes, row, _way(chain, ends, plan), (ends[1], plan.at(row["special"])[1] + BOX_HEIGHT / 2))
+        color, _, _ = LOOKS[_kind(row)]
         white = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
         _write(axes, plan.at(label), caption, CONDITION, color=color, zorder=3, linespacing=1.0, bbox=white)
     for name in plan.boxes:
@@ -118,11 +123,11 @@ def _sizes(texts: list[str], size: float) -> list[tuple[float, float]]:
 
 def _sheet(plan: _Plan) -> tuple[Figure, Axes]:
     """A figure just large enough, whose axes measure inches."""
-    width = max(plan.places.x[place] + plan.boxes.get(str(place), 1.0) / 2 for place in plan.places.x)
-    height = plan.middles[-1] + BOX_HEIGHT / 2 + MARGIN + HEAD
-    made = Figure(figsize=(max(width + 2 * MARGIN, 7.0), height), dpi=120)
+    right = max(plan.places.x[place] + plan.boxes.get(str(place), 1.0) / 2 for place in plan.places.x)
+    width, height = max(right + 2 * MARGIN, LEAST), plan.middles[-1] + BOX_HEIGHT / 2 + MARGIN + HEAD
+    made = Figure(figsize=(width, height), dpi=120)
     axes = made.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-MARGIN, max(width + 2 * MARGIN, 7.0) - MARGIN), ylim=(0, height))
+    axes.set(xlim=(-MARGIN, width - MARGIN), ylim=(0, height))
     axes.set_axis_off()
     return made, axes
 
@@ -153,6 +158,13 @@ def _way(chain: list[Key], ends: tuple[float, float], plan: _Plan) -> Path:
     return Path(points[:-1], codes[:-1])  # the last row is the lower box itself
 
 
+def _arrow(axes: Axes, row: Mapping[str, Any], way: Path, tip: tuple[float, float]):
+    color, dashes, _ = LOOKS[_kind(row)]
+    axes.add_patch(PathPatch(way, fill=False, color=color, ls=DASHED if row["limit"] else dashes, lw=LINE))
+    x, y = tip
+    axes.plot(x, y + TIP / 144, "v", ms=TIP, mew=0, color=color, zorder=3)  # half its height above, in inches
+
+
 def _write(axes: Axes, at: tuple[float, float], text: str, size: float, **more: Any):
     axes.text(*at, text, fontsize=size, ha="center", va="center", parse_math=False, **more)
 
@@ -167,10 +179,20 @@ def _box(axes: Axes, name: str, plan: _Plan):
 
 def _head(made: Figure, kinds: set[str]):
     width, height = made.get_size_inches()
-    made.text(MARGIN / width, 1 - 0.16 / height, "Each optimizer above what it becomes", fontsize=11, va="top")
+    left, top = MARGIN / width, 1 - 0.15 / height
+    made.text(left, top, "Each optimizer above what it becomes", fontsize=11, va="top")
     lines = [
         Line2D([], [], color=c, ls=d, lw=LINE, label=says) for kind, (c, d, says) in LOOKS.items() if kind in kinds
     ]
-    shown = made.legend(handles=lines, loc="upper right", ncols=len(lines), fontsize=CONDITION + 1, frameon=False)
+    shown = made.legend(
+        handles=lines,
+        loc="upper left",
+        bbox_to_anchor=(left, top - 0.22 / height),
+        borderpad=0.0,
+        borderaxespad=0.0,
+        ncols=len(lines),
+        fontsize=CONDITION + 1,
+        frameon=False,
+    )
     for text in shown.get_texts():
         text.set_parse_math(False)

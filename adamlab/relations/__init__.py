@@ -41,7 +41,7 @@ def verdict_rows(names: Iterable[str] | None = None, library: str = "optax") -> 
         library: on whose code, "optax" or "adamlab".
 
     Returns:
-        Of each the columns name, row, statement, expected ("proved" or "refuted"), status, as_expected, horizon,
+        Of each the columns name, row, statement, expected ("proved" or "refuted"), status, as_expected, horizon, order,
         explanation, source, assumptions, note, general, special, condition, limit and given.
 
     Raises:
@@ -65,6 +65,7 @@ def _row(relation: Relation, library: str) -> dict[str, Any]:
         "status": verdict.status,
         "as_expected": verdict.status == expected,
         "horizon": verdict.horizon,
+        "order": verdict.order and str(verdict.order),
         "explanation": verdict.explanation,
         "source": relation.source,
         "assumptions": [*relation.assumptions, *verdict.assumptions],

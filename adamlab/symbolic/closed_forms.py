@@ -25,8 +25,8 @@ class ClosedForm(Result):
         states: each state after step t, by field: of g[1] … g[t] and the start alone; for one that has no closed form
             its recurrence, an equation.
         updates: the update at step t, in the same terms and the parameter w[t − 1].
-        recurrences: what a step makes of each float state, as equations for x[t], by field; and the "update" u[t] in terms
-            of these.
+        recurrences: what a step makes of each float state, as equations for x[t], by field; and the "update" u[t] in
+            terms of these.
         unsolved: the fields without a closed form.
         assumptions: what was taken for granted, in words.
         t, g: the symbol of the step, and the gradients.

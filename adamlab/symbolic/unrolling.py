@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sympy import Basic, Expr, Max, Min, Mul, Piecewise, Poly, Symbol, factor
+from sympy import Abs, Basic, Expr, Max, Min, Mul, Piecewise, Poly, Symbol, factor
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanFunction
@@ -205,7 +205,7 @@ class _InFull:
     """
 
     def __init__(self, names: Mapping[Any, Any]):
-        self.names, self._with_cases = names, set()
+        self.names, self._with_cases, self._with_extremes = names, set(), set()
 
     def __call__(self, e: Any) -> Any:
         known = dict(self.names)
@@ -222,16 +222,20 @@ class _InFull:
         return e in self._with_cases
 
     def _rebuilt(self, e: Any, parts: list[Any]) -> Any:
-        is_case = isinstance(e, (Piecewise, ExprCondPair))
+        is_case, is_extreme = isinstance(e, (Piecewise, ExprCondPair)), isinstance(e, (Max, Min))
         with_cases = is_case or not self._with_cases.isdisjoint(parts)
+        with_extremes = is_extreme or not self._with_extremes.isdisjoint(parts)
+        searched = isinstance(e, (Relational, BooleanFunction)) or (isinstance(e, Abs) and with_extremes)
         if is_case:
             made = Basic.__new__(e.func, *parts)
-        elif with_cases or isinstance(e, (Max, Min, Relational, BooleanFunction)):
+        elif with_cases or is_extreme or searched:
             made = e.func(*parts, evaluate=False)
         else:
             made = e.func(*parts) if parts else e
         if with_cases:
             self._with_cases.add(made)
+        if with_extremes:
+            self._with_extremes.add(made)
         return made
 
 

@@ -3,7 +3,22 @@
 import random
 
 import pytest
-from sympy import Abs, Expr, Function, IndexedBase, Integer, Max, Min, Piecewise, Rational, Sum, exp, sign, sqrt, symbols
+from sympy import (
+    Abs,
+    Expr,
+    Function,
+    IndexedBase,
+    Integer,
+    Max,
+    Min,
+    Piecewise,
+    Rational,
+    Sum,
+    exp,
+    sign,
+    sqrt,
+    symbols,
+)
 
 from adamlab.interpret.equality import same
 from adamlab.interpret.signs import Rate
@@ -93,7 +108,9 @@ def at_a_point(e: Expr, random_numbers: random.Random) -> float:
     point = {s: random_numbers.uniform(0.05, 0.95) for s in (a, b)}
     point |= {s: random_numbers.uniform(0.1, 3) for s in (p, c, eps)}
     point |= {s: random_numbers.uniform(-3, 3) for s in (x, y, v)}
-    return complex(e.subs(t, 2).doit().xreplace({g[k]: random_numbers.uniform(-2, 2) for k in (1, 2)}).subs(point).evalf())
+    return complex(
+        e.subs(t, 2).doit().xreplace({g[k]: random_numbers.uniform(-2, 2) for k in (1, 2)}).subs(point).evalf()
+    )
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -101,7 +118,9 @@ def test_equal_means_equal_at_random_points(seed):
     """Random pairs, most of them different, some the same in another form: whatever is called equal must be."""
     random_numbers = random.Random(seed)
     left = grown(random_numbers, 2)
-    right = random_numbers.choice([left.expand(), grown(random_numbers, 2), left * p / p, left + 1 - p / p, -left, left.factor()])
+    right = random_numbers.choice(
+        [left.expand(), grown(random_numbers, 2), left * p / p, left + 1 - p / p, -left, left.factor()]
+    )
     if same(left, right):
         for point in range(4):
             here, there = (at_a_point(side, random.Random(point)) for side in (left, right))

@@ -91,7 +91,9 @@ def test_conditions_in_the_step_are_taken_as_they_are_later_on():
     e = read(lambda t, x: jnp.where(t < 10, x, jnp.where(t <= 12, 2 * x, 3 * x)), t, x, algebra=algebra)
     assert (e, algebra.first_step) == (3 * x, 13)
     algebra = Formulas(t)
-    assert read(lambda t, x: jnp.where(t < 2147483647, jnp.maximum(t - 1, 1) * x, x), t, x, algebra=algebra) == (t - 1) * x
+    assert (
+        read(lambda t, x: jnp.where(t < 2147483647, jnp.maximum(t - 1, 1) * x, x), t, x, algebra=algebra) == (t - 1) * x
+    )
     assert algebra.first_step == 2
 
 
@@ -103,7 +105,9 @@ def test_maxima_are_decided_where_signs_are_known():
 
 def test_constants_are_the_decimals_that_were_meant():
     algebra = Formulas()
-    assert read(lambda x: x * 0.1 + 0.5 + jnp.float32(0.7), x, algebra=algebra) == x / 10 + Rational(1, 2) + Rational(7, 10)
+    assert read(lambda x: x * 0.1 + 0.5 + jnp.float32(0.7), x, algebra=algebra) == x / 10 + Rational(1, 2) + Rational(
+        7, 10
+    )
     assert algebra.constants == {Rational(1, 10), Rational(7, 10)}
     assert read(lambda x: jnp.cos(jnp.pi * x), x) == cos(pi * x)
 

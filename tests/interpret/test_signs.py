@@ -14,7 +14,19 @@ x, y = symbols("x y", real=True)
 t, i = symbols("t i", integer=True, positive=True)
 g = IndexedBase("g", real=True)
 
-POSITIVE = [1 - b, 1 - b**2, 1 - b * c, 1 - b**t, (1 - b) / (1 - b**3), p + n, sqrt(p), exp(x), b - b**2, 2 - b - c, 1 + x**2]
+POSITIVE = [
+    1 - b,
+    1 - b**2,
+    1 - b * c,
+    1 - b**t,
+    (1 - b) / (1 - b**3),
+    p + n,
+    sqrt(p),
+    exp(x),
+    b - b**2,
+    2 - b - c,
+    1 + x**2,
+]
 NONNEGATIVE = [
     x**2,
     Abs(x),

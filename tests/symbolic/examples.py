@@ -38,7 +38,9 @@ def moving_average(learning_rate: float):
 
 def forgetful(learning_rate: float):
     """Steps by the gradient before."""
-    return optax.GradientTransformation(lambda w: Last(jnp.zeros_like(w)), lambda g, s, w=None: (-learning_rate * s.last, Last(g)))
+    return optax.GradientTransformation(
+        lambda w: Last(jnp.zeros_like(w)), lambda g, s, w=None: (-learning_rate * s.last, Last(g))
+    )
 
 
 def delayed(b1: float, b2: float):

@@ -1,14 +1,11 @@
 """Which of Optax's optimizers are read, with what left open, and which are not, with the reason."""
 
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from optax import contrib
 
-from adamlab.errors import InputError
-from adamlab.interpret.jaxpr import UnreadableError
 from tests.symbolic.survey import Case
 
 ALIASES = {

@@ -31,7 +31,7 @@ STATES = [
     ("optax.adan", "n"),
     ("optax.contrib.ademamix", "m2"),
     ("optax.optimistic_gradient_descent", "previous_gradient"),
-    ("adamlab.rmsprop(centered=true, arithmetic=\"weighted\")", "variance"),
+    ('adamlab.rmsprop(centered=true, arithmetic="weighted")', "variance"),
 ]
 
 
@@ -115,7 +115,9 @@ def test_hand_made_recurrences():
     assert f.states["last"] == f.g[f.t]
     f = al.closed_form(delayed)
     assert not f.unsolved
-    assert written_out(f, f.states["slow"], 3, [1, 2, 3]).subs({f.hyper["b1"]: 0, f.hyper["b2"]: Rational(1, 2)}) == Rational(17, 4)
+    assert written_out(f, f.states["slow"], 3, [1, 2, 3]).subs(
+        {f.hyper["b1"]: 0, f.hyper["b2"]: Rational(1, 2)}
+    ) == Rational(17, 4)
     f = al.closed_form(late)
     u = al.unroll(late, steps=6)
     for t in range(3, 7):
@@ -133,7 +135,9 @@ def test_limits_go_through_sums_and_corrections():
     limit = f.limit(b2=1)
     assert limit.updates == -f.hyper["lr"] * f.g[f.t] * sqrt(f.t) / sqrt(Sum(f.g[i] ** 2, (i, 1, f.t)))
     assert "b2" not in limit.hyper
-    assert al.closed_form("optax.rmsprop(lr, eps=0.0)").limit(decay=0).updates == -f.hyper["lr"] * f.g[f.t] / Abs(f.g[f.t])
+    assert al.closed_form("optax.rmsprop(lr, eps=0.0)").limit(decay=0).updates == -f.hyper["lr"] * f.g[f.t] / Abs(
+        f.g[f.t]
+    )
     assert al.closed_form("optax.sgd(lr, momentum=mu)").limit(mu=1).states["trace"] == Sum(f.g[i], (i, 1, f.t))
     assert al.closed_form("optax.rmsprop(lr)").limit(eps="oo").updates == 0
     assert not al.closed_form("optax.rmsprop(lr, decay=d, eps=0.0)").limit(d=1).updates.is_finite
@@ -143,7 +147,10 @@ def test_limits_go_through_sums_and_corrections():
     ("call", "message"),
     [
         (lambda: al.closed_form(optax.adam).limit(b3=1), "no open number 'b3'; did you mean"),
-        (lambda: al.closed_form(optax.adam).limit(b2=0.5), "no limit for b2 → 0.5 that was found: limits go to 0, 1 or oo"),
+        (
+            lambda: al.closed_form(optax.adam).limit(b2=0.5),
+            "no limit for b2 → 0.5 that was found: limits go to 0, 1 or oo",
+        ),
         (lambda: al.closed_form(optax.sm3), r"cannot be read on an array of shape \(\)"),
         (lambda: al.closed_form(optax.lbfgs, {"learning_rate": 1, "linesearch": None}), "keeps an array of shape"),
         (lambda: al.closed_form(optax.apply_every, {"k": 3}), "has no general step|is no count"),

@@ -181,7 +181,9 @@ def test_assumptions_are_told():
 def test_names_tie_numbers():
     assert al.prove("optax.trace(decay=b2)", "optax.trace(b2)").status == "proved"
     assert al.prove("optax.trace(decay=b1)", "optax.trace(b2)").status == "refuted"
-    v = al.prove(optax.adam, optax.rmsprop, given={"b1": 0, "eps": 0, "b2": "0.5", "decay": "0.5", "bias_correction": True})
+    v = al.prove(
+        optax.adam, optax.rmsprop, given={"b1": 0, "eps": 0, "b2": "0.5", "decay": "0.5", "bias_correction": True}
+    )
     assert v.status == "proved"
 
 
