@@ -11,6 +11,9 @@ from jax.typing import ArrayLike
 PyTree = Any
 """Nested containers of arrays: parameters, gradients, updates, a batch."""
 
+Formula = Any
+"""A SymPy expression; SymPy's own annotations say less of what its functions give than holds."""
+
 Schedule = Callable[[ArrayLike], ArrayLike]
 """Maps the number of finished updates (0 at the first) to a value, as in Optax."""
 

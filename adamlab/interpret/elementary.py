@@ -39,6 +39,7 @@ from sympy.logic.boolalg import Boolean
 from sympy.utilities.iterables import sift
 
 from adamlab.interpret.signs import is_nonnegative
+from adamlab.types import Formula
 
 
 def is_condition(e: Any) -> bool:
@@ -56,7 +57,7 @@ def _divide(a: Any, b: Any) -> Any:
     return towards_zero(Rational(1) * a / b) if isinstance(a, int) or isinstance(b, int) else a / b
 
 
-def towards_zero(number: Expr) -> Any:
+def towards_zero(number: Formula) -> Any:
     """The number without what stands after the point."""
     rounded = floor(number) if is_nonnegative(number) else sign(number) * floor(Abs(number))
     return int(rounded) if rounded.is_Integer else rounded
@@ -88,7 +89,7 @@ def _logical(of_truths: Callable[..., Any], of_integers: Callable[..., Any], of_
     return operate
 
 
-NAMED: dict[Any, Expr] = {"pi": pi, "inf": S.Infinity, "-inf": S.NegativeInfinity, "nan": S.NaN}
+NAMED: dict[Any, Formula] = {"pi": pi, "inf": S.Infinity, "-inf": S.NegativeInfinity, "nan": S.NaN}
 
 COMPARE = {
     "<": operator.lt,

@@ -41,6 +41,7 @@ from sympy import (
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from adamlab.interpret.signs import NONNEGATIVE, POSITIVE, REAL, Rate, is_nonnegative, is_positive, sign_of
+from adamlab.types import Formula
 
 FACTORED_UP_TO = 10**3
 """The primes that are looked for in a number under a root."""
@@ -50,7 +51,7 @@ SHIFTS = 4
 
 
 @lru_cache(maxsize=4096)
-def is_zero(expression: Expr) -> bool:
+def is_zero(expression: Formula) -> bool:
     """Whether the expression is 0 wherever it is defined: shown, or else not known."""
     if expression.is_number:
         return expression == 0
@@ -67,7 +68,7 @@ def same(left: Any, right: Any) -> bool:
     return is_zero(difference.xreplace(_anonymous(difference)))
 
 
-def _anonymous(e: Expr) -> dict[Symbol, Symbol]:
+def _anonymous(e: Formula) -> dict[Symbol, Symbol]:
     """Other names for its symbols, by their order, so that what was found of one step is known of the next."""
     symbols = sorted((s for s in e.free_symbols if s.is_Symbol), key=lambda s: (type(s).__name__, s.name))
     return {s: s.func(f"_s{k}", **({} if isinstance(s, Rate) else s.assumptions0)) for k, s in enumerate(symbols)}
@@ -78,24 +79,25 @@ class _NormalForm:
 
     def __init__(self):
         self.atoms: dict[Hashable, Symbol] = {}
-        self.equations: dict[Symbol, tuple[int, Expr]] = {}
+        self.equations: dict[Symbol, tuple[int, Formula]] = {}
         self.contents: dict[Symbol, Any] = {}
 
-    def vanishes(self, polynomial: Expr) -> bool:
+    def vanishes(self, polynomial: Formula) -> bool:
         """Whether it is 0 by the atoms' equations, the last atom's first, since it may be made of those before it."""
         polynomial = expand(polynomial)
         for atom in reversed(self.equations):
             if not polynomial.has(atom):
                 continue
             power, value = self.equations[atom]
-            rests: dict[int, Expr] = {}
+            rests: dict[int, Formula] = {}
             for (n,), coefficient in Poly(polynomial, atom).terms():
                 rests[n % power] = rests.get(n % power, Integer(0)) + coefficient * value ** (n // power)
             return all(self.vanishes(fraction(together(rest))[0]) for rest in rests.values())
         return polynomial == 0
 
-    def of(self, e: Any) -> Expr:
+    def of(self, e: Any) -> Formula:
         """The expression as a rational function of symbols and atoms."""
+        parts: Any = e.args
         if e.is_Rational or e.is_Symbol:
             return e
         if e.is_Add or e.is_Mul:
@@ -109,11 +111,11 @@ class _NormalForm:
         if isinstance(e, Max):
             return self._maximum([cancel(self.of(a)) for a in e.args])
         if isinstance(e, Min):
-            return -self._maximum([cancel(self.of(-a)) for a in e.args])
+            return -self._maximum([cancel(-self.of(a)) for a in e.args])
         if isinstance(e, ExprWithLimits):
             return self._over_index(e)
         if isinstance(e, Piecewise):
-            return self._atom(("cases", *((cancel(self.of(value)), self._condition(c)) for value, c in e.args)), e)
+            return self._atom(("cases", *((cancel(self.of(value)), self._condition(c)) for value, c in parts)), e)
         if isinstance(e, Indexed):
             return self._atom((e.base, *map(self.of, e.indices)), e, sign_of(e))
         inner = tuple(cancel(self.of(a)) if isinstance(a, Expr) else a for a in e.args)
@@ -134,15 +136,16 @@ class _NormalForm:
             return condition.func, *map(self._condition, condition.args)
         return condition
 
-    def _power(self, base: Expr, exponent: Expr) -> Expr:
+    def _power(self, base: Formula, exponent: Formula) -> Formula:
         if base.is_Mul and exponent.free_symbols and exponent.is_integer:
             return prod((self._power(factor, exponent) for factor in base.args), start=Integer(1))
         if isinstance(base, Pow) and base.exp.is_Integer and exponent.is_integer:
             return self._power(base.base, expand(base.exp * exponent))
         inner = self.of(base) if base is not E else base
-        result: Expr = Integer(1)
-        for term in Add.make_args(expand(exponent)):
-            number, rest = term.as_coeff_Mul()
+        result: Formula = Integer(1)
+        terms: Any = Add.make_args(expand(exponent))
+        split: list[tuple[Any, Any]] = [term.as_coeff_Mul() for term in terms]
+        for number, rest in split:
             if rest == 1 and base is not E:
                 factor = inner
             else:
@@ -152,12 +155,12 @@ class _NormalForm:
             result *= self._root(factor, number.q) ** number.p if number.is_Rational else Pow(factor, number)
         return result
 
-    def _root(self, base: Expr, degree: int) -> Expr:
+    def _root(self, base: Formula, degree: int) -> Formula:
         """The root of that degree, taken of each factor that is known not to be negative."""
         if degree == 1:
             return base
-        outside: Expr = Integer(1)
-        unknown: Expr = Integer(1)
+        outside: Formula = Integer(1)
+        unknown: Formula = Integer(1)
         for factor, power in self._factors(base):
             if is_nonnegative(factor):
                 outside *= factor ** (power // degree) * self._root_atom(factor, degree) ** (power % degree)
@@ -167,7 +170,7 @@ class _NormalForm:
                 unknown *= factor**power
         return outside if unknown == 1 else outside * self._root_atom(unknown, degree)
 
-    def _root_atom(self, radicand: Expr, degree: int) -> Expr:
+    def _root_atom(self, radicand: Formula, degree: int) -> Formula:
         if radicand == 1:
             return radicand
         content = Pow(radicand, Rational(1, degree))
@@ -175,8 +178,8 @@ class _NormalForm:
         self.equations[root] = degree, radicand
         return root
 
-    def _absolute(self, inner: Expr) -> Expr:
-        result: Expr = Integer(1)
+    def _absolute(self, inner: Formula) -> Formula:
+        result: Formula = Integer(1)
         for factor, power in self._factors(inner):
             if is_nonnegative(factor) or power % 2 == 0 or factor == -1:
                 result *= Integer(1) if factor == -1 else factor**power
@@ -186,12 +189,13 @@ class _NormalForm:
             result *= size**power
         return result
 
-    def _factors(self, e: Expr) -> list[tuple[Expr, int]]:
+    def _factors(self, e: Formula) -> list[tuple[Formula, int]]:
         """Its factors with their powers, numbers among them; one that is known to be negative is turned, with a −1."""
-        found: list[tuple[Expr, int]] = []
+        found: list[tuple[Formula, int]] = []
         negative = 0
         for part, turn in zip(fraction(cancel(e)), (1, -1), strict=True):
-            number, factors = factor_list(part)
+            listed: Any = factor_list(part)
+            number, factors = listed
             negative += bool(number.is_negative)
             for n, outer in ((abs(number.p), turn), (number.q, -turn)):
                 found += [(Integer(p), k * outer) for p, k in factorint(n, limit=FACTORED_UP_TO).items()]
@@ -201,21 +205,21 @@ class _NormalForm:
                 found.append((-factor if turned else factor, power * turn))
         return [*found, *([(Integer(-1), 1)] if negative % 2 else [])]
 
-    def _maximum(self, values: list[Expr]) -> Expr:
+    def _maximum(self, values: list[Formula]) -> Formula:
         """The greatest, with what is positive and common to all in front."""
         if any(value != 0 and is_nonnegative(value) for value in values):
             values = [value for value in values if value != 0]
         if len(values) == 1:
             return values[0]
         above, below = zip(*map(fraction, values), strict=True)
-        shared: Expr = Integer(1)
+        shared: Formula = Integer(1)
         for numbers, turn in ((above, 1), (below, -1)):
             common = gcd_list([n for n in numbers if n != 0] or [Integer(1)])
             shared *= prod((f ** (k * turn) for f, k in self._factors(common) if is_positive(f)), start=Integer(1))
         inner = frozenset(cancel(value / shared) for value in values)
         return shared * self._atom(("max", inner), Max(*inner), max(map(sign_of, inner)))
 
-    def _over_index(self, e: ExprWithLimits) -> Expr:
+    def _over_index(self, e: Formula) -> Formula:
         """A sum term by term, with what does not depend on the index in front; any other such thing is an atom."""
         *within, (index, low, high) = e.limits
         function = e.func(e.function, *within) if within else e.function
@@ -231,14 +235,14 @@ class _NormalForm:
             return self._atom((e.func, cancel(inner), *bounds), e.xreplace({index: own}), sign)
         above, below = fraction(cancel(inner))
         below = factored(below)
-        result: Expr = Integer(0)
+        result: Formula = Integer(0)
         for term in Add.make_args(expand(above)):
             outside, inside = (term / below).as_independent(*self._moving(term / below, own), as_Add=False)
             content = Sum(inside, (own, *bounds))
             result += outside * self._atom(("sum", cancel(inside), *bounds), content, sign_of(content))
         return result
 
-    def _moving(self, e: Expr, index: Symbol) -> list[Symbol]:
+    def _moving(self, e: Formula, index: Symbol) -> list[Symbol]:
         """The symbols and atoms in it that depend on the index."""
         return [s for s in e.free_symbols if s == index or self._moves(s, index)]
 
@@ -248,10 +252,10 @@ class _NormalForm:
         )
 
 
-def _depth(e: Expr) -> int:
+def _depth(e: Formula) -> int:
     """How many sums within sums there are in it."""
     return max((len(s.limits) + _depth(s.function) for s in e.atoms(ExprWithLimits)), default=0)
 
 
-def _is_proper_fraction(e: Expr) -> bool:
+def _is_proper_fraction(e: Formula) -> bool:
     return bool(e.is_Rational and e.is_positive and (1 - e).is_positive)

@@ -47,6 +47,7 @@ from adamlab.interpret.elementary import COMPARE, ELEMENTWISE, NAMED, exponentia
 from adamlab.interpret.equality import same
 from adamlab.interpret.jaxpr import WHOLE, Algebra
 from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
+from adamlab.types import Formula
 
 UNREACHED = 2**31 - 1
 """A number of steps that no run takes."""
@@ -71,14 +72,14 @@ class Formulas(Algebra):
 
     t: Symbol | None = None
     settled_by: float | int = math.inf
-    complements: dict[Symbol, Expr] = field(default_factory=dict)
-    assumptions: dict[Boolean, None] = field(default_factory=dict)
-    constants: set[Rational] = field(default_factory=set)
-    stepped: set[Expr] = field(default_factory=set)
+    complements: dict[Any, Formula] = field(default_factory=dict)
+    assumptions: dict[Any, None] = field(default_factory=dict)
+    constants: set[Any] = field(default_factory=set)
+    stepped: set[Formula] = field(default_factory=set)
     first_step: int = 1
 
     def __post_init__(self):
-        self._names: dict[Expr, Symbol] = {}
+        self._names: dict[Formula, Symbol] = {}
         operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {"sub": self._subtract, "log1p": self._log1p, "expm1": self._expm1, "max": self._max, "min": self._min}
@@ -94,7 +95,7 @@ class Formulas(Algebra):
         """A rational number; π, ∞ and NaN are SymPy's."""
         if decimal in NAMED:
             return NAMED[decimal]
-        number = Rational(decimal)
+        number: Any = Rational(decimal)
         if number.q > 2:
             self.constants.add(number)
         return number
@@ -127,7 +128,7 @@ class Formulas(Algebra):
         """A condition decided, or assumed, as far as it can be."""
         if not is_condition(condition):
             return condition
-        if isinstance(condition, Relational):
+        if getattr(condition, "is_Relational", False):
             return self._settled_relation(condition.rel_op, condition.lhs, condition.rhs)
         if condition.args:
             return truth(condition.func(*(sympify(self.settled(part)) for part in condition.args)))
@@ -156,7 +157,7 @@ class Formulas(Algebra):
             return self._in_later_steps(relation, a, b)
         return Rel(a, b, relation, evaluate=False)
 
-    def _settled_relation(self, relation: str, a: Expr, b: Expr) -> Any:
+    def _settled_relation(self, relation: str, a: Formula, b: Formula) -> Any:
         difference = expand(self.in_full(a - b))
         if (known := _known(relation, difference)) is not None:
             return known
@@ -177,11 +178,11 @@ class Formulas(Algebra):
         """The formula with every 1 − β^k written out."""
         return e.xreplace(self.complements) if isinstance(e, (Expr, Boolean)) else e
 
-    def lies_on_steps(self, e: Expr) -> bool:
+    def lies_on_steps(self, e: Formula) -> bool:
         """Whether it can keep a value while what it is made of changes."""
         return e.has(*STEPPED, *self.stepped) or _vanishes_on_a_side(e)
 
-    def _in_later_steps(self, relation: str, a: Expr, b: Expr) -> Any:
+    def _in_later_steps(self, relation: str, a: Formula, b: Formula) -> Any:
         """The relation as it is from some step on; a count is never compared with 2³¹ in earnest."""
         if any(abs(side) >= UNREACHED for side in (a, b) if side.is_Number):
             return bool(COMPARE[relation](-1 if b.is_Number else 1, 0))
@@ -224,7 +225,7 @@ class Formulas(Algebra):
                 return self._short(difference, base, power)
         return difference
 
-    def _short(self, complement: Expr, base: Expr, power: Expr) -> Expr:
+    def _short(self, complement: Formula, base: Formula, power: Formula) -> Formula:
         if complement.is_Number:
             return complement
         if complement not in self._names:
@@ -240,7 +241,7 @@ class Formulas(Algebra):
         return -self._subtract(Integer(1), exponential(x))
 
 
-def _known(relation: str, difference: Expr) -> bool | None:
+def _known(relation: str, difference: Formula) -> bool | None:
     """What the sign of a difference says of the relation, without assuming anything."""
     if difference == 0:
         return relation in ("==", "<=", ">=")
@@ -251,7 +252,7 @@ def _known(relation: str, difference: Expr) -> bool | None:
     return None
 
 
-def _is_rate(e: Expr) -> bool:
+def _is_rate(e: Formula) -> bool:
     return isinstance(e, Rate) or bool(e.is_Rational and is_positive(e) and is_positive(1 - e))
 
 
@@ -268,10 +269,10 @@ def _given(e: Any, condition: Boolean, value: bool) -> Any:
         sides = (condition.gts, condition.lts) if value else (condition.lts, condition.gts)
         e = e.xreplace(dict(zip((Max(*sides), Min(*sides)), sides, strict=True)))
     turned = condition.reversed if isinstance(condition, Relational) else condition  # as SymPy may have written it
-    return e.replace(lambda x: isinstance(x, Piecewise) and x.args[0].cond in (condition, turned), settled)
+    return e.replace(lambda x: getattr(x, "is_Piecewise", False) and x.args[0].cond in (condition, turned), settled)
 
 
-def _vanishes_on_a_side(e: Expr) -> bool:
+def _vanishes_on_a_side(e: Formula) -> bool:
     """Whether it is 0 wherever its absolute values have certain signs, as |g| − g is for g > 0."""
     sizes = sorted(e.atoms(Abs), key=str)
     turns = product(*([(size, size.args[0]), (size, -size.args[0])] for size in sizes)) if len(sizes) < 4 else ()

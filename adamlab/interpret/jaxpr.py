@@ -138,7 +138,7 @@ class Reader:
         if name in ACCUMULATIONS:
             combine = self.algebra.elementwise[ACCUMULATIONS[name]]
             return [accumulated(combine, inputs[0], params["axis"], params["reverse"])]
-        body = next((params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params), None)
+        body: Any = next((params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params), None)
         if name not in STRUCTURES and body is None:
             raise UnreadableError(name, _line(equation))
         try:

@@ -5,8 +5,10 @@ SymPy's own deductions are slow and know no upper bounds, so it is asked about s
 
 from functools import lru_cache
 
-from sympy import Abs, Add, Expr, Indexed, Max, Min, Mul, Poly, PolynomialError, Pow, Symbol, fraction, together
+from sympy import Abs, Add, Indexed, Max, Min, Mul, Poly, PolynomialError, Pow, Symbol, fraction, together
 from sympy.concrete.expr_with_limits import ExprWithLimits
+
+from adamlab.types import Formula
 
 REAL, NONNEGATIVE, POSITIVE = range(3)
 """How much is known."""
@@ -22,18 +24,18 @@ class Rate(Symbol):
         return Symbol.__new__(cls, name, positive=True)
 
 
-def is_nonnegative(expression: Expr) -> bool:
+def is_nonnegative(expression: Formula) -> bool:
     """Whether it is known to be 0 or more, wherever it is defined."""
     return sign_of(expression) >= NONNEGATIVE
 
 
-def is_positive(expression: Expr) -> bool:
+def is_positive(expression: Formula) -> bool:
     """Whether it is known to be more than 0, wherever it is defined."""
     return sign_of(expression) == POSITIVE
 
 
 @lru_cache(maxsize=8192)
-def sign_of(e: Expr) -> int:
+def sign_of(e: Formula) -> int:
     """POSITIVE, NONNEGATIVE, or REAL where neither is known."""
     if e.is_Number or e.is_Symbol or isinstance(e, Indexed):
         return POSITIVE if e.is_positive else NONNEGATIVE if e.is_nonnegative else REAL
@@ -44,8 +46,9 @@ def sign_of(e: Expr) -> int:
         return _sign_of_product(e)
     if isinstance(e, Pow):
         base = sign_of(e.base)
-        is_root = e.exp.is_Rational and not e.exp.is_Integer and e.exp.q % 2 == 0
-        even = bool(e.exp.is_Integer and e.exp.is_even)
+        exponent: Formula = e.exp
+        is_root = exponent.is_Rational and not exponent.is_Integer and exponent.q % 2 == 0
+        even = bool(exponent.is_Integer and exponent.is_even)
         return base if base == POSITIVE else NONNEGATIVE if base or is_root or even else REAL
     if isinstance(e, Max):
         return max(map(sign_of, e.args))
@@ -58,7 +61,7 @@ def sign_of(e: Expr) -> int:
     return POSITIVE if e.func.__name__ == "exp" else REAL
 
 
-def _sign_of_product(e: Expr) -> int:
+def _sign_of_product(e: Formula) -> int:
     signs, turns = [], 0
     for factor in e.args:
         known = sign_of(factor)
@@ -68,7 +71,7 @@ def _sign_of_product(e: Expr) -> int:
     return REAL if turns % 2 else min(signs)
 
 
-def _sign_turned(e: Expr) -> int:
+def _sign_turned(e: Formula) -> int:
     """What is known of −e."""
     if e.is_Number or e.is_Symbol:
         return sign_of(-e) if e.is_Number else POSITIVE if e.is_negative else REAL
@@ -77,24 +80,24 @@ def _sign_turned(e: Expr) -> int:
     return sign_of(Add(*(-term for term in e.args))) if isinstance(e, Add) else REAL
 
 
-def _sign_over_rates(e: Expr) -> int:
+def _sign_over_rates(e: Formula) -> int:
     """Over positive numbers p, with 1/(1 + p) for every rate: known where all terms of a fraction have one sign."""
     stretched, known = _stretched(e)
     above, below = (_sign_of_terms(part, known) for part in fraction(together(stretched)))
     return above[1] if above and below and above[0] == below[0] else REAL
 
 
-def _stretched(e: Expr) -> tuple[Expr, dict[Symbol, int]]:
+def _stretched(e: Formula) -> tuple[Formula, dict[Symbol, int]]:
     """The expression over fresh symbols, and what is known of each."""
     known: dict[Symbol, int] = {}
-    replaced: dict[Expr, Expr] = {}
+    replaced: dict[Formula, Formula] = {}
 
     def fresh(kind: int) -> Symbol:
         symbol = Symbol(f"x{len(known)}")
         known[symbol] = kind
         return symbol
 
-    def replace(e: Expr) -> Expr:
+    def replace(e: Formula) -> Formula:
         if e.is_Number:
             return e
         if e.is_Add or e.is_Mul or (isinstance(e, Pow) and e.exp.is_Integer):
@@ -106,11 +109,11 @@ def _stretched(e: Expr) -> tuple[Expr, dict[Symbol, int]]:
     return replace(e), known
 
 
-def _is_in_unit_interval(e: Expr) -> bool:
+def _is_in_unit_interval(e: Formula) -> bool:
     return isinstance(e, Rate) or (isinstance(e, Pow) and isinstance(e.base, Rate) and sign_of(e.exp) == POSITIVE)
 
 
-def _sign_of_terms(e: Expr, known: dict[Symbol, int]) -> tuple[int, int] | None:
+def _sign_of_terms(e: Formula, known: dict[Symbol, int]) -> tuple[int, int] | None:
     """±1, the one sign of all terms, where each is even or known in every symbol; and how much is known of them."""
     if e.is_Number or not known:
         return (1 if e.is_positive else -1, POSITIVE) if e.is_finite and e != 0 else None

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sympy import Eq, Expr, IndexedBase, Symbol, sympify
+from sympy import Eq, Expr, Symbol, sympify
 
 from adamlab.errors import InputError, nearest
 from adamlab.symbolic.letters import G, T, U
@@ -13,6 +13,7 @@ from adamlab.symbolic.readings import Optimizer, Reading
 from adamlab.symbolic.results import Equation, Result, in_words
 from adamlab.symbolic.solutions import put_in, solved
 from adamlab.symbolic.steps import UPDATE, Step, general_step
+from adamlab.types import Formula
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class ClosedForm(Result):
     title: str
     hyper: Mapping[str, Symbol]
     states: Mapping[str, Any]
-    updates: Expr
-    recurrences: Mapping[str, Eq]
+    updates: Formula
+    recurrences: Mapping[str, Any]
     unsolved: tuple[str, ...]
     assumptions: tuple[str, ...]
     t: Symbol = T
-    g: IndexedBase = G
+    g: Any = G
 
     def limit(self, **where: Any) -> "ClosedForm":
         """The same as numbers go somewhere: `limit(b2=1)`; 0, 1 and ∞ ("oo") are places to go.
@@ -92,7 +93,9 @@ def closed_form_of(reading: Reading) -> ClosedForm:
     """As `closed_form`, of an optimizer that is open already."""
     step = general_step(reading)
     found = solved(step)
-    recurrences = {field: Eq(step.states[field], e, evaluate=False) for field, e in step.recurrences.items()}
+    recurrences: dict[str, Any] = {
+        field: Eq(step.states[field], e, evaluate=False) for field, e in step.recurrences.items()
+    }
     recurrences["update"] = Eq(U[T], step.update, evaluate=False)
     states = {f: found.get(f, recurrences.get(f, sympify(step.wholes.get(f)))) for f in reading.fields}
     unsolved = tuple(field for field in step.states if field not in found)

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
-from sympy import Dummy, Expr, Integer, Matrix, Sum, Symbol, cancel
+from sympy import Dummy, Integer, Matrix, Sum, Symbol, cancel
 
 from adamlab.interpret.equality import same
 from adamlab.symbolic.letters import INDICES, T
 from adamlab.symbolic.recurrences import at, moving, written_out
+from adamlab.types import Formula
 
 POWER = Symbol("n", integer=True, nonnegative=True)
 
 
 def solve_pair(
-    e: Sequence[Expr], after: Sequence[Expr], previous: Sequence[Expr], start: Sequence[Expr]
-) -> list[Expr] | None:
+    e: Sequence[Formula], after: Sequence[Formula], previous: Sequence[Formula], start: Sequence[Formula]
+) -> list[Formula] | None:
     """Both states for general t: x_t = Aᵗ·x_0 + Σ Aᵗ⁻ⁱ·r_i; None where the two are not linear in each other alone.
 
     Args:

@@ -5,7 +5,6 @@ from typing import Any
 from sympy import (
     Add,
     Dummy,
-    Expr,
     Indexed,
     Integer,
     Mul,
@@ -25,11 +24,12 @@ from sympy.utilities.iterables import sift
 from adamlab.interpret.signs import is_positive
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.limits import NoLimitError
+from adamlab.types import Formula
 
 NOT_SETTLED = "it is not settled by β^t → 0 and t·β^t → 0 alone"
 
 
-def in_late_steps(e: Expr) -> Expr:
+def in_late_steps(e: Formula) -> Formula:
     """The limit of a formula as t → ∞.
 
     Raises:
@@ -44,10 +44,10 @@ def in_late_steps(e: Expr) -> Expr:
     return cancel(_late(e))
 
 
-def settled_in_late_steps(e: Expr) -> Expr:
+def settled_in_late_steps(e: Formula) -> Formula:
     """The formula with the case that holds from some step on in place of cases, where that can be told."""
 
-    def settle(cases: Any) -> Expr:
+    def settle(cases: Any) -> Formula:
         for case, condition in cases.args:
             holds = _holds_late(condition)
             if holds is not False:
@@ -73,11 +73,11 @@ def _holds_late(condition: Any) -> bool | None:
     return condition.rel_op in ("<", "<=", "!=") if is_positive(-gap) else None
 
 
-def _depends_on_gradients(e: Expr) -> bool:
+def _depends_on_gradients(e: Formula) -> bool:
     return any(not s.is_Symbol for s in e.free_symbols)
 
 
-def _late(e: Expr) -> Expr:
+def _late(e: Formula) -> Formula:
     """Factor by factor and term by term, with what is rational in t and β^t taken as a whole."""
     if _is_rational(e):
         return _late_rational(e) if e.has(T) else e
@@ -89,13 +89,13 @@ def _late(e: Expr) -> Expr:
     raise NoLimitError(NOT_SETTLED)
 
 
-def _is_rational(e: Expr) -> bool:
+def _is_rational(e: Formula) -> bool:
     if not e.has(T) or e == T or _falls(e):
         return True
     return (isinstance(e, Add | Mul) or (isinstance(e, Pow) and e.exp.is_Integer)) and all(map(_is_rational, e.args))
 
 
-def _falls(e: Expr) -> bool:
+def _falls(e: Formula) -> bool:
     """Whether it is a power of a rate that goes to 0, such as β^t or β^(2t + 1)."""
     if not isinstance(e, Pow) or e.base.has(T) or not e.exp.has(T):
         return False
@@ -103,7 +103,7 @@ def _falls(e: Expr) -> bool:
     return bool(slope.is_Rational and slope.is_positive) and is_positive(e.base) and is_positive(1 - e.base)
 
 
-def _late_rational(e: Expr) -> Expr:
+def _late_rational(e: Formula) -> Formula:
     """By the powers of t that are left above and below where every β^t is put at 0."""
     falling = dict.fromkeys(filter(_falls, e.atoms(Pow)), Integer(0))
     above, below = (Poly(side.xreplace(falling), T) for side in fraction(together(e)))

@@ -1,6 +1,7 @@
 """Which letter stands for what: hyper-parameters, states, gradients, in the field's own notation."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from sympy import IndexedBase, Symbol
 
@@ -43,7 +44,12 @@ T = Symbol("t", integer=True, positive=True)
 INDICES = tuple(Symbol(letter, integer=True, positive=True) for letter in "ijklnpq")
 """What sums run over, the outermost first."""
 
+G: Any
+W: Any
+U: Any
+F: Any
 G, W, U, F = (IndexedBase(letter, real=True) for letter in "gwuf")
+"""Gradients, parameters, updates and losses, by step."""
 
 
 def hyper_letters(names: Collection[str]) -> dict[str, str]:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, S, Sum, Symbol, expand, ff, oo, sign
+from sympy import Abs, Add, Integer, Max, Min, Mul, Pow, S, Sum, Symbol, expand, ff, oo, sign
 from sympy.functions.combinatorial.factorials import factorial
 
 from adamlab.interpret.equality import is_zero
 from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
 from adamlab.symbolic.maximum import Maximum
+from adamlab.types import Formula
 
 TERMS = 4
 """How many terms are carried: enough to tell the first order after one is lost to 1 − β^t, and one more."""
@@ -33,9 +34,9 @@ class Series:
     """δ^lead·(c_0 + c_1·δ + …), with c_0 ≠ 0 where it is known, up to what the terms at hand say."""
 
     lead: Any
-    coefficients: tuple[Expr, ...]
+    coefficients: tuple[Formula, ...]
 
-    def __getitem__(self, power: Any) -> Expr:
+    def __getitem__(self, power: Any) -> Formula:
         """The coefficient of that power of δ."""
         k = power - self.lead
         if k >= len(self.coefficients):
@@ -43,7 +44,7 @@ class Series:
         return self.coefficients[k] if k >= 0 else Integer(0)
 
     @property
-    def value(self) -> Expr:
+    def value(self) -> Formula:
         """The limit as δ → 0; ±∞ by the first coefficient's sign where that is known."""
         if not self.coefficients:
             raise NoLimitError("all terms that are carried cancel")
@@ -53,7 +54,7 @@ class Series:
         return self.coefficients[0] if self.lead == 0 else Integer(0)
 
 
-def toward(value: Any) -> Expr:
+def toward(value: Any) -> Formula:
     """What a hyper-parameter is in terms of δ on its way to 0, 1 or ∞.
 
     Raises:
@@ -64,7 +65,7 @@ def toward(value: Any) -> Expr:
     return {Integer(0): DELTA, Integer(1): 1 - DELTA, oo: 1 / DELTA}[PLACES[str(value)]]
 
 
-def limit_of(e: Expr, symbol: Symbol, value: Any) -> Expr:
+def limit_of(e: Formula, symbol: Symbol, value: Any) -> Formula:
     """The limit of a formula as a symbol goes to 0, 1 or ∞; a decay rate that goes to 0 is put at it.
 
     Raises:
@@ -75,10 +76,10 @@ def limit_of(e: Expr, symbol: Symbol, value: Any) -> Expr:
     return series(e.xreplace({symbol: toward(value)})).value
 
 
-def _at_zero(e: Expr, rate: Rate) -> Expr:
+def _at_zero(e: Formula, rate: Rate) -> Formula:
     """The formula at a rate of 0, where a discounted sum keeps its last term alone; formulas are continuous there."""
 
-    def last_term(s: Expr) -> Expr:
+    def last_term(s: Formula) -> Formula:
         ((index, _, last),) = s.limits
         discount, rest = s.function.as_independent(rate, as_Add=False)[::-1]
         if discount != rate ** (last - index):
@@ -95,7 +96,7 @@ def _at_zero(e: Expr, rate: Rate) -> Expr:
     return settled
 
 
-def series(e: Expr) -> Series:
+def series(e: Formula) -> Series:
     """The series of a formula in δ.
 
     Raises:
@@ -133,11 +134,11 @@ def series(e: Expr) -> Series:
     raise NoLimitError(f"{e.func.__name__} has no series here")
 
 
-def _constant(e: Expr) -> Series:
+def _constant(e: Formula) -> Series:
     return Series(0, (e, *[Integer(0)] * (TERMS - 1)))
 
 
-def _without_zeros(lead: Any, coefficients: list[Expr]) -> Series:
+def _without_zeros(lead: Any, coefficients: list[Formula]) -> Series:
     while coefficients and (coefficients[0] == 0 or is_zero(coefficients[0])):
         lead, coefficients = lead + 1, coefficients[1:]
     return Series(lead, tuple(coefficients))
@@ -159,7 +160,7 @@ def _product(a: Series, b: Series) -> Series:
     )
 
 
-def _power(base: Series, exponent: Expr) -> Series:
+def _power(base: Series, exponent: Formula) -> Series:
     """c_0^n·(1 + x)^n by the binomial series."""
     if exponent.has(DELTA) or (base.lead != 0 and not exponent.is_Rational):
         raise NoLimitError("δ stands in an exponent, or under one that is not a number")
@@ -178,7 +179,7 @@ def _power(base: Series, exponent: Expr) -> Series:
     return Series(base.lead * exponent, tuple(first**exponent * c for c in result.coefficients))
 
 
-def _high_root(e: Expr) -> Expr:
+def _high_root(e: Formula) -> Formula:
     """The limit of e^δ, a root of degree 1/δ: of x^(1/δ) it is x, of Σ x_i^(1/δ) the greatest x_i, of 1 − β^(1/δ) 1."""
     if not e.has(DELTA) and is_positive(e):
         return Integer(1)
@@ -200,7 +201,7 @@ def _plus(a: Series, b: Series, known: int) -> Series:
     return Series(0, tuple(x + y for x, y in zip(a.coefficients, at, strict=True)))
 
 
-def _extreme(extreme: Callable[..., Expr], parts: list[Series]) -> Series:
+def _extreme(extreme: Callable[..., Formula], parts: list[Series]) -> Series:
     """Of the leading terms, where they are of one order; a later order says nothing then."""
     lead = min(part.lead for part in parts)
     return _without_zeros(lead, [extreme(*(part[lead] if part.lead == lead else Integer(0) for part in parts))])

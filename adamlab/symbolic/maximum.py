@@ -1,5 +1,7 @@
 """The greatest of many terms, max over i of f(i): what Σ is to +, this is to max."""
 
+from typing import Any
+
 from sympy import Max, S
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
@@ -21,7 +23,8 @@ class Maximum(ExprWithLimits):
     def doit(self, **hints):
         """The greatest of the terms, one by one, where both ends are numbers; otherwise as it is."""
         function = self.function.doit(**hints) if hints.get("deep", True) else self.function
-        *within, (index, low, high) = self.limits
+        limits: Any = self.limits
+        *within, (index, low, high) = limits
         if within:
             function = self.func(function, *within).doit(**hints)
         if not (low.is_Integer and high.is_Integer):

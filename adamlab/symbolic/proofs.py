@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sympy import Expr, Max, cancel, factor_terms, oo, sympify
+from sympy import Max, cancel, factor_terms, oo, sympify
 
 from adamlab.errors import InputError, nearest
 from adamlab.interpret.equality import same
@@ -21,6 +21,7 @@ from adamlab.symbolic.results import conditions, domains
 from adamlab.symbolic.steps import MOST_EARLY_STEPS, UPDATE, Step, general_step
 from adamlab.symbolic.unrolling import unroll_reading
 from adamlab.symbolic.verdicts import Verdict
+from adamlab.types import Formula
 
 HORIZON = 4
 """How many steps are written out and compared where there is no proof for every step."""
@@ -111,7 +112,8 @@ class _Proof:
         return self._for_first_steps(HORIZON)
 
     def _found(self, sequences: Sequence[Any]) -> Counterexample | None:
-        return find(*self.subjects, self.rates, sequences)
+        left, right = self.subjects
+        return find(left, right, self.rates, sequences)
 
     def _general(self, reading: Reading) -> Step:
         step = general_step(reading)
@@ -185,7 +187,8 @@ class _Proof:
         symbol, target = self.hyper[last], self.limit[last]
         limits = [limit_of(u, symbol, target) for u in updates]
         where = ", ".join(f"{text(self.hyper[name])} → {text(value)}" for name, value in self.limit.items())
-        gap = apart_in_the_limit(*self.subjects, self.rates, self.limit)
+        left, right = self.subjects
+        gap = apart_in_the_limit(left, right, self.rates, self.limit)
         if limits[0] == limits[1] or (limits[0].is_finite is not False and same(*limits)):
             if gap is not None:
                 return self._unknown("the formulas have the same limit, but the numbers do not bear it out")
@@ -195,7 +198,7 @@ class _Proof:
         how = f"as {where} the left goes to {text(limits[0])}, the right to {text(limits[1])}; {gap}"
         return self._verdict("refuted", how, horizon=gap.step, counterexample=gap, updates=tuple(limits))
 
-    def _order(self, updates: list[Expr], limit: Expr, name: str, where: str) -> dict[str, Any]:
+    def _order(self, updates: list[Formula], limit: Formula, name: str, where: str) -> dict[str, Any]:
         """In words, and how fast the updates come together where that can be told."""
         how = f"as {where} both updates go to {text(limit)}"
         symbol, target = self.hyper[name], self.limit[name]
@@ -242,7 +245,7 @@ class _Proof:
         return []
 
 
-def _told(relation: Mapping[Expr, Expr]) -> str:
+def _told(relation: Mapping[Formula, Formula]) -> str:
     now = [f"{text(a)} = {text(b)}" for a, b in relation.items() if a.has(T) and not a.has(T - 1)]
     return (
         f"{', '.join(now)}, where the prime marks a state of the other side, holds at the start and a step keeps it; "
@@ -261,7 +264,7 @@ def _count(steps: Any) -> int | None:
     return steps
 
 
-def _target(name: str, value: Any) -> Expr:
+def _target(name: str, value: Any) -> Formula:
     target = PLACES.get(str(value))
     if target is None or (name == "t" and target != oo):
         to = "oo" if name == "t" else "0, 1 or oo"

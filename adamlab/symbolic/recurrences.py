@@ -6,7 +6,6 @@ from typing import Any
 from sympy import (
     Add,
     Dummy,
-    Expr,
     Integer,
     Max,
     Mul,
@@ -25,6 +24,7 @@ from adamlab.interpret.equality import is_zero, same
 from adamlab.interpret.signs import is_nonnegative
 from adamlab.symbolic.letters import INDICES, G, T
 from adamlab.symbolic.maximum import Maximum
+from adamlab.types import Formula
 
 INDEX, *_ = INDICES
 
@@ -33,19 +33,19 @@ INDEX, *_ = INDICES
 class Recurrence:
     """x_t = e, in which `previous` is x_(t−1), for t > origin; `start` is x at the origin."""
 
-    e: Expr
-    previous: Expr
-    start: Expr
+    e: Formula
+    previous: Formula
+    start: Formula
     origin: int = 0
 
-    def solved(self) -> Expr | None:
+    def solved(self) -> Formula | None:
         """x_t without x_(t−1); None where no form was found, or where induction does not bear it out."""
         x = Dummy("x", real=True)
         e = self.e.xreplace({self.previous: x})
         form = self._maximum(e, x) if isinstance(e, Max) else self._affine(e, x)
         return form if form is not None and self._is_borne_out(form, e, x) else None
 
-    def _affine(self, e: Expr, x: Dummy) -> Expr | None:
+    def _affine(self, e: Formula, x: Dummy) -> Formula | None:
         """x_t = a·x_(t−1) + r: by a, or where a is b·c(t−1)/c(t), by the recurrence of c(t)·x_t, whose factor is b."""
         rate = e.diff(x)
         if rate.has(x):
@@ -62,7 +62,7 @@ class Recurrence:
                 return (first + self._discounted(constant, upright(cancel(weight * rest)))) / weight
         return None
 
-    def _discounted(self, rate: Expr, rest: Expr) -> Expr:
+    def _discounted(self, rate: Formula, rest: Formula) -> Formula:
         """Σ rate^(t−i)·rest_i, with what is the same at every step in front."""
         outside, inside = factor_terms(rest).as_independent(*moving(rest), as_Add=False)
         steps = T - self.origin
@@ -70,7 +70,7 @@ class Recurrence:
             return outside * (steps if rate == 1 else (1 - rate**steps) / (1 - rate)) if outside != 0 else outside
         return outside * Sum(rate ** (T - INDEX) * at(inside, INDEX), (INDEX, self.origin + 1, T))
 
-    def _maximum(self, e: Expr, x: Dummy) -> Expr | None:
+    def _maximum(self, e: Formula, x: Dummy) -> Formula | None:
         """x_t = max(a·x_(t−1), r) for a ≥ 0."""
         own, others = [a for a in e.args if a.has(x)], [a for a in e.args if not a.has(x)]
         rate = own[0].diff(x) if own else x
@@ -89,7 +89,7 @@ class Recurrence:
             else Max(rate ** (T - self.origin) * self.start, greatest)
         )
 
-    def _is_borne_out(self, form: Expr, e: Expr, x: Dummy) -> bool:
+    def _is_borne_out(self, form: Formula, e: Formula, x: Dummy) -> bool:
         first = self.origin + 1
         if not same(written_out(form, first), written_out(e.xreplace({x: self.start}), first)):
             return False
@@ -100,35 +100,36 @@ class Recurrence:
             )
         return same(form, e.xreplace({x: form.subs(T, T - 1)}))
 
-    def _form_before(self, form: Expr, t: int) -> Expr:
+    def _form_before(self, form: Formula, t: int) -> Formula:
         return written_out(form, t - 1)
 
 
-def written_out(e: Expr, t: int) -> Expr:
+def written_out(e: Formula, t: int) -> Formula:
     """The expression at a step whose number is known, every sum term by term; there is no gradient before the first."""
     return e.subs(T, t).doit().xreplace({G[0]: Integer(0)})
 
 
-def at(e: Expr, index: Symbol) -> Expr:
+def at(e: Formula, index: Symbol) -> Formula:
     """The expression with an index in place of t; sums within it get other indices."""
     within = {variable for s in e.atoms(ExprWithLimits) for variable in s.variables}
     taken = {k: INDICES[INDICES.index(k) + 1] for k in within if k in INDICES}
     return e.xreplace(taken).subs(T, index)
 
 
-def _weights(rate: Expr) -> list[Expr]:
+def _weights(rate: Formula) -> list[Formula]:
     """What x_t may have to be multiplied by for its rate to stay the same: factors of the rate's denominator."""
     below = denom(together(rate))
-    _, factors = factor_list(below)
+    listed: Any = factor_list(below)
+    _, factors = listed
     weights = [*(factor for factor, _ in factors if factor.has(T)), below, T]
     return [weight if is_nonnegative(weight) else -weight for weight in weights]
 
 
-def upright(e: Expr) -> Expr:
+def upright(e: Formula) -> Formula:
     """A product with 1 − β in place of β − 1 in its factors."""
-    factors = Mul.make_args(factor_terms(e))
+    factors: Any = Mul.make_args(factor_terms(e))
     turned = {f: Add(*(-term for term in f.args)) for f in factors if isinstance(f, Add) and not is_nonnegative(f)}
-    turned = {f: other for f, other in turned.items() if is_nonnegative(other)}
+    turned: dict[Any, Any] = {f: other for f, other in turned.items() if is_nonnegative(other)}
     return Mul((-1) ** sum(f in turned for f in factors), *(turned.get(f, f) for f in factors))
 
 

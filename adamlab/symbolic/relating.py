@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 
 from sympy import (
     Dummy,
-    Expr,
     IndexedBase,
     Max,
     Sum,
@@ -23,6 +22,7 @@ from adamlab.symbolic.letters import T
 from adamlab.symbolic.recurrences import written_out
 from adamlab.symbolic.solutions import put_in, solved
 from adamlab.symbolic.steps import UPDATE, Step
+from adamlab.types import Formula
 
 
 class Side:
@@ -44,15 +44,15 @@ class Side:
         self.update = self.marked(put_in(step, step.update if step.cases is None else step.cases, self.forms))
         self.open = {f: self.marked(s) for f, s in step.states.items() if f not in self.forms}
 
-    def marked(self, e: Expr) -> Expr:
+    def marked(self, e: Formula) -> Formula:
         """The expression with this side's letters."""
         return e.xreplace(self.marks)
 
-    def recurrence(self, field: str) -> Expr:
+    def recurrence(self, field: str) -> Formula:
         """What a state without a closed form becomes, the others' forms put in."""
         return self.marked(put_in(self.step, self.step.recurrences[field], self.forms))
 
-    def update_at(self, t: int) -> Expr:
+    def update_at(self, t: int) -> Formula:
         """The update at a step whose number is known, of the states' forms there."""
         if t > len(self.step.early):
             return self.update.subs(T, t)
@@ -72,13 +72,13 @@ class Side:
         return found
 
 
-def related(left: Side, right: Side) -> dict[Expr, Expr] | None:
+def related(left: Side, right: Side) -> dict[Formula, Formula] | None:
     """For each state of the right that its update needs and that has no closed form, what it is of the left's states.
 
     Both after the step and ahead of it. None where none was found; what comes out holds at the start, and a step of
     both keeps it.
     """
-    relation: dict[Expr, Expr] = {}
+    relation: dict[Formula, Formula] = {}
     for field in right.needed():
         state = right.open[field]
         for candidate in _candidates(left, right, field):
@@ -91,7 +91,7 @@ def related(left: Side, right: Side) -> dict[Expr, Expr] | None:
     return relation
 
 
-def _candidates(left: Side, right: Side, field: str) -> Iterator[Expr]:
+def _candidates(left: Side, right: Side, field: str) -> Iterator[Formula]:
     """States of the left, most likely first; and what is left of a second moment without the square of the first."""
     yield from (state for f, state in left.open.items() if f == field)
     yield from (state for f, state in left.open.items() if f != field)
@@ -100,13 +100,13 @@ def _candidates(left: Side, right: Side, field: str) -> Iterator[Expr]:
         yield from (v - m**2 for m in moments for v in moments if v != m)
 
 
-def _corrected(form: Expr) -> Expr:
+def _corrected(form: Formula) -> Formula:
     """A discounted average divided by the sum of its weights."""
     rates = {rate for s in form.atoms(Sum) for rate in s.function.atoms(Rate)}
     return form / (1 - rates.pop() ** T) if len(rates) == 1 else form
 
 
-def _starts(left: Side, right: Side, field: str, candidate: Expr) -> bool:
+def _starts(left: Side, right: Side, field: str, candidate: Formula) -> bool:
     """Whether it is so ahead of the first step; of what is made of sums, whether it is so after it."""
     start = sympify(right.step.start[field])
     if candidate in left.open.values():
@@ -116,21 +116,21 @@ def _starts(left: Side, right: Side, field: str, candidate: Expr) -> bool:
     return same(written_out(candidate, 1), written_out(first, 1))
 
 
-def _is_kept(left: Side, right: Side, field: str, candidate: Expr, trial: Mapping[Expr, Expr]) -> bool:
+def _is_kept(left: Side, right: Side, field: str, candidate: Formula, trial: Mapping[Formula, Formula]) -> bool:
     if right.step.first[field] > 1:
         return False
     after = {state: left.recurrence(f) for f, state in left.open.items()}
     return same(candidate.xreplace(after), right.recurrence(field).xreplace(trial).xreplace(after))
 
 
-def _is_nested(form: Expr) -> bool:
+def _is_nested(form: Formula) -> bool:
     return any(s.function.has(Sum) or len(s.limits) > 1 for s in form.atoms(Sum))
 
 
-def without_idle_maxima(e: Expr) -> Expr:
+def without_idle_maxima(e: Formula) -> Formula:
     """The expression with E for every max(0, E) whose E is shown to stay at 0 or above."""
 
-    def settle(maximum: Expr) -> Expr:
+    def settle(maximum: Formula) -> Formula:
         others = [a for a in maximum.args if a != 0]
         idle = len(others) == 1 and len(maximum.args) == 2 and stays_nonnegative(others[0])
         return others[0] if idle else maximum
@@ -138,13 +138,14 @@ def without_idle_maxima(e: Expr) -> Expr:
     return e.replace(lambda x: isinstance(x, Max), settle)
 
 
-def stays_nonnegative(e: Expr) -> bool:
+def stays_nonnegative(e: Formula) -> bool:
     """Whether E_t ≥ 0 by induction: E_1 ≥ 0, and E_(t+1) = λ·E_t + r with λ ≥ 0 and r ≥ 0, for E's numerator.
 
     λ is what a sum that occurs once is multiplied by from one step to the next.
     """
     above, below = fraction(together(e))
-    rates = {s: cancel(expand_power_exp(s.function.subs(T, T + 1) / s.function)) for s in above.atoms(Sum)}
+    sums: Formula = above.atoms(Sum)
+    rates = {s: cancel(expand_power_exp(s.function.subs(T, T + 1) / s.function)) for s in sums}
     if not is_nonnegative(below) or any(rate.has(T, *s.variables) for s, rate in rates.items()):
         return False
     moments = {s: Dummy(nonnegative=True) if is_nonnegative(s) else Dummy(real=True) for s in rates}

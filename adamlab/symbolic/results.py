@@ -2,7 +2,7 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sympy import Eq, Symbol
@@ -21,7 +21,7 @@ class Result:
     """Equations with their assumptions; `superscripts` writes time on top, as derivations by hand do: v^t for v_t."""
 
     hyper: Mapping[str, Symbol]
-    assumptions: Sequence[str]
+    assumptions: tuple[str, ...]
 
     @abstractmethod
     def _equations(self) -> list[Equation]:

@@ -3,18 +3,19 @@
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from sympy import Expr, sympify
+from sympy import sympify
 
 from adamlab.interpret.equality import same
 from adamlab.symbolic.coupled import solve_pair
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.recurrences import Recurrence, written_out
 from adamlab.symbolic.steps import Step
+from adamlab.types import Formula
 
 
-def solved(step: Step) -> dict[str, Expr]:
+def solved(step: Step) -> dict[str, Formula]:
     """The states of a step that have a closed form, by field: each after step t, of gradients and starts alone."""
-    found: dict[str, Expr] = {}
+    found: dict[str, Formula] = {}
     values = origins(step)
     while True:
         before = len(found)
@@ -28,7 +29,9 @@ def solved(step: Step) -> dict[str, Expr]:
             return found
 
 
-def _solved_alone(step: Step, field: str, found: Mapping[str, Expr], values: list[dict[str, Expr]]) -> Expr | None:
+def _solved_alone(
+    step: Step, field: str, found: Mapping[str, Formula], values: list[dict[str, Formula]]
+) -> Formula | None:
     """A state's closed form, where its recurrence has no other state that is without one."""
     e = put_in(step, step.recurrences[field], found)
     if _has_others(step, e, {field, *found}) or not _starts_with(step, step.recurrences[field], found):
@@ -38,7 +41,7 @@ def _solved_alone(step: Step, field: str, found: Mapping[str, Expr], values: lis
     return Recurrence(e, step.before(field), start, origin).solved()
 
 
-def _solved_pairs(step: Step, found: Mapping[str, Expr]) -> Iterator[dict[str, Expr]]:
+def _solved_pairs(step: Step, found: Mapping[str, Formula]) -> Iterator[dict[str, Formula]]:
     """The closed forms of each two states whose recurrences have no third one that is without."""
     for pair in combinations([f for f in step.recurrences if f not in found and step.first[f] == 1], 2):
         e = [put_in(step, step.recurrences[field], found) for field in pair]
@@ -49,18 +52,18 @@ def _solved_pairs(step: Step, found: Mapping[str, Expr]) -> Iterator[dict[str, E
             yield dict(zip(pair, forms, strict=True)) if forms else {}
 
 
-def _has_others(step: Step, e: Expr, known: set[str]) -> bool:
+def _has_others(step: Step, e: Formula, known: set[str]) -> bool:
     return any(e.has(state.base) for f, state in step.states.items() if f not in known)
 
 
-def put_in(step: Step, e: Expr, found: Mapping[str, Expr]) -> Expr:
+def put_in(step: Step, e: Formula, found: Mapping[str, Formula]) -> Formula:
     """The expression with closed forms for the states that have one, after the step and ahead of it."""
     forms = {step.states[field]: form for field, form in found.items()}
     earlier = {step.before(field): form.subs(T, T - 1) for field, form in found.items()}
     return e.xreplace(forms | earlier)
 
 
-def _starts_with(step: Step, e: Expr, found: Mapping[str, Expr]) -> bool:
+def _starts_with(step: Step, e: Formula, found: Mapping[str, Formula]) -> bool:
     """Whether the forms of all states that it has from ahead of the step are right ahead of the first step too."""
     return all(
         same(written_out(found[f], 0), sympify(step.start[f]))
@@ -69,12 +72,12 @@ def _starts_with(step: Step, e: Expr, found: Mapping[str, Expr]) -> bool:
     )
 
 
-def origins(step: Step) -> list[dict[str, Expr]]:
+def origins(step: Step) -> list[dict[str, Formula]]:
     """The states ahead of the first step, and after each of the early ones, of gradients and starts alone."""
     values = [{field: sympify(step.start[field]) for field in step.states}]
     for t, early in enumerate(step.early, start=1):
         before = {step.states[field].base[t - 1]: e for field, e in values[-1].items()}
-        after: dict[str, Expr] = {field: early[field].xreplace(before) for field in step.states}
+        after: dict[str, Formula] = {field: early[field].xreplace(before) for field in step.states}
         for _ in after:  # those that are made of others after the same step
             named = {step.states[field].base[t]: e for field, e in after.items()}
             after = {field: e.xreplace(named) for field, e in after.items()}

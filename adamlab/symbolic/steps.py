@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sympy import Expr, Indexed, IndexedBase, sympify
+from sympy import IndexedBase, sympify
 
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, objects
@@ -13,6 +13,7 @@ from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
 from adamlab.symbolic.letters import F, G, T, W
 from adamlab.symbolic.readings import Reading
+from adamlab.types import Formula
 
 MOST_EARLY_STEPS = 16
 """How many steps ahead of the general one are read one by one."""
@@ -43,16 +44,16 @@ class Step:
 
     reading: Reading
     start: Mapping[str, Any]
-    states: Mapping[str, Indexed]
-    recurrences: Mapping[str, Expr]
+    states: Mapping[str, Formula]
+    recurrences: Mapping[str, Formula]
     wholes: Mapping[str, Any]
-    update: Expr
+    update: Formula
     algebra: Formulas
     first: Mapping[str, int] = field(default_factory=dict)
     early: tuple[Mapping[str, Any], ...] = ()
-    cases: Expr | None = None
+    cases: Formula | None = None
 
-    def before(self, name: str) -> Indexed:
+    def before(self, name: str) -> Formula:
         """The state ahead of the step, x[t − 1]."""
         return self.states[name].base[T - 1]
 
@@ -85,7 +86,7 @@ class _General:
 
     def step(self) -> Step:
         while True:
-            stepped: set[Expr] = {self.base(k)[t] for k in self.stepped for t in (T - 1, T)}
+            stepped: set[Formula] = {self.base(k)[t] for k in self.stepped for t in (T - 1, T)}
             algebra = Formulas(T, first_step=self.first, stepped=stepped)
             named, after, update = self.read(algebra, T, self.before(T))
             if self.is_borne_out(algebra, named, after):
@@ -102,8 +103,9 @@ class _General:
         )
         return self.with_early_steps(made)
 
-    def base(self, k: int) -> IndexedBase:
-        return IndexedBase(self.reading.letters[k], **{"nonnegative" if k in self.nonnegative else "real": True})
+    def base(self, k: int) -> Any:
+        known: dict[str, Any] = {"nonnegative" if k in self.nonnegative else "real": True}
+        return IndexedBase(self.reading.letters[k], **known)
 
     def before(self, t: Any) -> list[Any]:
         """The state ahead of step t."""
@@ -112,9 +114,9 @@ class _General:
             for k in range(len(self.start))
         ]
 
-    def read(self, algebra: Formulas, t: Any, before: list[Any]) -> tuple[dict[int, Expr], list[Any], Expr]:
+    def read(self, algebra: Formulas, t: Any, before: list[Any]) -> tuple[dict[int, Formula], list[Any], Formula]:
         """What the float states become, all states as they stand in the rest, and the update."""
-        named: dict[int, Expr] = {}
+        named: dict[int, Formula] = {}
 
         def rename(k: int):
             def keep(values: Values) -> Values:
@@ -130,7 +132,7 @@ class _General:
         leaves = [leaf.item() for leaf in after]
         return {k: named.get(k, sympify(leaves[k])) for k in self.floats}, leaves, sympify(u.item())
 
-    def is_borne_out(self, algebra: Formulas, named: Mapping[int, Expr], after: list[Any]) -> bool:
+    def is_borne_out(self, algebra: Formulas, named: Mapping[int, Formula], after: list[Any]) -> bool:
         wrong = {k for k in self.counts if sympify(after[k] - self.start[k] - T) != 0}
         negative = {k for k in self.nonnegative if not is_nonnegative(algebra.in_full(named[k]))}
         stepped = {k for k in self.floats if algebra.lies_on_steps(named[k])} - self.stepped
@@ -175,7 +177,7 @@ class _General:
         return replace(general, first=first, early=tuple(early), cases=cases)
 
     def is_as(
-        self, general: Step, early: list[dict[str, Any]], name: str, formulas: Mapping[str, Expr], t: int
+        self, general: Step, early: list[dict[str, Any]], name: str, formulas: Mapping[str, Formula], t: int
     ) -> bool:
         """Whether an early step is as the general one, whatever names its states have gone by."""
         if t > len(early):
@@ -185,7 +187,7 @@ class _General:
         sides = (own[name], formulas[name].subs(T, t))
         return general.algebra.are_same(*(side.xreplace(after).xreplace(after) for side in sides))
 
-    def with_late_cases(self, general: Step) -> tuple[int, dict[str, Expr]]:
+    def with_late_cases(self, general: Step) -> tuple[int, dict[str, Formula]]:
         """From which of the first steps on, what the step is with later conditions as cases."""
         algebra = Formulas(T, settled_by=FEW, first_step=self.first, stepped=general.algebra.stepped)
         named, _, update = self.read(algebra, T, self.before(T))

@@ -20,6 +20,7 @@ from adamlab.symbolic.letters import at_step
 from adamlab.symbolic.readings import Optimizer, Reading, plain
 from adamlab.symbolic.recurrences import upright
 from adamlab.symbolic.results import Equation, Result, in_words
+from adamlab.types import Formula
 
 MOST_TIDIED = 12
 """Up to how many steps the formulas written out are put in order, which takes as long as reading them."""
@@ -43,7 +44,7 @@ class Unrolled(Result):
     hyper: Mapping[str, Symbol]
     gradients: list[Any]
     values: list[Symbol]
-    definitions: list[tuple[Symbol, Expr]]
+    definitions: list[tuple[Symbol, Formula]]
     assumptions: tuple[str, ...]
     _named: list[dict[str, Any]]
     _start: Any
@@ -80,7 +81,7 @@ class Unrolled(Result):
                 others.add(symbol)
         return full
 
-    def _tidied(self, e: Expr) -> Expr:
+    def _tidied(self, e: Formula) -> Formula:
         """A polynomial in the gradients with each coefficient factored, and what is common to all of them in front."""
         symbols = [g for gradient in self.gradients for g in np.asarray(gradient, object).flat if e.has(g)]
         if not symbols or len(self.gradients) > MOST_TIDIED:
@@ -168,7 +169,7 @@ class _Names:
 
     def __init__(self, reading: Reading):
         self.reading, self.algebra = reading, Formulas()
-        self.given: dict[Symbol, Expr] = {}
+        self.given: dict[Symbol, Formula] = {}
 
     def state(self, k: int, t: int, values: Values) -> Values:
         """Names for the k-th leaf of the state after a step."""
@@ -181,16 +182,16 @@ class _Names:
             entries[entry] = self._name(letter, t, entry, e) if isinstance(e, Expr) and not e.is_Atom else e
         return entries
 
-    def _name(self, letter: str, t: int, entry: tuple[int, ...], e: Expr) -> Symbol:
+    def _name(self, letter: str, t: int, entry: tuple[int, ...], e: Formula) -> Symbol:
         symbol = at_step(letter, t, entry, nonnegative=is_nonnegative(e))
         self.given[symbol] = e
         if letter != "w" and self.algebra.lies_on_steps(e):
             self.algebra.stepped.add(symbol)
         return symbol
 
-    def definitions(self) -> list[tuple[Symbol, Expr]]:
+    def definitions(self) -> list[tuple[Symbol, Formula]]:
         """What each name stands for, names of complements ahead of what uses them."""
-        found: dict[Symbol, Expr] = {}
+        found: dict[Symbol, Formula] = {}
         for symbol, e in self.given.items():
             for c in sorted(e.free_symbols & self.algebra.complements.keys(), key=str):
                 found[c] = self.algebra.complements[c]
@@ -199,7 +200,7 @@ class _Names:
 
 
 class _InFull:
-    """Writes formulas with names replaced by what they stand for, and all cases, maxima and conditions left as they are.
+    """Writes formulas with names replaced by what they stand for, and cases, maxima and conditions left as they are.
 
     SymPy's own replacement simplifies these anew, at each level of each formula, and takes minutes.
     """

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Expr, Symbol
+from sympy import Symbol
 
 from adamlab.symbolic.counterexamples import Counterexample
 from adamlab.symbolic.limits import DELTA
 from adamlab.symbolic.results import Equation, Result
+from adamlab.types import Formula
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Verdict(Result):
     counterexample: Counterexample | None
     assumptions: tuple[str, ...]
     hyper: Mapping[str, Symbol]
-    order: Expr | None = None
-    relative: Expr | None = None
-    updates: tuple[Expr, ...] = ()
+    order: Formula | None = None
+    relative: Formula | None = None
+    updates: tuple[Formula, ...] = ()
 
     def _equations(self) -> list[Equation]:
         sides = [(Symbol("u_t"), e) for e in dict.fromkeys(self.updates)]

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sympy import Abs, Add, Expr, Indexed, Max, Min, Piecewise, S, Symbol, expand
+from sympy import Abs, Add, Indexed, Max, Min, Piecewise, S, Symbol, expand
 
 from adamlab.symbolic.letters import RESERVED, G
 from adamlab.symbolic.maximum import Maximum
 from adamlab.symbolic.notation import text
 from adamlab.symbolic.recurrences import written_out
+from adamlab.types import Formula
 
 FEW = 3
 """Steps on which it shows whether a form is a weighted sum, ahead of writing out many."""
@@ -34,7 +35,7 @@ class Weights:
     start: float
 
 
-def weights(form: Expr, steps: int) -> Weights:
+def weights(form: Formula, steps: int) -> Weights:
     """The weights in a closed form without open numbers, after that many steps.
 
     Raises:
@@ -57,7 +58,7 @@ def weights(form: Expr, steps: int) -> Weights:
     return Weights(powers.pop(), values, start)
 
 
-def _terms(form: Expr, steps: int) -> list[tuple[int, int, Expr]]:
+def _terms(form: Formula, steps: int) -> list[tuple[int, int, Formula]]:
     """Each term after that many steps: how long ago its gradient was, to which power, times what; the start's is 0."""
     lags: dict[Any, int] = {Indexed(G, i): steps - i for i in range(1, steps + 1)}
     full, found = expand(written_out(form, steps)), []

@@ -69,17 +69,12 @@ def test_a_pole_has_a_negative_power_and_an_infinite_value():
         (x ** (T * DELTA), "exponent"),
         (exp(1 / DELTA), "has no series"),
         (sqrt(DELTA) + DELTA, "not whole numbers apart"),
-        ((DELTA + x - x - DELTA + DELTA**9) ** -1, ""),
     ],
     ids=str,
 )
 def test_what_has_no_series_says_so(e, reason):
-    try:
-        found = series(e)
-    except NoLimitError as error:
-        assert reason in str(error)
-    else:
-        assert found.lead == -9
+    with pytest.raises(NoLimitError, match=reason):
+        series(e)
 
 
 def test_late_steps():

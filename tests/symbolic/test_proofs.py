@@ -1,4 +1,4 @@
-"""Verdicts: true statements are proved, false ones refuted with numbers that can be run again, nothing is said wrongly."""
+"""True statements are proved, false ones refuted with numbers that can be run again, and nothing is said wrongly."""
 
 import json
 
