@@ -50,11 +50,30 @@ SHIFTS = 4
 """How many terms short of its symbol a sum's end may be."""
 
 
-@lru_cache(maxsize=4096)
 def is_zero(expression: Formula) -> bool:
     """Whether the expression is 0 wherever it is defined: shown, or else not known."""
     if expression.is_number:
         return expression == 0
+    return not any(map(may_vanish, _divisors(expression))) and _vanishes(expression.xreplace(_anonymous(expression)))
+
+
+def may_vanish(e: Formula) -> bool:
+    """Whether it may be 0 on more than single points: where a maximum or a case is 0, which nothing says it is not."""
+    return not is_positive(e) and any(not _is_sum_of_sizes(part) for part in e.atoms(Max, Min, Piecewise))
+
+
+def _is_sum_of_sizes(e: Formula) -> bool:
+    return isinstance(e, Max) and all(is_nonnegative(a) and a != 0 for a in e.args)
+
+
+def _divisors(e: Formula) -> list[Formula]:
+    """What it divides by, and what it takes the sign of."""
+    powers = [power.base for power in e.atoms(Pow) if power.exp.could_extract_minus_sign()]
+    return [*powers, *(s.args[0] for s in e.atoms(sign))]
+
+
+@lru_cache(maxsize=4096)
+def _vanishes(expression: Formula) -> bool:
     form = _NormalForm()
     above, below = fraction(together(form.of(expression)))
     return form.vanishes(above) and not form.vanishes(below)
@@ -62,10 +81,7 @@ def is_zero(expression: Formula) -> bool:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two expressions are shown to be equal."""
-    if left == right:
-        return True
-    difference = Add(left, -right)
-    return is_zero(difference.xreplace(_anonymous(difference)))
+    return left == right or is_zero(Add(left, -right))
 
 
 def _anonymous(e: Formula) -> dict[Symbol, Symbol]:
@@ -144,15 +160,17 @@ class _NormalForm:
         inner = self.of(base) if base is not E else base
         result: Formula = Integer(1)
         terms: Any = Add.make_args(expand(exponent))
-        split: list[tuple[Any, Any]] = [term.as_coeff_Mul() for term in terms]
-        for number, rest in split:
+        can_split = base is E or is_nonnegative(inner)  # of other powers no root can be taken
+        for term in terms:
+            number, rest = term.as_coeff_Mul() if can_split or term.is_Rational else (Integer(1), term)
             if rest == 1 and base is not E:
-                factor = inner
-            else:
-                in_unit = (isinstance(inner, Rate) or _is_proper_fraction(inner)) and bool(rest.is_positive)
-                key = ("power", cancel(inner) if base is not E else E, self.of(rest))
-                factor = self._atom(key, Pow(base, rest), sign_of(Pow(inner, rest)), is_rate=in_unit)
-            result *= self._root(factor, number.q) ** number.p if number.is_Rational else Pow(factor, number)
+                result *= self._root(inner, number.q) ** number.p
+                continue
+            known = E if base is E else cancel(inner)
+            in_unit = (isinstance(inner, Rate) or _is_proper_fraction(inner)) and bool(rest.is_positive)
+            key = ("power", known, self.of(rest))
+            factor = self._atom(key, Pow(base, rest), sign_of(Pow(inner, rest)), is_rate=in_unit)
+            result *= self._root(factor, number.q) ** number.p
         return result
 
     def _root(self, base: Formula, degree: int) -> Formula:

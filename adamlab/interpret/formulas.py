@@ -46,7 +46,7 @@ from sympy.logic.boolalg import Boolean
 from adamlab.interpret.elementary import COMPARE, ELEMENTWISE, NAMED, exponential, is_condition, towards_zero, truth
 from adamlab.interpret.equality import same
 from adamlab.interpret.jaxpr import WHOLE, Algebra
-from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
+from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positive
 from adamlab.types import Formula
 
 UNREACHED = 2**31 - 1
@@ -212,7 +212,7 @@ class Formulas(Algebra):
             known = _known(relation, expand(self.in_full(sympify(a) - sympify(b))))
         if isinstance(known, bool):
             return sympify(a if known else b)
-        return extreme(a, b)
+        return extreme(*extreme.make_args(a), *extreme.make_args(b), evaluate=False)  # SymPy would look for long
 
     def _subtract(self, a: Any, b: Any) -> Any:
         """a − b; 1 − β^k goes by its short name."""
@@ -230,7 +230,7 @@ class Formulas(Algebra):
             return complement
         if complement not in self._names:
             head, underscore, tail = str(base).partition("_")
-            symbol = Symbol(f"{head}bar{underscore}{tail}_{power}", positive=True)
+            symbol = Complement(f"{head}bar{underscore}{tail}_{power}")
             self._names[complement], self.complements[symbol] = symbol, complement
         return self._names[complement]
 

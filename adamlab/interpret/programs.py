@@ -169,6 +169,8 @@ def as_call(optimizer: Call | str | Callable[..., Any]) -> Call:
         raise SpecError(
             "a transformation already built hides its numbers; give its factory, such as optax.adam, or a spec."
         )
+    if not callable(optimizer) and not isinstance(optimizer, Call):
+        raise SpecError(f"expected an optimizer's factory, such as optax.adam, or a spec; got {optimizer!r}.")
     return optimizer if isinstance(optimizer, Call) else Call(name_of(optimizer), optimizer, {})
 
 

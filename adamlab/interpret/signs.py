@@ -5,7 +5,7 @@ SymPy's own deductions are slow and know no upper bounds, so it is asked about s
 
 from functools import lru_cache
 
-from sympy import Abs, Add, Indexed, Max, Min, Mul, Poly, PolynomialError, Pow, Symbol, fraction, together
+from sympy import Abs, Add, Indexed, Max, Min, Mul, Piecewise, Poly, PolynomialError, Pow, Symbol, fraction, together
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from adamlab.types import Formula
@@ -21,6 +21,16 @@ class Rate(Symbol):
 
     def __new__(cls, name: str):
         """The rate of that name; two of one name are the same."""
+        return Symbol.__new__(cls, name, positive=True)
+
+
+class Complement(Symbol):
+    """The short name of a 1 − β^k; another symbol than a number that someone calls the same."""
+
+    __slots__ = ()
+
+    def __new__(cls, name: str):
+        """The one of that name."""
         return Symbol.__new__(cls, name, positive=True)
 
 
@@ -54,6 +64,9 @@ def sign_of(e: Formula) -> int:
         return max(map(sign_of, e.args))
     if isinstance(e, Min):
         return min(map(sign_of, e.args))
+    if isinstance(e, Piecewise):
+        cases: Formula = e.args
+        return min(sign_of(case) for case, _ in cases)
     if isinstance(e, ExprWithLimits):
         return min(sign_of(e.function), NONNEGATIVE)
     if isinstance(e, Abs):

@@ -11,7 +11,7 @@ from adamlab.symbolic.letters import G, T, U
 from adamlab.symbolic.limits import NoLimitError, limit_of
 from adamlab.symbolic.readings import Optimizer, Reading
 from adamlab.symbolic.results import Equation, Result, in_words
-from adamlab.symbolic.solutions import put_in, solved
+from adamlab.symbolic.solutions import made_of, put_in, solved, valid_since
 from adamlab.symbolic.steps import UPDATE, Step, general_step
 from adamlab.types import Formula
 
@@ -111,8 +111,10 @@ def closed_form_of(reading: Reading) -> ClosedForm:
 
 
 def _where_it_holds(step: Step, unsolved: Collection[str]) -> list[str]:
+    since = valid_since(step)
     counted = ["t < 2³¹"] if step.wholes else []
-    late = [f"the update is that of steps t ≥ {step.first[UPDATE]}"] if step.first[UPDATE] > 1 else []
-    states = [f"{field} is so for t ≥ {first - 1}" for field, first in step.first.items() if field and first > 2]
+    first = max([step.first[UPDATE], *(since[field] + 1 for field in made_of(step, step.update) if since[field] > 1)])
+    late = [f"the update is that of steps t ≥ {first}"] if first > 1 else []
+    states = [f"{field} is so for t ≥ {t + (field in unsolved)}" for field, t in since.items() if t > 1]
     before = ["g₀ = 0"] if step.update.has(G[T - 1]) else []
     return [*counted, *before, *late, *states, *(f"{field} has no closed form that was found" for field in unsolved)]

@@ -14,6 +14,9 @@ from adamlab.interpret.programs import Subject
 
 DIGITS = 50
 
+FINE = 400
+"""The digits in which a difference has to be borne out."""
+
 NEAR = mpmath.mpf(10) ** -30
 """Two exact updates that are relatively nearer than this are the same; their cancellations cost less than 20 digits."""
 
@@ -23,6 +26,7 @@ GRADIENTS: tuple[tuple[str, ...], ...] = (
     ("-1", "3", "0.5", "2", "-2", "1"),
     ("0.01", "-0.02", "0.03", "0.01"),
     ("100", "-300", "200", "100"),
+    ("-30000", "20000", "-10000", "1"),
     ("1", "-1", "2", "1", "3", "-2", "1", "2", "-1", "1", "2", "3"),
 )
 """Sequences to try, none with a zero."""
@@ -32,14 +36,17 @@ WITH_ZEROS: tuple[tuple[str, ...], ...] = (("0", "1", "2"), ("1", "0", "0", "2")
 ARRAYS: tuple[tuple[tuple[str, ...], ...], ...] = ((("1", "-2"), ("3", "1"), ("-1", "0.5")),)
 """Gradients of an array of parameters, to see whether entries of it speak to each other."""
 
-DISTANCES = ("1e-4", "1e-12")
+DISTANCES = ("1e-20", "1e-40")
 """How far from their limits numbers are, and how near."""
 
 FALLING = mpmath.mpf(10) ** -3
-"""A gap that falls with a power of the distance, even its third root, has come down to less than this part of it."""
+"""A gap that falls with a power of the distance, even its sixth root, has come down to less than this part of it."""
 
 START = "1"
 """Where parameters start."""
+
+LOSSES = ("1", "3", "2")
+"""What `update` is told, one after the other, again and again."""
 
 RATES = (("0.5", "0.25", "0.75", "0.125"), ("0.9", "0.99", "0.8", "0.95"))
 OTHERS = (("1", "2", "3", "0.5", "5"), ("0.1", "0.5", "0.2", "0.3", "0.7"))
@@ -96,12 +103,16 @@ def find(left: Subject, right: Subject, rates: Collection[str], sequences: Seque
 
 
 def apart_in_the_limit(
-    left: Subject, right: Subject, rates: Collection[str], limit: Mapping[str, Any]
+    left: Subject,
+    right: Subject,
+    rates: Collection[str],
+    limit: Mapping[str, Any],
+    sequences: Sequence[Any] = GRADIENTS[:3],
 ) -> Counterexample | None:
     """Where the two stay apart however near the numbers come to their limits; None where every step's gap falls."""
     names = list(dict.fromkeys([*left.numbers, *right.numbers]))
     for hyper in _assignments(names, rates):
-        for gradients in GRADIENTS[:3]:
+        for gradients in sequences:
             far, near = (
                 hyper | {name: _near(target, distance) for name, target in limit.items()} for distance in DISTANCES
             )
@@ -123,13 +134,13 @@ def _partings(
 ) -> list[tuple[int, Any, Any]]:
     """Each step with two entries of the updates there that are not the same.
 
-    In twice as many digits they have to be as far apart: where 0 comes out of a cancellation it is rounding that
+    In many more digits they have to be as far apart: where 0 comes out of a cancellation it is rounding that
     parts them.
     """
     rough = _pairs(left, right, hyper, gradients, DIGITS)
     if not any(_apart(a, b) for _, a, b in rough):
         return []
-    fine = _pairs(left, right, hyper, gradients, 2 * DIGITS)
+    fine = _pairs(left, right, hyper, gradients, FINE)
     return [
         parting
         for parting, (_, a, b) in zip(fine, rough, strict=True)
@@ -152,11 +163,13 @@ def _used(left: Subject, right: Subject, hyper: Mapping[str, str]) -> dict[str, 
 
 
 def run(subject: Subject, hyper: Mapping[str, str], gradients: Sequence[Any], digits: int = DIGITS) -> ExactTrajectory:
-    """The optimizer in exact numbers, those that it leaves open taken from `hyper`; the loss at each step is 1."""
+    """The optimizer in exact numbers, those that it leaves open taken from `hyper`; the losses go up and down."""
     numbers = {name: hyper[name] if value is None else value for name, value in subject.numbers.items()}
     params = np.full(np.shape(gradients[0]), START, object) if np.ndim(gradients[0]) else START
     rows = [np.array(g, object) if np.ndim(g) else g for g in gradients]
-    return read_exactly(replace(subject, numbers=numbers), rows, params, [START] * len(rows), digits)
+    return read_exactly(
+        replace(subject, numbers=numbers), rows, params, [LOSSES[t % len(LOSSES)] for t in range(len(rows))], digits
+    )
 
 
 def _assignments(names: Sequence[str], rates: Collection[str]) -> Iterator[dict[str, str]]:

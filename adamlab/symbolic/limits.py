@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Abs, Add, Integer, Max, Min, Mul, Pow, S, Sum, Symbol, expand, ff, oo, sign
+from sympy import Abs, Add, Dummy, Integer, Max, Min, Mul, Pow, S, Sum, Symbol, expand, ff, oo, sign
 from sympy.functions.combinatorial.factorials import factorial
 
-from adamlab.interpret.equality import is_zero
+from adamlab.interpret.equality import is_zero, may_vanish
 from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
 from adamlab.symbolic.maximum import Maximum
 from adamlab.types import Formula
@@ -19,7 +19,7 @@ from adamlab.types import Formula
 TERMS = 4
 """How many terms are carried: enough to tell the first order after one is lost to 1 − β^t, and one more."""
 
-DELTA = Symbol("delta", positive=True)
+DELTA: Any = Dummy("delta", positive=True)
 
 PLACES = {"0": Integer(0), "0.0": Integer(0), "1": Integer(1), "1.0": Integer(1), "oo": oo, "inf": oo}
 """Where a number can go, by how it is written; what is written is looked up and never evaluated."""
@@ -122,12 +122,12 @@ def series(e: Formula) -> Series:
         return _without_zeros(inner.lead, [Sum(c, *e.limits) if c != 0 else c for c in inner.coefficients])
     if isinstance(e, Maximum):
         inner = series(e.function)
-        return Series(inner.lead, (Maximum(inner.coefficients[0], *e.limits),))
+        return Series(inner.lead, (Maximum(_leading(inner), *e.limits),))
     if isinstance(e, Max | Min):
         return _extreme(e.func, [series(a) for a in e.args])
     if isinstance(e, Abs | sign):
         inner = series(e.args[0])
-        turn = sign(inner.coefficients[0])
+        turn = sign(_leading(inner))
         if isinstance(e, sign):
             return _constant(turn)
         return Series(inner.lead, tuple(c * turn for c in inner.coefficients))
@@ -142,6 +142,15 @@ def _without_zeros(lead: Any, coefficients: list[Formula]) -> Series:
     while coefficients and (coefficients[0] == 0 or is_zero(coefficients[0])):
         lead, coefficients = lead + 1, coefficients[1:]
     return Series(lead, tuple(coefficients))
+
+
+def _leading(found: Series) -> Formula:
+    """The first coefficient, by which is divided, or whose sign is taken: it is 0 at single points at the most."""
+    if not found.coefficients:
+        raise NoLimitError("all terms that are carried cancel")
+    if may_vanish(found.coefficients[0]):
+        raise NoLimitError("the leading term may be 0")
+    return found.coefficients[0]
 
 
 def _sum(parts: list[Series]) -> Series:
@@ -164,9 +173,7 @@ def _power(base: Series, exponent: Formula) -> Series:
     """c_0^n·(1 + x)^n by the binomial series."""
     if exponent.has(DELTA) or (base.lead != 0 and not exponent.is_Rational):
         raise NoLimitError("δ stands in an exponent, or under one that is not a number")
-    if not base.coefficients:
-        raise NoLimitError("all terms that are carried cancel")
-    first, *rest = base.coefficients
+    first, rest = _leading(base), base.coefficients[1:]
     x = Series(1, tuple(c / first for c in rest))
     result, power = _constant(Integer(1)), _constant(Integer(1))
     result = Series(0, result.coefficients[: len(base.coefficients)])
@@ -202,6 +209,10 @@ def _plus(a: Series, b: Series, known: int) -> Series:
 
 
 def _extreme(extreme: Callable[..., Formula], parts: list[Series]) -> Series:
-    """Of the leading terms, where they are of one order; a later order says nothing then."""
-    lead = min(part.lead for part in parts)
+    """Of the leading terms, where they are of one order, or where it is a positive one that a maximum is taken of."""
+    moving = [part for part in parts if any(c != 0 for c in part.coefficients)]
+    lead = min(part.lead for part in moving)
+    decided = extreme is Max and any(part.lead == lead and is_positive(_leading(part)) for part in moving)
+    if any(part.lead != lead for part in moving) and not decided:
+        raise NoLimitError("terms of different orders are compared")
     return _without_zeros(lead, [extreme(*(part[lead] if part.lead == lead else Integer(0) for part in parts))])

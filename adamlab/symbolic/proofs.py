@@ -146,7 +146,8 @@ class _Proof:
         if early > MOST_EARLY_STEPS:
             return False
         if all(not side.open and set(side.step.first.values()) <= {1, side.step.first[UPDATE]} for side in sides):
-            return all(same(*(side.update_at(t) for side in sides)) for t in range(1, early + 1))
+            pairs = [[side.update_at(t) for side in sides] for t in range(1, early + 1)]
+            return all(None not in pair and same(*pair) for pair in pairs)
         return early <= HORIZON and all(self._written_out_agree(early))
 
     def _written_out_agree(self, count: int) -> list[bool]:
@@ -186,7 +187,7 @@ class _Proof:
             updates = [limit_of(u, self.hyper[name], self.limit[name]) for u in updates]
         symbol, target = self.hyper[last], self.limit[last]
         limits = [limit_of(u, symbol, target) for u in updates]
-        where = ", ".join(f"{text(self.hyper[name])} → {text(value)}" for name, value in self.limit.items())
+        where = ", then ".join(f"{text(self.hyper[name])} → {text(value)}" for name, value in self.limit.items())
         left, right = self.subjects
         gap = apart_in_the_limit(left, right, self.rates, self.limit)
         if limits[0] == limits[1] or (limits[0].is_finite is not False and same(*limits)):
@@ -222,7 +223,7 @@ class _Proof:
     def _verdict(self, status: str, explanation: str, sides: tuple[Side, ...] = (), **more: Any) -> Verdict:
         words = [w for side in sides for w in conditions(side.step.reading, side.step.algebra)]
         counted = ["t < 2³¹"] if any(side.step.wholes for side in sides) else []
-        single = self._spoken_of_single_numbers() if status == "proved" else []
+        single = [*self._spoken_of_nonzero(more), *self._spoken_of_single_numbers()] if status == "proved" else []
         return Verdict(
             *(subject.title for subject in self.subjects),
             limit=self.limit,
@@ -232,6 +233,18 @@ class _Proof:
             assumptions=tuple(dict.fromkeys([*domains(self.hyper), *words, *counted, *single])),
             **{"horizon": None, "counterexample": None, **more},
         )
+
+    def _spoken_of_nonzero(self, more: Mapping[str, Any]) -> list[str]:
+        """What to add where a gradient of 0 parts the two, as it does sign(g) and g/|g|."""
+        left, right = self.subjects
+        sequences = [g[: more.get("horizon")] for g in WITH_ZEROS]
+        if "t" in self.limit or self.rising:
+            return []
+        if self.limit:
+            found = apart_in_the_limit(left, right, self.rates, self.limit, sequences)
+        else:
+            found = self._found(sequences)
+        return ["no gradient is 0"] if found else []
 
     def _spoken_of_single_numbers(self) -> list[str]:
         """What to add where the entries of an array speak to each other."""

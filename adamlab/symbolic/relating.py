@@ -53,9 +53,10 @@ class Side:
         return self.marked(put_in(self.step, self.step.recurrences[field], self.forms))
 
     def update_at(self, t: int) -> Formula:
-        """The update at a step whose number is known, of the states' forms there."""
+        """The update at a step whose number is known, of the states' forms there; None where it was not read."""
         if t > len(self.step.early):
-            return self.update.subs(T, t)
+            is_known = self.step.cases is not None or t >= self.step.first[UPDATE]
+            return self.update.subs(T, t) if is_known else None
         forms = {self.step.states[f].base[k]: form.subs(T, k) for f, form in self.forms.items() for k in (t, t - 1)}
         return self.marked(self.step.early[t - 1][UPDATE].xreplace(forms))
 
@@ -117,7 +118,7 @@ def _starts(left: Side, right: Side, field: str, candidate: Formula) -> bool:
 
 
 def _is_kept(left: Side, right: Side, field: str, candidate: Formula, trial: Mapping[Formula, Formula]) -> bool:
-    if right.step.first[field] > 1:
+    if any(first > 1 for side in (left, right) for name, first in side.step.first.items() if name != UPDATE):
         return False
     after = {state: left.recurrence(f) for f, state in left.open.items()}
     return same(candidate.xreplace(after), right.recurrence(field).xreplace(trial).xreplace(after))
@@ -145,6 +146,8 @@ def stays_nonnegative(e: Formula) -> bool:
     """
     above, below = fraction(together(e))
     sums: Formula = above.atoms(Sum)
+    if any(len(s.limits) > 1 or s.limits[0][1:] != (1, T) for s in sums):
+        return False
     rates = {s: cancel(expand_power_exp(s.function.subs(T, T + 1) / s.function)) for s in sums}
     if not is_nonnegative(below) or any(rate.has(T, *s.variables) for s, rate in rates.items()):
         return False

@@ -89,7 +89,11 @@ class _General:
             stepped: set[Formula] = {self.base(k)[t] for k in self.stepped for t in (T - 1, T)}
             algebra = Formulas(T, first_step=self.first, stepped=stepped)
             named, after, update = self.read(algebra, T, self.before(T))
-            if self.is_borne_out(algebra, named, after):
+            # Conditions in t that are settled for late steps say nothing of the earlier ones, which lead to them.
+            anytime = Formulas(T, settled_by=0, first_step=self.first, stepped=stepped)
+            named_anytime, after_anytime, _ = self.read(anytime, T, self.before(T))
+            whole = {k: after_anytime[k] for k in (*self.counts, *self.fixed)}
+            if self.is_borne_out(anytime, named_anytime, whole) and self.is_borne_out(algebra, named, whole):
                 break
         fields, full = self.reading.fields, algebra.in_full
         made = Step(
@@ -132,7 +136,7 @@ class _General:
         leaves = [leaf.item() for leaf in after]
         return {k: named.get(k, sympify(leaves[k])) for k in self.floats}, leaves, sympify(u.item())
 
-    def is_borne_out(self, algebra: Formulas, named: Mapping[int, Formula], after: list[Any]) -> bool:
+    def is_borne_out(self, algebra: Formulas, named: Mapping[int, Formula], after: Mapping[int, Any]) -> bool:
         wrong = {k for k in self.counts if sympify(after[k] - self.start[k] - T) != 0}
         negative = {k for k in self.nonnegative if not is_nonnegative(algebra.in_full(named[k]))}
         stepped = {k for k in self.floats if algebra.lies_on_steps(named[k])} - self.stepped
@@ -165,6 +169,8 @@ class _General:
         last, names = general.algebra.first_step, [*general.recurrences, UPDATE]
         known = {**general.recurrences, UPDATE: general.update}
         soon, anytime = (last, known) if last <= FEW else self.with_late_cases(general)
+        if general.algebra.assumptions:
+            soon = max(soon, 2)  # what is assumed of later states may not be so of where they start
         late = [name for name in general.recurrences if not general.algebra.are_same(anytime[name], known[name])]
         early = [self.early_step(t) for t in range(1, last if late and last <= MOST_EARLY_STEPS else soon)]
         steps = {name: range(1, (last if name in late else soon)) for name in names}
@@ -184,6 +190,8 @@ class _General:
             return False
         own = early[t - 1]
         after = {state.base[t]: own[field] for field, state in general.states.items() if field != name}
+        if t == 1:
+            after |= {state.base[0]: sympify(general.start[field]) for field, state in general.states.items()}
         sides = (own[name], formulas[name].subs(T, t))
         return general.algebra.are_same(*(side.xreplace(after).xreplace(after) for side in sides))
 
@@ -195,12 +203,9 @@ class _General:
         return algebra.first_step, {**found, UPDATE: algebra.in_full(update)}
 
     def early_step(self, t: int) -> dict[str, Any]:
-        """The recurrences and the update of a step whose number is known."""
+        """The recurrences and the update of a step whose number is known; of the first, from where states start."""
         algebra = Formulas()
-        before = self.before(t)
-        if t == 1:
-            before = [before[k] if k in self.floats else self.start[k] for k in range(len(before))]
-        named, _, update = self.read(algebra, t, before)
+        named, _, update = self.read(algebra, t, self.start if t == 1 else self.before(t))
         return {self.reading.fields[k]: algebra.in_full(e) for k, e in named.items()} | {
             UPDATE: algebra.in_full(update)
         }

@@ -72,3 +72,44 @@ def late(b1: float):
         return -trace, Late(t, trace)
 
     return optax.GradientTransformation(lambda w: Late(jnp.zeros([], jnp.int32), jnp.zeros_like(w)), update)
+
+
+def resetting(learning_rate: float):
+    """A count that begins anew after 14 steps, and a longer step where it stands at 5."""
+
+    def update(g, s, w=None):
+        return -learning_rate * jnp.where(s == 5, 2.0, 1.0) * g, jnp.where(s == 13, 0, s + 1)
+
+    return optax.GradientTransformation(lambda w: jnp.zeros([], jnp.int32), update)
+
+
+def negative_at_first(learning_rate: float):
+    """A state that is below 0 after the first step, for all that later steps say."""
+
+    def update(g, s, w=None):
+        state = jnp.where(s.count < 1, -1 - g * g, 0.5 * s.s)
+        return -learning_rate * jnp.abs(state), Late(s.count + 1, state)
+
+    return optax.GradientTransformation(lambda w: Late(jnp.zeros([], jnp.int32), jnp.zeros_like(w)), update)
+
+
+def fed_late(learning_rate: float):
+    """A sum that is fed from its first step on by a state whose recurrence holds from the third on."""
+
+    def update(g, s, w=None):
+        fed = jnp.where(s[2] < 2, 5 * g, 0.5 * s[0] + g)
+        total = 0.5 * s[1] + fed
+        return -learning_rate * total, (fed, total, s[2] + 1)
+
+    return optax.GradientTransformation(
+        lambda w: (jnp.zeros_like(w), jnp.zeros_like(w), jnp.zeros([], jnp.int32)), update
+    )
+
+
+def other_at_the_start(learning_rate: float):
+    """A longer first step, since the sum is 0 ahead of it."""
+
+    def update(g, s, w=None):
+        return jnp.where(s == 0, -7 * learning_rate * g, -learning_rate * g), s + g * g
+
+    return optax.GradientTransformation(lambda w: jnp.zeros_like(w), update)

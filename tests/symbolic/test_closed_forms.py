@@ -9,7 +9,17 @@ from sympy import Abs, Eq, Max, Rational, Sum, Symbol, expand, sqrt
 import adamlab as al
 from adamlab.errors import InputError
 from adamlab.symbolic.maximum import Maximum
-from tests.symbolic.examples import coupled, delayed, forgetful, late, moving_average
+from tests.symbolic.examples import (
+    coupled,
+    delayed,
+    fed_late,
+    forgetful,
+    late,
+    moving_average,
+    negative_at_first,
+    other_at_the_start,
+    resetting,
+)
 
 STATES = [
     ("optax.adam", "mu"),
@@ -165,3 +175,18 @@ def test_a_parameter_that_is_decayed_stands_in_the_update():
     f = al.closed_form(optax.adamw)
     assert any(str(base) == "w" for base in (x.base for x in f.updates.atoms(sympy.Indexed)))
     assert isinstance(f.hyper["weight_decay"], Symbol)
+
+
+@pytest.mark.parametrize(("factory", "first"), [(negative_at_first, 1), (fed_late, 3), (other_at_the_start, 2)])
+def test_what_later_steps_say_is_not_believed_of_earlier_ones(factory, first):
+    f, gradients = al.closed_form(factory), [1, -2, 3, 5, -1, 2]
+    exact = al.exact(factory, [str(g) for g in gradients], {"learning_rate": "1"})
+    for t in range(first, 7):
+        e = written_out(f, f.updates, t, list(map(sympy.Integer, gradients))).xreplace({f.hyper["learning_rate"]: 1})
+        assert float(e) == pytest.approx(float(exact.updates[t - 1]))
+    assert first == 1 or f"the update is that of steps t ≥ {first}" in f.assumptions
+
+
+def test_a_count_that_begins_anew_is_no_count():
+    with pytest.raises(InputError, match="is no count"):
+        al.closed_form(resetting)

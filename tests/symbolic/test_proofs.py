@@ -141,6 +141,52 @@ def side_names(side) -> set[str]:
     return set(names_in(as_call(side)))
 
 
+def below(g):
+    """Not 0 only where no sequence that is tried goes."""
+    return jnp.minimum(g + 10.0**6, 0.0)
+
+
+def stateless(function):
+    return optax.GradientTransformation(lambda w: optax.EmptyState(), lambda g, s, w=None: (function(g), s))
+
+
+HIDDEN = [
+    (
+        lambda lr: stateless(lambda g: -lr * jnp.sign(jnp.maximum(g + 10.0**6, 0.0))),
+        lambda lr: stateless(lambda g: -lr + 0 * g),
+        {},
+    ),
+    (
+        lambda delta, b: stateless(lambda g: -b * delta * below(g)),
+        lambda delta: stateless(lambda g: 0 * delta * g),
+        {"limit": {"b": 1}},
+    ),
+    (
+        lambda beta, betabar_1: stateless(lambda g: (1 - beta) * (betabar_1 * below(g) + g)),
+        lambda beta: stateless(lambda g: (1 - beta) * ((1 - beta) * below(g) + g)),
+        {},
+    ),
+    (
+        lambda lr, n: stateless(lambda g: lr / jnp.maximum((g + 10.0**6) * n, 1.0)),
+        lambda lr: stateless(lambda g: 0 * lr * g),
+        {"limit": {"n": "oo"}},
+    ),
+]
+"""False statements whose counterexamples are out of reach: they must not be proved for want of one."""
+
+
+@pytest.mark.parametrize(("left", "right", "more"), HIDDEN, ids=range(len(HIDDEN)))
+def test_no_counterexample_is_no_proof(left, right, more):
+    v = al.prove(left, right, **more)
+    assert v.status == "unknown", v
+
+
+def test_what_holds_but_at_zero_says_so():
+    v = al.prove(lambda lr: stateless(lambda g: -lr * jnp.sign(g) ** 2), lambda lr: stateless(lambda g: -lr + 0 * g))
+    assert v.status == "proved"
+    assert "no gradient is 0" in v.assumptions
+
+
 def test_what_differs_too_far_out_is_not_said_to_be_the_same():
     """Clipping at a million is met by no sequence that is tried: neither proved nor refuted."""
     v = al.prove("optax.clip_by_global_norm(1000000.0)", "optax.identity")
