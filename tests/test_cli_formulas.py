@@ -217,7 +217,7 @@ BAD = {
     "a proof's limit at a half": (["prove", SPEC, TWIN, "--limit", "b2=0.5"], "b2 must be 0, 1 or oo, not 0.5"),
     "a limit in code": (["prove", SPEC, TWIN, "--limit", "b2=exit()"], "b2 must be 0, 1 or oo, not 'exit()'"),
     "a limit of no side": (["prove", SPEC, TWIN, "--limit", "b3=1"], "neither side has a number 'b3'; did you mean"),
-    "half a step": (["prove", SPEC, TWIN, "--given", "t=0.5"], "t must be given as a whole number of at least 1"),
+    "half a step": (["prove", SPEC, TWIN, "--given", "t=0.5"], "t must be given as a whole number from 1 to 32"),
     "a state of no side": (["prove", SPEC, TWIN, "--given", "nux=rising"], "neither side has a state 'nux'"),
     "a second spec": (["prove", SPEC, "optax.rmsporp"], 'did you mean "optax.rmsprop"?'),
     "a proof's format": (["prove", SPEC, TWIN, "--format", "yaml"], "there is no format 'yaml'"),

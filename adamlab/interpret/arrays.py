@@ -27,7 +27,7 @@ def each(function: Callable[..., Any], *arrays: Values) -> Values:
     return np.frompyfunc(function, len(arrays), 1)(*arrays)
 
 
-def reduced(combine: Callable[..., Any], values: Values, axes: Sequence[int], start: Any) -> Values:
+def reduced(combine: Callable[..., Any], values: Values, axes: Sequence[int | np.integer], start: Any) -> Values:
     """The entries along some axes combined one after the other; `start` where there are none."""
     kept = [axis for axis in range(values.ndim) if axis not in axes]
     rows = values.transpose([*axes, *kept]).reshape(-1, *(values.shape[axis] for axis in kept))

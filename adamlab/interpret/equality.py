@@ -207,9 +207,9 @@ class _NormalForm:
             result *= size**power
         return result
 
-    def _factors(self, e: Formula) -> list[tuple[Formula, int]]:
+    def _factors(self, e: Formula) -> list[tuple[Formula, Any]]:
         """Its factors with their powers, numbers among them; one that is known to be negative is turned, with a −1."""
-        found: list[tuple[Formula, int]] = []
+        found: list[tuple[Formula, Any]] = []
         negative = 0
         for part, turn in zip(fraction(cancel(e)), (1, -1), strict=True):
             listed: Any = factor_list(part)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from itertools import cycle
 from typing import Any
 
@@ -125,7 +125,8 @@ def apart_in_the_limit(
 
 def _near(target: Any, distance: str) -> str:
     """A number at that distance from its limit 0, 1 or ∞."""
-    near = {0: Decimal(distance), 1: 1 - Decimal(distance)}.get(target, 1 / Decimal(distance))
+    with localcontext(prec=2 * DIGITS):  # or else 1 − 1e-40 would be 1
+        near = {0: Decimal(distance), 1: 1 - Decimal(distance)}.get(target, 1 / Decimal(distance))
     return f"{near:f}"
 
 

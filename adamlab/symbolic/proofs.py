@@ -29,6 +29,9 @@ HORIZON = 4
 MOST_GRADIENTS = 1000
 """How long a sequence is tried where something happens late, such as the end of a schedule."""
 
+MOST_GIVEN = 32
+"""How many first steps a statement can be about, since they are written out."""
+
 RISING = "rising"
 """Of a state that is a running maximum: each step's new value is the greater one."""
 
@@ -271,12 +274,6 @@ def _long(count: int) -> list[str]:
     return [GRADIENTS[-1][k % len(GRADIENTS[-1])] for k in range(min(count, MOST_GRADIENTS))]
 
 
-def _count(steps: Any) -> int | None:
-    if steps is not None and (not isinstance(steps, int) or steps < 1):
-        raise InputError(f"t must be given as a number of steps, at least 1, not {steps!r}.")
-    return steps
-
-
 def _target(name: str, value: Any) -> Formula:
     target = PLACES.get(str(value))
     if target is None or (name == "t" and target != oo):
@@ -286,8 +283,8 @@ def _target(name: str, value: Any) -> Formula:
 
 
 def _steps(value: Any) -> int | None:
-    if value is not None and (type(value) is not int or value < 1):
-        raise InputError(f"t must be given as a whole number of at least 1, not {value!r}.")
+    if value is not None and (type(value) is not int or not 1 <= value <= MOST_GIVEN):
+        raise InputError(f"t must be given as a whole number from 1 to {MOST_GIVEN}, not {value!r}.")
     return value
 
 

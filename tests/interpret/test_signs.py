@@ -68,7 +68,7 @@ def value(e: Expr, random_numbers: random.Random) -> Expr:
     return at_three.xreplace(entries | point)
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(50))
 def test_what_is_said_is_so(seed):
     random_numbers = random.Random(seed)
     atoms = [b, c, p, n, x, y, b**t, 1 - b, 1 - b**t, x**2, Abs(y), sqrt(p), Integer(2), Rational(1, 3)]

@@ -257,7 +257,7 @@ def test_verdicts_are_written_in_every_format():
         ({"limit": {"b2": 0.5}}, "the limit of b2 must be 0, 1 or oo, not 0.5"),
         ({"limit": {"t": 1}}, "the limit of t must be oo"),
         ({"given": {"b3": 1}}, "neither side has a number 'b3'"),
-        ({"given": {"t": 0}}, "t must be given as a whole number of at least 1, not 0"),
+        ({"given": {"t": 0}}, "t must be given as a whole number from 1 to 32, not 0"),
         ({"given": {"nu": "rising"}}, "is no running maximum"),
         ({"given": {"state": "rising"}}, "neither side has a state 'state'"),
     ],
