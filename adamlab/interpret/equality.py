@@ -162,12 +162,14 @@ class _NormalForm:
         terms: Any = Add.make_args(expand(exponent))
         can_split = base is E or is_nonnegative(inner)  # of other powers no root can be taken
         for term in terms:
+            number: Any
+            rest: Any
             number, rest = term.as_coeff_Mul() if can_split or term.is_Rational else (Integer(1), term)
             if rest == 1 and base is not E:
                 result *= self._root(inner, number.q) ** number.p
                 continue
             known = E if base is E else cancel(inner)
-            in_unit = (isinstance(inner, Rate) or _is_proper_fraction(inner)) and bool(rest.is_positive)
+            in_unit = (isinstance(inner, Rate) or _is_proper_fraction(inner)) and sign_of(rest) == POSITIVE
             key = ("power", known, self.of(rest))
             factor = self._atom(key, Pow(base, rest), sign_of(Pow(inner, rest)), is_rate=in_unit)
             result *= self._root(factor, number.q) ** number.p

@@ -204,7 +204,7 @@ class Formulas(Algebra):
     def _min(self, a: Any, b: Any) -> Any:
         return self._extreme(a, b, "<=", Min)
 
-    def _extreme(self, a: Any, b: Any, relation: str, extreme: Callable[..., Any]) -> Any:
+    def _extreme(self, a: Any, b: Any, relation: str, extreme: Any) -> Any:
         if isinstance(a, WHOLE) and isinstance(b, WHOLE):
             return a if COMPARE[relation](a, b) else b
         known = self.compare(relation, a, b)

@@ -49,7 +49,8 @@ class Subject:
         for name in given:
             if name not in valid:
                 raise SpecError(f"{call.name} has no argument {name!r}; {nearest(name, valid)}")
-        written = dict(call.arguments) | {name: value for name, value in given.items() if name in known}
+        symbols = {symbol.name for symbol, _ in call.symbols()}
+        written = dict(call.arguments) | {n: value for n, value in given.items() if n in known and n not in symbols}
         if missing := [name for name, argument in known.items() if argument.required and name not in written]:
             raise SpecError(f"{call.name} needs a value for {', '.join(missing)}: give hyper={{{missing[0]!r}: …}}.")
         numbers: dict[str, Any] = {symbol.name: given.get(symbol.name) for symbol, _ in call.symbols()}

@@ -1,11 +1,11 @@
 """Equal formulas are seen to be equal; what is seen to be equal is equal at random points."""
 
 import random
+from typing import Any
 
 import pytest
 from sympy import (
     Abs,
-    Expr,
     Function,
     IndexedBase,
     Integer,
@@ -26,12 +26,18 @@ from adamlab.symbolic.maximum import Maximum
 
 b, a = Rate("b"), Rate("a")
 p, c, eps = symbols("p c eps", positive=True)
+x: Any
+y: Any
+v: Any
 x, y, v = symbols("x y v", real=True)
+t: Any
+i: Any
+j: Any
 t, i, j = symbols("t i j", integer=True, positive=True)
-g = IndexedBase("g", real=True)
-f = Function("f")
+g: Any = IndexedBase("g", real=True)
+f: Any = Function("f")
 
-EQUAL = [
+EQUAL: list[tuple[Any, Any]] = [
     (sqrt(v / (1 - b**t)), sqrt(v) / sqrt(1 - b**t)),
     (sqrt(v / (1 - b**t)), sqrt(v * (1 - b**t)) / (1 - b**t)),
     (b ** (t + 1), b * b**t),
@@ -50,7 +56,7 @@ EQUAL = [
     ((sqrt(p) + sqrt(c)) ** 2, p + c + 2 * sqrt(p * c)),
     (Sum(b ** (t - i) * g[i], (i, 1, t)), b * Sum(b ** (t - 1 - i) * g[i], (i, 1, t - 1)) + g[t]),
     (Sum((1 - b) * b ** (t - i) * g[i] ** 2, (i, 1, t)), (1 - b) * Sum(b ** (t - j) * g[j] ** 2, (j, 1, t))),
-    (Sum(g[i] + i * g[i], (i, 1, t)), Sum(g[i], (i, 1, t)) + Sum(i * g[i], (i, 1, t))),
+    (Sum((1 + i) * g[i], (i, 1, t)), Sum(g[i], (i, 1, t)) + Sum(i * g[i], (i, 1, t))),
     (Sum(g[i] * Sum(g[j], (j, 1, i)), (i, 1, t)), Sum(Sum(g[j] * g[i], (j, 1, i)), (i, 1, t))),
     (Sum(g[i] / (c + c * sqrt(g[i] ** 2)), (i, 1, t)), Sum(g[j] / (1 + Abs(g[j])), (j, 1, t)) / c),
     (Maximum((b - 1) / (b**i - 1) * g[i] ** 2, (i, 1, t)), Maximum((1 - b) / (1 - b**j) * g[j] ** 2, (j, 1, t))),
@@ -58,7 +64,7 @@ EQUAL = [
     (f(x + y) ** 2, f(y + x) * f(x + y)),
 ]
 
-DIFFERENT = [
+DIFFERENT: list[tuple[Any, Any]] = [
     (sqrt(x**2), x),
     (sqrt(x * y), sqrt(x) * sqrt(-y)),
     (b ** (t + 1), b**t),
@@ -88,7 +94,7 @@ def test_different_formulas_are_not_equal(left, right):
     assert not same(left, right)
 
 
-def grown(random_numbers: random.Random, depth: int) -> Expr:
+def grown(random_numbers: random.Random, depth: int) -> Any:
     if depth == 0:
         return random_numbers.choice([b, p, c, x, y, b**t, 1 - b, 1 - b**t, g[t], Rational(1, 2), Integer(2)])
     left, right = (grown(random_numbers, depth - 1) for _ in range(2))
@@ -104,7 +110,7 @@ def grown(random_numbers: random.Random, depth: int) -> Expr:
     ])  # fmt: skip
 
 
-def at_a_point(e: Expr, random_numbers: random.Random) -> float:
+def at_a_point(e: Any, random_numbers: random.Random) -> complex:
     point = {s: random_numbers.uniform(0.05, 0.95) for s in (a, b)}
     point |= {s: random_numbers.uniform(0.1, 3) for s in (p, c, eps)}
     point |= {s: random_numbers.uniform(-3, 3) for s in (x, y, v)}

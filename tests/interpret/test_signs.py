@@ -1,9 +1,10 @@
 """What is said of a sign is so at random points; and what should be seen is seen."""
 
 import random
+from typing import Any
 
 import pytest
-from sympy import Abs, Expr, IndexedBase, Integer, Max, Min, Rational, Sum, Symbol, exp, sqrt, symbols
+from sympy import Abs, IndexedBase, Integer, Max, Min, Rational, Sum, Symbol, exp, sqrt, symbols
 
 from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
 
@@ -12,7 +13,7 @@ p, q = symbols("p q", positive=True)
 n = Symbol("n", nonnegative=True)
 x, y = symbols("x y", real=True)
 t, i = symbols("t i", integer=True, positive=True)
-g = IndexedBase("g", real=True)
+g: Any = IndexedBase("g", real=True)
 
 POSITIVE = [
     1 - b,
@@ -57,7 +58,7 @@ def test_nothing_is_said_of_others(e):
     assert not is_nonnegative(e)
 
 
-def value(e: Expr, random_numbers: random.Random) -> Expr:
+def value(e: Any, random_numbers: random.Random) -> Any:
     """The expression at a random point of where its symbols lie; sums over three steps."""
     point = {s: Rational(random_numbers.randint(1, 99), 100) for s in (b, c)}
     point |= {s: Rational(random_numbers.randint(1, 500), 100) for s in (p, q)}

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
+transformation: Any = optax.GradientTransformation
+"""Optax's own, whose types know no such states."""
+
 
 class Average(NamedTuple):
     count: Any
@@ -33,14 +36,12 @@ def moving_average(learning_rate: float):
         mean = s.average + (g - s.average) / t
         return -learning_rate * mean, Average(t, mean)
 
-    return optax.GradientTransformation(lambda w: Average(jnp.zeros([], jnp.int32), jnp.zeros_like(w)), update)
+    return transformation(lambda w: Average(jnp.zeros([], jnp.int32), jnp.zeros_like(w)), update)
 
 
 def forgetful(learning_rate: float):
     """Steps by the gradient before."""
-    return optax.GradientTransformation(
-        lambda w: Last(jnp.zeros_like(w)), lambda g, s, w=None: (-learning_rate * s.last, Last(g))
-    )
+    return transformation(lambda w: Last(jnp.zeros_like(w)), lambda g, s, w=None: (-learning_rate * s.last, Last(g)))
 
 
 def delayed(b1: float, b2: float):
@@ -51,7 +52,7 @@ def delayed(b1: float, b2: float):
         slow = b2 * s.slow + fast
         return -slow, Two(fast, slow)
 
-    return optax.GradientTransformation(lambda w: Two(jnp.zeros_like(w), jnp.zeros_like(w)), update)
+    return transformation(lambda w: Two(jnp.zeros_like(w), jnp.zeros_like(w)), update)
 
 
 def coupled(b1: float, b2: float):
@@ -60,7 +61,7 @@ def coupled(b1: float, b2: float):
     def update(g, s, w=None):
         return -s.fast, Two(b1 * s.fast + b2 * s.slow + g, b2 * s.fast + b1 * s.slow)
 
-    return optax.GradientTransformation(lambda w: Two(jnp.zeros_like(w), jnp.zeros_like(w)), update)
+    return transformation(lambda w: Two(jnp.zeros_like(w), jnp.zeros_like(w)), update)
 
 
 def late(b1: float):
@@ -71,7 +72,7 @@ def late(b1: float):
         trace = jnp.where(t < 3, g, b1 * s.s + g)
         return -trace, Late(t, trace)
 
-    return optax.GradientTransformation(lambda w: Late(jnp.zeros([], jnp.int32), jnp.zeros_like(w)), update)
+    return transformation(lambda w: Late(jnp.zeros([], jnp.int32), jnp.zeros_like(w)), update)
 
 
 def resetting(learning_rate: float):
@@ -80,7 +81,7 @@ def resetting(learning_rate: float):
     def update(g, s, w=None):
         return -learning_rate * jnp.where(s == 5, 2.0, 1.0) * g, jnp.where(s == 13, 0, s + 1)
 
-    return optax.GradientTransformation(lambda w: jnp.zeros([], jnp.int32), update)
+    return transformation(lambda w: jnp.zeros([], jnp.int32), update)
 
 
 def negative_at_first(learning_rate: float):
@@ -90,7 +91,7 @@ def negative_at_first(learning_rate: float):
         state = jnp.where(s.count < 1, -1 - g * g, 0.5 * s.s)
         return -learning_rate * jnp.abs(state), Late(s.count + 1, state)
 
-    return optax.GradientTransformation(lambda w: Late(jnp.zeros([], jnp.int32), jnp.zeros_like(w)), update)
+    return transformation(lambda w: Late(jnp.zeros([], jnp.int32), jnp.zeros_like(w)), update)
 
 
 def fed_late(learning_rate: float):
@@ -101,9 +102,7 @@ def fed_late(learning_rate: float):
         total = 0.5 * s[1] + fed
         return -learning_rate * total, (fed, total, s[2] + 1)
 
-    return optax.GradientTransformation(
-        lambda w: (jnp.zeros_like(w), jnp.zeros_like(w), jnp.zeros([], jnp.int32)), update
-    )
+    return transformation(lambda w: (jnp.zeros_like(w), jnp.zeros_like(w), jnp.zeros([], jnp.int32)), update)
 
 
 def other_at_the_start(learning_rate: float):
@@ -112,4 +111,4 @@ def other_at_the_start(learning_rate: float):
     def update(g, s, w=None):
         return jnp.where(s == 0, -7 * learning_rate * g, -learning_rate * g), s + g * g
 
-    return optax.GradientTransformation(jnp.zeros_like, update)
+    return transformation(jnp.zeros_like, update)

@@ -183,7 +183,7 @@ class Case:
                 state = jax.tree.map(lambda x: x.astype(jnp.int64) if x.dtype == jnp.int32 else x, state)
             for g, loss in zip(numbers.gradients, numbers.losses, strict=True):
                 u, state = transform.update(jnp.asarray(g), state, w, value=jnp.asarray(loss))
-                w = w + u
+                w = jnp.add(w, jnp.asarray(u))
                 run.updates.append(np.asarray(u))
                 run.params.append(np.asarray(w))
                 run.states.append([np.asarray(leaf) for leaf in jax.tree.leaves(state)])

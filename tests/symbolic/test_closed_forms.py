@@ -1,5 +1,7 @@
 """Closed forms against steps written out as expressions, and against exact arithmetic, which knows no formulas."""
 
+from typing import Any
+
 import mpmath
 import optax
 import pytest
@@ -45,7 +47,7 @@ STATES = [
 ]
 
 
-def written_out(f: al.closed_form, e, t: int, gradients):
+def written_out(f, e, t: int, gradients):
     """A closed form at a step whose number is known, over other symbols for the gradients."""
     return e.subs(f.t, t).doit().xreplace({f.g[k]: g for k, g in enumerate(gradients, start=1)})
 
@@ -66,7 +68,7 @@ def test_closed_forms_are_the_steps_written_out(optimizer, field):
 @pytest.mark.parametrize("optimizer", dict.fromkeys(optimizer for optimizer, _ in STATES))
 def test_updates_have_the_values_of_exact_arithmetic(optimizer):
     f = al.closed_form(optimizer)
-    numbers = {name: Rational(k + 3, 17) for k, name in enumerate(f.hyper)}
+    numbers: dict[str, Any] = {name: Rational(k + 3, 17) for k, name in enumerate(f.hyper)}
     gradients = [1, -2, 4, 3, -1, 5]
     hyper = {name: f"{n.p}/{n.q}" for name, n in numbers.items()}
     exact = al.exact(optimizer, [str(g) for g in gradients], hyper, params="0.5")

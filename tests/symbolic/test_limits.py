@@ -1,5 +1,7 @@
 """Series and limits against numbers near the limit."""
 
+from typing import Any
+
 import pytest
 import sympy
 from sympy import Abs, IndexedBase, Integer, Max, Piecewise, Rational, Sum, Symbol, exp, oo, sign, sqrt, symbols
@@ -15,7 +17,7 @@ b = Rate("b")
 eps = Symbol("eps", positive=True)
 x, y = symbols("x y", real=True)
 i = Symbol("i", integer=True, positive=True)
-g = IndexedBase("g", real=True)
+g: Any = IndexedBase("g", real=True)
 discounted = Sum(b ** (T - i) * g[i] ** 2, (i, 1, T))
 
 LIMITS = [
