@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+import sympy
 from sympy import (
     Abs,
     Function,
@@ -13,7 +14,6 @@ from sympy import (
     Min,
     Piecewise,
     Rational,
-    Sum,
     exp,
     sign,
     sqrt,
@@ -24,15 +24,11 @@ from adamlab.interpret.equality import same
 from adamlab.interpret.signs import Rate
 from adamlab.symbolic.maximum import Maximum
 
+Sum: Any = sympy.Sum
+
 b, a = Rate("b"), Rate("a")
 p, c, eps = symbols("p c eps", positive=True)
-x: Any
-y: Any
-v: Any
 x, y, v = symbols("x y v", real=True)
-t: Any
-i: Any
-j: Any
 t, i, j = symbols("t i j", integer=True, positive=True)
 g: Any = IndexedBase("g", real=True)
 f: Any = Function("f")
