@@ -55,6 +55,9 @@ assert c.kind in ("bit-identical", "same formula"), c.verdict
 e = al.exact(al.made_up, np.array([1.0, -0.25, -1.0]), {"learning_rate": "0.1", "b1": "0.5"})
 assert [float(u) for u in e.updates] == [-0.1, -0.1, 0.1], e.updates
 
+v = al.prove("adamlab.made_up(lr, b1=b)", "optax.signum(lr, beta=b)")
+assert (v.status, v.horizon) == ("proved", None), v
+
 config = {
     "name": "made_up",
     "steps": 20,
