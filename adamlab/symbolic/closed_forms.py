@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sympy import Eq, Expr, Symbol, sympify
+from sympy import Eq, Expr, S, Symbol, sympify
 
 from adamlab.errors import InputError, nearest
 from adamlab.symbolic.letters import G, T, U
 from adamlab.symbolic.limits import NoLimitError, limit_of
 from adamlab.symbolic.readings import Optimizer, Reading
-from adamlab.symbolic.results import Equation, Result, in_words
+from adamlab.symbolic.results import Equation, Result, domains, in_words
 from adamlab.symbolic.solutions import made_of, put_in, solved, valid_since
 from adamlab.symbolic.steps import UPDATE, Step, general_step
 from adamlab.types import Formula
@@ -60,7 +60,10 @@ class ClosedForm(Result):
             except NoLimitError as error:
                 raise InputError(f"{self.title} has no limit for {name} → {value} that was found: {error}.") from error
         left = {name: symbol for name, symbol in self.hyper.items() if name not in where}
-        return replace(self, hyper=left, states=states, updates=updates)
+        goes = [f"{name} → {value}" for name, value in where.items()]
+        others = self.assumptions[len(domains(self.hyper)) :]
+        assumptions = (*domains(left), *others, *goes)
+        return replace(self, hyper=left, states=states, updates=updates, assumptions=assumptions)
 
     def _equations(self) -> list[Equation]:
         bases = {field: equation.lhs for field, equation in self.recurrences.items()}
@@ -92,6 +95,8 @@ def closed_form(
 def closed_form_of(reading: Reading) -> ClosedForm:
     """As `closed_form`, of an optimizer that is open already."""
     step = general_step(reading)
+    if step.update.has(S.NaN, S.ComplexInfinity):
+        raise InputError(f"{reading.subject.title} divides by 0 at these numbers; leave one open and take its limit.")
     found = solved(step)
     recurrences: dict[str, Any] = {
         field: Eq(step.states[field], e, evaluate=False) for field, e in step.recurrences.items()
