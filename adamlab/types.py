@@ -111,13 +111,16 @@ class Problem:
 
     Attributes:
         name: as it stands in the registry.
-        loss: `(params, batch) -> scalar`, what is differentiated; `batch` is None for a deterministic problem.
+        loss: `(params, batch) -> scalar`, what is differentiated; `batch` is None where there is no `sample`.
         start: `key -> params`, where a run begins; the key comes from the run's seed.
-        objective: `params -> scalar`, what is recorded as the loss: on all the training data.
-        sample: `key -> batch`, the batch of one step; None for a deterministic problem.
+        objective: `params -> scalar`, what is recorded as the loss: on all the training data, or the mean over time.
+        sample: `(key, t) -> batch`, the batch of step t, from 1; None where the loss is the same at every step.
+        project: `params -> params`, back into the feasible set after every step; None where there is no constraint.
         metrics: further scalars of the parameters, by name.
         minima: known minimizers, a row each.
+        minimum: the least value of the objective, where it is known.
         domain: the (low, high) of each dimension that is worth looking at; empty where there is nothing to draw.
+        side_by_side: how many runs the engine computes at a time; None leaves it to the engine.
         source: where the problem comes from.
     """
 
@@ -125,8 +128,17 @@ class Problem:
     loss: Callable[[PyTree, PyTree], jax.Array]
     start: Callable[[jax.Array], PyTree]
     objective: Callable[[PyTree], jax.Array]
-    sample: Callable[[jax.Array], PyTree] | None = None
+    sample: Callable[[jax.Array, ArrayLike], PyTree] | None = None
+    project: Callable[[PyTree], PyTree] | None = None
     metrics: Mapping[str, Callable[[PyTree], jax.Array]] = field(default_factory=dict)
     minima: tuple[tuple[float, ...], ...] = ()
+    minimum: float | None = None
     domain: tuple[tuple[float, float], ...] = ()
+    side_by_side: int | None = None
     source: str = ""
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers the parameters are."""
+        start = jax.eval_shape(self.start, jax.random.key(0))
+        return sum(leaf.size for leaf in jax.tree.leaves(start))

@@ -53,7 +53,7 @@ def digits_softmax(batch_size: int = 64, test_share: float = 0.2) -> Problem:
     def accuracy(params, batch: Examples):
         return jnp.mean(jnp.argmax(logits(params, batch.x), axis=-1) == batch.y, dtype=float)
 
-    def sample(key) -> Examples:
+    def sample(key, t) -> Examples:
         train = split(test=False)
         rows = jax.random.randint(key, (batch_size,), 0, len(train.y), jnp.int32)
         return Examples(train.x[rows], train.y[rows])

@@ -48,13 +48,7 @@ def recorded_steps(steps: int, every: int) -> np.ndarray:
 
 def keeps_params(problem: Problem, what: tuple[str, ...]) -> bool:
     """Whether the parameters are recorded at every recorded step."""
-    return "params" in what and parameter_count(problem) <= LOW_DIMENSION
-
-
-def parameter_count(problem: Problem) -> int:
-    """How many numbers the problem's parameters are."""
-    start = jax.eval_shape(problem.start, jax.random.key(0))
-    return sum(leaf.size for leaf in jax.tree.leaves(start))
+    return "params" in what and problem.dimension <= LOW_DIMENSION
 
 
 @dataclass(frozen=True)
@@ -77,15 +71,15 @@ def prepare(problem: Problem, runs: Runs, *, steps: int, every: int, what: tuple
         what: what is recorded; "loss" always is, and metrics that the problem does not have are left out.
     """
     total = len(runs.seeds)
-    size = -(-total // -(-total // BLOCK))
-    size = -(-size // LANES) * LANES
+    size = problem.side_by_side or _block_size(total)
     decays = _decays(runs.template)
     rows = [np.minimum(np.arange(first, first + size), total - 1) for first in range(0, total, size)]
     blocks = tuple(
         (runs.seeds[chosen], {name: _traced(values[chosen], name in decays) for name, values in runs.numbers.items()})
         for chosen in rows
     )
-    program = jax.jit(jax.vmap(_one_run(problem, runs.template, steps, every, what)))
+    run = _one_run(problem, runs.template, steps, every, what)
+    program = jax.jit(jax.vmap(run) if size > 1 else _alone(run))
     return Program(program.lower(*blocks[0]), blocks, total)
 
 
@@ -112,6 +106,21 @@ def execute(
         left -= rows
         advance(rows)
     return {name: np.concatenate([one[name] for one in finished]) for name in finished[0]}
+
+
+def _block_size(total: int) -> int:
+    """Blocks as even as can be."""
+    size = -(-total // -(-total // BLOCK))
+    return -(-size // LANES) * LANES
+
+
+def _alone(run: Callable[..., Any]) -> Callable[..., Any]:
+    """A run on a block of one: without a batch axis XLA's convolutions and products are their fastest."""
+
+    def block(*columns):
+        return jax.tree.map(lambda x: x[None], run(*jax.tree.map(lambda x: x[0], columns)))
+
+    return block
 
 
 def _decays(template: Call) -> set[str]:
@@ -146,13 +155,14 @@ def _one_run(problem: Problem, template: Call, steps: int, every: int, what: tup
 
         def step(t, carry):
             params, state, diverged_at = carry
-            batch = None if problem.sample is None else problem.sample(jax.random.fold_in(sample_key, t))
+            batch = None if problem.sample is None else problem.sample(jax.random.fold_in(sample_key, t), t + 1)
             loss, gradient = jax.value_and_grad(problem.loss)(params, batch)
             extra = {"value": loss, "grad": gradient, "value_fn": lambda w: problem.loss(w, batch)}
             updates, state = transform.update(gradient, state, params, **extra)
             if jax.tree.map(jnp.shape, updates) != jax.tree.map(jnp.shape, params):
                 raise ValueError("its updates have other shapes than the parameters")
             params = optax.apply_updates(params, updates)
+            params = params if problem.project is None else problem.project(params)
             # The loss is that of the parameters before this step: where it is not finite, they went wrong one earlier.
             diverged_at = jnp.where((diverged_at < 0) & ~jnp.isfinite(loss), t, diverged_at)
             diverged_at = jnp.where((diverged_at < 0) & ~_finite(params), t + 1, diverged_at)

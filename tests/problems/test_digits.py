@@ -44,12 +44,12 @@ def test_minibatches_are_rows_of_the_training_part(x64, weights):
     images, labels, is_test = _digits(0.2)
     problem = problems.get("digits_softmax", batch_size=32)
     assert problem.sample is not None
-    batch = problem.sample(jax.random.key(3))
+    batch = problem.sample(jax.random.key(3), 1)
     train = {(row.tobytes(), label) for row, label in zip(images[~is_test], labels[~is_test], strict=True)}
     assert all((np.asarray(x).tobytes(), int(y)) in train for x, y in zip(batch.x, batch.y, strict=True))
-    other = problem.sample(jax.random.key(4))
+    other = problem.sample(jax.random.key(4), 1)
     assert not np.array_equal(batch.x, other.x)
-    batches = [problem.sample(jax.random.key(i)) for i in range(200)]
+    batches = [problem.sample(jax.random.key(i), 1) for i in range(200)]
     mean = np.mean([float(problem.loss(weights, batch)) for batch in batches])
     assert mean == pytest.approx(float(problem.objective(weights)), rel=0.02)
 

@@ -27,7 +27,7 @@ def plain_loop(problem, transform, seed, steps, every):
     state = transform.init(params)
     losses, paths = [float(problem.objective(params))], [np.asarray(ravel_pytree(params)[0])]
     for t in range(steps):
-        batch = None if problem.sample is None else problem.sample(jax.random.fold_in(sample_key, t))
+        batch = None if problem.sample is None else problem.sample(jax.random.fold_in(sample_key, t), t + 1)
         updates, state = transform.update(jax.grad(problem.loss)(params, batch), state, params)
         params = optax.apply_updates(params, updates)
         if (t + 1) % every == 0 or t + 1 == steps:
