@@ -267,7 +267,8 @@ def _given(e: Any, condition: Boolean, value: bool) -> Any:
 
     if isinstance(condition, (Gt, Ge, Lt, Le)):
         sides = (condition.gts, condition.lts) if value else (condition.lts, condition.gts)
-        e = e.xreplace(dict(zip((Max(*sides), Min(*sides)), sides, strict=True)))
+        extremes = zip((Max(*sides), Min(*sides)), sides, strict=True)
+        e = e.xreplace({extreme: side for extreme, side in extremes if isinstance(extreme, (Max, Min))})
     turned = condition.reversed if isinstance(condition, Relational) else condition  # as SymPy may have written it
     return e.replace(lambda x: getattr(x, "is_Piecewise", False) and x.args[0].cond in (condition, turned), settled)
 

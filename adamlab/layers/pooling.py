@@ -1,0 +1,90 @@
+"""Pooling: one value for each window of an image, channel by channel."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from adamlab.layers.windows import Sides, put_back, seen_at, windows
+
+
+def max_pool(
+    x: Float[Array, "B W H C"], size: Sides = 2, stride: Sides | None = None
+) -> Float[Array, "B W_out H_out C"]:
+    """y_bijκ = the greatest x_(b, s₁i + a, s₂j + c, κ) over the places (a, c) of a window.
+
+    The backward: all of ∂L/∂y goes to the place that was the greatest, and where several were, to the first of them,
+    row by row (as XLA and PyTorch; TensorFlow on a GPU may choose otherwise). Where windows overlap it adds up.
+
+    Source: Ranzato, Huang, Boureau & LeCun 2007, Unsupervised learning of invariant feature hierarchies, section 2.
+
+    Args:
+        x: images (B, W, H, C).
+        size: (k₁, k₂) of a window, or one number for both.
+        stride: (s₁, s₂), how far a window is from the next; by default its size. What is left over at the far edges is
+            not seen.
+
+    Raises:
+        ValueError: a number is out of its range, or no window fits.
+    """
+    return _max_pool(windows(size, size if stride is None else stride), x.shape, x)
+
+
+def mean_pool(
+    x: Float[Array, "B W H C"], size: Sides = 2, stride: Sides | None = None
+) -> Float[Array, "B W_out H_out C"]:
+    """y_bijκ = Σ_a Σ_c x_(b, s₁i + a, s₂j + c, κ)/(k₁·k₂).
+
+    The backward: ∂L/∂y/(k₁·k₂) goes to every place of the window, and adds up where windows overlap.
+
+    Source: LeCun, Bottou, Bengio & Haffner 1998, Gradient-based learning applied to document recognition, section II.B.
+
+    Args:
+        x: as for `max_pool`, and so are size and stride.
+        size: (k₁, k₂).
+        stride: (s₁, s₂).
+
+    Raises:
+        ValueError: a number is out of its range, or no window fits.
+    """
+    return _mean_pool(windows(size, size if stride is None else stride), x.shape, x)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _max_pool(lie, shape, x):
+    return _max_forward(lie, shape, x)[0]
+
+
+def _max_forward(lie, shape, x):
+    y, *others = seen_at(lie, x)
+    winner = jnp.zeros(y.shape, jnp.int32)  # noted here: found again by y == x, it could be lost to another rounding
+    for place, value in enumerate(others, start=1):
+        better = (value > y) | jnp.isnan(value)  # NaN wins, and stays
+        y, winner = jnp.where(better, value, y), jnp.where(better, place, winner)
+    return y, winner
+
+
+def _max_backward(lie, shape, winner, dy):
+    places = range(lie.size[0] * lie.size[1])
+    return (put_back(lie, [jnp.where(winner == place, dy, jnp.zeros_like(dy)) for place in places], shape),)
+
+
+_max_pool.defvjp(_max_forward, _max_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _mean_pool(lie, shape, x):
+    return _mean_forward(lie, shape, x)[0]
+
+
+def _mean_forward(lie, shape, x):
+    return sum(seen_at(lie, x)) / (lie.size[0] * lie.size[1]), None
+
+
+def _mean_backward(lie, shape, _, dy):
+    places = lie.size[0] * lie.size[1]
+    return (put_back(lie, [dy / places] * places, shape),)
+
+
+_mean_pool.defvjp(_mean_forward, _mean_backward)

@@ -1,0 +1,56 @@
+"""Any function of arrays read as formulas: what JAX traces of it, its backward included, in symbols."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from sympy import Symbol, sympify
+
+from adamlab.interpret.arrays import Values, each
+from adamlab.interpret.formulas import Formulas
+from adamlab.interpret.jaxpr import Reader, trace
+from adamlab.types import Formula, PyTree
+
+
+def symbols(letter: str, *shape: int, **assumptions: bool) -> Values:
+    """An array of symbols, real unless told otherwise: z_1, z_2 …; a_1_1, a_1_2 … of a matrix, counted from 1."""
+    names = np.empty(shape, object)
+    for place in np.ndindex(shape):
+        names[place] = Symbol("_".join([letter, *(str(i + 1) for i in place)]), **({"real": True} | assumptions))
+    return names
+
+
+def read(function: Callable[..., PyTree], *arguments: PyTree, algebra: Formulas | None = None) -> PyTree:
+    """What the function makes of arrays of SymPy's expressions.
+
+    Args:
+        function: of arrays, anything that JAX can trace.
+        *arguments: trees of arrays of expressions or numbers.
+        algebra: takes what had to be assumed.
+
+    Returns:
+        What the function returns, with arrays of expressions.
+
+    Raises:
+        UnreadableError: the function has a primitive that has no meaning for formulas; it is named.
+    """
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), np.dtype("float64")), arguments)
+    formulas = jax.tree.map(lambda x: each(sympify, np.asarray(x, object)), arguments)
+    algebra = algebra or Formulas()
+    found = Reader(algebra).read(trace(function, *shapes), *formulas)
+    return jax.tree.map(lambda x: each(algebra.in_full, x), found)
+
+
+def pulled_back(function: Callable[..., Any], *arguments: Values, cotangent: Values) -> tuple[Values, ...]:
+    """∂L/∂ of every argument of a function as its backward computes it, for a given ∂L/∂y."""
+    return read(lambda dy, *xs: jax.vjp(function, *xs)[1](dy), cotangent, *arguments)
+
+
+def chain_rule(y: Values, x: Values, cotangent: Values) -> Values:
+    """∂L/∂x_i = Σ_k ∂L/∂y_k·∂y_k/∂x_i, differentiated by SymPy: what a backward must be equal to."""
+
+    def through(symbol: Formula) -> Formula:
+        return sum((dy * value.diff(symbol) for dy, value in zip(cotangent.flat, y.flat, strict=True)), sympify(0))
+
+    return each(through, x)

@@ -1,0 +1,84 @@
+"""The shape of a convolution's output against JAX's own, and against windows counted one by one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import lax
+
+from adamlab.layers import conv2d, conv_output_shape, max_pool, mean_pool
+
+sides = st.tuples(st.integers(1, 12), st.integers(1, 12))
+few = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+@settings(max_examples=400)
+@given(sides, few, few, st.tuples(st.integers(0, 4), st.integers(0, 4)), few, st.integers(1, 3), st.integers(1, 4))
+def test_shape_is_that_of_jax(sides, kernel, stride, padding, dilation, batch, channels):
+    shape, kernel_shape = (batch, *sides, 2), (*kernel, 2, channels)
+
+    def convolved(x, k):
+        pads = [(p, p) for p in padding]
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(x, k, stride, pads, rhs_dilation=dilation, dimension_numbers=numbers)
+
+    arguments = [jax.ShapeDtypeStruct(s, np.float32) for s in (shape, kernel_shape)]
+    expected = jax.eval_shape(convolved, *arguments).shape
+    if 0 in expected:
+        with pytest.raises(ValueError, match=r"no output is left along axis [12]: a window that spans"):
+            conv_output_shape(shape, kernel, channels, stride, padding, dilation)
+    else:
+        assert conv_output_shape(shape, kernel, channels, stride, padding, dilation) == expected
+        assert jax.eval_shape(lambda x, k: conv2d(x, k, stride, padding, dilation), *arguments).shape == expected
+
+
+def test_windows_counted_one_by_one():
+    for side in range(1, 11):
+        for kernel in range(1, 5):
+            for stride in range(1, 5):
+                for padding in range(4):
+                    last = side + 2 * padding - kernel
+                    starts = [start for start in range(0, side + 2 * padding, stride) if start <= last]
+                    if starts:
+                        shape = conv_output_shape((1, side, 12, 1), (kernel, 1), 7, (stride, 1), (padding, 0))
+                        assert shape == (1, len(starts), 12, 7)
+
+
+def test_the_example_of_the_docstring():
+    assert conv_output_shape((32, 28, 28, 1), (5, 5), 16, stride=2, padding=1) == (32, 13, 13, 16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ((1, 3, 9, 1), (4, 2), 1),
+            r"no output .* along axis 1: a window that spans 4 does not fit into 3 \+ 2·0",
+        ),
+        (((1, 9, 3, 1), 2, 1, 1, 1, (1, 5)), r"along axis 2: a window that spans 6 does not fit into 3 \+ 2·1"),
+        (((1, 3, 9), 2, 1), "input_shape must be 4 whole numbers, at least 1"),
+        (((0, 3, 9, 1), 2, 1), "input_shape must be 4 whole numbers, at least 1"),
+        (((1, 3, 9, 1), 2, 0), "out_channels must be a whole number, at least 1; got 0"),
+        (((1, 3, 9, 1), (2, 2, 2), 1), "size must be one whole number or two, at least 1; got"),
+        (((1, 3, 9, 1), 2, 1, 0), "stride must be one whole number or two, at least 1; got 0"),
+        (((1, 3, 9, 1), 2, 1, 1, -1), "padding must be one whole number or two, at least 0; got -1"),
+        (((1, 3, 9, 1), 2, 1, 1, 0, (1, 0)), "dilation must be one whole number or two, at least 1"),
+        (((1, 3, 9, 1), True, 1), "size must be one whole number or two"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        conv_output_shape(*arguments)
+
+
+def test_channels_must_agree():
+    with pytest.raises(ValueError, match="x has 3 channels and the kernel 2"):
+        conv2d(jnp.ones((1, 4, 4, 3)), jnp.ones((2, 2, 2, 1)))
+
+
+@pytest.mark.parametrize("pool", [max_pool, mean_pool])
+def test_a_pool_needs_a_window(pool):
+    with pytest.raises(ValueError, match="no output is left along axis 2"):
+        pool(jnp.ones((1, 3, 1, 1)))
