@@ -7,9 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from adamlab import layers as layers
     from adamlab import plots as plots
     from adamlab import problems as problems
     from adamlab import schedules as schedules
+    from adamlab.derivations import derive as derive
     from adamlab.interpret.oracle import exact as exact
     from adamlab.parity.comparison import compare as compare
     from adamlab.recipes import like_torch as like_torch
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
     from adamlab.symbolic.unrolling import unroll as unroll
     from adamlab.types import Decay as Decay
 
-_MODULES = ("plots", "problems", "schedules")
+_MODULES = ("layers", "plots", "problems", "schedules")
 _HOMES = {
     "Decay": "adamlab.types",
     "closed_form": "adamlab.symbolic.closed_forms",
     "compare": "adamlab.parity.comparison",
+    "derive": "adamlab.derivations",
     "exact": "adamlab.interpret.oracle",
     "like_torch": "adamlab.recipes",
     "load": "adamlab.studies.store",

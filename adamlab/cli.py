@@ -152,6 +152,26 @@ def prove(
 
 
 @app.command()
+def derive(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="second-moment, adagrad-limit, softmax-cross-entropy, batch-norm or conv-shape.",
+            show_default=False,
+        ),
+    ],
+    format_: Format = "text",
+    superscripts: Superscripts = False,
+):
+    """Show a derivation step by step, each step checked by machine. Exit code 1 where one does not hold."""
+    from adamlab.terminal.derivations import derive_and_show
+
+    if not derive_and_show(name, format_, superscripts):
+        raise typer.Exit(1)
+
+
+@app.command()
 def relations(
     format_: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
     figure: Annotated[Path | None, typer.Option(help="A file for a picture; its ending says the format.")] = None,

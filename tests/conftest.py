@@ -1,12 +1,16 @@
 """Strict settings for every test: ranks are never promoted, warnings are errors, random numbers have fixed seeds."""
 
 import copy
+import sys
+from dataclasses import dataclass
 from typing import Any
 
 import hypothesis
 import jax
 import numpy as np
 import pytest
+
+from adamlab.cli import main
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("fixed")
@@ -63,3 +67,26 @@ def small_config() -> dict[str, Any]:
 def config(small_config) -> dict[str, Any]:
     """The small study, to be changed at will."""
     return copy.deepcopy(small_config)
+
+
+@dataclass
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def adamlab(monkeypatch, capsys):
+    """The command line in this process; a narrow screen, which what is piped does not heed."""
+    monkeypatch.setenv("COLUMNS", "40")
+
+    def run(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["adamlab", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        output = capsys.readouterr()
+        return Result(int(stopped.value.code or 0), output.out, output.err)
+
+    return run

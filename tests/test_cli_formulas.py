@@ -1,43 +1,18 @@
 """Formulas on the command line: what each command writes in each format, exit codes, and what it says of bad input."""
 
 import json
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 import adamlab as al
 from adamlab import relations
-from adamlab.cli import main
 from adamlab.relations import RELATIONS, UNDECIDED
 from adamlab.terminal import relations as shown_relations
 
 SPEC = "optax.adam(lr, b1=0.0)"
 TWIN = "optax.rmsprop(lr, decay=b2, eps_in_sqrt=false, bias_correction=true)"
-
-
-@dataclass
-class Result:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def adamlab(monkeypatch, capsys):
-    """The command line in this process; a narrow screen, which what is piped does not heed."""
-    monkeypatch.setenv("COLUMNS", "40")
-
-    def run(*arguments: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["adamlab", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        output = capsys.readouterr()
-        return Result(int(stopped.value.code or 0), output.out, output.err)
-
-    return run
 
 
 def written(adamlab, *arguments: str) -> str:

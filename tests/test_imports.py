@@ -22,6 +22,8 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["symbolic"],
     ["relations"],
     ["parity"],
+    ["layers"],
+    ["derivations"],
     ["problems"],
     ["studies"],
     ["plots"],
@@ -43,10 +45,13 @@ def imports(path: Path) -> set[str]:
     """The layers that a file imports from, wherever in the file it does."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        modules = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-        modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level
+            ahead = f"{node.module}." if node.module == "adamlab" else ""  # of the front door only modules
+            modules = [ahead + alias.name for alias in node.names] if ahead else [str(node.module)]
+        else:
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         found |= {layer_of(module) for module in modules if module.startswith("adamlab.")}
-        assert not (isinstance(node, ast.ImportFrom) and (node.level or node.module == "adamlab"))
     return found
 
 

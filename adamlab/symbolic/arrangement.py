@@ -16,6 +16,7 @@ from adamlab.symbolic.formula import (
     Paren,
     Power,
     Product,
+    Ratio,
     Root,
     Terms,
     Time,
@@ -58,7 +59,7 @@ def level(node: Node) -> Level:
             return Level.FRACTION
         case Product((*_, last)):
             return Level.OPEN if level(last) == Level.OPEN else Level.PRODUCT
-        case Power() | Root():
+        case Power() | Root() | Ratio():
             return Level.POWER
         case Name(upper=Node()):  # what has something above it already is not raised to a power as it is
             return Level.POWER
@@ -142,7 +143,7 @@ def _term_key(term: Node) -> tuple[int, tuple[Time, ...], float, bool]:
     times = tuple(sorted(time for factor in factors for time in _times(factor)))
     degree = sum((_exponent(factor) for factor in factors), 0.0)
     if term.latest is None:
-        return _rank_without_time(bases), (), degree, False
+        return _rank_without_time(bases), (), degree, any(isinstance(factor, Number) for factor in factors)
     if level(term.operand if isinstance(term, Negative) else term) == Level.OPEN:
         rank = 6
     else:

@@ -102,6 +102,14 @@ class Fraction(Node):
 
 
 @dataclass(frozen=True)
+class Ratio(Node):
+    """∂a/∂b, the derivative of one name by another."""
+
+    above: Node
+    below: Node
+
+
+@dataclass(frozen=True)
 class Power(Node):
     """A base and its exponent."""
 

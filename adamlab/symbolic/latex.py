@@ -21,6 +21,7 @@ from adamlab.symbolic.formula import (
     Paren,
     Power,
     Product,
+    Ratio,
     Root,
     Terms,
 )
@@ -41,6 +42,7 @@ SIGNS = {letter: tex_greek_dictionary.get(spelling, f"\\{spelling}") for spellin
     "⌉": r"\rceil",
     "∑": r"\sum",
     "∏": r"\prod",
+    "→": r"\to",
 }
 TALL = re.compile(r"\\(frac|sum|prod|max_|begin|left)")
 
@@ -63,6 +65,8 @@ def as_latex(node: Node) -> str:
             return as_latex(first) + "".join(_multiplied(*pair) for pair in pairwise(node.factors))
         case Fraction(above, below):
             return rf"\frac{{{as_latex(above)}}}{{{as_latex(below)}}}"
+        case Ratio(above, below):
+            return rf"\frac{{\partial {as_latex(above)}}}{{\partial {as_latex(below)}}}"
         case Power(base, Fraction(Number(above), Number(below))):
             return f"{as_latex(base)}^{{{above}/{below}}}"
         case Power(base, exponent):

@@ -23,6 +23,7 @@ from sympy import (
     Gt,
     Indexed,
     IndexedBase,
+    KroneckerDelta,
     Le,
     Lt,
     MatrixBase,
@@ -46,10 +47,11 @@ from sympy import (
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from adamlab.symbolic.arrangement import Level, in_order, infix, negative, paren, power, product, total
-from adamlab.symbolic.formula import Big, Call, Cases, Fence, Fraction, Grid, Name, Node, Number, Power, Root
+from adamlab.symbolic.arrangement import COUNTERS, Level, in_order, infix, negative, paren, power, product, total
+from adamlab.symbolic.formula import Big, Call, Cases, Fence, Fraction, Grid, Name, Node, Number, Power, Ratio, Root
 from adamlab.symbolic.maximum import Maximum
 from adamlab.symbolic.names import GREEK, name
+from adamlab.symbolic.partial import Partial
 
 BIG = {Sum: "∑", sympy.Product: "∏", Maximum: "max"}
 RELATIONS = {Eq: "=", Ne: "≠", Lt: "<", Le: "≤", Gt: ">", Ge: "≥"}
@@ -139,6 +141,10 @@ class Layout:
                 return infix("∧", arguments)
             case Or():
                 return infix("∨", arguments)
+            case Partial():
+                return Ratio(*arguments)
+            case KroneckerDelta():
+                return Name("δ", lower=arguments)
             case Max() | Min():
                 return Call(type(e).__name__.lower(), in_order(arguments))
             case Not():
@@ -190,8 +196,12 @@ def _is_minus(e: Expr) -> bool:
 
 
 def _is_turned(e: Expr) -> bool:
-    """Whether it is a sum that reads better with all signs changed: 1 − β for β − 1."""
-    return isinstance(e, Add) and (bool(e.args[0].is_Number and e.args[0].is_negative) or _is_minus(e))
+    """Whether it is a sum that reads better with all signs changed: 1 − β for β − 1, but not 1 − t for t − 1."""
+    if not isinstance(e, Add):
+        return False
+    first, *others = e.args
+    counts = all(str(other) in COUNTERS for other in others)
+    return bool(first.is_Number and first.is_negative and not counts) or _is_minus(e)
 
 
 def _number(number: Rational | Float) -> Quotient:

@@ -19,6 +19,7 @@ from adamlab.symbolic.formula import (
     Paren,
     Power,
     Product,
+    Ratio,
     Root,
     Terms,
 )
@@ -50,6 +51,8 @@ def _drawn(node: Node) -> Element:
             return _row(_drawn(first), *(part for pair in pairwise(node.factors) for part in _multiplied(*pair)))
         case Fraction(above, below):
             return _element("mfrac", _drawn(above), _drawn(below))
+        case Ratio(above, below):
+            return _element("mfrac", *(_row(_leaf("mo", "∂"), _drawn(side)) for side in (above, below)))
         case Power(base, exponent):
             return _element("msup", _drawn(base), _drawn(exponent))
         case Root(radicand):

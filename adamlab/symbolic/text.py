@@ -18,6 +18,7 @@ from adamlab.symbolic.formula import (
     Paren,
     Power,
     Product,
+    Ratio,
     Root,
     Terms,
 )
@@ -45,6 +46,8 @@ def as_text(node: Node) -> str:
             return "·".join(map(as_text, factors))
         case Fraction(above, below):
             return f"{as_text(paren(above, Level.PRODUCT))}/{as_text(paren(below, Level.POWER))}"
+        case Ratio(above, below):
+            return f"∂{as_text(above)}/∂{as_text(below)}"
         case Power(base, exponent):
             return as_text(base) + _raised(exponent)
         case Root(radicand):

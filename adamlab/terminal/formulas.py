@@ -25,7 +25,7 @@ def unroll_and_show(
     superscripts: bool,
 ) -> None:
     """Prints steps of an optimizer as formulas."""
-    _require(form, superscripts)
+    require_formula_format(form, superscripts)
     found = unroll(spec, steps, read_numbers(numbers), symbols=symbols, shape=_shape(shape))
     _say(found, form, superscripts)
 
@@ -34,7 +34,7 @@ def closed_form_and_show(
     spec: str, numbers: Sequence[str], symbols: Sequence[str], limit: Sequence[str], form: str, superscripts: bool
 ) -> None:
     """Prints an optimizer's states and update for general t, or their limit as numbers go somewhere."""
-    _require(form, superscripts)
+    require_formula_format(form, superscripts)
     found = closed_form(spec, read_numbers(numbers), symbols=symbols)
     _say(found.limit(**read_numbers(limit, "--limit")), form, superscripts)
 
@@ -64,7 +64,8 @@ def _say(found: Result, form: str, superscripts: bool) -> None:
         say(getattr(found, form)(superscripts=superscripts))
 
 
-def _require(form: str, superscripts: bool) -> None:
+def require_formula_format(form: str, superscripts: bool) -> None:
+    """Raises InputError unless formulas can be written so."""
     require_format(form, FORMATS)
     if superscripts and form == "json":
         raise InputError("--superscripts is for text, latex and mathml; formulas in JSON have the step below.")

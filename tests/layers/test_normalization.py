@@ -1,5 +1,7 @@
 """Batch normalization's two modes, its running statistics, and the identity in it."""
 
+from typing import Any
+
 import flax.linen
 import jax
 import jax.numpy as jnp
@@ -25,7 +27,7 @@ def test_what_comes_out_has_mean_beta_and_deviation_gamma(x64, rng):
 def test_inference_is_that_of_flax(x64, rng):
     x = jnp.asarray(rng.normal(size=(4, 3, 5, 2)))
     gamma, beta, mean, variance = (jnp.asarray(rng.uniform(0.5, 2, size=2)) for _ in range(4))
-    theirs = flax.linen.BatchNorm(use_running_average=True, epsilon=1e-5, dtype=jnp.float64).apply(
+    theirs: Any = flax.linen.BatchNorm(use_running_average=True, epsilon=1e-5, dtype=jnp.float64).apply(
         {"params": {"scale": gamma, "bias": beta}, "batch_stats": {"mean": mean, "var": variance}}, x
     )
     np.testing.assert_allclose(batch_norm(x, gamma, beta, Statistics(mean, variance)), theirs, rtol=1e-12)

@@ -1,0 +1,103 @@
+"""The gradient of batch normalization."""
+
+from typing import Any
+
+import numpy as np
+from sympy import Rational, Symbol, sqrt
+
+from adamlab import layers
+from adamlab.derivations.computation import Computation, arrays, total, whole
+from adamlab.derivations.derivation import DEFINITION, Derivation, Step
+from adamlab.symbolic.functions import pulled_back
+from adamlab.symbolic.partial import partial
+
+SIZES = (2, 3)
+CHECKED = "for N = 2 and 3 and every i, differentiated by SymPy, with any values of ∂L/∂y: equal"
+
+X, X_HAT, Y, D = arrays("x", "xhat", "y", "d")
+L, MEAN, GAMMA, BETA = (Symbol(name, real=True) for name in ("L", "E", "gamma", "beta"))
+VARIANCE = Symbol("Var", nonnegative=True)
+EPS = Symbol("epsilon", positive=True)
+N, i = whole("N", "i")
+SIGMA = sqrt(VARIANCE + EPS)
+
+DEFINITIONS = (
+    (MEAN, total(X[i], i, N) / N),
+    (VARIANCE, total((X[i] - MEAN) ** 2, i, N) / N),
+    (X_HAT[i], (X[i] - MEAN) / SIGMA),
+    (Y[i], GAMMA * X_HAT[i] + BETA),
+)
+GAMMA_GRADIENT = total(partial(L, Y[i]) * X_HAT[i], i, N)
+BETA_GRADIENT = total(partial(L, Y[i]), i, N)
+COMPACT = GAMMA / (N * SIGMA) * (N * partial(L, Y[i]) - partial(L, BETA) - X_HAT[i] * partial(L, GAMMA))
+
+
+def computation(size: int) -> Computation:
+    """The layer on so many values; the loss is linear in y, its slopes being any ∂L/∂y."""
+    loss = (L, total(D[i] * Y[i], i, N))
+    return Computation((N, size), (D, X, GAMMA, BETA), (*DEFINITIONS, loss))
+
+
+def derive() -> Derivation:
+    """All gradients of the layer, from the definitions to the code, and the identity that it can represent."""
+    small = [computation(size) for size in SIZES]
+
+    def step(words: str, *sides: Any) -> Step:
+        return Step(words, sides, CHECKED, all(each.holds(sides) for each in small))
+
+    to_x_hat = partial(L, X_HAT[i])
+    three = to_x_hat / SIGMA + partial(L, VARIANCE) * 2 * (X[i] - MEAN) / N + partial(L, MEAN) / N
+    steps = (
+        Step("The mean of the N values of a feature.", DEFINITIONS[0], DEFINITION),
+        Step("Their variance.", DEFINITIONS[1], DEFINITION),
+        Step("The values, normalized.", DEFINITIONS[2], DEFINITION),
+        Step("Scaled and shifted.", DEFINITIONS[3], DEFINITION),
+        step("The scale touches every output, by the normalized value.", partial(L, GAMMA), GAMMA_GRADIENT),
+        step("The shift touches every output, by 1.", partial(L, BETA), BETA_GRADIENT),
+        step("A normalized value touches its own output.", to_x_hat, partial(L, Y[i]) * GAMMA),
+        step(
+            "The variance touches every normalized value.",
+            partial(L, VARIANCE),
+            total(to_x_hat * (X[i] - MEAN) * Rational(-1, 2) * SIGMA**-3, i, N),
+        ),
+        step(
+            "So does the mean, and the variance besides; that part is 0, since the deviations sum to 0.",
+            partial(L, MEAN),
+            -total(to_x_hat / SIGMA, i, N) + partial(L, VARIANCE) * total(-2 * (X[i] - MEAN), i, N) / N,
+            -total(to_x_hat / SIGMA, i, N),
+        ),
+        step("A value touches its normalized value, the variance and the mean.", partial(L, X[i]), three),
+        step("Put in and taken together.", partial(L, X[i]), COMPACT),
+        Step(
+            "That is what the backward of adamlab.layers.batch_norm computes.",
+            (partial(L, X[i]), COMPACT),
+            "all three gradients read off the code for N = 2 and 3: equal",
+            all(_is_computed(each) for each in small),
+        ),
+        _identity(small),
+    )
+    source = "Ioffe & Szegedy 2015, Batch normalization, Algorithm 1 and section 3"
+    return Derivation("batch-norm", "The gradient of batch normalization", source, steps)
+
+
+def _is_computed(each: Computation) -> bool:
+    x, dy = each.entries(X), each.entries(D)
+    arguments = x.reshape(-1, 1), np.array([GAMMA], object), np.array([BETA], object)
+    dx, dgamma, dbeta = pulled_back(
+        lambda *arguments: layers.batch_norm(*arguments, eps=0.25), *arguments, cotangent=dy.reshape(-1, 1)
+    )
+    found = [*dx.flat, *dgamma.flat, *dbeta.flat]
+    formulas = [*((COMPACT, {i: place + 1}) for place in range(len(x))), (GAMMA_GRADIENT, {}), (BETA_GRADIENT, {})]
+    quarter = {EPS: Rational(1, 4)}
+    expected = [each.value(formula, where).xreplace(quarter) for formula, where in formulas]
+    return all(each.holds(pair) for pair in zip(found, expected, strict=True))
+
+
+def _identity(small: list[Computation]) -> Step:
+    chosen = SIGMA * X_HAT[i] + MEAN
+    return Step(
+        "With √(Var + ε) for γ and E for β the layer gives back what came in: it can represent the identity.",
+        (chosen, X[i]),
+        "for N = 2 and 3 and every i: equal",
+        all(each.holds((chosen, X[i])) for each in small),
+    )

@@ -1,0 +1,129 @@
+"""A derivation: steps in words and formulas, each of which a machine has checked; as text, LaTeX or MathML."""
+
+from dataclasses import dataclass
+from typing import Any
+from unicodedata import combining
+from xml.sax.saxutils import escape
+
+from adamlab.symbolic.formula import Infix, Node
+from adamlab.symbolic.latex import SIGNS, as_latex
+from adamlab.symbolic.layout import Layout
+from adamlab.symbolic.mathml import as_mathml
+from adamlab.symbolic.text import as_text
+
+DEFINITION = "by definition"
+"""What a step says that there is nothing to check about."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a derivation.
+
+    Attributes:
+        words: why, in a sentence.
+        sides: SymPy's expressions with a sign between each two of them.
+        checked: how it was checked.
+        holds: what the check said.
+        sign: "=" or another, such as "→".
+    """
+
+    words: str
+    sides: tuple[Any, ...]
+    checked: str
+    holds: bool = True
+    sign: str = "="
+
+    def nodes(self, superscripts: bool) -> list[Node]:
+        """The sides laid out, the first with the second."""
+        first, *others = [Layout(superscripts).of(side) for side in self.sides]
+        return [Infix(self.sign, (first, others[0])), *others[1:]] if others else [first]
+
+    def verdict(self) -> str:
+        """How it was checked, and whether it holds."""
+        return self.checked if self.holds else f"DOES NOT HOLD: {self.checked}"
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A derivation; `superscripts` writes time on top, as by hand: v^t for v_t.
+
+    Attributes:
+        name: as `adamlab derive` takes it.
+        title: what is derived.
+        source: where from.
+        steps: in order.
+    """
+
+    name: str
+    title: str
+    source: str
+    steps: tuple[Step, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every step does."""
+        return all(step.holds for step in self.steps)
+
+    def text(self, *, superscripts: bool = False) -> str:
+        """Numbered steps: words, the formula, how it was checked."""
+        lines = [self.title, self.source]
+        for number, step in enumerate(self.steps, start=1):
+            first, *others = map(as_text, step.nodes(superscripts))
+            left = first.partition(f" {step.sign} ")[0]
+            indent = " " * sum(not combining(letter) for letter in left)
+            formulas = [first, *(f"{indent} {step.sign} {other}" for other in others), f"[{step.verdict()}]"]
+            lines += ["", f"{number:2}. {step.words}", *(f"     {line}" for line in formulas)]
+        return "\n".join(lines)
+
+    def latex(self, *, superscripts: bool = False) -> str:
+        """A section for a LaTeX document with amsmath."""
+        lines = [rf"\section*{{{_set(self.title)}}}", f"{_set(self.source)}.", r"\begin{enumerate}"]
+        for step in self.steps:
+            first, *others = map(as_latex, step.nodes(superscripts))
+            sign = r"\to" if step.sign == "→" else step.sign
+            rows = [first.replace(f" {sign} ", f" &{sign} ", 1), *(f"&{sign} {other}" for other in others)]
+            formula = " \\\\\n".join(rows)
+            lines += [rf"\item {_set(step.words)}", rf"\begin{{align*}}{formula}\end{{align*}}"]
+            lines.append(rf"\emph{{{_set(step.verdict())}.}}")
+        return "\n".join([*lines, r"\end{enumerate}"])
+
+    def mathml(self, *, superscripts: bool = False) -> str:
+        """A <section> for a page, with a <math> element for every line of a formula; well-formed XML."""
+        lay = Layout(superscripts).of
+        lines = ["<section>", f"<h1>{escape(self.title)}</h1>", f"<p>{escape(self.source)}</p>", "<ol>"]
+        for step in self.steps:
+            first, *others = step.nodes(superscripts)
+            nodes = [first, *(Infix(step.sign, (lay(step.sides[0]), other)) for other in others)]
+            formulas = "".join(f"<p>{as_mathml(node)}</p>" for node in nodes)
+            verdict = f"<p><small>{escape(step.verdict())}</small></p>"
+            lines.append(f"<li><p>{escape(step.words)}</p>{formulas}{verdict}</li>")
+        return "\n".join([*lines, "</ol>", "</section>"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        steps = [
+            {
+                "words": step.words,
+                "text": [as_text(node) for node in step.nodes(False)],
+                "latex": [as_latex(node) for node in step.nodes(False)],
+                "checked": step.checked,
+                "holds": step.holds,
+            }
+            for step in self.steps
+        ]
+        return {"name": self.name, "title": self.title, "source": self.source, "holds": self.holds, "steps": steps}
+
+    def __str__(self):
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return self.mathml()
+
+
+SPECIAL = {sign: rf"\{sign}" for sign in "&%_#"}
+IN_WORDS = SIGNS | {digit: f"_{value}" for value, digit in enumerate("₀₁₂₃")} | {"√": r"\surd", "∂": r"\partial"}
+
+
+def _set(words: str) -> str:
+    """Words for LaTeX: its special signs escaped, mathematical ones between dollar signs."""
+    return "".join(SPECIAL.get(x, f"${IN_WORDS[x]}$" if x in IN_WORDS else x) for x in words)

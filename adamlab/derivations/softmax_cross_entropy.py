@@ -1,0 +1,84 @@
+"""The gradient of softmax with cross-entropy."""
+
+from typing import Any
+
+import numpy as np
+from sympy import Integer, KroneckerDelta, Symbol, exp, log
+
+from adamlab.derivations.computation import Computation, arrays, total, whole
+from adamlab.derivations.derivation import DEFINITION, Derivation, Step
+from adamlab.layers import softmax, softmax_cross_entropy
+from adamlab.symbolic.functions import pulled_back, read
+from adamlab.symbolic.partial import partial
+
+SIZES = (2, 3)
+CHECKED = "for n = 2 and 3 and every index, differentiated by SymPy: equal"
+
+Z, Y, Y_HAT = arrays("z", "y", "yhat")
+L = Symbol("L", real=True)
+n, i, j, k = whole("n", "i", "j", "k")
+
+SOFTMAX = exp(Z[i]) / total(exp(Z[k]), k, n)
+LOSS = -total(Y[i] * log(Y_HAT[i]), i, n)
+JACOBIAN = Y_HAT[i] * (KroneckerDelta(i, j) - Y_HAT[j])
+GRADIENT = Y_HAT[j] - Y[j]
+
+
+def computation(size: int, *, labels_sum_to_1: bool = False) -> Computation:
+    """Softmax and the loss of so many classes."""
+    given = {Y[size]: 1 - sum((Y[place] for place in range(1, size)), Integer(0))} if labels_sum_to_1 else {}
+    return Computation((n, size), (Y, Z), ((Y_HAT[i], SOFTMAX), (L, LOSS)), given)
+
+
+def derive() -> Derivation:
+    """∂L/∂z = ŷ − y, from the definitions to the code."""
+    plain, summing = ([computation(size, labels_sum_to_1=one) for size in SIZES] for one in (False, True))
+
+    def step(words: str, *sides: Any, among: list[Computation] = plain, checked: str = CHECKED) -> Step:
+        return Step(words, sides, checked, all(each.holds(sides) for each in among))
+
+    through = total(partial(L, Y_HAT[i]) * partial(Y_HAT[i], Z[j]), i, n)
+    put_in = total(-Y[i] / Y_HAT[i] * JACOBIAN, i, n)
+    steps = (
+        Step("Softmax makes probabilities of n scores.", (Y_HAT[i], SOFTMAX), DEFINITION),
+        Step("The loss is their cross-entropy with the labels.", (L, LOSS), DEFINITION),
+        step("The quotient rule gives the Jacobian of softmax.", partial(Y_HAT[i], Z[j]), JACOBIAN),
+        step("The derivative of the logarithm.", partial(L, Y_HAT[i]), -Y[i] / Y_HAT[i]),
+        step(
+            "By the chain rule; the probability in the denominator cancels.",
+            partial(L, Z[j]),
+            through,
+            put_in,
+            Y_HAT[j] * total(Y[i], i, n) - Y[j],
+        ),
+        step(
+            "Labels that are probabilities sum to 1, and what is left is the error.",
+            partial(L, Z[j]),
+            GRADIENT,
+            among=summing,
+            checked="for n = 2 and 3, every j and all labels that sum to 1: equal",
+        ),
+        Step(
+            "The backward of adamlab.layers.softmax_cross_entropy computes this, and that of softmax the Jacobian.",
+            (partial(L, Z[j]), GRADIENT),
+            "read off the code for n = 2 and 3: equal",
+            all(_is_computed(each) for each in summing) and all(_softmax_is_computed(each) for each in plain),
+        ),
+    )
+    source = "Bridle 1990, Probabilistic interpretation of feedforward classification network outputs, section 2"
+    return Derivation("softmax-cross-entropy", "The gradient of softmax with cross-entropy", source, steps)
+
+
+def _is_computed(each: Computation) -> bool:
+    z, y = each.entries(Z), each.entries(Y)
+    found, _ = pulled_back(softmax_cross_entropy, z, y, cotangent=np.array(Integer(1), object))
+    pairs = zip(found, range(1, len(z) + 1), strict=True)
+    return all(each.holds((e.xreplace(dict(each.given)), each.value(GRADIENT, {j: place}))) for e, place in pairs)
+
+
+def _softmax_is_computed(each: Computation) -> bool:
+    z, dy = each.entries(Z), each.entries(Y)
+    (found,) = pulled_back(softmax, z, cotangent=dy)
+    expected = [each.value(total(Y[i] * JACOBIAN, i, n), {j: place}) for place in range(1, len(z) + 1)]
+    forward = zip(read(softmax, z), (each.value(Y_HAT[place]) for place in range(1, len(z) + 1)), strict=True)
+    return all(each.holds(pair) for pair in [*zip(found, expected, strict=True), *forward])

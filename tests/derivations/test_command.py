@@ -1,0 +1,41 @@
+"""`adamlab derive`: what it writes in each form, exit codes, and what it says of bad input."""
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from adamlab.derivations import DERIVATIONS, Derivation, Step
+
+
+@pytest.mark.parametrize("form", ["text", "latex", "mathml", "json"])
+def test_every_form_is_written(adamlab, form):
+    done = adamlab("derive", "conv-shape", "--format", form)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = DERIVATIONS["conv-shape"]()
+    if form == "json":
+        assert json.loads(done.stdout) == found.to_dict()
+    else:
+        assert done.stdout.rstrip("\n") == getattr(found, form)()
+    if form == "mathml":
+        ElementTree.fromstring(done.stdout)
+
+
+def test_time_goes_up(adamlab):
+    assert "v^t = β₂·v^(t-1) + (1 - β₂)·(g^t)²" in adamlab("derive", "second-moment", "--superscripts").stdout
+
+
+def test_a_step_that_does_not_hold_is_exit_code_1(adamlab, monkeypatch):
+    wrong = Derivation("made-up", "Made up", "nobody", (Step("So it is.", (1, 2), "counted", holds=False),))
+    monkeypatch.setitem(DERIVATIONS, "made-up", lambda: wrong)
+    done = adamlab("derive", "made-up")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-2:] == ["     1 = 2", "     [DOES NOT HOLD: counted]"]
+
+
+def test_bad_input_is_one_message(adamlab):
+    done = adamlab("derive", "second_moment")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == 'adamlab: there is no derivation "second_moment"; did you mean "second-moment"?\n'
+    assert adamlab("derive", "conv-shape", "--format", "pdf").returncode == 2
+    assert "have the step below" in adamlab("derive", "conv-shape", "--format", "json", "--superscripts").stderr

@@ -1,0 +1,172 @@
+"""The derivations hold, are written in every form, and a wrong formula or wrong code is found out."""
+
+import io
+import re
+import xml.etree.ElementTree as ET
+
+import jax
+import jax.numpy as jnp
+import matplotlib.figure
+import pytest
+from sympy import Rational, floor, sqrt
+
+from adamlab.derivations import DERIVATIONS, Derivation, batch_norm, conv_shape, derive
+from adamlab.derivations import adagrad_limit as limit
+from adamlab.derivations import second_moment as moment
+from adamlab.derivations import softmax_cross_entropy as softmax
+from adamlab.derivations.computation import Computation, arrays, total, whole
+from adamlab.errors import InputError
+from adamlab.symbolic.partial import partial
+
+
+@pytest.fixture(scope="module")
+def derivations() -> dict[str, Derivation]:
+    return {name: derive(name) for name in DERIVATIONS}
+
+
+def failing(found: Derivation) -> list[int]:
+    return [number for number, step in enumerate(found.steps, start=1) if not step.holds]
+
+
+@pytest.mark.parametrize("name", DERIVATIONS)
+def test_every_step_holds(derivations, name):
+    assert derivations[name].name == name
+    assert failing(derivations[name]) == []
+
+
+RESULTS = {
+    "second-moment": ["v_t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·g_i²", "v̂_t = v_t/(1 - β₂^t)", "u_t = -η·m̂_t/(√v̂_t + ε)"],
+    "adagrad-limit": ["u_t = -η·g_t/√(t·v̂_t)", "u_t → -η·g_t/√(Σ_{i=1}^{t} g_i²)"],
+    "softmax-cross-entropy": ["∂ŷ_i/∂z_j = ŷ_i·(δ_(i,j) - ŷ_j)", "∂L/∂z_j = ŷ_j - y_j"],
+    "batch-norm": ["∂L/∂γ = Σ_{i=1}^{N} x̂_i·∂L/∂y_i", "∂L/∂β = Σ_{i=1}^{N} ∂L/∂y_i", "E + √(Var + ε)·x̂_i = x_i"],
+    "conv-shape": ["k̂ = 1 + d·(k - 1)", "O = 1 + ⌊(2·p - k̂ + W)/s⌋"],
+}
+
+
+@pytest.mark.parametrize("name", DERIVATIONS)
+def test_the_text_has_the_formulas_of_the_source(derivations, name):
+    lines = [line.strip() for line in derivations[name].text().splitlines()]
+    assert [formula for formula in RESULTS[name] if formula not in lines] == []
+    numbers = [int(line.partition(".")[0]) for line in lines if re.match(r"\d+\. ", line)]
+    assert numbers == [*range(1, len(derivations[name].steps) + 1)]
+
+
+def test_time_goes_up_as_by_hand(derivations):
+    assert "v^t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·(g^i)²" in derivations["second-moment"].text(superscripts=True)
+
+
+@pytest.mark.parametrize("name", DERIVATIONS)
+def test_mathml_is_well_formed_with_a_formula_for_every_side(derivations, name):
+    written = derivations[name].mathml()
+    assert not re.search(r"&(?!amp;|lt;|gt;|quot;|apos;|#)", written)
+    section = ET.fromstring(written)
+    maths = section.findall(".//{http://www.w3.org/1998/Math/MathML}math")
+    assert len(maths) == sum(max(len(step.sides) - 1, 1) for step in derivations[name].steps)
+    assert len(section.findall("ol/li")) == len(derivations[name].steps)
+    assert derivations[name]._repr_html_() == written
+
+
+@pytest.mark.parametrize("name", DERIVATIONS)
+def test_latex_can_be_set(derivations, name):
+    written = derivations[name].latex()
+    assert written.isascii()
+    formulas = re.findall(r"\\begin\{align\*\}(.*?)\\end\{align\*\}", written, re.DOTALL)
+    assert len(formulas) == len(derivations[name].steps)
+    figure = matplotlib.figure.Figure()
+    for row in [row for formula in formulas for row in formula.split("\\\\\n")]:
+        figure.text(0, 0, f"${row.replace('&', '')}$")
+    figure.savefig(io.BytesIO(), format="svg")  # raises where mathtext cannot parse
+
+
+@pytest.mark.parametrize("name", DERIVATIONS)
+def test_plain_data_has_it_all(derivations, name):
+    data = derivations[name].to_dict()
+    assert data["holds"] is True
+    assert [step["words"] for step in data["steps"]] == [step.words for step in derivations[name].steps]
+    assert all(step["text"] and step["latex"] and step["checked"] for step in data["steps"])
+
+
+def test_an_unknown_name_is_refused_with_the_nearest():
+    with pytest.raises(InputError, match='there is no derivation "batchnorm"; did you mean "batch-norm"'):
+        derive("batchnorm")
+
+
+Y, J, N, L, DY = softmax.Y, softmax.j, batch_norm.N, batch_norm.L, batch_norm.Y[batch_norm.i]
+
+
+def late_sum(decay, power, end=moment.T):
+    return decay * total(decay ** (end - moment.i) * moment.G[moment.i] ** power, moment.i, end)
+
+
+WRONG_FORMULAS = {
+    "the sign of softmax's gradient": (softmax, "GRADIENT", Y[J] - softmax.Y_HAT[J], [6, 7]),
+    "the Jacobian without its diagonal": (softmax, "JACOBIAN", -softmax.Y_HAT[softmax.i] * softmax.Y_HAT[J], [3, 5, 7]),
+    "the variance's part is left out": (
+        batch_norm,
+        "COMPACT",
+        batch_norm.GAMMA / (N * batch_norm.SIGMA) * (N * partial(L, DY) - partial(L, batch_norm.BETA)),
+        [11, 12],
+    ),
+    "sigma for its square": (batch_norm, "SIGMA", sqrt(batch_norm.VARIANCE) + batch_norm.EPS, [8, 9, 10, 13]),
+    "padding on one side alone": (
+        conv_shape,
+        "FORMULA",
+        floor((conv_shape.SIDE - conv_shape.SPAN + conv_shape.PADDING) / conv_shape.STRIDE) + 1,
+        [4],
+    ),
+    "the count without the first window": (
+        conv_shape,
+        "FORMULA",
+        floor((conv_shape.SIDE - conv_shape.SPAN + 2 * conv_shape.PADDING) / conv_shape.STRIDE),
+        [4],
+    ),
+    "weights one step late": (
+        moment,
+        "weighted_sum",
+        late_sum,
+        [5, 6, 9],
+    ),
+    "another optimizer's limit": (limit, "ADAGRAD", "optax.adagrad(learning_rate, eps=0.0)", [5, 6]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_FORMULAS)
+def test_a_wrong_formula_is_found_out(monkeypatch, name):
+    module, attribute, wrong, steps = WRONG_FORMULAS[name]
+    monkeypatch.setattr(module, attribute, wrong)
+    found = module.derive()
+    assert failing(found) == steps
+    assert not found.holds
+    assert found.text().count("DOES NOT HOLD") == len(steps)
+
+
+def wrong_cross_entropy(z, y):
+    return -jnp.sum(y * jnp.log(0.9 * jax.nn.softmax(z) + 0.1 / 3), axis=-1)
+
+
+def wrong_batch_norm(x, gamma, beta, eps):
+    return gamma * (x - x.mean(0)) / (x.std(0) + eps) + beta
+
+
+def test_wrong_code_is_found_out(monkeypatch):
+    monkeypatch.setattr(softmax, "softmax_cross_entropy", wrong_cross_entropy)
+    assert failing(softmax.derive()) == [7]
+    monkeypatch.setattr(
+        batch_norm.layers, "batch_norm", lambda x, g, b, eps: g * (x - x.mean(0)) / (x.std(0) + eps) + b
+    )
+    with jax.numpy_rank_promotion("allow"):
+        assert failing(batch_norm.derive()) == [12]
+    monkeypatch.setattr(conv_shape, "conv_output_shape", lambda shape, *geometry: (1, (shape[1] + 1) // 2, 1, 1))
+    assert failing(conv_shape.derive()) == [5]
+
+
+def test_a_derivative_goes_through_what_comes_after_and_no_further():
+    x, y = arrays("x", "y")
+    m, loss = whole("m", "L")
+    n, i = whole("n", "i")
+    made = Computation((n, 3), (x,), ((m, total(x[i], i, n) / n), (y[i], x[i] - m), (loss, total(y[i] ** 2, i, n))))
+    assert made.holds((partial(loss, y[i]), 2 * y[i]))
+    assert made.holds((partial(loss, m), -2 * total(y[i], i, n), 0 * m))
+    assert made.holds((partial(loss, x[i]), 2 * y[i]))
+    assert not made.holds((partial(loss, x[i]), 2 * y[i] + Rational(1, 10**6) * x[1]))
+    assert made.holds((partial(y[1], x[i]) + partial(y[2], x[i]) + partial(y[3], x[i]), 0 * m))
