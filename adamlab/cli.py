@@ -49,22 +49,31 @@ def run(
 
 @app.command()
 def plot(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that adamlab run wrote.")],
-    kind: Annotated[str, typer.Argument(help="What to draw; adamlab list plots names them.")],
+    place: Annotated[
+        str, typer.Argument(metavar="DIR|PROBLEM", help="A folder that adamlab run wrote; or a problem's name.")
+    ],
+    kind: Annotated[
+        str, typer.Argument(help="What to draw; adamlab list plots names them. Of a problem alone: landscape.")
+    ],
     out: Annotated[
         Path | None,
-        typer.Option(help="The file; its ending says the format.", show_default="DIR/figures/PROBLEM-KIND.png"),
+        typer.Option(
+            help="The file; its ending says the format.",
+            show_default="PROBLEM-KIND.png, in DIR/figures where there is a DIR",
+        ),
     ] = None,
     problem: Annotated[str | None, typer.Option(help="Which problem.", show_default="each that can be drawn")] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="An option of the plot, as what=test_accuracy."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="An option of the plot, as what=test_accuracy; or of the PROBLEM."
+        ),
     ] = None,
 ):
-    """Draw one kind of figure from results."""
+    """Draw one kind of figure from results; or a test function alone, as plot beale landscape."""
     from adamlab.terminal.studies import plot_and_show
 
-    plot_and_show(folder, kind, out, problem, set_ or [])
+    plot_and_show(place, kind, out, problem, set_ or [])
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from adamlab.cli import main
+from adamlab.problems import PROBLEMS
 
 ROOT = Path(__file__).parents[1]
 
@@ -111,6 +112,32 @@ def test_plot_draws_from_results(adamlab, ran):
     result = adamlab("plot", "results/valley", "curves", "--out", "a.svg", "--set", "what=loss", cwd=folder)
     assert result.returncode == 0
     assert (folder / "a.svg").read_text().startswith("<?xml")
+    result = adamlab("plot", "results/valley", "landscape", cwd=folder)
+    assert (result.returncode, result.stdout) == (0, "results/valley/figures/beale-landscape.png\n")
+
+
+def test_plot_draws_a_problem_without_results(adamlab, tmp_path):
+    result = adamlab("plot", "himmelblau", "landscape", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "himmelblau-landscape.png\n")
+    assert (tmp_path / "himmelblau-landscape.png").read_bytes().startswith(b"\x89PNG")
+    result = adamlab("plot", "quadratic", "landscape", "--set", "condition=10", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "quadratic-landscape-10.png\n")
+    for condition in (10, 20):
+        options = ("--set", f"condition={condition}", "--out", f"figures/{condition}.png")
+        result = adamlab("plot", "quadratic", "landscape", *options, cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (0, f"figures/{condition}.png\n")
+    files = [tmp_path / name for name in ("quadratic-landscape-10.png", "figures/10.png", "figures/20.png")]
+    first, second, third = (file.read_bytes() for file in files)
+    assert first == second != third
+
+
+def test_results_go_before_a_problem_of_their_folders_name(adamlab, ran, tmp_path):
+    folder, _ = ran
+    (tmp_path / "himmelblau").symlink_to(folder / "results/valley", target_is_directory=True)
+    result = adamlab("plot", "himmelblau", "landscape", "--out", "a.png", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "a.png\n")
+    result = adamlab("plot", "himmelblau", "landscape", "--problem", "himmelblau", cwd=tmp_path)
+    assert '"himmelblau" is not run' in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -125,6 +152,16 @@ def test_plot_draws_from_results(adamlab, ran):
         (("plot", "results/valley", "curves", "--out", "valley.toml/a.png"), "cannot be written"),
         (("plot", "results/valley", "curves", "--set", "kind=x"), "KIND and --problem say what to draw"),
         (("plot", "nowhere", "curves"), "there are no results here"),
+        (("plot", "results", "landscape"), "results: there are no results here"),
+        (("plot", "beal", "landscape"), '"beal" is neither a folder of results nor a problem; did you mean "beale"?'),
+        (("plot", "beale", "curves"), '"beale" is a problem, not a folder of results; of a problem alone there is'),
+        (("plot", "beale", "landscape", "--problem", "beale"), "--problem is for a folder of results"),
+        (("plot", "beale", "landscape", "--out", "a.xyz"), "Format 'xyz' is not supported"),
+        (("plot", "quadratic", "landscape", "--set", "conditon=10"), 'did you mean "condition"?'),
+        (("plot", "quadratic", "landscape", "--set", "condition=high"), "condition must be a number"),
+        (("plot", "quadratic", "landscape", "--set", "condition=0"), "condition must be from 1 to"),
+        (("plot", "quadratic", "landscape", "--set", "condition"), "expected KEY=VALUE"),
+        (("plot", "quadratic", "landscape", "--set", "dim=5"), "this problem has 5 parameters"),
         (("run", "nowhere.toml"), "nowhere.toml: there is no such file"),
         (("run", "valley.toml", "--set", "steps"), "expected KEY=VALUE"),
         (("run", "valley.toml", "--set", "steps=21"), "holds the results of a config that differs in steps"),
@@ -176,9 +213,28 @@ def test_lists_name_what_there_is(adamlab):
     for name in ("adamlab.adam ", "adamlab.rmsprop ", "optax.adam ", "optax.contrib.prodigy "):
         assert f"\n{name}" in f"\n{optimizers}"
     assert "optax.scale_by_adam" not in optimizers
-    assert "rosenbrock" in adamlab("list", "problems", cwd=ROOT).stdout
     assert "trajectories" in adamlab("list", "plots", cwd=ROOT).stdout
     assert "experiments/quickstart.toml" in adamlab("list", "experiments", cwd=ROOT).stdout
+
+
+def test_problems_are_listed_with_their_options_and_none_is_made(adamlab, monkeypatch):
+    def far_away(name: str, size: int = 3):
+        """Data of another planet.
+
+        More of it.
+        """
+        raise AssertionError("a list makes no problem")
+
+    monkeypatch.setitem(PROBLEMS, "far_away", far_away)
+    monkeypatch.setitem(PROBLEMS, "bare", lambda: None)
+    lines = adamlab("list", "problems", cwd=ROOT).stdout.splitlines()
+    where = max(map(len, PROBLEMS)) + 2
+    names = [line[:where].strip() for line in lines]
+    assert [name for name in names if name] == list(PROBLEMS)
+    quadratic = names.index("quadratic")
+    assert lines[quadratic][where:].startswith("½·Σ λ_i·w_i²")
+    assert lines[quadratic + 1] == " " * where + "(condition=100.0, dim=2, spread=0.1)"
+    assert [line[where:] for line in lines[-3:]] == ["Data of another planet.", "(name, size=3)", ""]
 
 
 def test_help_is_there_without_arguments(adamlab, tmp_path):

@@ -6,14 +6,16 @@ from matplotlib.figure import Figure
 
 from adamlab.plots.comparisons import errors, gap
 from adamlab.plots.curves import agreement, curves, sensitivity
+from adamlab.plots.landscapes import landscape
 from adamlab.plots.readings import weights
 from adamlab.plots.style import NothingToDrawError as NothingToDrawError
 from adamlab.plots.trajectories import trajectories
 
 PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
-    "runs": {plot.__name__: plot for plot in (trajectories, curves, sensitivity, agreement)},
+    "runs": {plot.__name__: plot for plot in (trajectories, curves, sensitivity, agreement, landscape)},
     "comparisons": {plot.__name__: plot for plot in (errors, gap)},
     "readings": {plot.__name__: plot for plot in (weights,)},
+    "problem": {plot.__name__: plot for plot in (landscape,)},
 }
 """By what a dataset holds, its attribute `of`."""
 

@@ -4,12 +4,14 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from adamlab.plots.landscapes import contour
 from adamlab.plots.style import NothingToDrawError, caption, figure, legend, styles
 from adamlab.studies.analysis import best_setting, optimizers
 
-LEVELS = 22
+GREYS = ListedColormap(colormaps["Greys"](np.linspace(0.02, 0.4, 64)))
 MARGIN = 0.12
 
 
@@ -22,7 +24,7 @@ def trajectories(runs: xr.Dataset) -> Figure:
     Raises:
         NothingToDrawError: the problem is not in the plane, or its parameters were not recorded.
     """
-    if "landscape" not in runs or "params" not in runs:
+    if "y" not in runs.dims or "params" not in runs:
         raise NothingToDrawError(
             f"{runs.attrs['problem']}: trajectories are drawn in the plane; this takes a problem of two parameters "
             'and "params" among record.what.'
@@ -39,23 +41,13 @@ def trajectories(runs: xr.Dataset) -> Figure:
     start = next(iter(paths.values()))[0]
     axes.plot(*start, "s", ms=7, mec="white", color="black", label="start", zorder=5)
     axes.plot(*runs.minima.values.T, "*", ms=12, mec="black", color="gold", ls="none", label="minimum", zorder=6)
-    _contour(axes, runs)
+    if np.isfinite(runs.landscape).any():
+        contour(axes, runs, GREYS, "0.45")
     _zoom(axes, runs, start, np.concatenate([*paths.values(), runs.minima.values]))
     axes.set(xlabel="$w_1$", ylabel="$w_2$")
     axes.plot([], [], "o", ms=6, color="0.4", label="end")
     legend(made)
     return made
-
-
-def _contour(axes: Axes, runs: xr.Dataset):
-    # Levels by quantile: they follow a valley's floor as well as its walls, on any scale of the loss.
-    finite = runs.landscape.values[np.isfinite(runs.landscape.values)]
-    levels = np.unique(np.quantile(finite, np.linspace(0.1, 1, LEVELS) ** 2)) if finite.size else finite
-    if len(levels) < 2:
-        return
-    shades = colormaps["Greys"](np.linspace(0.02, 0.4, len(levels) - 1))
-    axes.contourf(runs.x, runs.y, runs.landscape, levels=levels, colors=list(shades), zorder=0)
-    axes.contour(runs.x, runs.y, runs.landscape, levels=levels, colors="0.55", linewidths=0.5, zorder=1)
 
 
 def _zoom(axes: Axes, runs: xr.Dataset, start: np.ndarray, points: np.ndarray):

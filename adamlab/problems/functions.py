@@ -1,13 +1,16 @@
-"""Test functions: a loss on the plane (or on more dimensions), its known minima, and a start that seeds displace."""
+"""How a problem is made of a function and a start: what the test functions and the problems of users share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from adamlab.types import Problem
+from adamlab.types import Problem, PyTree
 
 MOST_DIMENSIONS = 10**6
 MOST_SPREAD = 1e6
@@ -16,143 +19,104 @@ Point = Float[Array, "dim"]
 Value = Float[Array, ""]
 
 
-def function_problem(
+def problem_of(
     name: str,
-    function: Callable[[Point], Value],
-    start: Sequence[float],
+    loss: Callable[..., jax.Array],
+    start: PyTree,
     *,
-    spread: int | float,
-    minima: Sequence[Sequence[float]],
-    domain: Sequence[tuple[float, float]],
-    source: str,
+    spread: int | float = 0.0,
+    sample: Callable[[jax.Array, ArrayLike], PyTree] | None = None,
+    objective: Callable[[PyTree], jax.Array] | None = None,
+    project: Callable[[PyTree], PyTree] | None = None,
+    metrics: Mapping[str, Callable[[PyTree], jax.Array]] = MappingProxyType({}),
+    minima: Sequence[Sequence[int | float]] = (),
+    minimum: int | float | None = None,
+    domain: Sequence[Sequence[int | float]] = (),
+    source: str = "",
 ) -> Problem:
-    """A deterministic problem made of a function of one point.
+    """A problem made of a function.
 
     Args:
         name: as it stands in the registry.
-        function: the loss of a point.
-        start: the point that runs start around.
-        spread: the standard deviation of the normal displacement that a run's seed gives the start; 0 starts all
-            runs at the same point.
+        loss: `w -> scalar`, or `(w, batch) -> scalar` where there is a `sample`.
+        start: the parameters that runs start around, as `numeric` reads them; or a function `key -> params`.
+        spread: the standard deviation of the normal displacement that a run's seed gives a start of numbers; 0 starts
+            all runs at the same point. Where there is a constraint, the start is then projected.
+        sample: `(key, t) -> batch`, the batch of step t, from 1.
+        objective: `w -> scalar`, what is recorded; by default the loss, where there is no `sample`.
+        project: `w -> w`, back into the feasible set.
+        metrics: further scalars of the parameters, by name.
         minima: the known minimizers.
+        minimum: the least value of the objective.
         domain: the (low, high) of each dimension to be drawn.
         source: where the function comes from.
+
+    Raises:
+        ValueError: the spread is out of range.
+        TypeError: there is a sample and no objective.
     """
-    if not 0 <= spread <= MOST_SPREAD:
-        raise ValueError(f"spread must be from 0 to {MOST_SPREAD:g}, not {spread}.")
-
-    def displaced(key):
-        # Drawn in float32 always, so that a seed means the same start in either float type.
-        return jnp.asarray(start, float) + spread * jax.random.normal(key, (len(start),), jnp.float32).astype(float)
-
+    if objective is None and sample is not None:
+        raise TypeError("a loss of a batch needs an objective, a function of the parameters alone")
+    begin = start if callable(start) else displaced(numeric(start), spread)
     return Problem(
         name,
-        loss=lambda w, batch: function(w),
-        start=displaced,
-        objective=function,
-        minima=tuple(tuple(map(float, minimum)) for minimum in minima),
-        domain=tuple(domain),
+        loss=loss if sample is not None else lambda w, batch: loss(w),
+        start=begin if project is None else lambda key: project(begin(key)),
+        objective=loss if objective is None else objective,
+        sample=sample,
+        project=project,
+        metrics=dict(metrics),
+        minima=tuple(tuple(map(float, point)) for point in minima),
+        minimum=None if minimum is None else float(minimum),
+        domain=tuple((float(low), float(high)) for low, high in domain),
         source=source,
     )
 
 
-def rosenbrock(dim: int = 2, spread: int | float = 0.1) -> Problem:
-    """Σ 100·(w_(i+1) − w_i²)² + (1 − w_i)²: a curved valley, easy to enter, hard to follow. Minimum 0 at (1, …, 1)."""
-    _require("dim", dim, 2, MOST_DIMENSIONS)
+def numeric(start: PyTree) -> PyTree:
+    """Parameters given as numbers, their leaves NumPy arrays: a list of numbers is one array.
 
-    def function(w: Point) -> Value:
-        return jnp.sum(100.0 * (w[1:] - w[:-1] ** 2) ** 2 + (1.0 - w[:-1]) ** 2)
+    Raises:
+        ValueError, TypeError: a leaf is not numeric, or a list of lists is no array.
+    """
 
-    return function_problem(
-        "rosenbrock",
-        function,
-        start=[-1.2 if i % 2 == 0 else 1.0 for i in range(dim)],
-        spread=spread,
-        minima=[[1.0] * dim],
-        domain=[(-2.0, 2.0), (-1.0, 3.0), *[(-2.0, 2.0)] * (dim - 2)],
-        source="Rosenbrock 1960, Computer Journal 3; start of Moré, Garbow & Hillstrom 1981, problem 1",
-    )
+    def read(leaf):
+        array = np.asarray(leaf)
+        if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
+            raise TypeError(f"expected numbers; got {leaf!r}")
+        return array.astype(float)
+
+    return jax.tree.map(read, start, is_leaf=_is_list_of_numbers)
 
 
-def beale(spread: int | float = 0.1) -> Problem:
-    """Flat, with sharp corners: Σ_i (c_i − x·(1 − y^i))² for c = 1.5, 2.25, 2.625. Minimum 0 at (3, 0.5)."""
+def displaced(start: PyTree, spread: int | float) -> Callable[[jax.Array], PyTree]:
+    """The start as a function of the run's key.
 
-    def function(w: Point) -> Value:
-        x, y = w
-        return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
+    Args:
+        start: a tree of NumPy arrays.
+        spread: the standard deviation of the normal displacement of every number.
+    """
+    if not 0 <= spread <= MOST_SPREAD:
+        raise ValueError(f"spread must be from 0 to {MOST_SPREAD:g}, not {spread}.")
 
-    return function_problem(
-        "beale",
-        function,
-        start=[1.0, 1.0],
-        spread=spread,
-        minima=[[3.0, 0.5]],
-        domain=[(-4.5, 4.5), (-4.5, 4.5)],
-        source="Beale 1958; start of Moré, Garbow & Hillstrom 1981, problem 5",
-    )
+    def begin(key):
+        flat, unravel = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, float), start))
+        return unravel(flat + spread * normal(key, flat.size))
 
-
-def himmelblau(spread: int | float = 0.1) -> Problem:
-    """(x² + y − 11)² + (x + y² − 7)²: four minima, all of value 0."""
-
-    def function(w: Point) -> Value:
-        x, y = w
-        return (x**2 + y - 11.0) ** 2 + (x + y**2 - 7.0) ** 2
-
-    return function_problem(
-        "himmelblau",
-        function,
-        start=[0.0, 0.0],
-        spread=spread,
-        minima=[
-            [3.0, 2.0],
-            [-2.8051180869527448, 3.1313125182505730],
-            [-3.7793102533777469, -3.2831859912861694],
-            [3.5844283403304917, -1.8481265269644034],
-        ],
-        domain=[(-5.0, 5.0), (-5.0, 5.0)],
-        source="Himmelblau 1972, Applied Nonlinear Programming",
-    )
+    return begin
 
 
-def rastrigin(dim: int = 2, spread: int | float = 0.1) -> Problem:
-    """10·dim + Σ w_i² − 10·cos(2πw_i): a bowl with a local minimum near every whole point. Minimum 0 at 0."""
-    _require("dim", dim, 1, MOST_DIMENSIONS)
-
-    def function(w: Point) -> Value:
-        return jnp.sum(10.0 + w**2 - 10.0 * jnp.cos(2.0 * jnp.pi * w))
-
-    return function_problem(
-        "rastrigin",
-        function,
-        start=[2.3 if i % 2 == 0 else -1.6 for i in range(dim)],
-        spread=spread,
-        minima=[[0.0] * dim],
-        domain=[(-5.12, 5.12)] * dim,
-        source="Rastrigin 1974; Mühlenbein, Schomisch & Born 1991",
-    )
+def normal(key: jax.Array, size: int) -> Point:
+    """Independent standard normal numbers, drawn in float32 always: a seed means the same in either float type."""
+    return jax.random.normal(key, (size,), jnp.float32).astype(float)
 
 
-def quadratic(condition: int | float = 100.0, dim: int = 2, spread: int | float = 0.1) -> Problem:
-    """½·Σ λ_i·w_i², with curvatures λ from 1 to the condition number in equal ratios. Minimum 0 at 0."""
-    _require("dim", dim, 2, MOST_DIMENSIONS)
-    _require("condition", condition, 1, 10**12)
-    curvatures = np.geomspace(1.0, condition, dim)
-
-    def function(w: Point) -> Value:
-        return 0.5 * jnp.sum(jnp.asarray(curvatures, w.dtype) * w**2)
-
-    return function_problem(
-        "quadratic",
-        function,
-        start=[1.0] * dim,
-        spread=spread,
-        minima=[[0.0] * dim],
-        domain=[(-1.5, 1.5)] * dim,
-        source="the ill-conditioned quadratic of every textbook, such as Goh 2017, Why momentum really works",
-    )
-
-
-def _require(name: str, value: int | float, least: int, most: int):
+def require(name: str, value: int | float, least: int | float, most: int | float) -> None:
+    """Raises ValueError where an option is out of its range."""
     if not least <= value <= most:
-        raise ValueError(f"{name} must be from {least} to {most:g}, not {value}.")
+        raise ValueError(f"{name} must be from {least:g} to {most:g}, not {value}.")
+
+
+def _is_list_of_numbers(node: PyTree) -> bool:
+    leaves = jax.tree.leaves(node)
+    return type(node) in (list, tuple) and bool(leaves) and all(isinstance(leaf, (int, float)) for leaf in leaves)

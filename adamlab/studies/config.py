@@ -12,15 +12,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from adamlab.calls import REQUIRED, Call, SpecError, arguments, call
 from adamlab.errors import nearest
-from adamlab.problems import PROBLEMS
+from adamlab.problems import NAME, PROBLEMS
 from adamlab.specs import find, parse
 from adamlab.studies.axes import read_arguments
 from adamlab.studies.mistakes import ConfigError, Mistakes, join, mistakes_of, shown
 from adamlab.studies.study import Optimizer, Study
 from adamlab.types import Problem
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-"""What can be the name of a file, a folder and a group of a store."""
 
 MOST_SEEDS = 10**6
 

@@ -2,17 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from adamlab.problems.landscapes import has_landscape, landscape
 from adamlab.studies.engine import Runs, recorded_steps
 from adamlab.studies.study import Optimizer, Study
 from adamlab.types import Problem
-
-GRID = 301
-"""Points along each side of a stored landscape."""
 
 TAKEN = ("run", "step", "dim", "parameter", "optimizer", "spec", "seed", "problem", "steps", "x", "y", "diverged")
 """Names that an optimizer's argument cannot have among the coordinates."""
@@ -36,10 +32,10 @@ def dataset(study: Study, problem: Problem, computed: Sequence[Mapping[str, np.n
         computed: what the engine made of each of the study's optimizers, in their order.
 
     Returns:
-        Variables: what was recorded, `final_params`, `diverged_at` (−1 where all stayed finite), and of a problem in
-        the plane its `landscape` over `y` and `x`, and its `minima`. Coordinates of a run: `optimizer` (its label),
-        `spec` (the optimizer in full, with its numbers), `seed`, and each number that the config sets, NaN for the
-        optimizers that do not have it.
+        Variables: what was recorded, `final_params`, `diverged_at` (−1 where all stayed finite), and the `landscape`
+        and `minima` of a problem that has them, see `adamlab.problems.landscape`. Coordinates of a run: `optimizer`
+        (its label), `spec` (the optimizer in full, with its numbers), `seed`, and each number that the config sets, NaN
+        for the optimizers that do not have it.
     """
     runs = [
         (optimizer.label, call, seed)
@@ -66,19 +62,9 @@ def dataset(study: Study, problem: Problem, computed: Sequence[Mapping[str, np.n
         "metrics": [metric for metric in problem.metrics if metric in variables],
     }
     made = xr.Dataset(variables, coordinates, attributes)
-    return made.merge(_landscape(problem)) if len(problem.domain) == 2 else made
+    return made.merge(landscape(problem)) if has_landscape(problem) else made
 
 
 def _setting(argument: str) -> str:
     """The coordinate's name: the argument's, unless that is taken (optax.noisy_sgd has a seed of its own)."""
     return f"argument.{argument}" if argument in TAKEN else argument
-
-
-def _landscape(problem: Problem) -> xr.Dataset:
-    x, y = (jnp.linspace(*bounds, GRID) for bounds in problem.domain)
-    rows = jax.vmap(lambda b: jax.vmap(lambda a: problem.objective(jnp.stack([a, b])))(x))
-    minima = np.reshape(problem.minima, (-1, 2))
-    return xr.Dataset(
-        {"landscape": (("y", "x"), np.asarray(jax.jit(rows)(y))), "minima": (("minimum", "dim"), minima)},
-        {"x": np.asarray(x), "y": np.asarray(y)},
-    )

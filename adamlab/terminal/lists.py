@@ -3,31 +3,32 @@
 import inspect
 import tomllib
 from collections.abc import Callable, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from adamlab.calls import arguments
+from adamlab.calls import arguments, written
 from adamlab.errors import InputError, nearest
-from adamlab.plots import PLOTS
 from adamlab.problems import PROBLEMS
 from adamlab.specs import LIBRARIES, optimizers
 from adamlab.terminal.console import say
 
 
 def show_list(what: str) -> None:
-    """Prints the names of one kind of thing, each with a line on what it is."""
+    """Prints the names of one kind of thing, each with what it is, and problems with their options."""
     lists: dict[str, Callable[[], Mapping[str, str]]] = {
         "optimizers": _optimizers,
-        "problems": lambda: {name: _first_line(make) for name, make in PROBLEMS.items()},
-        "plots": lambda: {name: _first_line(plot) for name, plot in PLOTS.items()},
+        "problems": _problems,
+        "plots": _plots,
         "experiments": _experiments,
     }
     if what not in lists:
         raise InputError(f"there is no list of {what!r}; {nearest(what, lists)}")
     names = lists[what]()
     width = max(map(len, names), default=0)
-    for name, line in names.items():
-        say(f"{name:{width}}  {line}")
+    for name, text in names.items():
+        for head, line in zip_longest([name], text.split("\n"), fillvalue=""):
+            say(f"{head:{width}}  {line}")
 
 
 def _optimizers() -> dict[str, str]:
@@ -37,6 +38,23 @@ def _optimizers() -> dict[str, str]:
         for name, factory in optimizers(library).items()
         if "learning_rate" in arguments(factory) and not name.startswith("scale_by")
     }
+
+
+def _problems() -> dict[str, str]:
+    """Read off the makers alone: to make a problem can take data that are far away."""
+    return {name: "\n".join([_first_line(make), *_options(make)]) for name, make in PROBLEMS.items()}
+
+
+def _options(make: Callable[..., Any]) -> list[str]:
+    """The options with their defaults, in a line if there are any."""
+    options = [name if a.required else f"{name}={written(a.default)}" for name, a in arguments(make).items()]
+    return [f"({', '.join(options)})"] if options else []
+
+
+def _plots() -> dict[str, str]:
+    from adamlab.plots import PLOTS
+
+    return {name: _first_line(plot) for name, plot in PLOTS.items()}
 
 
 def _experiments() -> dict[str, str]:

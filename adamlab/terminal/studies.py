@@ -6,14 +6,17 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from adamlab.errors import InputError
-from adamlab.plots import PLOTS, NothingToDrawError
-from adamlab.running import draw, figure_name
+from adamlab.calls import call
+from adamlab.errors import InputError, nearest
+from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
+from adamlab.problems import PROBLEMS
+from adamlab.problems.landscapes import landscape
+from adamlab.running import draw, figure_name, write_figure
 from adamlab.running import run as run_config
 from adamlab.studies.config import read_output
 from adamlab.studies.kinds import kind_of
 from adamlab.studies.source import override, read_config
-from adamlab.studies.store import load
+from adamlab.studies.store import STORE, load
 from adamlab.terminal.console import console, say, table_of
 from adamlab.terminal.progress import Bar, Lines
 
@@ -33,8 +36,35 @@ def run_and_show(config: Path, out: Path | None, overrides: Sequence[str], fresh
     say(f"\nResults, summary.csv, figures and report.html are in {out}")
 
 
-def plot_and_show(folder: Path, kind: str, out: Path | None, problem: str | None, options: Sequence[str]) -> None:
-    """Draws one kind of figure for one problem, or for each that has what it shows, and prints the files' names."""
+def plot_and_show(place: str, kind: str, out: Path | None, problem: str | None, options: Sequence[str]) -> None:
+    """Draws one kind of figure of a folder of results, or of a problem alone, and prints the names of the files."""
+    folder = Path(place)
+    if not (folder / STORE).exists() and (place in PROBLEMS or (kind in PLOTS_OF["problem"] and not folder.exists())):
+        _plot_problem(place, kind, out, problem, options)
+    else:
+        _plot_results(folder, kind, out, problem, options)
+
+
+def _plot_problem(name: str, kind: str, out: Path | None, problem: str | None, options: Sequence[str]):
+    if name not in PROBLEMS:
+        raise InputError(f'"{name}" is neither a folder of results nor a problem; {nearest(name, PROBLEMS)}')
+    if kind not in PLOTS_OF["problem"]:
+        drawn = ", ".join(PLOTS_OF["problem"])
+        raise InputError(f'"{name}" is a problem, not a folder of results; of a problem alone there is {drawn}.')
+    if problem is not None:
+        raise InputError(f'--problem is for a folder of results; "{name}" is a problem already.')
+    wanted = call(name, PROBLEMS[name], override({}, options))
+    try:
+        made = wanted.build()
+    except (ValueError, ModuleNotFoundError) as error:
+        raise InputError(f"{name}: {error}") from error
+    path = out or Path(f"{figure_name(name, kind, wanted.arguments)}.png")
+    write_figure(PLOTS_OF["problem"][kind](landscape(made)), [path])
+    say(str(path))
+
+
+def _plot_results(folder: Path, kind: str, out: Path | None, problem: str | None, options: Sequence[str]):
+    """Draws for one problem, or for each that has what the figure shows."""
     tree = load(folder)
     quantities = {name: ["loss", *child.attrs["metrics"]] for name, child in tree.children.items()}
     settings = list(dict.fromkeys(name for child in tree.children.values() for name in child.attrs["settings"]))

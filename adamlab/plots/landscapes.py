@@ -1,0 +1,128 @@
+"""The function itself: contours with a scale of values, a line where there is one parameter, and a surface."""
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.contour import ContourSet
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from adamlab.plots.style import COLORS, NothingToDrawError, figure, legend
+
+MOST_LEVELS = 20
+ROUND = [1, 2, 5, 10]
+
+
+def landscape(data: xr.Dataset) -> Figure:
+    """The function over its domain, in contours or as a line, with its minima and, of runs, their starts.
+
+    Contours are at round values; where a few points are high and most are low, in steps 1, 2, 5, 10, …, since even
+    steps would leave the valleys empty. Where the function is not finite nothing is drawn.
+
+    Args:
+        data: a landscape, as `adamlab.problems.landscape` gives it, or the dataset of a problem's runs.
+
+    Raises:
+        NothingToDrawError: the problem is not one of one or two parameters with a domain, or nowhere finite.
+    """
+    require_landscape(data)
+    line = data.landscape.ndim == 1
+    made, axes = figure(data, "the function", width=6.6, height=4.4 if line else 5.8)
+    if line:
+        axes.plot(data.x, data.landscape, color=COLORS[0], lw=1.8)
+        axes.set(xlabel="$w_1$", ylabel="loss")
+    else:
+        drawn = contour(axes, data, colormaps["viridis"], "white")
+        bar = made.colorbar(drawn, ax=axes, label="loss", ticks=drawn.levels, format="{x:g}")
+        bar.ax.tick_params(labelsize=8)
+        axes.set(xlabel="$w_1$", ylabel="$w_2$")
+        axes.set_box_aspect(1)
+    _mark_points(axes, data)
+    legend(made, ncols=2)
+    return made
+
+
+def require_landscape(data: xr.Dataset) -> None:
+    """Raises NothingToDrawError unless the dataset has a landscape, somewhere finite."""
+    name = data.attrs["problem"]
+    if "landscape" not in data:
+        raise NothingToDrawError(
+            f"{name}: a function is drawn over one or two parameters; this problem has more, or no domain to draw."
+        )
+    if not np.isfinite(data.landscape).any():
+        raise NothingToDrawError(f"{name}: the function is not finite anywhere in its domain.")
+
+
+def contour(axes: Axes, data: xr.Dataset, shades: Colormap, lines: str) -> ContourSet:
+    """Filled contours of a landscape over the plane, with their lines.
+
+    Args:
+        axes: where to draw.
+        data: a dataset with a `landscape` over y and x, somewhere finite.
+        shades: the colours from the lowest values to the highest; each step between two levels has one.
+        lines: the colour of the lines.
+    """
+    values = np.ma.masked_invalid(data.landscape.values)
+    levels = round_levels(values.compressed())
+    colors = list(shades(np.linspace(0, 1, len(levels) + 1)))
+    axes.contour(
+        data.x, data.y, values, levels=levels, colors=lines, linestyles="solid", linewidths=0.4, alpha=0.7, zorder=1
+    )
+    return axes.contourf(data.x, data.y, values, levels=levels, colors=colors, extend="both", zorder=0)
+
+
+def round_levels(values: np.ndarray) -> np.ndarray:
+    """Round numbers between the least and the greatest value; or, where there are not two of them, around these.
+
+    Where positive values reach over decades: 1, 2, 5 of each. Otherwise in even steps; or closer together the lower
+    they are, where most values are low.
+    """
+    low, high = values.min(), values.max()
+    if low >= 0 and high > 100 * np.quantile(values, 0.01):
+        low = np.quantile(values[values > 0], 0.002)
+        decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high))
+        levels = (decades[:, None] * [1, 2, 5]).ravel()
+    elif np.median(values) - low > (high - low) / 3:
+        levels = np.asarray(MaxNLocator(MOST_LEVELS, steps=ROUND).tick_values(low, high))
+    else:
+        fine = np.asarray(MaxNLocator(5 * MOST_LEVELS, steps=ROUND).tick_values(low, high))
+        wanted = low + (high - low) * np.linspace(0, 1, MOST_LEVELS) ** 2
+        levels = fine[np.unique(np.abs(fine[None, :] - wanted[:, None]).argmin(axis=1))]
+    inside = levels[(levels > low) & (levels < high)]
+    if len(inside) < 2:
+        return np.asarray(MaxNLocator(2).tick_values(low, high))
+    return inside[:: -(-len(inside) // MOST_LEVELS)]
+
+
+def _mark_points(axes: Axes, data: xr.Dataset):
+    """Minima and starts, whole even at the edge of the domain; where they are outside, the picture reaches to them."""
+    starts, minima = _starts(data), _minima(data)
+    marks = (
+        (starts, {"label": "start", "marker": "s", "ms": 5, "mec": "white", "color": "black"}),
+        (minima, {"label": "minimum", "marker": "*", "ms": 13, "mec": "black", "color": "gold"}),
+    )
+    for points, look in marks:
+        if len(points):
+            axes.plot(*points.T, ls="none", clip_on=False, zorder=3, **look)
+    if data.landscape.ndim == 2:
+        every = np.concatenate([starts, minima, [[data.x[0], data.y[0]], [data.x[-1], data.y[-1]]]])
+        axes.set(xlim=(every[:, 0].min(), every[:, 0].max()), ylim=(every[:, 1].min(), every[:, 1].max()))
+
+
+def _starts(data: xr.Dataset) -> np.ndarray:
+    """Where runs start, a row each: the two parameters; or the one and the loss."""
+    if "params" not in data:
+        return np.zeros((0, 2))
+    starts = data.params.values[:, 0]
+    return np.unique(starts if data.landscape.ndim == 2 else np.stack([starts[:, 0], data.loss[:, 0]], axis=1), axis=0)
+
+
+def _minima(data: xr.Dataset) -> np.ndarray:
+    """The minima, a row each, as the starts; the loss there is between that of the neighbours on the grid."""
+    minima = data.minima.values
+    if data.landscape.ndim == 2:
+        return minima
+    x = minima[:, 0].astype(data.x.dtype)
+    return np.stack([x, np.interp(x, data.x, data.landscape, left=np.nan, right=np.nan)], axis=1)

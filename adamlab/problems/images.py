@@ -1,0 +1,92 @@
+"""Image data by name: scikit-learn's small digits, and what openml.org holds."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Int32, UInt8
+
+from adamlab.errors import InputError, nearest
+from adamlab.problems import openml
+
+TEST_SHARE = 0.2
+"""The share of the digits that is held out, unless another is asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Labelled images in two parts, kept in bytes, since floats would take four or eight times the memory.
+
+    Attributes:
+        name: the data set's.
+        train_images: rows from the top, columns from the left, channels; the arrays cannot be written to.
+        train_labels: classes, from 0.
+        test_images: as `train_images`.
+        test_labels: as `train_labels`.
+        scale: the greatest value of a pixel, which divided by it is in [0, 1].
+        classes: how many there are.
+        source: who made the data set.
+    """
+
+    name: str
+    train_images: UInt8[np.ndarray, "train H W C"]
+    train_labels: Int32[np.ndarray, " train"]
+    test_images: UInt8[np.ndarray, "test H W C"]
+    test_labels: Int32[np.ndarray, " test"]
+    scale: int
+    classes: int
+    source: str
+
+
+@cache
+def load(name: str, test_share: float | None = None) -> Images:
+    """The images of that name; those of openml.org are fetched once and then kept, see `openml.fetch`.
+
+    OpenML holds the training part before the test part (of MNIST: Géron 2019, Hands-on machine learning, 2nd edition,
+    chapter 3). `openml.fetch` makes sure of it, for each of them, by how many images of each class the last ones are.
+
+    Args:
+        name: "digits", or a key of `openml.ARCHIVES`.
+        test_share: the share of the digits that is held out, in (0, 1), by default 0.2; the split is the same always.
+            The others have a test part of their own.
+
+    Raises:
+        InputError: there are no such images, `test_share` is out of its range or not for them, or they cannot be had.
+        ModuleNotFoundError: scikit-learn, which has or fetches the images, is not installed.
+    """
+    if name == "digits":
+        return _digits(TEST_SHARE if test_share is None else test_share)
+    if name not in openml.ARCHIVES:
+        raise InputError(f'There are no images "{name}"; {nearest(name, ["digits", *openml.ARCHIVES])}')
+    if test_share is not None:
+        raise InputError(f'test_share is for "digits"; "{name}" has a test part of its own.')
+    archive = openml.ARCHIVES[name]
+    images, labels = openml.fetch(archive)
+    is_test = np.arange(len(labels)) >= archive.train
+    return _parted(name, images, labels, is_test, openml.WHITE, archive.source)
+
+
+def _digits(test_share: float) -> Images:
+    if not 0 < test_share < 1:
+        raise InputError(f"test_share must be between 0 and 1, not {test_share}.")
+    try:
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "The digits come with scikit-learn, which is not installed: pip install 'adamlab[data]'."
+        ) from error
+    rows, labels = load_digits(return_X_y=True)
+    _, test = train_test_split(np.arange(len(labels)), test_size=test_share, stratify=labels, random_state=0)
+    is_test = np.zeros(len(labels), bool)
+    is_test[test] = True
+    images = np.asarray(rows, np.uint8).reshape(-1, 8, 8, 1)
+    source = "Alpaydin & Kaynak 1998, Optical recognition of handwritten digits, as shipped by scikit-learn"
+    return _parted("digits", images, np.asarray(labels, np.int32), is_test, 16, source)
+
+
+def _parted(name: str, images: np.ndarray, labels: np.ndarray, is_test: np.ndarray, scale: int, source: str) -> Images:
+    parts = (images[~is_test], labels[~is_test], images[is_test], labels[is_test])
+    for part in parts:
+        part.flags.writeable = False  # all who load them share them
+    return Images(name, *parts, scale=scale, classes=int(labels.max()) + 1, source=source)

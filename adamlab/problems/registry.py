@@ -1,0 +1,59 @@
+"""The problems by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+from adamlab.errors import InputError, nearest
+from adamlab.problems.digits import digits_softmax
+from adamlab.problems.many_minima import ackley, branin, himmelblau, rastrigin, styblinski_tang
+from adamlab.problems.online import reddi, reddi_cyclic, reddi_stochastic
+from adamlab.problems.quadratics import booth, matyas, noisy_quadratic, quadratic, ravine
+from adamlab.problems.regression import least_squares, sparse_logistic, wilson
+from adamlab.problems.valleys import beale, rosenbrock, saddle
+from adamlab.types import Problem
+
+_MAKERS = (
+    rosenbrock,
+    beale,
+    saddle,
+    quadratic,
+    noisy_quadratic,
+    ravine,
+    booth,
+    matyas,
+    himmelblau,
+    branin,
+    rastrigin,
+    ackley,
+    styblinski_tang,
+    reddi,
+    reddi_cyclic,
+    reddi_stochastic,
+    least_squares,
+    wilson,
+    sparse_logistic,
+    digits_softmax,
+)
+
+PROBLEMS: dict[str, Callable[..., Problem]] = {make.__name__: make for make in _MAKERS}
+"""Each problem's maker; `adamlab.problems.register` adds to it."""
+
+BUILT_IN = frozenset(PROBLEMS)
+"""The names that cannot be registered anew."""
+
+
+def get(name: str, **options: Any) -> Problem:
+    """The problem of that name.
+
+    Args:
+        name: a key of `PROBLEMS`.
+        **options: the problem's own, such as `dim`.
+
+    Raises:
+        InputError: there is no such problem.
+        ValueError: an option is out of its range.
+        TypeError: the problem has no such option.
+    """
+    if name not in PROBLEMS:
+        raise InputError(f'There is no problem "{name}"; {nearest(name, PROBLEMS)}')
+    return PROBLEMS[name](**options)

@@ -1,0 +1,80 @@
+"""Images by name: which there are, in which parts and which form."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from adamlab.errors import InputError
+from adamlab.problems import images, openml
+
+
+@pytest.fixture
+def fetched(rng, monkeypatch):
+    """All rows of a small CIFAR-10, as `openml.fetch` would give them; each call is counted in `calls`."""
+    pixels = rng.integers(0, 256, (7, 2, 3, 3), np.uint8)
+    labels = np.array([2, 0, 1, 1, 2, 0, 1], np.int32)
+    small = openml.Archive("cifar_10", 40927, (2, 3, 3), 4, (1, 1, 1), "somebody")
+    calls = []
+    monkeypatch.setitem(openml.ARCHIVES, "cifar_10", small)
+    monkeypatch.setattr(openml, "fetch", lambda archive: calls.append(archive) or (pixels, labels))
+    images.load.cache_clear()
+    yield pixels, labels, calls
+    images.load.cache_clear()
+
+
+def test_the_digits_are_those_of_scikit_learn_in_a_stratified_split():
+    digits = images.load("digits")
+    rows, labels = load_digits(return_X_y=True)
+    train, test = train_test_split(np.arange(1797), test_size=0.2, stratify=labels, random_state=0)
+    for part, kept, chosen in (
+        (digits.train_images, digits.train_labels, np.sort(train)),
+        (digits.test_images, digits.test_labels, np.sort(test)),
+    ):
+        assert (part.dtype, kept.dtype) == (np.uint8, np.int32)
+        np.testing.assert_array_equal(part, rows[chosen].reshape(-1, 8, 8, 1))
+        np.testing.assert_array_equal(kept, labels[chosen])
+    assert len(digits.test_labels) == 360
+    assert np.bincount(digits.test_labels).min() >= 34  # stratified: a tenth each, by their shares of 1797
+    assert (digits.name, digits.scale, digits.classes) == ("digits", rows.max(), 10)
+
+
+def test_the_rows_of_an_image_come_from_the_top():
+    """A one is tall and narrow, so its ink is spread over more rows than columns."""
+    digits = images.load("digits")
+    ones = digits.train_images[digits.train_labels == 1][..., 0].mean(axis=0)
+    assert (ones.sum(axis=1) > 20).sum() > (ones.sum(axis=0) > 20).sum()
+
+
+def test_another_share_is_another_split_of_the_same_images():
+    half = images.load("digits", test_share=0.5)
+    assert (len(half.train_labels), len(half.test_labels)) == (898, 899)
+
+
+def test_the_last_images_of_openml_are_the_test_part(fetched):
+    pixels, labels, _ = fetched
+    cifar = images.load("cifar_10")
+    np.testing.assert_array_equal(cifar.train_images, pixels[:4])
+    np.testing.assert_array_equal(cifar.train_labels, labels[:4])
+    np.testing.assert_array_equal(cifar.test_images, pixels[4:])
+    np.testing.assert_array_equal(cifar.test_labels, labels[4:])
+    assert (cifar.name, cifar.scale, cifar.classes, cifar.source) == ("cifar_10", 255, 3, "somebody")
+
+
+def test_images_are_loaded_once_and_nobody_can_change_them(fetched):
+    _, _, calls = fetched
+    assert images.load("cifar_10") is images.load("cifar_10")
+    assert len(calls) == 1
+    with pytest.raises(ValueError, match="read-only"):
+        images.load("cifar_10").train_images[0] = 0
+
+
+def test_what_cannot_be_had_is_refused():
+    with pytest.raises(InputError, match=r'There are no images "cifar10"; did you mean "cifar_10"\?'):
+        images.load("cifar10")
+    with pytest.raises(InputError, match="valid here: digits, mnist, fashion_mnist, cifar_10"):
+        images.load("?")
+    with pytest.raises(InputError, match='test_share is for "digits"; "mnist" has a test part of its own'):
+        images.load("mnist", test_share=0.2)
+    with pytest.raises(InputError, match="test_share must be between 0 and 1, not 0"):
+        images.load("digits", test_share=0.0)

@@ -1,0 +1,152 @@
+"""The online counterexamples to Adam, against the algorithms of the paper in plain Python."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import adamlab as al
+from adamlab import problems
+from adamlab.specs import parse
+from adamlab.studies.engine import Runs, execute, prepare
+
+ONLINE = ["reddi", "reddi_cyclic", "reddi_stochastic"]
+
+
+def paths(name, spec, steps, every, seeds=(0,), **options):
+    """x at the recorded steps, a row for each seed."""
+    problem = problems.get(name, **options)
+    program = prepare(
+        problem, Runs(parse(spec), {}, np.array(seeds, np.uint32)), steps=steps, every=every, what=("params",)
+    )
+    return execute(program)["params"][:, :, 0]
+
+
+@cache
+def paper(slope, x, steps, *, alpha, b1, b2, amsgrad):
+    """Algorithms 1 and 2 of the paper, with α/√t, on the interval [−1, 1]; the last x."""
+    m = v = v_max = 0.0
+    for t in range(1, steps + 1):
+        g = slope(t)
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g * g
+        v_max = max(v_max, v) if amsgrad else v
+        x = min(1.0, max(-1.0, x - alpha / t**0.5 * m / v_max**0.5))
+    return x
+
+
+def theorem(t):
+    return 3.0 if t % 3 == 1 else -1.0
+
+
+def cycle(t):
+    return 1010.0 if t % 101 == 1 else -10.0
+
+
+@pytest.mark.parametrize(("name", "slope", "length"), [("reddi", theorem, 3), ("reddi_cyclic", cycle, 101)])
+def test_slopes_are_those_of_the_paper_and_the_objective_is_their_mean(dtype, name, slope, length):
+    problem = problems.get(name)
+    assert problem.sample is not None
+    drawn = [problem.sample(jax.random.key(0), t) for t in range(1, 2 * length + 1)]
+    assert {one.dtype for one in drawn} == {jnp.dtype(dtype)}
+    assert [float(one) for one in drawn] == [slope(t) for t in range(1, 2 * length + 1)]
+    x = jnp.array([0.25])
+    mean = np.mean([float(problem.loss(x, one)) for one in drawn])
+    assert float(problem.objective(x)) == pytest.approx(mean, rel=1e-5)
+    assert float(jax.grad(problem.loss)(x, drawn[0])[0]) == slope(1)
+
+
+def test_stochastic_slopes_are_steep_in_one_of_a_hundred():
+    problem, many = problems.get("reddi_stochastic"), 500_000
+    assert problem.sample is not None
+    slopes = np.asarray(jax.vmap(problem.sample, (0, None))(jax.random.split(jax.random.key(0), many), 1))
+    assert set(slopes.tolist()) == {1010.0, -10.0}
+    assert abs((slopes > 0).sum() - 0.01 * many) < 5 * np.sqrt(0.01 * 0.99 * many)
+    assert float(problem.objective(jnp.array([1.0]))) == pytest.approx(0.01 * 1010 - 0.99 * 10, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ONLINE)
+def test_the_least_value_is_at_minus_one(x64, name):
+    problem = problems.get(name)
+    values = [float(problem.objective(jnp.array([x]))) for x in np.linspace(-1, 1, 21)]
+    assert problem.minima == ((-1.0,),)
+    assert min(values) == values[0] == problem.minimum
+
+
+@pytest.mark.parametrize("name", ONLINE)
+def test_runs_start_inside_the_interval_and_stay_there(name, dtype):
+    found = paths(name, "optax.sgd(3.0)", 30, 1, seeds=range(8))
+    assert (np.abs(found) <= 1).all()
+    assert (np.abs(found[:, 1:]) == 1).any()  # steps of 3 and more would leave it
+    assert len(set(found[:, 0])) > 1
+    assert found.dtype == dtype
+    assert paths(name, "optax.sgd(3.0)", 1, 1, spread=0.0)[0, 0] == (1 if name == "reddi" else 0)
+
+
+@pytest.mark.parametrize("library", ["optax", "adamlab"])
+def test_theorem_1_adam_goes_to_the_worst_point_and_amsgrad_to_the_best(library):
+    # Adam with β₁ = 0 and no bias correction is RMSProp; β₂ = 1/(1 + C²) = 0.1 and α < √(1 − β₂) = 0.95.
+    results = al.run(
+        {
+            "name": "theorem-1",
+            "steps": 200_000,
+            "dtype": "float64",
+            "record": {"every": 50_000},
+            "problem": [{"name": "reddi", "spread": 0.0}],
+            "optimizer": [
+                {"spec": f"{library}.rmsprop(inverse_sqrt(0.5), decay=0.1, eps=0.0)", "label": "adam"},
+                {
+                    "spec": f"{library}.amsgrad(inverse_sqrt(0.5), b1=0.0, b2=0.1, eps=0.0, "
+                    "bias_correction_mu=false, bias_correction_nu=false)",
+                    "label": "amsgrad",
+                },
+            ],
+        }
+    )
+    adam, amsgrad = results["reddi"].ds["params"].values[:, -1, 0]
+    assert adam == pytest.approx(0.9997, abs=5e-5)
+    assert amsgrad == pytest.approx(-0.9996, abs=5e-5)
+    # Slopes do not depend on x, so that roundings only add up: 2e5 of them, each some ulps of a step below 1.
+    for found, is_amsgrad in ((adam, False), (amsgrad, True)):
+        by_hand = paper(theorem, 1.0, 200_000, alpha=0.5, b1=0.0, b2=0.1, amsgrad=is_amsgrad)
+        assert found == pytest.approx(by_hand, abs=1e-10)
+
+
+@pytest.mark.parametrize("c", [2.5, 3.0, 10.0])
+def test_theorem_1_adam_is_back_at_one_after_every_cycle(x64, c):
+    adam = f"adamlab.rmsprop(inverse_sqrt(0.5), decay={1 / (1 + c * c)}, eps=0.0)"
+    (found,) = paths("reddi", adam, 3000, 1, spread=0.0, c=c)
+    assert (found[::3] == 1).all()
+    assert (found[1::3] < 1).all()  # the steep loss does push it the right way
+
+
+@pytest.mark.parametrize("library", ["optax", "adamlab"])
+def test_the_papers_run_ends_where_the_paper_says(x64, library):
+    steps, rest = 1_000_000, "inverse_sqrt(0.5), b1=0.9, b2=0.99, eps=0.0"
+    (adam,) = paths("reddi_cyclic", f"{library}.adam({rest})", steps, steps, spread=0.0)[:, -1]
+    uncorrected = "bias_correction_mu=false, bias_correction_nu=false"
+    (amsgrad,) = paths("reddi_cyclic", f"{library}.amsgrad({rest}, {uncorrected})", steps, steps, spread=0.0)[:, -1]
+    assert adam == 1
+    assert amsgrad == pytest.approx(-0.997, abs=5e-4)
+    # As above, with 1e6 steps.
+    by_hand = paper(cycle, 0.0, steps, alpha=0.5, b1=0.9, b2=0.99, amsgrad=True)
+    assert amsgrad == pytest.approx(by_hand, abs=1e-9)
+    assert paper(cycle, 0.0, steps, alpha=0.5, b1=0.9, b2=0.99, amsgrad=False) == adam
+
+
+def test_in_the_stochastic_run_adam_goes_one_way_and_amsgrad_the_other():
+    # The slopes' mean is 1/500 of their deviation: the steps are noisy, and so the last quarter of them is averaged.
+    adam = paths("reddi_stochastic", "adamlab.adam(inverse_sqrt(0.5), b2=0.99)", 100_000, 100, seeds=range(8))
+    assert (adam[:, -250:].mean(axis=1) > 0.9).all()
+    spec = "adamlab.amsgrad(inverse_sqrt(10.0), b2=0.99, bias_correction_mu=false, bias_correction_nu=false)"
+    amsgrad = paths("reddi_stochastic", spec, 2_000_000, 1000, seeds=range(8))
+    assert (amsgrad[:, -500:].mean(axis=1) < -0.2).all()
+
+
+def test_options_out_of_range_are_refused():
+    with pytest.raises(ValueError, match=r"c must be above 2 and at most 1e\+06, not 2"):
+        problems.get("reddi", c=2)
+    with pytest.raises(ValueError, match="spread must be from 0"):
+        problems.get("reddi_cyclic", spread=-1.0)
