@@ -6,12 +6,14 @@ import sys
 import tomllib
 from pathlib import Path
 
+import jax.numpy as jnp
 import optax
 import pytest
 
 import adamlab as al
 from adamlab.cli import app, main
 from adamlab.plots import PLOTS_OF
+from adamlab.problems.registry import BUILT_IN
 from adamlab.rules import PARTS, RULES
 from adamlab.running import study_of
 from adamlab.studies.comparisons import Comparisons
@@ -66,13 +68,39 @@ def test_the_command_line_says_what_the_readme_shows(command, output, monkeypatc
     assert bool(stopped.value.code) is ("\nrefuted: " in f"\n{output}")
 
 
-def test_the_fourth_block_runs(monkeypatch, tmp_path, capsys):
+def test_a_derivation_says_what_the_readme_shows(monkeypatch, capsys):
+    command, *lines = blocks("text")[1].splitlines()
+    monkeypatch.setattr(sys, "argv", shlex.split(command.removeprefix("$ ")))
+    with pytest.raises(SystemExit):
+        main()
+    shown = capsys.readouterr().out
+    parts = "\n".join(lines).split("\n …\n")
+    assert all(part.removeprefix(" …\n").strip("\n") in shown for part in parts)
+    assert len(parts) == 2
+
+
+def test_the_fourth_block_is_about_layers(capsys):
+    block = blocks("python")[3]
+    exec(compile(block, "README.md", "exec"), {"al": al, "jnp": jnp})
+    shape, gradient = capsys.readouterr().out.splitlines()
+    assert f"# {shape}" in block
+    assert f"# {gradient}: ŷ − y" in block
+
+
+def test_the_fifth_block_registers_a_problem(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks("python")[4], "README.md", "exec"), {"al": al, "jnp": jnp})
+    del al.problems.PROBLEMS["bowl"]
+    assert {path.name for path in tmp_path.iterdir()} == {"bowl.png", "beale.png"}
+
+
+def test_the_last_block_runs(monkeypatch, tmp_path, capsys):
     (tmp_path / "experiments").mkdir()
     quick = (ROOT / "experiments/quickstart.toml").read_text(encoding="utf-8")
     small = re.sub(r"^steps = .*$", "steps = 20", quick, flags=re.MULTILINE)
     (tmp_path / "experiments/quickstart.toml").write_text(small, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    exec(compile(blocks("python")[3], "README.md", "exec"), {"al": al})
+    exec(compile(blocks("python")[5], "README.md", "exec"), {"al": al})
     assert (tmp_path / "trajectories.svg").exists()
     assert "adamlab.adam" in capsys.readouterr().out
 
@@ -114,6 +142,11 @@ def test_every_command_and_public_name_is_told():
 def test_every_experiment_is_valid_and_listed(path):
     study_of(tomllib.loads(path.read_text(encoding="utf-8")))
     assert f"`{path.name}`" in (ROOT / "experiments/README.md").read_text(encoding="utf-8")
+
+
+def test_every_problem_is_named():
+    names = [name for name in BUILT_IN if not name.startswith(("mnist_", "fashion_mnist_", "cifar_10_"))]
+    assert all(f"`{name}`" in README for name in names)
 
 
 def test_every_optimizer_is_named():
