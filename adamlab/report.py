@@ -10,8 +10,6 @@ import pandas as pd
 import xarray as xr
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from adamlab.studies.kinds import kind_of
-
 
 def write_report(
     tree: xr.DataTree, config: Mapping[str, Any], figures: Mapping[str, Sequence[Path]], path: Path
@@ -24,6 +22,8 @@ def write_report(
         figures: SVG files of each problem, in the order in which to show them.
         path: where the page goes.
     """
+    from adamlab.studies.kinds import kind_of  # which loads SymPy: other users of this module need none
+
     environment = Environment(loader=PackageLoader("adamlab"), autoescape=select_autoescape())
     environment.filters["number"] = number
     sections = []

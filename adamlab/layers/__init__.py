@@ -5,17 +5,17 @@ are functions of arrays without any state, to be used under `jax.grad`, `jax.vma
 differentiation (`jax.jvp`) is not for them, as JAX has it for hand-derived backwards.
 """
 
+from adamlab.layers.activation import relu as relu
+from adamlab.layers.classification import softmax as softmax
+from adamlab.layers.classification import softmax_cross_entropy as softmax_cross_entropy
+from adamlab.layers.classification import softmax_jacobian as softmax_jacobian
 from adamlab.layers.convolution import conv2d as conv2d
 from adamlab.layers.convolution import conv_output_shape as conv_output_shape
-from adamlab.layers.dense import dense as dense
-from adamlab.layers.dropout import dropout as dropout
+from adamlab.layers.linear import dense as dense
+from adamlab.layers.noise import dropout as dropout
 from adamlab.layers.normalization import Statistics as Statistics
 from adamlab.layers.normalization import batch_norm as batch_norm
 from adamlab.layers.normalization import batch_statistics as batch_statistics
 from adamlab.layers.normalization import update_statistics as update_statistics
 from adamlab.layers.pooling import max_pool as max_pool
 from adamlab.layers.pooling import mean_pool as mean_pool
-from adamlab.layers.relu import relu as relu
-from adamlab.layers.softmax import softmax as softmax
-from adamlab.layers.softmax import softmax_cross_entropy as softmax_cross_entropy
-from adamlab.layers.softmax import softmax_jacobian as softmax_jacobian

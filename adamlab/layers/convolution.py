@@ -1,18 +1,20 @@
 """Convolution of images, and the shape of what comes out."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import SupportsIndex
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from adamlab.layers.windows import Sides, are_whole, put_back, seen_at, windows
+from adamlab.layers.windows import Sides, put_back, require_images, seen_at, whole_numbers, windows
 
 
 def conv_output_shape(
-    input_shape: tuple[int, ...],
+    input_shape: Sequence[SupportsIndex],
     kernel_size: Sides,
-    out_channels: int,
+    out_channels: SupportsIndex,
     stride: Sides = 1,
     padding: Sides = 0,
     dilation: Sides = 1,
@@ -39,18 +41,20 @@ def conv_output_shape(
     >>> conv_output_shape((32, 28, 28, 1), (5, 5), 16, stride=2, padding=1)
     (32, 13, 13, 16)
     """
-    if not are_whole(input_shape, 4, least=1):
-        raise ValueError(f"input_shape must be 4 whole numbers, at least 1: (B, W, H, C_in); got {input_shape}.")
-    if not are_whole((out_channels,), 1, least=1):
-        raise ValueError(f"out_channels must be a whole number, at least 1; got {out_channels}.")
-    batch, width, height, _ = input_shape
-    rows, columns = windows(kernel_size, stride, padding, dilation).counts((width, height))
-    return batch, rows, columns, out_channels
+    shape = whole_numbers(input_shape, 4, least=0)
+    channels = whole_numbers((out_channels,), 1, least=1)
+    if shape is None:
+        raise ValueError(f"input_shape must be 4 whole numbers (B, W, H, C_in); got {input_shape!r}.")
+    if channels is None:
+        raise ValueError(f"out_channels must be a whole number, at least 1; got {out_channels!r}.")
+    geometry = windows(kernel_size, stride, padding, dilation, called="kernel_size")
+    rows, columns = geometry.counts((shape[1], shape[2]))
+    return shape[0], rows, columns, channels[0]
 
 
 def conv2d(
-    x: Float[Array, "B W H C_in"],
-    kernel: Float[Array, "k1 k2 C_kernel C_out"],
+    x: Float[Array, "*images"],
+    kernel: Float[Array, "*kernel"],
     stride: Sides = 1,
     padding: Sides = 0,
     dilation: Sides = 1,
@@ -64,7 +68,8 @@ def conv2d(
         ∂L/∂P = ∂L/∂y·Kᵀ, and ∂L/∂x_bwhκ is the sum of ∂L/∂P over all windows, and places in them, that see x_bwhκ:
         ∂L/∂x_bwhκ = Σ ∂L/∂y_bijo·K_acκo over i, j, a, c with s₁i + d₁a − p₁ = w and s₂j + d₂c − p₂ = h, and over o
 
-    Everything is a product of matrices, which on a CPU is as fast as its convolutions, and stays so under `jax.vmap`.
+    Everything is a product of matrices, which on a CPU runs as fast as its convolutions, and does so under `jax.vmap`;
+    it takes longer to compile the more places a window has.
 
     Source: LeCun et al. 1989, Backpropagation applied to handwritten zip code recognition; for the matrix Chellapilla,
     Puri & Simard 2006, High performance convolutional neural networks for document processing, section 3.
@@ -80,8 +85,12 @@ def conv2d(
         Of the shape that `conv_output_shape` tells.
 
     Raises:
-        ValueError: the channels of x and kernel differ, a number is out of its range, or no window fits.
+        ValueError: x or the kernel has not four axes, their channels differ, a number is out of its range, or no
+            window fits.
     """
+    require_images(x)
+    if kernel.ndim != 4:
+        raise ValueError(f"the kernel must be (k₁, k₂, C_in, C_out); got an array of shape {kernel.shape}.")
     if x.shape[-1] != kernel.shape[-2]:
         raise ValueError(f"x has {x.shape[-1]} channels and the kernel {kernel.shape[-2]}; they must be as many.")
     k1, k2, _, _ = kernel.shape
@@ -89,29 +98,29 @@ def conv2d(
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _conv2d(lie, x, kernel):
-    return _forward(lie, x, kernel)[0]
+def _conv2d(geometry, x, kernel):
+    return _forward(geometry, x, kernel)[0]
 
 
-def _forward(lie, x, kernel):
-    return _patches(lie, x) @ _as_matrix(kernel), (x, kernel)
+def _forward(geometry, x, kernel):
+    return _patches(geometry, x) @ _as_matrix(kernel), (x, kernel)
 
 
-def _backward(lie, kept, dy):
+def _backward(geometry, kept, dy):
     x, kernel = kept
-    patches = _patches(lie, x)  # again, which costs nothing where both are in one program
+    patches = _patches(geometry, x)  # again, which costs nothing where both are in one program
     dkernel = patches.reshape(-1, patches.shape[-1]).T @ dy.reshape(-1, dy.shape[-1])
     dpatches = dy @ _as_matrix(kernel).T
-    places = lie.size[0] * lie.size[1]
-    return put_back(lie, jnp.split(dpatches, places, axis=-1), x.shape), dkernel.reshape(kernel.shape)
+    places = geometry.size[0] * geometry.size[1]
+    return put_back(geometry, jnp.split(dpatches, places, axis=-1), x.shape), dkernel.reshape(kernel.shape)
 
 
 _conv2d.defvjp(_forward, _backward)
 
 
-def _patches(lie, x):
+def _patches(geometry, x):
     """P: what the window at every place of the output sees, (B, W_out, H_out, k₁·k₂·C_in)."""
-    return jnp.concatenate(seen_at(lie, x), axis=-1)
+    return jnp.concatenate(seen_at(geometry, x), axis=-1)
 
 
 def _as_matrix(kernel):

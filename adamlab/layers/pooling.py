@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from adamlab.layers.windows import Sides, put_back, seen_at, windows
+from adamlab.layers.precision import wide
+from adamlab.layers.windows import Sides, put_back, require_images, seen_at, windows
 
 
 def max_pool(
-    x: Float[Array, "B W H C"], size: Sides = 2, stride: Sides | None = None
+    x: Float[Array, "*images"], size: Sides = 2, stride: Sides | None = None
 ) -> Float[Array, "B W_out H_out C"]:
     """y_bijκ = the greatest x_(b, s₁i + a, s₂j + c, κ) over the places (a, c) of a window.
 
@@ -26,19 +27,20 @@ def max_pool(
             not seen.
 
     Raises:
-        ValueError: a number is out of its range, or no window fits.
+        ValueError: x has not four axes, a number is out of its range, or no window fits.
     """
+    require_images(x)
     return _max_pool(windows(size, size if stride is None else stride), x.shape, x)
 
 
 def mean_pool(
-    x: Float[Array, "B W H C"], size: Sides = 2, stride: Sides | None = None
+    x: Float[Array, "*images"], size: Sides = 2, stride: Sides | None = None
 ) -> Float[Array, "B W_out H_out C"]:
     """y_bijκ = Σ_a Σ_c x_(b, s₁i + a, s₂j + c, κ)/(k₁·k₂).
 
     The backward: ∂L/∂y/(k₁·k₂) goes to every place of the window, and adds up where windows overlap.
 
-    Source: LeCun, Bottou, Bengio & Haffner 1998, Gradient-based learning applied to document recognition, section II.B.
+    Source: LeCun, Bottou, Bengio & Haffner 1998, Gradient-based learning applied to document recognition, section II.A.
 
     Args:
         x: as for `max_pool`, and so are size and stride.
@@ -46,18 +48,19 @@ def mean_pool(
         stride: (s₁, s₂).
 
     Raises:
-        ValueError: a number is out of its range, or no window fits.
+        ValueError: x has not four axes, a number is out of its range, or no window fits.
     """
+    require_images(x)
     return _mean_pool(windows(size, size if stride is None else stride), x.shape, x)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _max_pool(lie, shape, x):
-    return _max_forward(lie, shape, x)[0]
+def _max_pool(geometry, shape, x):
+    return _max_forward(geometry, shape, x)[0]
 
 
-def _max_forward(lie, shape, x):
-    y, *others = seen_at(lie, x)
+def _max_forward(geometry, shape, x):
+    y, *others = seen_at(geometry, x)
     winner = jnp.zeros(y.shape, jnp.int32)  # noted here: found again by y == x, it could be lost to another rounding
     for place, value in enumerate(others, start=1):
         better = (value > y) | jnp.isnan(value)  # NaN wins, and stays
@@ -65,26 +68,27 @@ def _max_forward(lie, shape, x):
     return y, winner
 
 
-def _max_backward(lie, shape, winner, dy):
-    places = range(lie.size[0] * lie.size[1])
-    return (put_back(lie, [jnp.where(winner == place, dy, jnp.zeros_like(dy)) for place in places], shape),)
+def _max_backward(geometry, shape, winner, dy):
+    places = range(geometry.size[0] * geometry.size[1])
+    return (put_back(geometry, [jnp.where(winner == place, dy, jnp.zeros_like(dy)) for place in places], shape),)
 
 
 _max_pool.defvjp(_max_forward, _max_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _mean_pool(lie, shape, x):
-    return _mean_forward(lie, shape, x)[0]
+def _mean_pool(geometry, shape, x):
+    return _mean_forward(geometry, shape, x)[0]
 
 
-def _mean_forward(lie, shape, x):
-    return sum(seen_at(lie, x)) / (lie.size[0] * lie.size[1]), None
+def _mean_forward(geometry, shape, x):
+    mean = sum(seen_at(geometry, x.astype(wide(x.dtype)))) / (geometry.size[0] * geometry.size[1])
+    return mean.astype(x.dtype), None
 
 
-def _mean_backward(lie, shape, _, dy):
-    places = lie.size[0] * lie.size[1]
-    return (put_back(lie, [dy / places] * places, shape),)
+def _mean_backward(geometry, shape, _, dy):
+    places = geometry.size[0] * geometry.size[1]
+    return (put_back(geometry, [dy / places] * places, shape),)
 
 
 _mean_pool.defvjp(_mean_forward, _mean_backward)

@@ -1,15 +1,19 @@
 """Windows that slide over images: how many fit, what they see, and what they saw put back."""
 
+import operator
+from collections.abc import Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from adamlab.layers.precision import wide
+
 Pair = tuple[int, int]
 
-Sides = int | tuple[int, ...]
+Sides = SupportsIndex | Sequence[SupportsIndex]
 """A number for each of the two sides, or one for both."""
 
 
@@ -36,56 +40,67 @@ class Windows(NamedTuple):
         if span > side + 2 * padding:
             raise ValueError(
                 f"no output is left along axis {axis + 1}: a window that spans {span} does not fit into "
-                f"{side} + 2·{padding} places. Take a smaller window or dilation, or more padding."
+                f"{side} + 2·{padding} places. Take a smaller window, or pad more."
             )
         return (side - span + 2 * padding) // stride + 1
 
 
-def windows(size: Sides, stride: Sides, padding: Sides = 0, dilation: Sides = 1) -> Windows:
-    """Windows with one number for both sides, or one for each.
+def windows(size: Sides, stride: Sides, padding: Sides = 0, dilation: Sides = 1, *, called: str = "size") -> Windows:
+    """Windows with one number for both sides, or one for each; `called` is what messages name the size.
 
     Raises:
         ValueError: a number is out of its range.
     """
-    given = {"size": size, "stride": stride, "padding": padding, "dilation": dilation}
+    given = {called: size, "stride": stride, "padding": padding, "dilation": dilation}
     return Windows(*(_pair(name, numbers, 0 if name == "padding" else 1) for name, numbers in given.items()))
 
 
-def seen_at(lie: Windows, x: Float[Array, "B W H C"]) -> list[Float[Array, "B W_out H_out C"]]:
+def seen_at(geometry: Windows, x: Float[Array, "B W H C"]) -> list[Float[Array, "B W_out H_out C"]]:
     """For each place within a window, row by row, what all windows see there."""
-    p1, p2 = lie.padding
+    p1, p2 = geometry.padding
     padded = jnp.pad(x, ((0, 0), (p1, p1), (p2, p2), (0, 0)))
-    rows, columns = lie.counts((x.shape[1], x.shape[2]))
-    (s1, s2), (d1, d2) = lie.stride, lie.dilation
+    rows, columns = geometry.counts((x.shape[1], x.shape[2]))
+    (s1, s2), (d1, d2) = geometry.stride, geometry.dilation
     return [
         padded[:, d1 * a : d1 * a + s1 * (rows - 1) + 1 : s1, d2 * c : d2 * c + s2 * (columns - 1) + 1 : s2]
-        for a, c in product(*map(range, lie.size))
+        for a, c in product(*map(range, geometry.size))
     ]
 
 
 def put_back(
-    lie: Windows, seen: list[Float[Array, "B W_out H_out C"]], shape: tuple[int, ...]
+    geometry: Windows, seen: list[Float[Array, "B W_out H_out C"]], shape: tuple[int, ...]
 ) -> Float[Array, "B W H C"]:
     """The transpose of `seen_at`: values at the places of windows, added up where those see the same place of x."""
     _, width, height, _ = shape
     _, rows, columns, _ = seen[0].shape
-    (s1, s2), (p1, p2), (d1, d2) = lie.stride, lie.padding, lie.dilation
-    total = jnp.zeros(shape, seen[0].dtype)
-    for part, (a, c) in zip(seen, product(*map(range, lie.size)), strict=True):
+    (s1, s2), (p1, p2), (d1, d2) = geometry.stride, geometry.padding, geometry.dilation
+    dtype = wide(seen[0].dtype)
+    total = jnp.zeros(shape, dtype)
+    for part, (a, c) in zip(seen, product(*map(range, geometry.size)), strict=True):
         down = (d1 * a - p1, width + p1 - d1 * a - s1 * (rows - 1) - 1, s1 - 1)
         across = (d2 * c - p2, height + p2 - d2 * c - s2 * (columns - 1) - 1, s2 - 1)
-        zero = jnp.zeros((), part.dtype)
-        total = total + jax.lax.pad(part, zero, [(0, 0, 0), down, across, (0, 0, 0)])
-    return total
+        total = total + jax.lax.pad(part.astype(dtype), jnp.zeros((), dtype), [(0, 0, 0), down, across, (0, 0, 0)])
+    return total.astype(seen[0].dtype)
 
 
-def are_whole(numbers: Any, count: int, least: int) -> bool:
-    """Whether there are so many whole numbers, each at least that."""
-    return len(numbers) == count and all(type(n) is int and n >= least for n in numbers)
+def require_images(x: Any) -> None:
+    """Raises ValueError unless it is a batch of images."""
+    if x.ndim != 4:
+        raise ValueError(f"images must be (B, W, H, C); got an array of shape {x.shape}.")
 
 
-def _pair(name: str, numbers: Sides, least: int) -> Pair:
-    both = numbers if isinstance(numbers, (tuple, list)) else (numbers, numbers)
-    if not are_whole(both, 2, least):
-        raise ValueError(f"{name} must be one whole number or two, at least {least}; got {numbers}.")
+def whole_numbers(numbers: Any, count: int, least: int) -> tuple[int, ...] | None:
+    """So many whole numbers, each at least that, as Python's own; None if they are something else."""
+    try:
+        found = [operator.index(n) for n in numbers if not isinstance(n, bool)]
+    except TypeError:
+        return None
+    fits = len(found) == len(numbers) == count and all(n >= least for n in found)
+    return tuple(found) if fits else None
+
+
+def _pair(name: str, numbers: Any, least: int) -> Pair:
+    both = whole_numbers(numbers if hasattr(numbers, "__len__") else (numbers, numbers), 2, least)
+    if both is None:
+        raise ValueError(f"{name} must be one whole number or two, at least {least}; got {numbers!r}.")
     return both[0], both[1]

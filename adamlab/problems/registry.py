@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from adamlab.errors import InputError, nearest
-from adamlab.problems.digits import digits_softmax
 from adamlab.problems.many_minima import ackley, branin, himmelblau, rastrigin, styblinski_tang
+from adamlab.problems.networks import MAKERS as NETWORKS
 from adamlab.problems.online import reddi, reddi_cyclic, reddi_stochastic
 from adamlab.problems.quadratics import booth, matyas, noisy_quadratic, quadratic, ravine
 from adamlab.problems.regression import least_squares, sparse_logistic, wilson
@@ -32,7 +32,7 @@ _MAKERS = (
     least_squares,
     wilson,
     sparse_logistic,
-    digits_softmax,
+    *NETWORKS,
 )
 
 PROBLEMS: dict[str, Callable[..., Problem]] = {make.__name__: make for make in _MAKERS}

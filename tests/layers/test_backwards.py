@@ -42,11 +42,20 @@ def lax_conv(x, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1)):
     )
 
 
-def plain_batch_norm(x, gamma, beta):
+def known_statistics(dtype):
+    return layers.Statistics(jnp.array([0.3, -2.0], dtype), jnp.array([1.5, 0.01], dtype))
+
+
+def plain_inference(x, gamma, beta, known):
+    mean, variance = (row[None, :] for row in known)
+    return (x - mean) * lax.rsqrt(variance + 1e-5) * gamma[None, :] + beta[None, :]
+
+
+def plain_batch_norm(x, gamma, beta, eps=1e-5):
     axes = tuple(range(x.ndim - 1))
     mean, variance = jnp.mean(x, axes, keepdims=True), jnp.var(x, axes, keepdims=True)
     place = (1,) * (x.ndim - 1) + (-1,)
-    return gamma.reshape(place) * (x - mean) * lax.rsqrt(variance + 1e-5) + beta.reshape(place)
+    return gamma.reshape(place) * (x - mean) * lax.rsqrt(variance + eps) + beta.reshape(place)
 
 
 def lax_pool(x, start, combine, size, stride):
@@ -83,6 +92,16 @@ CASES = {
     "relu": Case(layers.relu, jax.nn.relu, ((3, 2, 5),)),
     "batch norm": Case(layers.batch_norm, plain_batch_norm, ((7, 3), (3,), (3,))),
     "batch norm of two": Case(layers.batch_norm, plain_batch_norm, ((2, 1), (1,), (1,))),
+    "batch norm in inference": Case(
+        lambda x, gamma, beta: layers.batch_norm(x, gamma, beta, known_statistics(x.dtype)),
+        lambda x, gamma, beta: plain_inference(x, gamma, beta, known_statistics(x.dtype)),
+        ((3, 2), (2,), (2,)),
+    ),
+    "batch norm's eps": Case(
+        lambda x, gamma, eps: layers.batch_norm(x, gamma, gamma, eps=1e-5 + eps**2),
+        lambda x, gamma, eps: plain_batch_norm(x, gamma, gamma, 1e-5 + eps**2),
+        ((4, 3), (3,), ()),
+    ),
     "batch norm of images": Case(layers.batch_norm, plain_batch_norm, ((2, 5, 3, 4), (4,), (4,))),
     "conv": conv_case((2, 6, 5, 3), (3, 2, 3, 4)),
     "conv of one pixel": conv_case((1, 3, 4, 2), (1, 1, 2, 1)),
@@ -110,7 +129,7 @@ CASES = {
     ),
     "dropout": Case(
         lambda x: layers.dropout(x, jax.random.key(3), 0.3),
-        lambda x: jnp.where(jax.random.bernoulli(jax.random.key(3), 0.7, x.shape), x / 0.7, 0.0),
+        lambda x: jnp.where(jax.random.bernoulli(jax.random.key(3), np.float32(0.7), x.shape), x / 0.7, 0.0),
         ((4, 5),),
     ),
 }
@@ -185,12 +204,32 @@ def test_under_vmap_it_is_the_same(x64, rng, case, arguments):
             np.testing.assert_allclose(found[k], expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("case", [CASES[name] for name in ("softmax of a vector", "cross-entropy of a vector", "conv")])
+SECOND = ("softmax of a vector", "cross-entropy of a vector", "batch norm", "dense", "conv", "mean pool")
+
+
+@pytest.mark.parametrize("case", [CASES[name] for name in SECOND], ids=SECOND)
 def test_hessians_can_be_taken(x64, rng, case, arguments):
     def curvature(function):
         return jax.jit(jax.hessian(lambda x: jnp.sum(function(x, *arguments[1:]) ** 2)))(arguments[0])
 
     np.testing.assert_allclose(curvature(case.layer), curvature(case.reference), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_one_argument_can_be_mapped_over_and_all_be_computed_again(x64, rng, name):
+    case = CASES[name]
+    first, *others = [jnp.asarray(rng.normal(size=shape)) for shape in case.shapes]
+    several = jnp.stack([first, -2 * first])
+
+    def gradients(layer):
+        def loss(x, *others):
+            return jnp.sum(jnp.sin(layer(x, *others)))
+
+        return jax.jit(jax.vmap(jax.grad(loss), in_axes=(0, *[None] * len(others))))(several, *others)
+
+    expected = gradients(case.reference)
+    for layer in (case.layer, jax.checkpoint(case.layer)):
+        np.testing.assert_allclose(gradients(layer), expected, rtol=0, atol=WITHIN)
 
 
 def test_cross_entropy_is_that_of_optax(x64, rng):
@@ -230,6 +269,14 @@ def test_relu_has_no_slope_at_0():
 def test_dropout_refuses_other_rates(rate):
     with pytest.raises(ValueError, match=rf"rate must be at least 0 and below 1, not {rate}"):
         layers.dropout(jnp.ones(3), jax.random.key(0), rate)
+
+
+def test_what_is_dropped_is_gone_whatever_it_was():
+    x = jnp.full(20, jnp.inf)
+    y, backward = jax.vjp(lambda x: layers.dropout(x, jax.random.key(0), 0.5), x)
+    dropped = y == 0
+    assert 0 < dropped.sum() < 20
+    np.testing.assert_array_equal(backward(jnp.where(dropped, jnp.nan, 1.0))[0], jnp.where(dropped, 0.0, 2.0))
 
 
 def test_dropout_keeps_the_mean(x64):

@@ -62,3 +62,50 @@ def test_running_statistics_come_to_be_those_of_the_population(x64, rng):
 def test_one_value_has_no_variance():
     with pytest.raises(ValueError, match=r"at least 2 values a feature; x of shape \(1, 3\) has 1"):
         update_statistics(Statistics(jnp.zeros(3), jnp.ones(3)), jnp.ones((1, 3)))
+
+
+def in_double(x, dy, gamma=3.0):
+    """y and ∂L/∂x in NumPy's doubles."""
+    x, dy = np.asarray(x, float), np.asarray(dy, float)
+    sigma = np.sqrt(x.var(0) + 1e-5)
+    x_hat = (x - x.mean(0)) / sigma
+    return gamma * x_hat, gamma / sigma * (dy - dy.mean(0) - x_hat * (dy * x_hat).mean(0))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize(("rows", "size"), [(80_000, 1.0), (64, 400.0)])
+def test_many_and_large_halves_do_not_overflow(rng, dtype, rows, size):
+    x = jnp.asarray(size * rng.normal(size=(rows, 1)), dtype)
+    dy = jnp.asarray(rng.normal(size=(rows, 1)), dtype)
+    gamma, beta = jnp.full(1, 3.0, dtype), jnp.zeros(1, dtype)
+    y, backward = jax.vjp(batch_norm, x, gamma, beta)
+    expected, gradient = in_double(x, dy)
+    unit = float(jnp.finfo(dtype).eps)
+    np.testing.assert_allclose(np.asarray(y, float), expected, rtol=unit, atol=unit)
+    dx = np.asarray(backward(dy)[0], float)
+    np.testing.assert_allclose(dx, gradient, rtol=unit, atol=unit * np.abs(gradient).max())
+
+
+def test_inference_is_as_accurate_as_training(rng):
+    x = jnp.asarray(1e4 + 0.05 * rng.normal(size=(1000, 1)), jnp.float32)
+    plain = np.asarray(x, float)
+    known = Statistics(jnp.asarray(plain.mean(0), jnp.float32), jnp.asarray(plain.var(0), jnp.float32))
+    exact = (plain - np.asarray(known.mean, float)) / np.sqrt(np.asarray(known.variance, float) + 1e-5)
+    np.testing.assert_allclose(batch_norm(x, jnp.ones(1), jnp.zeros(1), known), exact, rtol=1e-6)
+
+
+def test_running_statistics_keep_their_type():
+    running = Statistics(jnp.zeros(2, jnp.bfloat16), jnp.ones(2, jnp.bfloat16))
+    assert {s.dtype for s in update_statistics(running, jnp.ones((3, 2)))} == {jnp.dtype("bfloat16")}
+
+
+@pytest.mark.parametrize(("gamma", "beta"), [(jnp.ones(1), jnp.ones(3)), (jnp.ones(3), jnp.ones(1))])
+def test_a_feature_has_a_scale_and_a_shift(gamma, beta):
+    with pytest.raises(ValueError, match=r"gamma and beta must have a number for each of the 3 features"):
+        batch_norm(jnp.ones((4, 3)), gamma, beta)
+
+
+def test_eps_can_be_swept(x64, rng):
+    x, gamma, beta = jnp.asarray(rng.normal(size=(5, 2))), jnp.ones(2), jnp.zeros(2)
+    swept = jax.vmap(lambda eps: batch_norm(x, gamma, beta, eps=eps))(jnp.array([1e-5, 0.5]))
+    np.testing.assert_allclose(swept[1], batch_norm(x, gamma, beta, eps=0.5), rtol=1e-14)

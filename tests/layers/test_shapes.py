@@ -58,14 +58,14 @@ def test_the_example_of_the_docstring():
             r"no output .* along axis 1: a window that spans 4 does not fit into 3 \+ 2·0",
         ),
         (((1, 9, 3, 1), 2, 1, 1, 1, (1, 5)), r"along axis 2: a window that spans 6 does not fit into 3 \+ 2·1"),
-        (((1, 3, 9), 2, 1), "input_shape must be 4 whole numbers, at least 1"),
-        (((0, 3, 9, 1), 2, 1), "input_shape must be 4 whole numbers, at least 1"),
+        (((1, 3, 9), 2, 1), "input_shape must be 4 whole numbers"),
+        (((1, -3, 9, 1), 2, 1), "input_shape must be 4 whole numbers"),
         (((1, 3, 9, 1), 2, 0), "out_channels must be a whole number, at least 1; got 0"),
-        (((1, 3, 9, 1), (2, 2, 2), 1), "size must be one whole number or two, at least 1; got"),
+        (((1, 3, 9, 1), (2, 2, 2), 1), "kernel_size must be one whole number or two, at least 1; got"),
         (((1, 3, 9, 1), 2, 1, 0), "stride must be one whole number or two, at least 1; got 0"),
         (((1, 3, 9, 1), 2, 1, 1, -1), "padding must be one whole number or two, at least 0; got -1"),
         (((1, 3, 9, 1), 2, 1, 1, 0, (1, 0)), "dilation must be one whole number or two, at least 1"),
-        (((1, 3, 9, 1), True, 1), "size must be one whole number or two"),
+        (((1, 3, 9, 1), True, 1), "kernel_size must be one whole number or two"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, message):
@@ -82,3 +82,33 @@ def test_channels_must_agree():
 def test_a_pool_needs_a_window(pool):
     with pytest.raises(ValueError, match="no output is left along axis 2"):
         pool(jnp.ones((1, 3, 1, 1)))
+
+
+def test_numpy_s_whole_numbers_do_as_well():
+    shape = conv_output_shape((np.int64(2), 9, 9, 1), (np.int64(3), 3), np.int64(4), stride=np.int32(2))
+    assert shape == (2, 4, 4, 4)
+    assert {type(side) for side in shape} == {int}
+
+
+def test_an_empty_batch_stays_empty():
+    assert conv_output_shape((0, 5, 5, 1), 3, 2) == (0, 3, 3, 2)
+    assert conv2d(jnp.ones((0, 5, 5, 1)), jnp.ones((3, 3, 1, 2))).shape == (0, 3, 3, 2)
+
+
+@pytest.mark.parametrize("layer", [lambda x: conv2d(x, jnp.ones((2, 2, 1, 1))), max_pool, mean_pool])
+def test_images_have_four_axes(layer):
+    with pytest.raises(ValueError, match=r"images must be \(B, W, H, C\); got an array of shape \(4, 4, 1\)"):
+        layer(jnp.ones((4, 4, 1)))
+
+
+def test_kernels_have_four_axes():
+    with pytest.raises(ValueError, match="the kernel must be"):
+        conv2d(jnp.ones((1, 4, 4, 1)), jnp.ones((2, 2, 1)))
+
+
+def test_the_sum_of_many_halves_is_right():
+    for dtype in (jnp.bfloat16, jnp.float16):
+        images = jnp.full((1, 28, 28, 1), 3e4, dtype)
+        np.testing.assert_array_equal(mean_pool(images, 28), images[:, :1, :1])
+    seen = jax.grad(lambda x: jnp.sum(conv2d(x, jnp.ones((17, 17, 1, 1), jnp.bfloat16))))
+    assert seen(jnp.ones((1, 33, 33, 1), jnp.bfloat16))[0, 16, 16, 0] == jnp.asarray(289, jnp.bfloat16)

@@ -40,6 +40,17 @@ def test_right_at_any_size(dtype, z, y):
     np.testing.assert_allclose(dz, gradient, rtol=0, atol=8 * unit)
 
 
+@pytest.mark.parametrize("z", ROWS.values(), ids=list(ROWS))
+@pytest.mark.parametrize("size", [1.0, 1e4])
+def test_the_gradient_of_softmax_is_right_at_any_size(dtype, z, size):
+    unit = float(jnp.finfo(dtype).eps)
+    dy = size * np.array([1.0, -0.5, 0.25])
+    y_hat, *_ = exact(np.asarray(z, dtype).tolist(), [1.0, 0.0, 0.0])
+    expected = [y * (d - np.dot(dy, y_hat)) for d, y in zip(dy, y_hat, strict=True)]
+    (found,) = jax.vjp(softmax, jnp.asarray(z, dtype))[1](jnp.asarray(dy, dtype))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=8 * unit * size)
+
+
 @pytest.mark.parametrize("y", [[0.0, 0.3, 0.7], [0.0, 1.0, 0.0]])
 def test_masked_classes_are_as_if_they_were_not_there(dtype, y):
     z = jnp.array([-jnp.inf, 0.5, 2.0])
@@ -52,6 +63,32 @@ def test_masked_classes_are_as_if_they_were_not_there(dtype, y):
     through = jax.grad(lambda z: jnp.sum(softmax(z) * jnp.arange(3.0)))(z)
     assert through[0] == 0.0
     assert jnp.isfinite(through).all()
+
+
+def test_an_infinite_slope_on_a_masked_class_is_no_slope():
+    def entropy(z):
+        return softmax_cross_entropy(z, softmax(z))
+
+    z = jnp.array([-jnp.inf, 0.5, 2.0])
+    found, others = (jax.grad(entropy)(row) for row in (z, z[1:]))
+    np.testing.assert_allclose(found, jnp.append(jnp.zeros(1), others), rtol=1e-6)
+
+
+def test_a_row_that_is_left_out_has_no_gradient():
+    z = jnp.array([[-jnp.inf, -jnp.inf], [0.5, 2.0]])
+    counts = jnp.array([False, True])
+
+    def loss(z):
+        return jnp.sum(jnp.where(counts, softmax_cross_entropy(z, jnp.array([[0.0, 1.0]] * 2)), 0.0))
+
+    np.testing.assert_array_equal(jax.grad(loss)(z)[0], [0.0, 0.0])
+    assert jnp.isfinite(jax.grad(loss)(z)).all()
+
+
+@pytest.mark.parametrize("labels", [jnp.array([0, 2, 1]), jnp.ones((3, 1)), jnp.ones((1, 3))])
+def test_labels_of_another_shape_are_refused(labels):
+    with pytest.raises(ValueError, match=r"labels must be probabilities in the shape of z, \(3, 3\), not .*one_hot"):
+        softmax_cross_entropy(jnp.eye(3), labels.astype(float))
 
 
 def test_a_label_on_a_masked_class_costs_infinitely_much():

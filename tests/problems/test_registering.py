@@ -12,10 +12,14 @@ import pytest
 import adamlab as al
 from adamlab import problems
 from adamlab.errors import InputError
+from adamlab.problems.openml import ARCHIVES
 from adamlab.problems.registry import BUILT_IN, PROBLEMS
 from adamlab.specs import parse
 from adamlab.studies.engine import Runs, execute, prepare
 from adamlab.terminal.lists import show_list
+
+HERE = sorted(name for name in BUILT_IN if not name.startswith(tuple(ARCHIVES)))
+"""The problems whose data need not be fetched."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +50,7 @@ def refusal(*arguments, **options):
 
 
 @pytest.mark.parametrize("spec", ["adamlab.adam(0.001)", "optax.sgd(0.0001)"])
-@pytest.mark.parametrize("name", sorted(BUILT_IN))
+@pytest.mark.parametrize("name", HERE)
 def test_every_problem_runs_in_either_float_type(name, spec, dtype):
     found = run(problems.get(name), spec)
     assert found["loss"].dtype == found["final_params"].dtype == dtype
@@ -55,7 +59,7 @@ def test_every_problem_runs_in_either_float_type(name, spec, dtype):
     assert not np.array_equal(found["final_params"][0], np.concatenate([np.ravel(leaf) for leaf in start]))
 
 
-@pytest.mark.parametrize("name", sorted(BUILT_IN))
+@pytest.mark.parametrize("name", HERE)
 def test_a_run_that_is_at_a_minimum_has_finite_gradients(name, dtype):
     problem = problems.get(name)
     batch = None if problem.sample is None else problem.sample(jax.random.key(0), 1)
@@ -69,7 +73,7 @@ def test_a_run_that_is_at_a_minimum_has_finite_gradients(name, dtype):
         assert float(problem.objective(w)) == pytest.approx(problem.minimum, abs=1e-5 * scale)
 
 
-@pytest.mark.parametrize("name", sorted(BUILT_IN))
+@pytest.mark.parametrize("name", HERE)
 def test_every_problem_says_what_it_is(name):
     problem = problems.get(name)
     assert problem.name == name

@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """y = max(x, 0).
 
-    The backward: ∂L/∂x = ∂L/∂y where x > 0, else 0. At x = 0, where there is no derivative, it is 0, as in Optax's
-    world (jax.nn.relu), PyTorch and TensorFlow.
+    The backward: ∂L/∂x = ∂L/∂y where x > 0, else 0. At x = 0, where there is no derivative, it is 0, as in JAX,
+    PyTorch and TensorFlow.
 
     Source: Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann machines.
     """

@@ -14,10 +14,10 @@ def softmax(z: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]
         ∂L/∂z_j = Σ_i ∂L/∂ŷ_i · ŷ_i·(δ_ij − ŷ_j) = ŷ_j·(∂L/∂ŷ_j − Σ_i ∂L/∂ŷ_i·ŷ_i)
 
     The greatest z is subtracted first, which changes nothing (numerator and denominator shrink alike) and keeps exp
-    from overflowing, so that it is right at ±1e4 too. A class masked by z = −∞ has ŷ = 0 and ∂L/∂z = 0; a row with
-    nothing else, or with +∞ in it, is NaN.
+    from overflowing, so that it is right at ±1e4 too. A class masked by z = −∞ has ŷ = 0 and ∂L/∂z = 0, whatever
+    ∂L/∂ŷ is; a row with nothing else, or with +∞ in it, is NaN.
 
-    Source: Bridle 1990, Probabilistic interpretation of feedforward classification network outputs, section 2.1.
+    Source: Bridle 1990, Probabilistic interpretation of feedforward classification network outputs.
 
     Args:
         z: logits, of any float type.
@@ -39,6 +39,7 @@ def _softmax_forward(z):
 
 
 def _softmax_backward(y_hat, dy_hat):
+    dy_hat = jnp.where(y_hat > 0, dy_hat, jnp.zeros_like(dy_hat))  # what has no probability moves nothing: 0·∞ is 0
     return (y_hat * (dy_hat - jnp.sum(dy_hat * y_hat, axis=-1, keepdims=True)),)
 
 
@@ -54,10 +55,7 @@ def softmax_jacobian(y_hat: Float[Array, "*batch classes"]) -> Float[Array, "*ba
     return y_hat[..., :, None] * (jnp.broadcast_to(identity, (*y_hat.shape, y_hat.shape[-1])) - y_hat[..., None, :])
 
 
-@jax.custom_vjp
-def softmax_cross_entropy(
-    z: Float[Array, "*batch classes"], y: Float[Array, "*batch classes"]
-) -> Float[Array, "*batch"]:
+def softmax_cross_entropy(z: Float[Array, "*batch classes"], y: Float[Array, "*labels"]) -> Float[Array, "*batch"]:
     """L = −Σ_i y_i·log ŷ_i with ŷ = softmax(z), over the last axis.
 
     The backward, by the chain rule through ŷ, where ∂L/∂ŷ_i = −y_i/ŷ_i:
@@ -69,11 +67,12 @@ def softmax_cross_entropy(
     is computed as log ŷ_i = z_i − max z − log Σ_k exp(z_k − max z), which is right at ±1e4 too.
 
     Labels are probabilities: soft ones, or one-hot (`jax.nn.one_hot`). Labels that do not sum to 1 are taken as they
-    are, and then ∂L/∂z_j = ŷ_j·Σ_i y_i − y_j. A class masked by z = −∞ costs nothing where its label is 0, and ∞
-    where it is not. As optax.softmax_cross_entropy, which differs where z is −∞ and y is 0: there it gives NaN, unless
-    told where the classes are.
+    are, and then ∂L/∂z_j = ŷ_j·Σ_i y_i − y_j. A class masked by z = −∞ costs nothing where its label is 0, and ∞ where
+    it is not; ∂L/∂y is ∞ there. A row masked entirely is NaN, but has no gradient where ∂L is 0, as under a `where`.
+    optax.safe_softmax_cross_entropy agrees; optax.softmax_cross_entropy gives NaN where z is −∞ and y is 0.
 
-    Source: Bridle 1990, section 2.2; Goodfellow, Bengio & Courville 2016, Deep Learning, section 6.2.2.3.
+    Source: Bridle 1990, Probabilistic interpretation of feedforward classification network outputs; Goodfellow, Bengio
+    & Courville 2016, Deep Learning, section 6.2.2.3.
 
     Args:
         z: logits.
@@ -82,11 +81,24 @@ def softmax_cross_entropy(
     Returns:
         L for every row, in nats; not averaged over the batch.
 
+    Raises:
+        ValueError: the labels have another shape than the logits.
+
     >>> import jax, jax.numpy as jnp
     >>> z, y = jnp.array([0.0, 0.0]), jnp.array([1.0, 0.0])
     >>> jax.grad(softmax_cross_entropy)(z, y).tolist()
     [-0.5, 0.5]
     """
+    if y.shape != z.shape:
+        raise ValueError(
+            f"labels must be probabilities in the shape of z, {z.shape}, not {y.shape}; jax.nn.one_hot makes them of "
+            "class numbers."
+        )
+    return _cross_entropy(z, y)
+
+
+@jax.custom_vjp
+def _cross_entropy(z, y):
     return _cross_entropy_forward(z, y)[0]
 
 
@@ -100,7 +112,8 @@ def _cross_entropy_forward(z, y):
 def _cross_entropy_backward(kept, dloss):
     log_y_hat, y = kept
     dz = jnp.exp(log_y_hat) * jnp.sum(y, axis=-1, keepdims=True) - y
-    return dloss[..., None] * dz, dloss[..., None] * -log_y_hat
+    dloss = jnp.broadcast_to(dloss[..., None], y.shape)
+    return tuple(jnp.where(dloss == 0, dloss, dloss * gradient) for gradient in (dz, -log_y_hat))
 
 
-softmax_cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
+_cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)

@@ -1,0 +1,202 @@
+"""Nets that tell of which class an image is, trained by cross-entropy.
+
+Softmax regression is plain JAX and Optax, the others are made of `adamlab.layers`. What is recorded is without noise
+and on whole parts of the data: the loss on all training images, and `test_loss`, `train_accuracy` and `test_accuracy`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from adamlab import layers
+from adamlab.problems.batches import Examples, Part, mean_over, sampler, some_of, test_part, training_part
+from adamlab.problems.functions import require
+from adamlab.problems.images import Images
+from adamlab.problems.starts import MOST_UNITS, Dense, dense, glorot, he
+from adamlab.types import Problem, PyTree
+
+Pictures = Float[Array, "n H W C"]
+Logits = Float[Array, "n classes"]
+
+
+class Net(NamedTuple):
+    """A classifier.
+
+    Attributes:
+        start: `key -> params`.
+        train: the logits of a batch in training.
+        infer: `params -> (images -> logits)`: what the net has become.
+        noisy: whether `train` uses the batch's key.
+    """
+
+    start: Callable[[jax.Array], PyTree]
+    train: Callable[[PyTree, Examples], Logits]
+    infer: Callable[[PyTree], Callable[[Pictures], Logits]]
+    noisy: bool = False
+
+
+class Block(NamedTuple):
+    """A convolution without bias, since batch norm's β is one, and the normalization after it."""
+
+    kernel: Float[Array, "3 3 C_in C_out"]
+    gamma: Float[Array, " C_out"]
+    beta: Float[Array, " C_out"]
+
+
+def softmax(data: Images, batch_size: int = 64) -> Problem:
+    """Softmax regression of images: pixels to classes, cross-entropy, from W = 0, b = 0.
+
+    The minibatches are drawn from the run's seed, uniformly with replacement. The recorded loss is that of all training
+    images.
+
+    Args:
+        data: the images.
+        batch_size: images in a minibatch.
+    """
+
+    def logits(params: Dense, x: Pictures) -> Logits:
+        return _flat(x) @ params["W"] + params["b"][None, :]
+
+    def start(key) -> Dense:
+        return dense(jnp.zeros((data.train_images[0].size, data.classes), float))
+
+    net = Net(start, lambda params, batch: logits(params, batch.x), lambda params: lambda x: logits(params, x))
+    return _classifier("softmax", data, batch_size, net, optax.softmax_cross_entropy_with_integer_labels)
+
+
+def mlp(data: Images, batch_size: int = 64, hidden: int = 128, dropout: int | float = 0.5) -> Problem:
+    """A multilayer net of images: two hidden layers of rectifiers with dropout, softmax, from He's normal weights.
+
+    The minibatches and what is dropped are drawn from the run's seed. What is recorded, on all images, is the net
+    without dropout.
+
+    Source: Srivastava et al. 2014, Dropout; with two hidden layers as in Kingma & Ba 2015, section 6.2.
+
+    Args:
+        data: the images.
+        batch_size: images in a minibatch.
+        hidden: units in each hidden layer.
+        dropout: the share of each hidden layer's units that is dropped, in [0, 1).
+    """
+    require("hidden", hidden, 1, MOST_UNITS)
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, not {dropout}.")
+
+    def start(key) -> list[Dense]:
+        first, second, last = jax.random.split(key, 3)
+        weights = [
+            he(first, data.train_images[0].size, hidden),
+            he(second, hidden, hidden),
+            glorot(last, hidden, data.classes),
+        ]
+        return [dense(weight) for weight in weights]
+
+    def logits(params: list[Dense], x: Pictures, key: jax.Array | None = None) -> Logits:
+        *inner, last = params
+        h = _flat(x)
+        for i, layer in enumerate(inner):
+            h = layers.relu(layers.dense(h, layer["W"], layer["b"]))
+            h = h if key is None else layers.dropout(h, jax.random.fold_in(key, i), float(dropout))
+        return layers.dense(h, last["W"], last["b"])
+
+    net = Net(
+        start,
+        lambda params, batch: logits(params, batch.x, batch.key),
+        lambda params: lambda x: logits(params, x),
+        noisy=True,
+    )
+    return _classifier("mlp", data, batch_size, net, _cross_entropy)
+
+
+def conv(data: Images, batch_size: int = 64, channels: int = 16) -> Problem:
+    """A convolutional net of images: twice (3 × 3 convolution, batch norm, rectifier, 2 × 2 max pool), then softmax.
+
+    In training batch norm goes by the minibatch. What is recorded is the net in inference: every normalization goes
+    by the statistics of training images (2000 of them, evenly spaced, or all if there are fewer than 4000) under
+    these very parameters, layer by layer from the first, so that all of it is a function of the parameters alone. The
+    minibatches are drawn from the run's seed.
+
+    Source: LeCun et al. 1998, Gradient-based learning applied to document recognition; Ioffe & Szegedy 2015, Batch
+    normalization, section 3.2, and Algorithm 2 for inference.
+
+    Args:
+        data: the images.
+        batch_size: images in a minibatch.
+        channels: of the first convolution; the second has twice as many.
+    """
+    require("channels", channels, 1, MOST_UNITS)
+    height, width, colours = data.train_images.shape[1:]
+    features = (height // 4) * (width // 4) * 2 * channels
+
+    def start(key) -> dict[str, list[Block] | Dense]:
+        first, second, last = jax.random.split(key, 3)
+        kernels = [he(first, 3, 3, colours, channels), he(second, 3, 3, channels, 2 * channels)]
+        blocks = [Block(kernel, jnp.ones(kernel.shape[-1]), jnp.zeros(kernel.shape[-1])) for kernel in kernels]
+        return {"blocks": blocks, "last": dense(glorot(last, features, data.classes))}
+
+    def infer(params) -> Callable[[Pictures], Logits]:
+        _, seen = _convolved(params, some_of(training_part(data)))
+        return lambda x: _convolved(params, x, seen)[0]
+
+    net = Net(start, lambda params, batch: _convolved(params, batch.x)[0], infer)
+    return _classifier("conv", data, batch_size, net, _cross_entropy, side_by_side=1)
+
+
+def _convolved(
+    params: PyTree, x: Pictures, statistics: list[layers.Statistics] | None = None
+) -> tuple[Logits, list[layers.Statistics]]:
+    """The logits, normalized by given statistics or by the images' own, and what those are in every block."""
+    seen = []
+    for i, block in enumerate(params["blocks"]):
+        x = layers.conv2d(x, block.kernel, padding=1)
+        seen.append(layers.batch_statistics(x))
+        x = layers.batch_norm(x, block.gamma, block.beta, None if statistics is None else statistics[i])
+        x = layers.max_pool(layers.relu(x))
+    return layers.dense(_flat(x), params["last"]["W"], params["last"]["b"]), seen
+
+
+def _classifier(
+    name: str,
+    data: Images,
+    batch_size: int,
+    net: Net,
+    cross_entropy: Callable[[Logits, Int[Array, " n"]], Float[Array, " n"]],
+    side_by_side: int | None = None,
+) -> Problem:
+    def loss(params: PyTree, batch: Examples) -> jax.Array:
+        return cross_entropy(net.train(params, batch), batch.y).mean()
+
+    def mean_loss(params: PyTree, part: Part) -> jax.Array:
+        logits = net.infer(params)
+        return mean_over(part, lambda examples: cross_entropy(logits(examples.x), examples.y).mean())
+
+    def accuracy(params: PyTree, part: Part) -> jax.Array:
+        logits = net.infer(params)
+        return mean_over(part, lambda some: jnp.mean(jnp.argmax(logits(some.x), axis=-1) == some.y, dtype=float))
+
+    return Problem(
+        f"{data.name}_{name}",
+        loss=loss,
+        start=net.start,
+        objective=lambda params: mean_loss(params, training_part(data)),
+        sample=sampler(data, batch_size, noisy=net.noisy),
+        metrics={
+            "test_loss": lambda params: mean_loss(params, test_part(data)),
+            "train_accuracy": lambda params: accuracy(params, training_part(data)),
+            "test_accuracy": lambda params: accuracy(params, test_part(data)),
+        },
+        side_by_side=side_by_side,
+        source=data.source,
+    )
+
+
+def _cross_entropy(logits: Logits, labels: Int[Array, " n"]) -> Float[Array, " n"]:
+    return layers.softmax_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype))
+
+
+def _flat(x: Float[Array, "n H W C"]) -> Float[Array, "n pixels"]:
+    return x.reshape(len(x), -1)

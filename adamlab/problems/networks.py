@@ -1,0 +1,47 @@
+"""Every net on every data set of images: `digits_conv`, `mnist_vae` and so on.
+
+The images of openml.org are fetched when such a problem is first made, see `openml.fetch`; those of scikit-learn are
+here already, and how many of them are held out is an option, `test_share`.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from adamlab.problems import images
+from adamlab.problems.autoencoder import vae
+from adamlab.problems.classifiers import conv, mlp, softmax
+from adamlab.types import Problem
+
+DATA = {
+    "digits": "scikit-learn's digits",
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar_10": "CIFAR-10",
+}
+"""What each data set is called in words."""
+
+
+def on(data: str, net: Callable[..., Problem]) -> Callable[..., Problem]:
+    """The maker of a net's problem on a data set, with the net's options as its own.
+
+    Args:
+        data: a key of `DATA`.
+        net: makes a problem of `Images` and options; the first line of its docstring says "images".
+    """
+
+    def make(test_share: float | None = None, **options: Any) -> Problem:
+        return net(images.load(data, test_share), **options)
+
+    options = list(inspect.signature(net).parameters.values())[1:]
+    if data == "digits":
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        options.append(inspect.Parameter("test_share", kind, default=images.TEST_SHARE, annotation=float))
+    make.__name__ = make.__qualname__ = f"{data}_{net.__name__}"
+    make.__doc__ = (inspect.getdoc(net) or "").replace("images", DATA[data], 1)
+    vars(make)["__signature__"] = inspect.Signature(options, return_annotation=Problem)
+    return make
+
+
+MAKERS = tuple(on(data, net) for data in DATA for net in (softmax, mlp, conv, vae))
+"""Their makers, those of the digits first."""
