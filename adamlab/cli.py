@@ -166,7 +166,7 @@ def derive(
         str,
         typer.Argument(
             metavar="NAME",
-            help="second-moment, adagrad-limit, softmax-cross-entropy, batch-norm or conv-shape.",
+            help="second-moment, adagrad-limit, softmax-cross-entropy, batch-norm or conv-shape; all for one document.",
             show_default=False,
         ),
     ],
@@ -195,7 +195,9 @@ def relations(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(metavar="optimizers|problems|plots|experiments", show_default=False)],
+    what: Annotated[
+        str, typer.Argument(metavar="optimizers|problems|plots|experiments|derivations", show_default=False)
+    ],
 ):
     """List what there is."""
     from adamlab.terminal.lists import show_list

@@ -3,31 +3,36 @@
 from sympy import Symbol, sqrt
 
 from adamlab.derivations.computation import total
-from adamlab.derivations.derivation import Derivation, Step
-from adamlab.derivations.second_moment import V_HAT, i, weighted_sum, weights, weights_sum_to
+from adamlab.derivations.derivation import DEFINITION, Derivation, Step
+from adamlab.derivations.second_moment import V_HAT, average_of, i, weighted_sum
 from adamlab.interpret.equality import same
 from adamlab.symbolic.closed_forms import closed_form
 from adamlab.symbolic.letters import G, T, U
 from adamlab.symbolic.limits import limit_of
 from adamlab.symbolic.proofs import prove
-from adamlab.symbolic.verdicts import DELTA
+from adamlab.symbolic.verdicts import DELTA, Verdict
+from adamlab.types import Formula
 
 ADAM = "optax.adam(inverse_sqrt(learning_rate), b1=0.0, b2=b2, eps=0.0)"
 ADAGRAD = "optax.adagrad(learning_rate, initial_accumulator_value=0.0, eps=0.0)"
 
 
+def weights(decay: Formula) -> Formula:
+    """(1 − β)·Σ β^(t−i), what the weights of a moving average sum to."""
+    return (1 - decay) * total(decay ** (T - i), i, T)
+
+
 def derive() -> Derivation:
-    """Adam with β₁ = 0, ε = 0 and η/√t goes to Adagrad with η as β₂ → 1; both read off Optax's code."""
+    """From Adam to Adagrad: with β₁ = 0, ε = 0 and η/√t the one goes to the other as β₂ → 1; read off Optax's code."""
     adam, adagrad = closed_form(ADAM), closed_form(ADAGRAD)
     b2, eta = adam.hyper["b2"], adam.hyper["learning_rate"]
-    step = -eta * G[T] / (sqrt(T) * sqrt(V_HAT[T]))
     corrected = weighted_sum(b2, 2) / (1 - b2**T)
+    step = -eta * G[T] / (sqrt(T) * sqrt(V_HAT[T]))
     mean = total(b2 ** (T - i) * G[i] ** 2, i, T) / total(b2 ** (T - i), i, T)
-    plain = total(G[i] ** 2, i, T)
-    limit = -eta * G[T] / sqrt(plain)
-    verdict = prove(ADAM, ADAGRAD, limit={"b2": 1})
-    how_fast = Symbol("unknown") if verdict.order is None else verdict.relative * DELTA**verdict.order
+    squares = total(G[i] ** 2, i, T)
+    limit = -eta * G[T] / sqrt(squares)
     steps = (
+        Step("Adam's second moment, its bias corrected.", (V_HAT[T], corrected), DEFINITION),
         Step(
             "Adam's step with β₁ = 0, ε = 0 and a learning rate that falls as 1/√t.",
             (U[T], step),
@@ -35,22 +40,24 @@ def derive() -> Derivation:
             same(step.subs(V_HAT[T], corrected), adam.updates),
         ),
         Step(
-            "The bias correction is the sum of the weights.",
+            "What the bias is corrected by is the sum of the weights.",
             (1 - b2**T, weights(b2)),
-            "by induction: both are 0 at t = 0 and follow the same recurrence",
-            weights_sum_to(b2, 1 - b2**T),
+            "by induction: both are 0 at t = 0, and both are an average of ones for every t",
+            average_of(1, b2, 1 - b2**T)
+            and weights(b2).subs(T, 0).doit() == 0
+            and same(weights(b2), b2 * weights(b2).subs(T, T - 1) + 1 - b2),
         ),
         Step(
             "So the corrected second moment is a weighted mean of the squared gradients.",
-            (V_HAT[T], corrected, mean),
+            (V_HAT[T], mean),
             "with the sum of the weights put in: equal for every t",
-            same(weighted_sum(b2, 2) / weights(b2), mean),
+            same(corrected.subs(1 - b2**T, weights(b2)), mean),
         ),
         Step(
             "As β₂ → 1 the weights become alike, and the mean a plain one.",
-            (V_HAT[T], plain / T),
-            "limit as β₂ → 1 for every t",
-            same(limit_of(corrected, b2, 1), plain / T),
+            (V_HAT[T], squares / T),
+            "limit as β₂ → 1, for every t",
+            same(limit_of(corrected, b2, 1), squares / T),
             "→",
         ),
         Step(
@@ -60,11 +67,27 @@ def derive() -> Derivation:
             same(adam.limit(b2=1).updates, limit) and same(adagrad.updates, limit),
             "→",
         ),
-        Step(
-            "How fast: with δ = 1 - β₂, the relative difference of the two steps, to first order.",
-            (Symbol("relative_difference"), how_fast),
-            f"al.prove, on Optax's code: {verdict.status}",
-            verdict.status == "proved",
-        ),
+        _how_fast(prove(ADAM, ADAGRAD, limit={"b2": 1}), squares),
     )
-    return Derivation("adagrad-limit", "From Adam to Adagrad", "Kingma & Ba 2015, Adam, section 5", steps)
+    others = [a for a in adagrad.assumptions if not any(a in known for known in adam.assumptions)]
+    return Derivation(
+        "adagrad-limit",
+        "From Adam to Adagrad",
+        "Kingma & Ba 2015, Adam, section 5",
+        "g is the gradient, η the learning rate; u is added to the parameters; G is Adagrad's sum of squares.",
+        steps,
+        (*adam.assumptions, *others),
+    )
+
+
+def _how_fast(verdict: Verdict, squares: Formula) -> Step:
+    adam, adagrad = Symbol("u_Adam_t"), Symbol("u_Adagrad_t")
+    formula = DELTA * total((T + 1 - 2 * i) * G[i] ** 2, i, T) / (4 * squares)
+    found = None if verdict.order is None else verdict.relative * DELTA**verdict.order
+    return Step(
+        "How fast: with δ = 1 - β₂, to first order the steps differ by so much; early gradients weigh too little.",
+        ((adam - adagrad) / adagrad, formula),
+        "series of the code's closed forms about β₂ = 1, for every t: equal",
+        verdict.status == "proved" and found is not None and same(found, formula),
+        "≈",
+    )

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from sympy import Rational, Symbol, sqrt
 
-from adamlab import layers
 from adamlab.derivations.computation import Computation, arrays, total, whole
 from adamlab.derivations.derivation import DEFINITION, Derivation, Step
-from adamlab.symbolic.functions import pulled_back
+from adamlab.layers import batch_norm
+from adamlab.symbolic.functions import pulled_back, read
 from adamlab.symbolic.partial import partial
+from adamlab.types import Formula
 
 SIZES = (2, 3)
 CHECKED = "for N = 2 and 3 and every i, differentiated by SymPy, with any values of ∂L/∂y: equal"
@@ -27,6 +28,7 @@ DEFINITIONS = (
     (X_HAT[i], (X[i] - MEAN) / SIGMA),
     (Y[i], GAMMA * X_HAT[i] + BETA),
 )
+IDENTITY = {GAMMA: SIGMA, BETA: MEAN}
 GAMMA_GRADIENT = total(partial(L, Y[i]) * X_HAT[i], i, N)
 BETA_GRADIENT = total(partial(L, Y[i]), i, N)
 COMPACT = GAMMA / (N * SIGMA) * (N * partial(L, Y[i]) - partial(L, BETA) - X_HAT[i] * partial(L, GAMMA))
@@ -39,7 +41,7 @@ def computation(size: int) -> Computation:
 
 
 def derive() -> Derivation:
-    """All gradients of the layer, from the definitions to the code, and the identity that it can represent."""
+    """The gradients of batch normalization, from the definitions to the code, and the identity that it can be."""
     small = [computation(size) for size in SIZES]
 
     def step(words: str, *sides: Any) -> Step:
@@ -69,35 +71,47 @@ def derive() -> Derivation:
         step("A value touches its normalized value, the variance and the mean.", partial(L, X[i]), three),
         step("Put in and taken together.", partial(L, X[i]), COMPACT),
         Step(
-            "That is what the backward of adamlab.layers.batch_norm computes.",
+            "That is the backward of adamlab.layers.batch_norm, and so are the two sums for γ and β.",
             (partial(L, X[i]), COMPACT),
             "all three gradients read off the code for N = 2 and 3: equal",
             all(_is_computed(each) for each in small),
         ),
-        _identity(small),
+        Step(
+            "With √(Var + ε) for γ and E for β the layer gives back what came in: it can represent the identity.",
+            (Y[i], DEFINITIONS[3][1].subs(IDENTITY), X[i]),
+            "for N = 2 and 3 and every i, and read off the code: equal",
+            all(_is_identity(each) for each in small),
+        ),
     )
-    source = "Ioffe & Szegedy 2015, Batch normalization, Algorithm 1 and section 3"
-    return Derivation("batch-norm", "The gradient of batch normalization", source, steps)
+    return Derivation(
+        "batch-norm",
+        "The gradient of batch normalization",
+        "Ioffe & Szegedy 2015, Batch normalization, Algorithm 1 and section 3",
+        "x are the N values of a feature in a batch, y what comes out; ∂L/∂y comes from the layers above.",
+        steps,
+        ("ε > 0",),
+    )
 
 
 def _is_computed(each: Computation) -> bool:
     x, dy = each.entries(X), each.entries(D)
-    arguments = x.reshape(-1, 1), np.array([GAMMA], object), np.array([BETA], object)
-    dx, dgamma, dbeta = pulled_back(
-        lambda *arguments: layers.batch_norm(*arguments, eps=0.25), *arguments, cotangent=dy.reshape(-1, 1)
-    )
-    found = [*dx.flat, *dgamma.flat, *dbeta.flat]
+    dx, dgamma, dbeta, _ = pulled_back(_layer, *_arguments(x, GAMMA, BETA), cotangent=dy.reshape(-1, 1))
     formulas = [*((COMPACT, {i: place + 1}) for place in range(len(x))), (GAMMA_GRADIENT, {}), (BETA_GRADIENT, {})]
-    quarter = {EPS: Rational(1, 4)}
-    expected = [each.value(formula, where).xreplace(quarter) for formula, where in formulas]
-    return all(each.holds(pair) for pair in zip(found, expected, strict=True))
+    expected = [each.value(formula, where) for formula, where in formulas]
+    return all(each.holds(pair) for pair in zip([*dx.flat, *dgamma, *dbeta], expected, strict=True))
 
 
-def _identity(small: list[Computation]) -> Step:
-    chosen = SIGMA * X_HAT[i] + MEAN
-    return Step(
-        "With √(Var + ε) for γ and E for β the layer gives back what came in: it can represent the identity.",
-        (chosen, X[i]),
-        "for N = 2 and 3 and every i: equal",
-        all(each.holds((chosen, X[i])) for each in small),
-    )
+def _is_identity(each: Computation) -> bool:
+    x = each.entries(X)
+    y = read(_layer, *_arguments(x, each.value(SIGMA), each.value(MEAN)))
+    by_formula = each.holds((DEFINITIONS[3][1].subs(IDENTITY), X[i]))
+    return by_formula and all(each.holds(pair) for pair in zip(y.flat, x, strict=True))
+
+
+def _layer(x, gamma, beta, eps):
+    return batch_norm(x, gamma, beta, eps=eps)
+
+
+def _arguments(x: np.ndarray, gamma: Formula, beta: Formula) -> list[np.ndarray]:
+    """Of the layer: one feature, and ε open."""
+    return [x.reshape(-1, 1), *(np.array(value, object) for value in ([gamma], [beta], EPS))]

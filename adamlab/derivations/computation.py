@@ -49,8 +49,9 @@ class Computation:
 
     def holds(self, sides: Iterable[Any]) -> bool:
         """Whether all sides are the same for all values of the indices that they leave free."""
-        first, *others = sides
-        indices = sorted({index for side in (first, *others) for index in _free_indices(side)}, key=str)
+        first, second, *more = sides
+        others = (second, *more)
+        indices = sorted({s for side in (first, *others) for s in self._free_indices(side)}, key=str)
         places = product(range(1, self.size[1] + 1), repeat=len(indices))
         at = [dict(zip(indices, place, strict=True)) for place in places]
         return all(same(self.value(first, where), self.value(other, where)) for other in others for where in at)
@@ -60,6 +61,10 @@ class Computation:
         written_out = self._written_out(e.xreplace(dict(where or {})))
         partials = {p: self._derivative(*p.args) for p in written_out.atoms(Partial)}
         return self._expanded(written_out.xreplace(partials)).xreplace(dict(self.given))
+
+    def _free_indices(self, e: Any) -> set[Symbol]:
+        """Whole numbers other than the size, those that a sum runs over left out."""
+        return {symbol for symbol in e.free_symbols if symbol.is_Symbol and symbol.is_integer} - {self.size[0]}
 
     def entries(self, base: IndexedBase) -> np.ndarray:
         """x_1 … x_n as an array."""
@@ -90,9 +95,3 @@ class Computation:
 
 def _head(quantity: Any) -> Any:
     return quantity.base if isinstance(quantity, Indexed) else quantity
-
-
-def _free_indices(e: Any) -> set[Symbol]:
-    """The symbols that stand as indices, other than those that a sum runs over."""
-    indices = {symbol for x in e.atoms(Indexed) for index in x.indices for symbol in index.free_symbols}
-    return indices & e.free_symbols

@@ -6,78 +6,104 @@ from typing import Any
 from sympy import Le, Symbol, floor
 
 from adamlab.derivations.computation import whole
-from adamlab.derivations.derivation import DEFINITION, Derivation, Step
+from adamlab.derivations.derivation import Derivation, Step
 from adamlab.interpret.equality import same
 from adamlab.layers import conv_output_shape
 
 SIDE, KERNEL, STRIDE, DILATION = whole("W", "k", "s", "d")
 PADDING = Symbol("p", integer=True, nonnegative=True)
 SPAN, WINDOW, COUNT = whole("khat", "i", "O")
+SPANNED = DILATION * (KERNEL - 1) + 1
+LAST = STRIDE * (WINDOW - 1) + SPAN
 FORMULA = floor((SIDE - SPAN + 2 * PADDING) / STRIDE) + 1
 
-RANGES = range(1, 13), range(1, 5), range(1, 5), range(4), range(1, 4)
-
-ALL = "for all W ≤ {}, k ≤ {}, s ≤ {}, p ≤ {}, d ≤ {}".format(*(r[-1] for r in RANGES))
+RANGES = range(1, 11), range(1, 5), range(1, 5), range(3), range(1, 4)
+ALL = "for all W ≤ {}, k ≤ {}, s ≤ {}, p ≤ {}, d ≤ {}".format(*(numbers[-1] for numbers in RANGES))
 
 
 def derive() -> Derivation:
-    """O = ⌊(W − k̂ + 2p)/s⌋ + 1, from where windows start to the code."""
-    last_place = STRIDE * (WINDOW - 1) + SPAN
-    fits: Any = Le(last_place, SIDE + 2 * PADDING, evaluate=False)
+    """The output shape of a convolution, O = ⌊(W − k̂ + 2p)/s⌋ + 1, from where windows lie to the code."""
+    fits: Any = Le(LAST, SIDE + 2 * PADDING, evaluate=False)
     solved: Any = Le(WINDOW, (SIDE - SPAN + 2 * PADDING) / STRIDE + 1, evaluate=False)
-    is_equivalent = same((fits.rhs - fits.lhs) / STRIDE, solved.rhs - solved.lhs)
+    cases = [Case(*numbers) for numbers in product(*RANGES)]
     steps = (
         Step(
             "A kernel of k entries that are d apart spans so many places.",
-            (SPAN, DILATION * (KERNEL - 1) + 1),
-            DEFINITION,
+            (SPAN, SPANNED),
+            f"places counted, {ALL}: equal",
+            all(case.value(SPANNED) == case.places(0)[-1] - case.places(0)[0] + 1 for case in cases),
         ),
         Step(
-            "Counted from the padding's first place, window i ends here; it fits if that is within the padded side.",
+            "Counted from 1 on the padded side, window i ends at what is on the left; it fits if that is a place.",
             (fits,),
-            DEFINITION,
+            f"windows laid down place by place, {ALL}: they fit where this says so",
+            all(_says_what_fits(fits, case) for case in cases),
         ),
         Step(
             "Both sides divided by the stride, which is positive.",
             (solved,),
             "right minus left of both, with s divided out: equal",
-            is_equivalent,
+            same((fits.rhs - fits.lhs) / STRIDE, solved.rhs - solved.lhs),
         ),
         Step(
-            "The number of windows is the greatest whole number among these.",
+            "The number of windows is the greatest whole number among these; where it is below 1, none fits.",
             (COUNT, FORMULA),
-            f"windows counted one by one, {ALL}: equal wherever one fits",
-            all(_formula_counts(*numbers) for numbers in _cases()),
+            f"windows that fit counted, {ALL}: equal",
+            all(max(case.value(FORMULA), 0) == case.count() for case in cases),
         ),
         Step(
-            "That is what adamlab.layers.conv_output_shape gives for each side.",
+            "That is what adamlab.layers.conv_output_shape gives for each side; where none fits it says so.",
             (COUNT, FORMULA),
-            f"the function called, {ALL}: equal wherever one fits",
-            all(_code_counts(*numbers) for numbers in _cases()),
+            f"the function called, {ALL}, for the first side and the second: equal",
+            all(case.value(FORMULA) == case.computed() or case.count() == case.computed() == 0 for case in cases),
         ),
     )
-    source = "Dumoulin & Visin 2016, A guide to convolution arithmetic for deep learning, relationships 6 and 15"
-    return Derivation("conv-shape", "The output shape of a convolution", source, steps)
+    return Derivation(
+        "conv-shape",
+        "The output shape of a convolution",
+        "Dumoulin & Visin 2016, A guide to convolution arithmetic for deep learning, relationships 6 and 15",
+        "W is a side of the input, padded by p on both ends; a kernel of k entries, d apart, moves s places at a time.",
+        steps,
+        ("W, k, s, d ≥ 1 and p ≥ 0 are whole numbers",),
+    )
 
 
-def _cases() -> list[tuple[int, ...]]:
-    return [case for case in product(*RANGES) if _counted(*case)]
+class Case:
+    """One geometry in numbers."""
+
+    def __init__(self, side: int, kernel: int, stride: int, padding: int, dilation: int):
+        self.side, self.kernel, self.stride, self.padding, self.dilation = side, kernel, stride, padding, dilation
+        self.padded = set(range(side + 2 * padding))
+        numbers = {SIDE: side, KERNEL: kernel, STRIDE: stride, PADDING: padding, DILATION: dilation}
+        self.numbers = numbers | {SPAN: SPANNED.xreplace(numbers)}
+
+    def value(self, formula: Any) -> Any:
+        """What a formula says of it."""
+        return formula.xreplace(self.numbers)
+
+    def places(self, window: int) -> list[int]:
+        """Those that a window sees, by number from 0, on the padded side or beyond it."""
+        return [self.stride * window + self.dilation * entry for entry in range(self.kernel)]
+
+    def count(self) -> int:
+        """How many windows see only places that are there."""
+        return sum(self.padded.issuperset(self.places(window)) for window in range(len(self.padded)))
+
+    def computed(self) -> int | None:
+        """What the code says of both sides; None where they differ."""
+        found = {self._computed(turned) for turned in (False, True)}
+        return found.pop() if len(found) == 1 else None
+
+    def _computed(self, turned: bool) -> int:
+        pairs = [(self.side, 9), (self.kernel, 1), (self.stride, 1), (self.padding, 0), (self.dilation, 1)]
+        sides, kernel, stride, padding, dilation = (pair[::-1] if turned else pair for pair in pairs)
+        try:
+            return conv_output_shape((1, *sides, 1), kernel, 1, stride, padding, dilation)[2 if turned else 1]
+        except ValueError:
+            return 0
 
 
-def _counted(side: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """Windows put down one after the other for as long as their last entry lies within."""
-    windows = 0
-    while windows * stride + dilation * (kernel - 1) < side + 2 * padding:
-        windows += 1
-    return windows
-
-
-def _formula_counts(side: int, kernel: int, stride: int, padding: int, dilation: int) -> bool:
-    span = dilation * (kernel - 1) + 1
-    value = FORMULA.subs({SIDE: side, SPAN: span, STRIDE: stride, PADDING: padding})
-    return value == _counted(side, kernel, stride, padding, dilation)
-
-
-def _code_counts(side: int, kernel: int, stride: int, padding: int, dilation: int) -> bool:
-    shape = conv_output_shape((1, side, 9, 1), (kernel, 1), 1, (stride, 1), (padding, 0), (dilation, 1))
-    return shape[1] == _counted(side, kernel, stride, padding, dilation)
+def _says_what_fits(fits: Any, case: Case) -> bool:
+    windows = range(len(case.padded) + 1)
+    said = [bool(case.value(fits).xreplace({WINDOW: window + 1})) for window in windows]
+    return said == [case.padded.issuperset(case.places(window)) for window in windows]

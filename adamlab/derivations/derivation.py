@@ -1,8 +1,9 @@
 """A derivation: steps in words and formulas, each of which a machine has checked; as text, LaTeX or MathML."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
-from unicodedata import combining
 from xml.sax.saxutils import escape
 
 from adamlab.symbolic.formula import Infix, Node
@@ -51,13 +52,17 @@ class Derivation:
         name: as `adamlab derive` takes it.
         title: what is derived.
         source: where from.
+        notation: what the letters stand for.
         steps: in order.
+        assumptions: what the checks take for granted.
     """
 
     name: str
     title: str
     source: str
+    notation: str
     steps: tuple[Step, ...]
+    assumptions: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -66,52 +71,59 @@ class Derivation:
 
     def text(self, *, superscripts: bool = False) -> str:
         """Numbered steps: words, the formula, how it was checked."""
-        lines = [self.title, self.source]
+        lines = [self.title, self.source, self.notation]
         for number, step in enumerate(self.steps, start=1):
             first, *others = map(as_text, step.nodes(superscripts))
             left = first.partition(f" {step.sign} ")[0]
-            indent = " " * sum(not combining(letter) for letter in left)
+            indent = " " * sum(not unicodedata.combining(letter) for letter in left)
             formulas = [first, *(f"{indent} {step.sign} {other}" for other in others), f"[{step.verdict()}]"]
             lines += ["", f"{number:2}. {step.words}", *(f"     {line}" for line in formulas)]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(["", self._assumed()] if self.assumptions else [])])
 
     def latex(self, *, superscripts: bool = False) -> str:
         """A section for a LaTeX document with amsmath."""
-        lines = [rf"\section*{{{_set(self.title)}}}", f"{_set(self.source)}.", r"\begin{enumerate}"]
+        lines = [
+            rf"\section*{{{_set(self.title)}}}",
+            f"{_set(self.source)}. {_set(self.notation)}",
+            r"\begin{enumerate}",
+        ]
         for step in self.steps:
             first, *others = map(as_latex, step.nodes(superscripts))
-            sign = r"\to" if step.sign == "→" else step.sign
+            sign = SIGNS.get(step.sign, step.sign)
             rows = [first.replace(f" {sign} ", f" &{sign} ", 1), *(f"&{sign} {other}" for other in others)]
             formula = " \\\\\n".join(rows)
             lines += [rf"\item {_set(step.words)}", rf"\begin{{align*}}{formula}\end{{align*}}"]
             lines.append(rf"\emph{{{_set(step.verdict())}.}}")
-        return "\n".join([*lines, r"\end{enumerate}"])
+        return "\n".join([*lines, r"\end{enumerate}", *([_set(self._assumed())] if self.assumptions else [])])
 
     def mathml(self, *, superscripts: bool = False) -> str:
         """A <section> for a page, with a <math> element for every line of a formula; well-formed XML."""
         lay = Layout(superscripts).of
-        lines = ["<section>", f"<h1>{escape(self.title)}</h1>", f"<p>{escape(self.source)}</p>", "<ol>"]
+        head = (f"<h1>{escape(self.title)}</h1>", f"<p>{escape(self.source)}</p>", f"<p>{escape(self.notation)}</p>")
+        lines = ["<section>", *head, "<ol>"]
         for step in self.steps:
             first, *others = step.nodes(superscripts)
             nodes = [first, *(Infix(step.sign, (lay(step.sides[0]), other)) for other in others)]
             formulas = "".join(f"<p>{as_mathml(node)}</p>" for node in nodes)
             verdict = f"<p><small>{escape(step.verdict())}</small></p>"
             lines.append(f"<li><p>{escape(step.words)}</p>{formulas}{verdict}</li>")
-        return "\n".join([*lines, "</ol>", "</section>"])
+        assumed = [f"<p>{escape(self._assumed())}</p>"] if self.assumptions else []
+        return "\n".join([*lines, "</ol>", *assumed, "</section>"])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
+        written = {"text": as_text, "latex": as_latex, "mathml": as_mathml}
         steps = [
-            {
-                "words": step.words,
-                "text": [as_text(node) for node in step.nodes(False)],
-                "latex": [as_latex(node) for node in step.nodes(False)],
-                "checked": step.checked,
-                "holds": step.holds,
-            }
+            {"words": step.words, "sign": step.sign}
+            | {form: [write(Layout(False).of(side)) for side in step.sides] for form, write in written.items()}
+            | {"checked": step.checked, "holds": step.holds}
             for step in self.steps
         ]
-        return {"name": self.name, "title": self.title, "source": self.source, "holds": self.holds, "steps": steps}
+        told = {"name": self.name, "title": self.title, "source": self.source, "notation": self.notation}
+        return told | {"holds": self.holds, "assumptions": list(self.assumptions), "steps": steps}
+
+    def _assumed(self) -> str:
+        return f"Where {'; '.join(self.assumptions)}."
 
     def __str__(self):
         return self.text()
@@ -120,10 +132,24 @@ class Derivation:
         return self.mathml()
 
 
+LOWERED, RAISED = "₀₁₂₃₄₅₆₇₈₉", "⁰¹²³⁴⁵⁶⁷⁸⁹"
 SPECIAL = {sign: rf"\{sign}" for sign in "&%_#"}
-IN_WORDS = SIGNS | {digit: f"_{value}" for value, digit in enumerate("₀₁₂₃")} | {"√": r"\surd", "∂": r"\partial"}
+IN_WORDS = {letter: f"{sign} " for letter, sign in (SIGNS | {"∂": r"\partial", "√": r"\surd"}).items()}
+ROOT, HAT = re.compile(r"√(\w)"), re.compile("(\\w)\N{COMBINING CIRCUMFLEX ACCENT}")
+MATHEMATICAL = re.compile(f"[{''.join(IN_WORDS)}{LOWERED}{RAISED}]+")
+PIECE = re.compile(f"([{LOWERED}]+)|([{RAISED}]+)|.")
 
 
 def _set(words: str) -> str:
-    """Words for LaTeX: its special signs escaped, mathematical ones between dollar signs."""
-    return "".join(SPECIAL.get(x, f"${IN_WORDS[x]}$" if x in IN_WORDS else x) for x in words)
+    """Words for LaTeX: its special signs escaped, runs of mathematical ones between dollar signs."""
+    escaped = "".join(SPECIAL.get(x, unicodedata.normalize("NFD", x) if x.isalpha() else x) for x in words)
+    accented = HAT.sub(r"$\\hat{\1}$", ROOT.sub(r"$\\sqrt{\1}$", escaped))
+    return MATHEMATICAL.sub(lambda run: f"${PIECE.sub(_piece, run[0]).strip()}$", accented)
+
+
+def _piece(found: re.Match[str]) -> str:
+    lowered, raised = found.groups()
+    if lowered or raised:
+        digits = "".join(str((LOWERED if lowered else RAISED).index(digit)) for digit in found[0])
+        return f"{'_' if lowered else '^'}{{{digits}}}"
+    return IN_WORDS[found[0]]

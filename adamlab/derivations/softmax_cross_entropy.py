@@ -3,13 +3,14 @@
 from typing import Any
 
 import numpy as np
-from sympy import Integer, KroneckerDelta, Symbol, exp, log
+from sympy import Integer, KroneckerDelta, Mul, Symbol, exp, log
 
 from adamlab.derivations.computation import Computation, arrays, total, whole
 from adamlab.derivations.derivation import DEFINITION, Derivation, Step
 from adamlab.layers import softmax, softmax_cross_entropy
 from adamlab.symbolic.functions import pulled_back, read
 from adamlab.symbolic.partial import partial
+from adamlab.types import Formula
 
 SIZES = (2, 3)
 CHECKED = "for n = 2 and 3 and every index, differentiated by SymPy: equal"
@@ -31,21 +32,21 @@ def computation(size: int, *, labels_sum_to_1: bool = False) -> Computation:
 
 
 def derive() -> Derivation:
-    """∂L/∂z = ŷ − y, from the definitions to the code."""
+    """The gradient of softmax with cross-entropy: ∂L/∂z = ŷ − y, from the definitions to the code."""
     plain, summing = ([computation(size, labels_sum_to_1=one) for size in SIZES] for one in (False, True))
 
     def step(words: str, *sides: Any, among: list[Computation] = plain, checked: str = CHECKED) -> Step:
         return Step(words, sides, checked, all(each.holds(sides) for each in among))
 
     through = total(partial(L, Y_HAT[i]) * partial(Y_HAT[i], Z[j]), i, n)
-    put_in = total(-Y[i] / Y_HAT[i] * JACOBIAN, i, n)
+    put_in = total(Mul(-Y[i] / Y_HAT[i], JACOBIAN, evaluate=False), i, n)
     steps = (
         Step("Softmax makes probabilities of n scores.", (Y_HAT[i], SOFTMAX), DEFINITION),
         Step("The loss is their cross-entropy with the labels.", (L, LOSS), DEFINITION),
         step("The quotient rule gives the Jacobian of softmax.", partial(Y_HAT[i], Z[j]), JACOBIAN),
         step("The derivative of the logarithm.", partial(L, Y_HAT[i]), -Y[i] / Y_HAT[i]),
         step(
-            "By the chain rule; the probability in the denominator cancels.",
+            "By the chain rule, since a score touches every probability; the denominator cancels.",
             partial(L, Z[j]),
             through,
             put_in,
@@ -59,26 +60,49 @@ def derive() -> Derivation:
             checked="for n = 2 and 3, every j and all labels that sum to 1: equal",
         ),
         Step(
-            "The backward of adamlab.layers.softmax_cross_entropy computes this, and that of softmax the Jacobian.",
+            "That is the backward of adamlab.layers.softmax_cross_entropy.",
             (partial(L, Z[j]), GRADIENT),
-            "read off the code for n = 2 and 3: equal",
-            all(_is_computed(each) for each in summing) and all(_softmax_is_computed(each) for each in plain),
+            "read off the code for n = 2 and 3, for any labels that sum to 1 and none of them 0, and for all one-hot "
+            "ones: equal",
+            all(_is_computed(each) for each in summing),
+        ),
+        Step(
+            "And the backward of adamlab.layers.softmax is the Jacobian.",
+            (partial(L, Z[j]), total(partial(L, Y_HAT[i]) * JACOBIAN, i, n)),
+            "read off the code for n = 2 and 3, with any ∂L/∂ŷ: equal",
+            all(_softmax_is_computed(each) for each in plain),
         ),
     )
-    source = "Bridle 1990, Probabilistic interpretation of feedforward classification network outputs, section 2"
-    return Derivation("softmax-cross-entropy", "The gradient of softmax with cross-entropy", source, steps)
+    return Derivation(
+        "softmax-cross-entropy",
+        "The gradient of softmax with cross-entropy",
+        "Bridle 1990, Probabilistic interpretation of feedforward classification network outputs",
+        "z are scores of n classes, y the labels; δ with two indices is 1 where they are the same, and 0 elsewhere.",
+        steps,
+    )
 
 
 def _is_computed(each: Computation) -> bool:
-    z, y = each.entries(Z), each.entries(Y)
-    found, _ = pulled_back(softmax_cross_entropy, z, y, cotangent=np.array(Integer(1), object))
-    pairs = zip(found, range(1, len(z) + 1), strict=True)
-    return all(each.holds((e.xreplace(dict(each.given)), each.value(GRADIENT, {j: place}))) for e, place in pairs)
+    classes = each.size[1]
+    one_hot = [[Integer(int(place == true)) for place in range(classes)] for true in range(classes)]
+    return all(_gradient_is_computed(each, labels) for labels in (each.entries(Y), *np.array(one_hot, object)))
+
+
+def _gradient_is_computed(each: Computation, labels: np.ndarray) -> bool:
+    z = each.entries(Z)
+    known = dict(zip(each.entries(Y), labels, strict=True))
+    found, _ = pulled_back(softmax_cross_entropy, z, labels, cotangent=np.array(Integer(1), object))
+    expected = [each.value(GRADIENT, {j: place}).xreplace(known) for place in range(1, len(z) + 1)]
+    return _all_equal(each, found, expected)
 
 
 def _softmax_is_computed(each: Computation) -> bool:
     z, dy = each.entries(Z), each.entries(Y)
     (found,) = pulled_back(softmax, z, cotangent=dy)
     expected = [each.value(total(Y[i] * JACOBIAN, i, n), {j: place}) for place in range(1, len(z) + 1)]
-    forward = zip(read(softmax, z), (each.value(Y_HAT[place]) for place in range(1, len(z) + 1)), strict=True)
-    return all(each.holds(pair) for pair in [*zip(found, expected, strict=True), *forward])
+    forward = [each.value(Y_HAT[place]) for place in range(1, len(z) + 1)]
+    return _all_equal(each, found, expected) and _all_equal(each, read(softmax, z), forward)
+
+
+def _all_equal(each: Computation, found: np.ndarray, expected: list[Formula]) -> bool:
+    return all(each.holds((e.xreplace(dict(each.given)), x)) for e, x in zip(found, expected, strict=True))

@@ -1,6 +1,7 @@
 """Any function of arrays read as formulas: what JAX traces of it, its backward included, in symbols."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ from sympy import Symbol, sympify
 from adamlab.interpret.arrays import Values, each
 from adamlab.interpret.formulas import Formulas
 from adamlab.interpret.jaxpr import Reader, trace
-from adamlab.types import Formula, PyTree
+from adamlab.types import PyTree
 
 
 def symbols(letter: str, *shape: int, **assumptions: bool) -> Values:
@@ -38,19 +39,11 @@ def read(function: Callable[..., PyTree], *arguments: PyTree, algebra: Formulas 
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), np.dtype("float64")), arguments)
     formulas = jax.tree.map(lambda x: each(sympify, np.asarray(x, object)), arguments)
     algebra = algebra or Formulas()
-    found = Reader(algebra).read(trace(function, *shapes), *formulas)
+    # Traced as an object of its own: JAX remembers traces by function, whatever has changed about it since.
+    found = Reader(algebra).read(trace(partial(function), *shapes), *formulas)
     return jax.tree.map(lambda x: each(algebra.in_full, x), found)
 
 
 def pulled_back(function: Callable[..., Any], *arguments: Values, cotangent: Values) -> tuple[Values, ...]:
     """∂L/∂ of every argument of a function as its backward computes it, for a given ∂L/∂y."""
     return read(lambda dy, *xs: jax.vjp(function, *xs)[1](dy), cotangent, *arguments)
-
-
-def chain_rule(y: Values, x: Values, cotangent: Values) -> Values:
-    """∂L/∂x_i = Σ_k ∂L/∂y_k·∂y_k/∂x_i, differentiated by SymPy: what a backward must be equal to."""
-
-    def through(symbol: Formula) -> Formula:
-        return sum((dy * value.diff(symbol) for dy, value in zip(cotangent.flat, y.flat, strict=True)), sympify(0))
-
-    return each(through, x)

@@ -43,6 +43,7 @@ SIGNS = {letter: tex_greek_dictionary.get(spelling, f"\\{spelling}") for spellin
     "∑": r"\sum",
     "∏": r"\prod",
     "→": r"\to",
+    "≈": r"\approx",
 }
 TALL = re.compile(r"\\(frac|sum|prod|max_|begin|left)")
 

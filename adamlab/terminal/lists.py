@@ -21,6 +21,7 @@ def show_list(what: str) -> None:
         "problems": _problems,
         "plots": _plots,
         "experiments": _experiments,
+        "derivations": _derivations,
     }
     if what not in lists:
         raise InputError(f"there is no list of {what!r}; {nearest(what, lists)}")
@@ -55,6 +56,12 @@ def _plots() -> dict[str, str]:
     from adamlab.plots import PLOTS
 
     return {name: _first_line(plot) for name, plot in PLOTS.items()}
+
+
+def _derivations() -> dict[str, str]:
+    from adamlab.derivations import DERIVATIONS
+
+    return {name: _first_line(derive) for name, derive in DERIVATIONS.items()}
 
 
 def _experiments() -> dict[str, str]:

@@ -21,12 +21,34 @@ def test_every_form_is_written(adamlab, form):
         ElementTree.fromstring(done.stdout)
 
 
+@pytest.mark.parametrize("form", ["text", "latex", "mathml", "json"])
+def test_all_is_one_document(adamlab, monkeypatch, form):
+    for name in ("second-moment", "softmax-cross-entropy", "batch-norm"):
+        monkeypatch.delitem(DERIVATIONS, name)
+    done = adamlab("derive", "all", "--format", form)
+    assert (done.returncode, done.stderr) == (0, "")
+    titles = ["From Adam to Adagrad", "The output shape of a convolution"]
+    if form == "json":
+        assert [one["title"] for one in json.loads(done.stdout)] == titles
+    if form == "mathml":
+        assert [head.text for head in ElementTree.fromstring(done.stdout).iter("h1")] == titles
+    assert all(title in done.stdout for title in titles)
+
+
+def test_derivations_are_listed(adamlab):
+    lines = adamlab("list", "derivations").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(DERIVATIONS)
+    assert any("∂L/∂z = ŷ − y" in line for line in lines)
+
+
 def test_time_goes_up(adamlab):
     assert "v^t = β₂·v^(t-1) + (1 - β₂)·(g^t)²" in adamlab("derive", "second-moment", "--superscripts").stdout
 
 
 def test_a_step_that_does_not_hold_is_exit_code_1(adamlab, monkeypatch):
-    wrong = Derivation("made-up", "Made up", "nobody", (Step("So it is.", (1, 2), "counted", holds=False),))
+    wrong = Derivation(
+        "made-up", "Made up", "nobody", "No letters.", (Step("So it is.", (1, 2), "counted", holds=False),)
+    )
     monkeypatch.setitem(DERIVATIONS, "made-up", lambda: wrong)
     done = adamlab("derive", "made-up")
     assert done.returncode == 1

@@ -3,19 +3,22 @@
 import io
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import matplotlib.figure
 import pytest
-from sympy import Rational, floor, sqrt
+from sympy import Rational, Symbol, floor, sqrt
 
+import adamlab as al
 from adamlab.derivations import DERIVATIONS, Derivation, batch_norm, conv_shape, derive
 from adamlab.derivations import adagrad_limit as limit
 from adamlab.derivations import second_moment as moment
 from adamlab.derivations import softmax_cross_entropy as softmax
 from adamlab.derivations.computation import Computation, arrays, total, whole
 from adamlab.errors import InputError
+from adamlab.layers import conv_output_shape
 from adamlab.symbolic.partial import partial
 
 
@@ -36,9 +39,18 @@ def test_every_step_holds(derivations, name):
 
 RESULTS = {
     "second-moment": ["v_t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·g_i²", "v̂_t = v_t/(1 - β₂^t)", "u_t = -η·m̂_t/(√v̂_t + ε)"],
-    "adagrad-limit": ["u_t = -η·g_t/√(t·v̂_t)", "u_t → -η·g_t/√(Σ_{i=1}^{t} g_i²)"],
+    "adagrad-limit": [
+        "u_t = -η·g_t/√(t·v̂_t)",
+        "u_t → -η·g_t/√(Σ_{i=1}^{t} g_i²)",
+        "Where 0 < β₂ < 1, η > 0; t < 2³¹; G_t ≠ 0.",
+    ],
     "softmax-cross-entropy": ["∂ŷ_i/∂z_j = ŷ_i·(δ_(i,j) - ŷ_j)", "∂L/∂z_j = ŷ_j - y_j"],
-    "batch-norm": ["∂L/∂γ = Σ_{i=1}^{N} x̂_i·∂L/∂y_i", "∂L/∂β = Σ_{i=1}^{N} ∂L/∂y_i", "E + √(Var + ε)·x̂_i = x_i"],
+    "batch-norm": [
+        "∂L/∂γ = Σ_{i=1}^{N} x̂_i·∂L/∂y_i",
+        "∂L/∂β = Σ_{i=1}^{N} ∂L/∂y_i",
+        "y_i = E + √(Var + ε)·x̂_i",
+        "= x_i",
+    ],
     "conv-shape": ["k̂ = 1 + d·(k - 1)", "O = 1 + ⌊(2·p - k̂ + W)/s⌋"],
 }
 
@@ -91,6 +103,7 @@ def test_an_unknown_name_is_refused_with_the_nearest():
         derive("batchnorm")
 
 
+X_HAT = batch_norm.X_HAT[batch_norm.i]
 Y, J, N, L, DY = softmax.Y, softmax.j, batch_norm.N, batch_norm.L, batch_norm.Y[batch_norm.i]
 
 
@@ -100,7 +113,7 @@ def late_sum(decay, power, end=moment.T):
 
 WRONG_FORMULAS = {
     "the sign of softmax's gradient": (softmax, "GRADIENT", Y[J] - softmax.Y_HAT[J], [6, 7]),
-    "the Jacobian without its diagonal": (softmax, "JACOBIAN", -softmax.Y_HAT[softmax.i] * softmax.Y_HAT[J], [3, 5, 7]),
+    "the Jacobian without its diagonal": (softmax, "JACOBIAN", -softmax.Y_HAT[softmax.i] * softmax.Y_HAT[J], [3, 5, 8]),
     "the variance's part is left out": (
         batch_norm,
         "COMPACT",
@@ -112,21 +125,39 @@ WRONG_FORMULAS = {
         conv_shape,
         "FORMULA",
         floor((conv_shape.SIDE - conv_shape.SPAN + conv_shape.PADDING) / conv_shape.STRIDE) + 1,
-        [4],
+        [4, 5],
     ),
     "the count without the first window": (
         conv_shape,
         "FORMULA",
         floor((conv_shape.SIDE - conv_shape.SPAN + 2 * conv_shape.PADDING) / conv_shape.STRIDE),
-        [4],
+        [4, 5],
+    ),
+    "a span of as many places as entries": (
+        conv_shape,
+        "SPANNED",
+        conv_shape.DILATION * conv_shape.KERNEL,
+        [1, 2, 4, 5],
+    ),
+    "the last place of a window forgotten": (
+        conv_shape,
+        "LAST",
+        conv_shape.STRIDE * (conv_shape.WINDOW - 1) + conv_shape.SPAN - 1,
+        [2, 3],
+    ),
+    "gamma and beta exchanged": (
+        batch_norm,
+        "DEFINITIONS",
+        (*batch_norm.DEFINITIONS[:3], (batch_norm.Y[batch_norm.i], batch_norm.BETA * X_HAT + batch_norm.GAMMA)),
+        [5, 6, 7, 11, 12, 13],
     ),
     "weights one step late": (
         moment,
         "weighted_sum",
         late_sum,
-        [5, 6, 9],
+        [5, 6, 9, 10],
     ),
-    "another optimizer's limit": (limit, "ADAGRAD", "optax.adagrad(learning_rate, eps=0.0)", [5, 6]),
+    "another optimizer's limit": (limit, "ADAGRAD", "optax.adagrad(learning_rate, eps=0.0)", [6, 7]),
 }
 
 
@@ -140,29 +171,82 @@ def test_a_wrong_formula_is_found_out(monkeypatch, name):
     assert found.text().count("DOES NOT HOLD") == len(steps)
 
 
-def wrong_cross_entropy(z, y):
-    return -jnp.sum(y * jnp.log(0.9 * jax.nn.softmax(z) + 0.1 / 3), axis=-1)
+def slipped(monkeypatch, module, attribute, slip):
+    """Makes the code wrong: what its backward gives goes through `slip`."""
+    right = getattr(module, attribute)
+
+    @jax.custom_vjp
+    def wrong(*arguments):
+        return right(*arguments)
+
+    def forward(*arguments):
+        return right(*arguments), arguments
+
+    def backward(arguments, dy):
+        return slip(jax.vjp(right, *arguments)[1](dy), arguments)
+
+    wrong.defvjp(forward, backward)
+    monkeypatch.setattr(module, attribute, wrong)
 
 
-def wrong_batch_norm(x, gamma, beta, eps):
-    return gamma * (x - x.mean(0)) / (x.std(0) + eps) + beta
+def no_gradient_where_a_label_is_0(gradients, arguments):
+    (dz, dy), (_, y) = gradients, arguments
+    return jnp.where(y == 0, 0.0, dz), dy
 
 
-def test_wrong_code_is_found_out(monkeypatch):
-    monkeypatch.setattr(softmax, "softmax_cross_entropy", wrong_cross_entropy)
-    assert failing(softmax.derive()) == [7]
-    monkeypatch.setattr(
-        batch_norm.layers, "batch_norm", lambda x, g, b, eps: g * (x - x.mean(0)) / (x.std(0) + eps) + b
-    )
-    with jax.numpy_rank_promotion("allow"):
-        assert failing(batch_norm.derive()) == [12]
-    monkeypatch.setattr(conv_shape, "conv_output_shape", lambda shape, *geometry: (1, (shape[1] + 1) // 2, 1, 1))
+WRONG_CODE = {
+    "one-hot labels": (softmax, "softmax_cross_entropy", no_gradient_where_a_label_is_0, [7]),
+    "the sign": (softmax, "softmax_cross_entropy", lambda gradients, _: (-gradients[0], gradients[1]), [7]),
+    "the Jacobian": (softmax, "softmax", lambda gradients, _: (gradients[0] * 2,), [8]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_CODE)
+def test_a_wrong_backward_is_found_out(monkeypatch, name):
+    module, attribute, slip, steps = WRONG_CODE[name]
+    slipped(monkeypatch, module, attribute, slip)
+    assert failing(module.derive()) == steps
+
+
+@pytest.mark.parametrize("eps_of", [lambda eps: 4 * eps**2, jnp.sqrt])
+def test_another_eps_in_batch_norm_is_found_out(monkeypatch, eps_of):
+    right = batch_norm.batch_norm
+    monkeypatch.setattr(batch_norm, "batch_norm", lambda x, gamma, beta, eps: right(x, gamma, beta, eps=eps_of(eps)))
+    assert failing(batch_norm.derive()) == [12, 13]
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_a_wrong_shape_on_either_side_is_found_out(monkeypatch, side):
+    def wrong(*geometry):
+        shape = [*conv_output_shape(*geometry)]
+        shape[side] += 1
+        return tuple(shape)
+
+    monkeypatch.setattr(conv_shape, "conv_output_shape", wrong)
     assert failing(conv_shape.derive()) == [5]
+
+
+@pytest.mark.parametrize(("order", "relative"), [(None, None), (2, None), (1, 7)])
+def test_a_wrong_order_of_the_limit_is_found_out(monkeypatch, order, relative):
+    found = limit.prove(limit.ADAM, limit.ADAGRAD, limit={"b2": 1})
+    other = replace(found, order=order, relative=relative or found.relative)
+    monkeypatch.setattr(limit, "prove", lambda *sides, limit: other)
+    assert failing(limit.derive()) == [7]
+
+
+def test_the_first_order_difference_is_borne_out_by_numbers():
+    g, delta = [0.5, -2.0, 1.0], Rational(1, 10**8)
+    (_, formula) = derive("adagrad-limit").steps[-1].sides
+    given = {"learning_rate": "0.1"}
+    runs = [al.exact(limit.ADAM, g, given | {"b2": "0.99999999"}), al.exact(limit.ADAGRAD, g, given)]
+    adam, adagrad = (run.updates[-1] for run in runs)
+    known = formula.subs(limit.T, 3).doit().subs({limit.G[n + 1]: x for n, x in enumerate(g)}).subs(limit.DELTA, delta)
+    assert float((adam - adagrad) / adagrad) == pytest.approx(float(known), rel=1e-6)
 
 
 def test_a_derivative_goes_through_what_comes_after_and_no_further():
     x, y = arrays("x", "y")
-    m, loss = whole("m", "L")
+    m, loss = (Symbol(name, real=True) for name in "mL")
     n, i = whole("n", "i")
     made = Computation((n, 3), (x,), ((m, total(x[i], i, n) / n), (y[i], x[i] - m), (loss, total(y[i] ** 2, i, n))))
     assert made.holds((partial(loss, y[i]), 2 * y[i]))
@@ -170,3 +254,6 @@ def test_a_derivative_goes_through_what_comes_after_and_no_further():
     assert made.holds((partial(loss, x[i]), 2 * y[i]))
     assert not made.holds((partial(loss, x[i]), 2 * y[i] + Rational(1, 10**6) * x[1]))
     assert made.holds((partial(y[1], x[i]) + partial(y[2], x[i]) + partial(y[3], x[i]), 0 * m))
+    assert not made.holds((i * m, m))  # an index that is a factor is an index
+    with pytest.raises(ValueError, match="not enough values"):
+        made.holds((partial(loss, m),))
