@@ -11,6 +11,9 @@ class InputError(ValueError):
 def nearest(name: str, valid: Iterable[str]) -> str:
     """The words that point from a wrong name to the right one, or to all there are."""
     valid = list(valid)
+    family = [each for each in valid if name and name in each.split("_")]
+    if family:
+        return f"did you mean one of {', '.join(family)}?" if len(family) > 1 else f'did you mean "{family[0]}"?'
     close = get_close_matches(name, valid, n=1, cutoff=0.5)
     if close:
         return f'did you mean "{close[0]}"?'

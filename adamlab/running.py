@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from adamlab.errors import InputError
 from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
+from adamlab.problems.registry import BUILT_IN
 from adamlab.report import write_report
 from adamlab.studies import store
 from adamlab.studies.kinds import Config, Kind, kind_in, kind_of
@@ -55,6 +56,10 @@ def run(
     kind, study = kind_in(data), study_of(data, where)
     folder = None if out is None else Path(out)
     tree = None if folder is None or fresh else _results_of(data, folder)
+    own = sorted(_names_of_problems(data) - BUILT_IN)
+    if tree is not None and own:
+        tree = None
+        listener.note(f"{', '.join(own)}: a problem of your own may have changed, so that all is computed anew.")
     if tree is None:
         tree = _made(kind, study, where, folder, listener)
         if folder is not None:
@@ -88,6 +93,10 @@ def _results_of(data: Mapping[str, Any], folder: Path) -> xr.DataTree | None:
             "Choose another folder with --out, or replace them with --fresh."
         )
     return tree
+
+
+def _names_of_problems(data: Mapping[str, Any]) -> set[str]:
+    return {table["name"] for table in data.get("problem", [])}
 
 
 def _made(kind: Kind, study: Config, where: str, folder: Path | None, listener: Listener) -> xr.DataTree:

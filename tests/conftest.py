@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from dataclasses import dataclass
+from subprocess import CompletedProcess
 from typing import Any
 
 import hypothesis
@@ -69,24 +69,17 @@ def config(small_config) -> dict[str, Any]:
     return copy.deepcopy(small_config)
 
 
-@dataclass
-class Result:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 @pytest.fixture
 def adamlab(monkeypatch, capsys):
-    """The command line in this process; a narrow screen, which what is piped does not heed."""
-    monkeypatch.setenv("COLUMNS", "40")
+    """The command line in this process, which saves starting a new one."""
 
-    def run(*arguments: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["adamlab", *arguments])
+    def run(*arguments: Any, cwd: Any = ".") -> CompletedProcess[str]:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["adamlab", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as stopped:
             main()
         output = capsys.readouterr()
-        return Result(int(stopped.value.code or 0), output.out, output.err)
+        return CompletedProcess(sys.argv, int(stopped.value.code or 0), output.out, output.err)
 
     return run

@@ -4,12 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from adamlab.cli import main
 from adamlab.problems import PROBLEMS
 
 ROOT = Path(__file__).parents[1]
@@ -51,35 +49,15 @@ BROKEN = {
 }
 
 
-@dataclass
-class Result:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def in_a_shell(*arguments, cwd) -> Result:
-    command = [sys.executable, "-m", "adamlab", *map(str, arguments)]
-    environment = os.environ | {"COLUMNS": "200"}
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=environment)
-    return Result(done.returncode, done.stdout, done.stderr)
-
-
-@pytest.fixture
-def adamlab(monkeypatch, capsys):
-    """The command line in this process, which saves starting a new one."""
+@pytest.fixture(autouse=True)
+def _wide_screen(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
 
-    def run(*arguments, cwd) -> Result:
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["adamlab", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        output = capsys.readouterr()
-        return Result(int(stopped.value.code or 0), output.out, output.err)
 
-    return run
+def in_a_shell(*arguments, cwd) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "adamlab", *map(str, arguments)]
+    environment = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=environment)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,11 @@ SPEC = "optax.adam(lr, b1=0.0)"
 TWIN = "optax.rmsprop(lr, decay=b2, eps_in_sqrt=false, bias_correction=true)"
 
 
+@pytest.fixture(autouse=True)
+def _narrow_screen(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")  # which what is piped does not heed
+
+
 def written(adamlab, *arguments: str) -> str:
     result = adamlab(*arguments)
     assert (result.returncode, result.stderr) == (0, "")

@@ -7,9 +7,9 @@ from jaxtyping import Array, Float
 
 from adamlab import layers
 from adamlab.problems.batches import Examples, Part, Value, mean_over, sampler, test_part, training_part
-from adamlab.problems.functions import normal, require
+from adamlab.problems.functions import TOGETHER, normal, require
 from adamlab.problems.images import Images
-from adamlab.problems.starts import MOST_UNITS, Dense, dense, glorot
+from adamlab.problems.starts import MOST_UNITS, Dense, affine, glorot
 from adamlab.types import Problem
 
 
@@ -19,6 +19,9 @@ def vae(data: Images, batch_size: int = 64, hidden: int = 128, latent: int = 10)
     With ε standard normal, z = μ(x) + σ(x)·ε, and p the decoder's Bernoulli probabilities, a pixel being one:
 
         −ELBO = −Σ_pixels (x·log p(z) + (1 − x)·log(1 − p(z))) + ½·Σ_j (μ_j² + σ_j² − 1 − log σ_j²)
+
+    The pixels are shades in [0, 1], not outcomes of Bernoulli's: as is usual, x is put into their log-likelihood all
+    the same, which makes its part a cross-entropy rather than the bound of a likelihood.
 
     The minibatches and ε are drawn from the run's seed. What is recorded, on all training images and as `test_loss` on
     all test images, has one ε for each image, the same at every step of every run. Here Kingma & Ba find that Adam
@@ -46,7 +49,7 @@ def vae(data: Images, batch_size: int = 64, hidden: int = 128, latent: int = 10)
 
     def start(key) -> dict[str, Dense]:
         keys = jax.random.split(key, len(sizes))
-        return {name: dense(glorot(key, *size)) for key, (name, size) in zip(keys, sizes.items(), strict=True)}
+        return {name: affine(glorot(key, *size)) for key, (name, size) in zip(keys, sizes.items(), strict=True)}
 
     def mean_over_part(params: dict[str, Dense], part: Part) -> Value:
         return mean_over(part, lambda examples: _negative_elbo(params, examples))
@@ -58,6 +61,7 @@ def vae(data: Images, batch_size: int = 64, hidden: int = 128, latent: int = 10)
         objective=lambda params: mean_over_part(params, training_part(data)),
         sample=sampler(data, batch_size, noisy=True),
         metrics={"test_loss": lambda params: mean_over_part(params, test_part(data))},
+        side_by_side=TOGETHER,
         source=data.source,
     )
 

@@ -57,9 +57,9 @@ def sampler(data: Images, size: int, *, noisy: bool = False) -> Callable[[jax.Ar
         noisy: whether a batch brings a key along.
 
     Raises:
-        ValueError: the size is not from 1 to the number of images there are.
+        ValueError: the size is not from 1 to the number of training images.
     """
-    require("batch_size", size, 1, len(data.train_labels) + len(data.test_labels))
+    require("batch_size", size, 1, len(data.train_labels))
     part = training_part(data)
 
     def sample(key: jax.Array, t: ArrayLike) -> Examples:
@@ -77,8 +77,17 @@ def mean_over(part: Part, quantity: Callable[[Examples], Value]) -> Value:
     Args:
         part: the images.
         quantity: a mean over some of them; the key it is given is the same at every call, and another for each piece.
+
+    Raises:
+        ValueError: the part is large and not a whole number of pieces of one size.
     """
-    pieces = max(1, len(part.labels) // AT_ONCE)
+    count = len(part.labels)
+    pieces = max(1, count // AT_ONCE)
+    if count % pieces:
+        raise ValueError(
+            f"expected fewer than {2 * AT_ONCE} images in a part, or a multiple of {AT_ONCE}; "
+            f"got {count}, which {pieces} pieces of one size do not make up."
+        )
     keys = jax.random.split(jax.random.key(0), pieces)
     if pieces == 1:
         whole = part.examples(jnp.asarray(part.pixels), jnp.asarray(part.labels))

@@ -14,9 +14,9 @@ from jaxtyping import Array, Float, Int
 
 from adamlab import layers
 from adamlab.problems.batches import Examples, Part, mean_over, sampler, some_of, test_part, training_part
-from adamlab.problems.functions import require
+from adamlab.problems.functions import TOGETHER, require
 from adamlab.problems.images import Images
-from adamlab.problems.starts import MOST_UNITS, Dense, dense, glorot, he
+from adamlab.problems.starts import MOST_UNITS, Dense, affine, glorot, he
 from adamlab.types import Problem, PyTree
 
 Pictures = Float[Array, "n H W C"]
@@ -62,9 +62,10 @@ def softmax(data: Images, batch_size: int = 64) -> Problem:
         return _flat(x) @ params["W"] + params["b"][None, :]
 
     def start(key) -> Dense:
-        return dense(jnp.zeros((data.train_images[0].size, data.classes), float))
+        return affine(jnp.zeros((data.train_images[0].size, data.classes), float))
 
     net = Net(start, lambda params, batch: logits(params, batch.x), lambda params: lambda x: logits(params, x))
+    # Optax's cross-entropy, since ours rounds otherwise and results that were published are to come again bit for bit.
     return _classifier("softmax", data, batch_size, net, optax.softmax_cross_entropy_with_integer_labels)
 
 
@@ -93,7 +94,7 @@ def mlp(data: Images, batch_size: int = 64, hidden: int = 128, dropout: int | fl
             he(second, hidden, hidden),
             glorot(last, hidden, data.classes),
         ]
-        return [dense(weight) for weight in weights]
+        return [affine(weight) for weight in weights]
 
     def logits(params: list[Dense], x: Pictures, key: jax.Array | None = None) -> Logits:
         *inner, last = params
@@ -136,7 +137,7 @@ def conv(data: Images, batch_size: int = 64, channels: int = 16) -> Problem:
         first, second, last = jax.random.split(key, 3)
         kernels = [he(first, 3, 3, colours, channels), he(second, 3, 3, channels, 2 * channels)]
         blocks = [Block(kernel, jnp.ones(kernel.shape[-1]), jnp.zeros(kernel.shape[-1])) for kernel in kernels]
-        return {"blocks": blocks, "last": dense(glorot(last, features, data.classes))}
+        return {"blocks": blocks, "last": affine(glorot(last, features, data.classes))}
 
     def infer(params) -> Callable[[Pictures], Logits]:
         _, seen = _convolved(params, some_of(training_part(data)))
@@ -165,7 +166,7 @@ def _classifier(
     batch_size: int,
     net: Net,
     cross_entropy: Callable[[Logits, Int[Array, " n"]], Float[Array, " n"]],
-    side_by_side: int | None = None,
+    side_by_side: int = TOGETHER,
 ) -> Problem:
     def loss(params: PyTree, batch: Examples) -> jax.Array:
         return cross_entropy(net.train(params, batch), batch.y).mean()

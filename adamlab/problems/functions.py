@@ -12,8 +12,13 @@ from jaxtyping import Array, Float
 
 from adamlab.types import Problem, PyTree
 
+TOGETHER = 8
+"""Runs side by side of problems with products of matrices, which round otherwise where other numbers of them are."""
+
 MOST_DIMENSIONS = 10**6
+"""The greatest `dim` of a test function."""
 MOST_SPREAD = 1e6
+"""The greatest displacement of a start."""
 
 Point = Float[Array, "dim"]
 Value = Float[Array, ""]
@@ -32,6 +37,7 @@ def problem_of(
     minima: Sequence[Sequence[int | float]] = (),
     minimum: int | float | None = None,
     domain: Sequence[Sequence[int | float]] = (),
+    side_by_side: int | None = None,
     source: str = "",
 ) -> Problem:
     """A problem made of a function.
@@ -49,6 +55,7 @@ def problem_of(
         minima: the known minimizers.
         minimum: the least value of the objective.
         domain: the (low, high) of each dimension to be drawn.
+        side_by_side: how many runs are computed at a time.
         source: where the function comes from.
 
     Raises:
@@ -58,19 +65,26 @@ def problem_of(
     if objective is None and sample is not None:
         raise TypeError("a loss of a batch needs an objective, a function of the parameters alone")
     begin = start if callable(start) else displaced(numeric(start), spread)
+    feasible = project or (lambda params: params)
     return Problem(
         name,
         loss=loss if sample is not None else lambda w, batch: loss(w),
-        start=begin if project is None else lambda key: project(begin(key)),
+        start=lambda key: _in_floats(feasible(begin(key))),
         objective=loss if objective is None else objective,
         sample=sample,
-        project=project,
+        project=None if project is None else lambda params: _in_floats(feasible(params)),
         metrics=dict(metrics),
         minima=tuple(tuple(map(float, point)) for point in minima),
         minimum=None if minimum is None else float(minimum),
         domain=tuple((float(low), float(high)) for low, high in domain),
+        side_by_side=side_by_side,
         source=source,
     )
+
+
+def _in_floats(params: PyTree) -> PyTree:
+    """Floats in the run's own float type, whatever a user's function made of them."""
+    return jax.tree.map(lambda x: x.astype(float) if jnp.issubdtype(x.dtype, jnp.floating) else x, params)
 
 
 def numeric(start: PyTree) -> PyTree:

@@ -8,6 +8,7 @@ from jaxtyping import Int32, UInt8
 
 from adamlab.errors import InputError, nearest
 from adamlab.problems import openml
+from adamlab.problems.functions import require
 
 TEST_SHARE = 0.2
 """The share of the digits that is held out, unless another is asked for."""
@@ -39,7 +40,7 @@ class Images:
 
 
 @cache
-def load(name: str, test_share: float | None = None) -> Images:
+def load(name: str, test_share: int | float | None = None) -> Images:
     """The images of that name; those of openml.org are fetched once and then kept, see `openml.fetch`.
 
     OpenML holds the training part before the test part (of MNIST: Géron 2019, Hands-on machine learning, 2nd edition,
@@ -47,11 +48,12 @@ def load(name: str, test_share: float | None = None) -> Images:
 
     Args:
         name: "digits", or a key of `openml.ARCHIVES`.
-        test_share: the share of the digits that is held out, in (0, 1), by default 0.2; the split is the same always.
-            The others have a test part of their own.
+        test_share: the share of the digits that is held out, from 0.01 to 0.99, by default 0.2; the split is the same
+            always. The others have a test part of their own.
 
     Raises:
-        InputError: there are no such images, `test_share` is out of its range or not for them, or they cannot be had.
+        InputError: there are no such images, `test_share` is not for them, or they cannot be had.
+        ValueError: `test_share` is out of its range.
         ModuleNotFoundError: scikit-learn, which has or fetches the images, is not installed.
     """
     if name == "digits":
@@ -66,9 +68,21 @@ def load(name: str, test_share: float | None = None) -> Images:
     return _parted(name, images, labels, is_test, openml.WHITE, archive.source)
 
 
-def _digits(test_share: float) -> Images:
-    if not 0 < test_share < 1:
-        raise InputError(f"test_share must be between 0 and 1, not {test_share}.")
+def blank(name: str) -> Images:
+    """What stands for images of openml.org before they are fetched: of their shape and number, all 0, in no memory.
+
+    Args:
+        name: a key of `openml.ARCHIVES`.
+    """
+    archive = openml.ARCHIVES[name]
+    parts = []
+    for size in (archive.train, sum(archive.test_counts)):
+        parts += [np.broadcast_to(np.uint8(0), (size, *archive.shape)), np.broadcast_to(np.int32(0), (size,))]
+    return Images(name, *parts, scale=openml.WHITE, classes=len(archive.test_counts), source=archive.source)
+
+
+def _digits(test_share: int | float) -> Images:
+    require("test_share", test_share, 0.01, 0.99)
     try:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from adamlab.calls import call
 from adamlab.problems import images
 from adamlab.problems.autoencoder import vae
 from adamlab.problems.classifiers import conv, mlp, softmax
@@ -30,7 +31,10 @@ def on(data: str, net: Callable[..., Problem]) -> Callable[..., Problem]:
         net: makes a problem of `Images` and options; the first line of its docstring says "images".
     """
 
-    def make(test_share: float | None = None, **options: Any) -> Problem:
+    def make(test_share: int | float | None = None, **options: Any) -> Problem:
+        call(make.__name__, make, options)  # of the right kinds
+        if data != "digits":
+            net(images.blank(data), **options)  # and in their ranges, before anything is fetched
         return net(images.load(data, test_share), **options)
 
     options = list(inspect.signature(net).parameters.values())[1:]

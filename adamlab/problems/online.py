@@ -15,15 +15,17 @@ from adamlab.problems.functions import Point, Value, problem_of
 from adamlab.types import Problem
 
 MOST_SLOPE = 1e6
+"""The greatest slope of a loss."""
 
 Slope = Float[Array, ""]
 
 
 def reddi(c: int | float = 3.0, spread: int | float = 0.1) -> Problem:
-    """f_t(x) = c·x if t mod 3 = 1, else −x, on [−1, 1]: Adam goes to 1, the worst point, and AMSGrad to −1, the best.
+    """f_t(x) = c·x if t mod 3 = 1, else −x, on [−1, 1]: Adam with β₁ = 0, β₂ = 1/(1 + c²) goes to 1, the worst point.
 
-    Proved for Adam with β₁ = 0, β₂ = 1/(1 + c²) and α/√t, α < √(1 − β₂), without bias correction. Like the proof, runs
-    start at 1, but displaced by the seed, and inside the interval.
+    Proved for Adam with α/√t, α < √(1 − β₂), without bias correction. AMSGrad goes to −1, the best, and so does Adam
+    with a longer memory, as β₂ = 0.999. Like the proof, runs start at 1, but displaced by the seed, and inside the
+    interval.
 
     Args:
         c: the slope of one loss in three, above 2.
@@ -42,9 +44,10 @@ def reddi(c: int | float = 3.0, spread: int | float = 0.1) -> Problem:
 
 
 def reddi_cyclic(spread: int | float = 0.1) -> Problem:
-    """f_t(x) = 1010·x if t mod 101 = 1, else −10·x, on [−1, 1]: Adam goes to 1, the worst point, AMSGrad to −1.
+    """f_t(x) = 1010·x if t mod 101 = 1, else −10·x, on [−1, 1]: Adam with β₂ = 0.99 goes to 1, the worst point.
 
-    The paper's run has β₁ = 0.9, β₂ = 0.99 and α/√t. Where it starts is not told; here at 0, displaced by the seed.
+    The paper's run has β₁ = 0.9, β₂ = 0.99 and α/√t; AMSGrad goes to −1, the best, and with β₂ = 0.999 Adam does not go
+    to 1. Where the paper starts is not told; here at 0, displaced by the seed.
     """
     return _on_the_interval(
         "reddi_cyclic",
@@ -57,7 +60,7 @@ def reddi_cyclic(spread: int | float = 0.1) -> Problem:
 
 
 def reddi_stochastic(spread: int | float = 0.1) -> Problem:
-    """f_t(x) = 1010·x with probability 0.01, else −10·x, on [−1, 1]: Adam goes to 1, the worst point, AMSGrad to −1.
+    """f_t(x) = 1010·x with probability 0.01, else −10·x, on [−1, 1]: Adam with β₂ = 0.99 goes to 1, the worst point.
 
     The stochastic form of `reddi_cyclic`; the slopes are drawn from the run's seed. Their mean, 0.2, is 1/500 of their
     standard deviation: no method can tell the direction in much less than 500² steps, and AMSGrad takes millions.

@@ -1,7 +1,7 @@
 """Image data sets of openml.org: fetched once, checked, and kept in a folder of the user's.
 
 A data set is kept as two files, NAME.npz and NAME.npz.sha256, in `cache_folder()`. Copied there from another machine,
-they spare this one the network.
+they spare this one the network. @TIME@
 """
 
 import gzip
@@ -15,6 +15,7 @@ from http.client import HTTPException
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int32, UInt8
@@ -90,26 +91,29 @@ def fetch(archive: Archive) -> tuple[UInt8[np.ndarray, "n H W C"], Int32[np.ndar
     """All images of a data set, the training part first, and their labels: from the cache, else from openml.org.
 
     scikit-learn checks what arrives against OpenML's MD5; sizes, values and the classes of the test part are checked
-    here before anything is kept. A kept file that fails its SHA-256 is told in a warning and fetched again.
+    here before anything is kept. A kept file that fails its SHA-256, or holds something else, is told in a warning and
+    fetched again.
 
     Raises:
-        InputError: it is not in the cache, and cannot be fetched, is not what was expected, or cannot be kept.
+        InputError: it is in the cache and cannot be read; or it is not, and cannot be fetched, is not what was
+            expected, or cannot be kept.
         ModuleNotFoundError: it is not in the cache, and scikit-learn, which fetches it, is not installed.
     """
     path = cache_folder() / f"{archive.name}.npz"
-    if path.exists():
-        if (kept := _kept(path)) is not None:
-            return kept
-        warnings.warn(f"{path} does not match {_beside(path).name}, so it is fetched again.", stacklevel=2)
     try:
+        if path.exists():
+            try:
+                return _kept(archive, path)
+            except ValueError as error:
+                warnings.warn(f"{path} {error}, so it is fetched again.", stacklevel=2)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=path.parent) as workplace:
+        with TemporaryDirectory(prefix=".adamlab-", dir=path.parent) as workplace:
             images, labels = _fetched(archive, Path(workplace), path)
             _keep(path, Path(workplace), images, labels)
     except OSError as error:
         raise InputError(
             f'The data set "{archive.name}" cannot be kept in {path.parent}: {error}. '
-            "Set ADAMLAB_CACHE to a folder that can be written to."
+            "Set ADAMLAB_CACHE to a folder whose files can be read and written."
         ) from error
     return images, labels
 
@@ -118,13 +122,20 @@ def _beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def _kept(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+def _kept(archive: Archive, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """What the file holds; or ValueError, which says what is wrong with it."""
     content = path.read_bytes()
     told = _beside(path).read_bytes().split()[:1] if _beside(path).exists() else []
     if told != [sha256(content).hexdigest().encode()]:
-        return None
-    with np.load(BytesIO(content)) as kept:
-        return kept["images"], kept["labels"]
+        raise ValueError(f"does not match {_beside(path).name}")
+    try:
+        with np.load(BytesIO(content)) as kept:
+            images, labels = kept["images"], kept["labels"]
+        _check_form(archive, images, labels)
+        _check_classes(archive, labels)
+    except (ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
+        raise ValueError(f'does not hold the data set "{archive.name}" ({error})') from error
+    return images, labels
 
 
 def _keep(path: Path, workplace: Path, images: np.ndarray, labels: np.ndarray) -> None:
@@ -189,11 +200,23 @@ def _checked(archive: Archive, pixels: np.ndarray, classes: np.ndarray) -> tuple
     if (images != pixels).any() or images.max() != WHITE:
         raise ValueError(f"expected pixels from 0 to {WHITE}, got values from {pixels.min()} to {pixels.max()}")
     labels = np.char.strip(classes.astype(str), "'").astype(np.int32)
+    _check_classes(archive, labels)
+    height, width, channels = archive.shape
+    planes = images.reshape(-1, channels, height, width)
+    return np.ascontiguousarray(np.moveaxis(planes, 1, -1)), labels
+
+
+def _check_form(archive: Archive, images: np.ndarray, labels: np.ndarray) -> None:
+    count = archive.train + sum(archive.test_counts)
+    expected = (((count, *archive.shape), np.uint8), ((count,), np.int32))
+    for array, (shape, dtype) in zip((images, labels), expected, strict=True):
+        if (array.shape, array.dtype) != (shape, dtype):
+            raise ValueError(f"expected {np.dtype(dtype)} of shape {shape}, got {array.dtype} of shape {array.shape}")
+
+
+def _check_classes(archive: Archive, labels: np.ndarray) -> None:
     if not np.array_equal(np.unique(labels), np.arange(len(archive.test_counts))):
         raise ValueError(f"expected labels 0 to {len(archive.test_counts) - 1}, got {np.unique(labels).tolist()}")
     counts = np.bincount(labels[archive.train :], minlength=len(archive.test_counts)).tolist()
     if counts != list(archive.test_counts):
         raise ValueError(f"its last {sum(counts)} images are not the test part: {counts} of the classes")
-    height, width, channels = archive.shape
-    planes = images.reshape(-1, channels, height, width)
-    return np.ascontiguousarray(np.moveaxis(planes, 1, -1)), labels

@@ -65,7 +65,7 @@ def ravine(condition: int | float = 10.0, spread: int | float = 0.1) -> Problem:
     """(x + y)² + (x − y)²/condition: a valley along the diagonal, off both axes. Minimum 0 at 0.
 
     Scaling each coordinate by itself, as adaptive methods do, leaves the condition number what it is: the Hessian's
-    diagonal is constant.
+    two diagonal entries are equal.
     """
     require("condition", condition, 1, 10**12)
 

@@ -46,12 +46,11 @@ def register(
 
     Args:
         name: of letters, digits, _ and -; not that of a problem of adamlab's.
-        loss: `w -> scalar`, in JAX; or `(w, batch) -> scalar` where there is a `sample`. The first line of its
-            docstring, or the source, is what `adamlab list problems` shows.
+        loss: `w -> scalar`, in JAX; or `(w, batch) -> scalar` where there is a `sample`.
         start: the parameters that runs start from: a list of numbers, an array, or a tree of such; or a function
             `key -> params`, whose key comes from the run's seed.
         spread: the standard deviation of the normal displacement that a run's seed gives a start of numbers.
-        sample: `(key, t) -> batch`, the batch of step t, from 1; the key comes from the run's seed and the step.
+        sample: `(key, t) -> batch`, in JAX, the batch of step t, from 1; the key comes from the run's seed and step.
         objective: `w -> scalar`, what is recorded as the loss; by default the loss itself, where there is no `sample`.
         project: `w -> w`, back into the feasible set: applied to the start and after every step.
         metrics: further scalars of the parameters, by name.
@@ -79,7 +78,7 @@ def register(
     mistakes = [*_wrong_name(name), *unusable, *(_misfits(problem, loss) if problem else [])]
     if problem is None or mistakes:
         raise InputError(f"{name!r} cannot be registered:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
-    PROBLEMS[name] = _maker(problem, inspect.getdoc(loss) or source)
+    PROBLEMS[name] = _maker(problem, inspect.getdoc(getattr(loss, "func", loss)) or source)
     return problem
 
 
@@ -117,7 +116,7 @@ def _unusable(loss: Any, known: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_start(start: Any, spread: Any) -> Iterator[str]:
-    if not isinstance(spread, (int, float)) or not 0 <= spread <= MOST_SPREAD:
+    if not isinstance(spread, (int, float, np.number)) or not 0 <= spread <= MOST_SPREAD:
         yield f"spread: expected a number from 0 to {MOST_SPREAD:g}; got {spread!r}"
     elif callable(start) and spread:
         yield f"spread: expected 0 with a start that is a function, which displaces by its key itself; got {spread!r}"
@@ -157,6 +156,8 @@ def _misfits(problem: Problem, loss: Callable[..., jax.Array]) -> Iterator[str]:
     key = jax.random.key(0)
     params, wrong_start = _traced("project of the start" if problem.project else "start", problem.start, key)
     batch, wrong_sample = (None, []) if problem.sample is None else _traced("sample", problem.sample, key, jnp.int32(1))
+    if problem.sample is not None and not wrong_sample and _is_constant(problem.sample, key):
+        wrong_sample = ["sample: gives the same batch at every step; draw it in JAX from the key, or make it of t"]
     yield from [*wrong_start, *wrong_sample]
     if wrong_start or wrong_sample:
         return
@@ -176,6 +177,13 @@ def _misfits(problem: Problem, loss: Callable[..., jax.Array]) -> Iterator[str]:
         fits = isinstance(made, jax.ShapeDtypeStruct) and made.shape == () and jnp.issubdtype(made.dtype, jnp.floating)
         yield from wrong if wrong or fits else [f"{called}: expected a floating-point scalar; got {_shapes(made)}"]
     yield from _wrong_geometry(problem, params)
+
+
+def _is_constant(sample: Callable[..., PyTree], key: jax.Array) -> bool:
+    """Whether neither the key nor the step is made use of, as where NumPy draws: once, when the function is traced."""
+    traced = jax.make_jaxpr(sample)(key, jnp.int32(1)).jaxpr
+    used = {id(x) for equation in traced.eqns for x in equation.invars} | {id(x) for x in traced.outvars}
+    return used.isdisjoint(map(id, traced.invars))
 
 
 def _wrong_geometry(problem: Problem, params: PyTree) -> Iterator[str]:

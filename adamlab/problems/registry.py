@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from adamlab.calls import call
 from adamlab.errors import InputError, nearest
 from adamlab.problems.many_minima import ackley, branin, himmelblau, rastrigin, styblinski_tang
 from adamlab.problems.networks import MAKERS as NETWORKS
@@ -50,10 +53,10 @@ def get(name: str, **options: Any) -> Problem:
         **options: the problem's own, such as `dim`.
 
     Raises:
-        InputError: there is no such problem.
+        InputError: there is no such problem, or it has no such option.
         ValueError: an option is out of its range.
-        TypeError: the problem has no such option.
     """
     if name not in PROBLEMS:
         raise InputError(f'There is no problem "{name}"; {nearest(name, PROBLEMS)}')
-    return PROBLEMS[name](**options)
+    plain = {option: value.item() if isinstance(value, np.generic) else value for option, value in options.items()}
+    return call(name, PROBLEMS[name], plain).build()

@@ -9,11 +9,15 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from adamlab.problems.functions import Point, Value, problem_of, require
+from adamlab.problems.functions import TOGETHER, Point, Value, problem_of, require
 from adamlab.types import Problem
 
-MOST = 10**4
+MOST = 2000
+"""The most parameters and examples: the data are made anew in every process, and are constants of its programs."""
 MOST_SEED = 2**32 - 1
+"""The greatest seed of data."""
+MOST_SPARSE = 10**4
+"""The most examples of sparse features."""
 
 
 class Examples(NamedTuple):
@@ -68,6 +72,7 @@ def least_squares(
         metrics={"test_loss": lambda w: loss(w, _in_jax(test))},
         minima=[best.tolist()],
         minimum=0.5 * float(np.mean((train.x @ best - train.y) ** 2)),
+        side_by_side=TOGETHER,
         source="linear least squares, as in Boyd & Vandenberghe 2004, section 1.2.1; random data",
     )
 
@@ -78,7 +83,7 @@ def wilson(examples: int = 50, positive: float = 0.6) -> Problem:
     Labels are 1 and −1. An example's first feature is its label, the next two are 1, and after them it has features of
     its own, all 1: one if the label is 1, five if it is −1. Since X·sign(Xᵀy) = 4y, the adaptive methods without ε stay
     on the ray of sign(Xᵀy) and call every fresh example positive. Gradient descent goes to the solution of least norm,
-    which makes no mistake. Metric `spread`: how far w is from that ray, (max − min of s_j·w_j) / mean |w|, where s is
+    which makes no mistake. Metric `off_ray`: how far w is from that ray, (max − min of s_j·w_j) / mean |w|, where s is
     sign(Xᵀy); 0 on it. `test_loss` is that of as many fresh examples.
 
     Args:
@@ -86,7 +91,7 @@ def wilson(examples: int = 50, positive: float = 0.6) -> Problem:
         positive: the share of positive ones, above ½; the paper draws each label with this probability.
     """
     require("examples", examples, 3, 1000)
-    ones = round(positive * examples)
+    ones = round(positive * examples) if 0.5 < positive < 1 else 0
     if not examples / 2 < ones < examples:
         raise ValueError(
             f"positive must be above 0.5 and below 1, such that of {examples} examples more than half are positive, "
@@ -112,10 +117,11 @@ def wilson(examples: int = 50, positive: float = 0.6) -> Problem:
             "test_loss": lambda w: examples * of_fresh(w, lambda scores, y: 0.5 * (scores - y) ** 2),
             "train_accuracy": lambda w: _accuracy(w, _in_jax(train)),
             "test_accuracy": lambda w: of_fresh(w, lambda scores, y: jnp.asarray(scores * y > 0, w.dtype)),
-            "spread": lambda w: _spread(w * jnp.asarray(ray, w.dtype)),
+            "off_ray": lambda w: _off_ray(w * jnp.asarray(ray, w.dtype)),
         },
         minima=[np.linalg.lstsq(train.x, train.y)[0].tolist(), (ray / 4).tolist()],
         minimum=0.0,
+        side_by_side=TOGETHER,
         source="Wilson et al. 2017, The marginal value of adaptive gradient methods, lemma 3.1 and section 3.3",
     )
 
@@ -134,7 +140,7 @@ def sparse_logistic(features: int = 300, examples: int = 4000, batch_size: int =
         data_seed: the seed of the data.
     """
     require("features", features, 1, MOST)
-    require("examples", examples, 1, MOST)
+    require("examples", examples, 1, MOST_SPARSE)
     require("batch_size", batch_size, 1, examples)
     require("data_seed", data_seed, 0, MOST_SEED)
     train, test = _sparse(features, examples, data_seed)
@@ -153,7 +159,8 @@ def sparse_logistic(features: int = 300, examples: int = 4000, batch_size: int =
             "train_accuracy": lambda w: _accuracy(w, _in_jax(train)),
             "test_accuracy": lambda w: _accuracy(w, _in_jax(test)),
         },
-        source="data as in Duchi, Hazan & Singer 2011, section 1.3; McMahan & Streeter 2010",
+        side_by_side=TOGETHER,
+        source="data in the manner of Duchi, Hazan & Singer 2011, section 1.3; McMahan & Streeter 2010",
     )
 
 
@@ -172,7 +179,7 @@ def _accuracy(w: Point, examples: Examples) -> Value:
     return jnp.mean((examples.x @ w) * examples.y > 0, dtype=float)
 
 
-def _spread(w: Point) -> Value:
+def _off_ray(w: Point) -> Value:
     scale = jnp.mean(jnp.abs(w))
     return jnp.where(scale > 0, (jnp.max(w) - jnp.min(w)) / jnp.where(scale > 0, scale, 1.0), 0.0)
 

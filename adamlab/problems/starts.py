@@ -36,6 +36,6 @@ def glorot(key: jax.Array, inputs: int, outputs: int) -> Float[Array, "inputs ou
     return math.sqrt(2 / (inputs + outputs)) * normal(key, inputs * outputs).reshape(inputs, outputs)
 
 
-def dense(weight: Float[Array, "inputs outputs"]) -> Dense:
-    """A fully connected layer with these weights, and no bias yet."""
+def affine(weight: Float[Array, "inputs outputs"]) -> Dense:
+    """The parameters of a fully connected layer: these weights, and biases of 0."""
     return {"W": weight, "b": jnp.zeros(weight.shape[-1], weight.dtype)}

@@ -7,7 +7,11 @@ from adamlab.types import Problem
 
 
 def rosenbrock(dim: int = 2, spread: int | float = 0.1) -> Problem:
-    """Σ 100·(w_(i+1) − w_i²)² + (1 − w_i)²: a curved valley, easy to enter, hard to follow. Minimum 0 at (1, …, 1)."""
+    """Σ 100·(w_(i+1) − w_i²)² + (1 − w_i)²: a curved valley, easy to enter, hard to follow. Minimum 0 at (1, …, 1).
+
+    In four dimensions and more there is a second, local minimum of nearly 4 near (−1, 1, …, 1), where runs that start
+    here may well end.
+    """
     require("dim", dim, 2, MOST_DIMENSIONS)
 
     def function(w: Point) -> Value:
@@ -21,7 +25,8 @@ def rosenbrock(dim: int = 2, spread: int | float = 0.1) -> Problem:
         minima=[[1.0] * dim],
         minimum=0.0,
         domain=[(-2.0, 2.0), (-1.0, 3.0), *[(-2.0, 2.0)] * (dim - 2)],
-        source="Rosenbrock 1960, Computer Journal 3; start of Moré, Garbow & Hillstrom 1981, problem 1",
+        source="Rosenbrock 1960, Computer Journal 3; start of Moré, Garbow & Hillstrom 1981, problem 1; in more "
+        "dimensions chained as in Shang & Qiu 2006, Evolutionary Computation 14",
     )
 
 

@@ -54,6 +54,6 @@ def run_all(study: Study, programs: Programs, listener: Listener) -> dict[str, x
             for optimizer in study.optimizers:
                 listener.working_on(f"{problem.name}: {optimizer.label}")
                 key = problem.name, optimizer.label
-                computed.append(execute(programs[key], compiling[key].result(), listener.advance))
+                computed.append(execute(programs[key], compiling.pop(key).result(), listener.advance))
             found[problem.name] = with_agreement(dataset(study, problem, computed))
     return found

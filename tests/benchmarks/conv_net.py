@@ -3,12 +3,12 @@
     python -m tests.benchmarks.conv_net [--rounds N] [--steps N]
 
 A step is timed against the same net in plain autodiff, twice: in XLA's own convolution and pooling, and with our
-convolution and pooling differentiated by JAX, not by hand. They take turns in one process, a round each, and what is
-compared is CPU time, which a busy machine disturbs less than it does the clock. A row has the median over rounds of the
-time a step takes, and the median, least and greatest of its ratio to ours in the same round, above 1 where ours is
-faster. Then the net is trained by `al.run`, its compilation timed too. The exit code is 1 if a step of ours takes more
-than 1.05 times as long as one in XLA's own operations, or the training does not come to 97 % on the test images in two
-minutes.
+convolution and pooling differentiated by JAX, not by hand. They take turns in one process, a round each, and are timed
+by two clocks: CPU time, which a busy machine disturbs less, and the clock on the wall, by which ours is judged. A row
+has the median over rounds of the time a step takes, and the median, least and greatest of its ratio to ours in the same
+round, above 1 where ours is faster. Then the net is trained by `al.run`, its compilation timed too. The exit code is 1
+if a step of ours takes more than 1.05 times as long as one of the faster of the other two (the median of the ratios in
+each round), or the training does not come to 97 % on the test images in two minutes.
 """
 
 import argparse
@@ -33,6 +33,8 @@ STEPS_A_ROUND = 30
 LOSS_ABOVE = 1.05
 ACCURACY = 0.97
 SECONDS = 120
+
+CLOCKS = {"CPU": time.process_time, "wall": time.perf_counter}
 
 Layer = Callable[..., jax.Array]
 
@@ -73,15 +75,16 @@ def plain_loss(conv: Layer, pool: Layer) -> Callable[[PyTree, Any], jax.Array]:
     return loss
 
 
-def cpu_times(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, np.ndarray]:
-    """Seconds of CPU time that a step takes, by its name, in every round."""
-    times = {name: np.zeros(rounds) for name in steps}
+def step_times(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, np.ndarray]]:
+    """Seconds that a step takes, by clock and by its name, in every round."""
+    times = {clock: {name: np.zeros(rounds) for name in steps} for clock in CLOCKS}
     for i in range(rounds):
         for name, step in steps.items():
-            begin = time.process_time()
+            begin = {clock: now() for clock, now in CLOCKS.items()}
             for _ in range(STEPS_A_ROUND):
                 jax.block_until_ready(step())
-            times[name][i] = (time.process_time() - begin) / STEPS_A_ROUND
+            for clock, now in CLOCKS.items():
+                times[clock][name][i] = (now() - begin[clock]) / STEPS_A_ROUND
     return times
 
 
@@ -140,13 +143,15 @@ def main() -> int:
     arguments = parser.parse_args()
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
-    times = cpu_times(training_steps(), arguments.rounds)
-    console.print(f"{'a training step':24}{'CPU ms':>8}{'to ours':>9}{'least':>8}{'greatest':>10}")
-    for name, seconds in times.items():
-        ratios = seconds / times["by hand"]
-        told = f"{np.median(ratios):9.2f}{ratios.min():8.2f}{ratios.max():10.2f}"
-        console.print(f"{name:24}{1000 * np.median(seconds):8.2f}{told}")
-    slower = np.median(times["by hand"] / times["autodiff of lax"])
+    clocks = step_times(training_steps(), arguments.rounds)
+    for clock, times in clocks.items():
+        console.print(f"{'a training step':24}{clock + ' ms':>8}{'to ours':>9}{'least':>8}{'greatest':>10}")
+        for name, seconds in times.items():
+            ratios = seconds / times["by hand"]
+            told = f"{np.median(ratios):9.2f}{ratios.min():8.2f}{ratios.max():10.2f}"
+            console.print(f"{name:24}{1000 * np.median(seconds):8.2f}{told}")
+    wall = clocks["wall"]
+    slower = max(np.median(wall["by hand"] / seconds) for name, seconds in wall.items() if name != "by hand")
     accuracy, seconds = trained(arguments.steps)
     console.print(f"{arguments.steps} steps of training: {100 * accuracy:.2f} % of the test images in {seconds:.1f} s")
     return int(slower > LOSS_ABOVE or accuracy < ACCURACY or seconds > SECONDS)

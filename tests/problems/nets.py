@@ -45,10 +45,11 @@ def recorded(problem, params):
 
 
 @jax.jit
-def plain_mlp(params, x):
+def plain_mlp(params, x, masks=(1.0, 1.0)):
+    """The logits; each hidden layer is multiplied by its mask."""
     h = x.reshape(len(x), -1)
-    for layer in params[:-1]:
-        h = jnp.maximum(jnp.einsum("ni,ij->nj", h, layer["W"]) + layer["b"][None, :], 0)
+    for layer, mask in zip(params[:-1], masks, strict=True):
+        h = jnp.maximum(jnp.einsum("ni,ij->nj", h, layer["W"]) + layer["b"][None, :], 0) * mask
     return jnp.einsum("ni,ij->nj", h, params[-1]["W"]) + params[-1]["b"][None, :]
 
 

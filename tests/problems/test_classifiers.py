@@ -39,6 +39,16 @@ def test_the_multilayer_net_is_the_plain_one(x64):
     )
 
 
+def test_with_dropout_the_multilayer_net_is_the_plain_one_under_the_same_masks(x64):
+    problem = NETS["digits_mlp"](batch_size=16, hidden=20, dropout=0.3)
+    params, batch = displaced(problem), batch_of(problem)
+    keys = [jax.random.fold_in(batch.key, layer) for layer in range(2)]
+    masks = [jax.random.bernoulli(key, jnp.float32(0.7), (16, 20)) / 0.7 for key in keys]
+    assert_same_gradient(
+        lambda w: problem.loss(w, batch), lambda w: mean_cross_entropy(plain_mlp(w, batch.x, masks), batch.y), params
+    )
+
+
 def test_what_is_recorded_of_the_multilayer_net_is_without_dropout(x64):
     problem, data = NETS["digits_mlp"](hidden=20, dropout=0.5), images.load("digits")
     params, (x, y) = displaced(problem), held_out(data)

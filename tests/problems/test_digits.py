@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 from sklearn.linear_model import LogisticRegression
 
 from adamlab import problems
@@ -35,6 +36,20 @@ def test_loss_and_accuracy_are_those_of_a_plain_softmax(x64, weights, digits):
         right = scores.argmax(axis=1) == labels
         assert float(loss(weights)) == pytest.approx(losses.mean(), rel=1e-12)
         assert float(problem.metrics[accuracy](weights)) == pytest.approx(right.mean())
+
+
+def test_the_gradient_is_that_of_a_plain_softmax(x64, weights):
+    """Xᵀ(softmax − onehot)/n, and the mean over the batch for the biases."""
+    problem = problems.get("digits_softmax", batch_size=32)
+    assert problem.sample is not None
+    batch = problem.sample(jax.random.key(3), 1)
+    pixels = np.asarray(batch.x).reshape(32, 64)
+    errors = scipy.special.softmax(pixels @ np.asarray(weights["W"]) + np.asarray(weights["b"]), axis=1)
+    errors[np.arange(32), batch.y] -= 1
+    gradient = jax.jit(jax.grad(problem.loss))(weights, batch)
+    # Sums of some hundred terms below 1: each rounding is 1e-16.
+    np.testing.assert_allclose(gradient["W"], pixels.T @ errors / 32, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(gradient["b"], errors.mean(axis=0), rtol=0, atol=1e-14)
 
 
 def test_minibatches_are_rows_of_the_training_part(x64, weights, digits):
@@ -69,7 +84,7 @@ def test_without_scikit_learn_the_message_says_what_to_install(monkeypatch):
 
 
 def test_options_out_of_range_are_refused():
-    with pytest.raises(ValueError, match=r"test_share must be between 0 and 1, not 1\.5"):
+    with pytest.raises(ValueError, match=r"test_share must be from 0\.01 to 0\.99, not 1\.5"):
         problems.get("digits_softmax", test_share=1.5)
-    with pytest.raises(ValueError, match="batch_size must be from 1 to 1797, not 0"):
+    with pytest.raises(ValueError, match="batch_size must be from 1 to 1437, not 0"):
         problems.get("digits_softmax", batch_size=0)

@@ -7,6 +7,7 @@ import pytest
 import scipy.optimize
 
 from adamlab import problems
+from adamlab.errors import InputError
 
 FUNCTIONS = [
     "rosenbrock",
@@ -218,6 +219,21 @@ def test_start_is_displaced_by_the_seed_and_the_spread(name, dtype):
 def test_options_out_of_range_are_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
         problems.get(name, **options)
+
+
+def test_an_option_is_checked_by_name():
+    with pytest.raises(InputError, match="quadratic has no argument 'cond'; did you mean \"condition\""):
+        problems.get("quadratic", cond=3)
+    with pytest.raises(InputError, match=r"rosenbrock: dim must be .*, not 2\.5"):
+        problems.get("rosenbrock", dim=2.5)
+    assert problems.get("rosenbrock", dim=np.int64(3)).dimension == 3
+
+
+def test_a_family_is_named_whole():
+    with pytest.raises(InputError, match="did you mean one of digits_softmax, digits_mlp, digits_conv, digits_vae"):
+        problems.get("digits")
+    with pytest.raises(InputError, match='did you mean "styblinski_tang"'):
+        problems.get("styblinski-tang")
 
 
 def test_unknown_problem_is_refused_with_the_nearest_name():

@@ -76,5 +76,20 @@ def test_what_cannot_be_had_is_refused():
         images.load("?")
     with pytest.raises(InputError, match='test_share is for "digits"; "mnist" has a test part of its own'):
         images.load("mnist", test_share=0.2)
-    with pytest.raises(InputError, match="test_share must be between 0 and 1, not 0"):
+    with pytest.raises(ValueError, match=r"test_share must be from 0\.01 to 0\.99, not 0\.0\."):
         images.load("digits", test_share=0.0)
+
+
+@pytest.mark.parametrize(("share", "sizes"), [(0.01, (1779, 18)), (0.99, (17, 1780))])
+def test_the_least_and_the_greatest_share_can_be_had(share, sizes):
+    digits = images.load("digits", test_share=share)
+    assert (len(digits.train_labels), len(digits.test_labels)) == sizes
+
+
+def test_what_stands_for_images_before_they_are_fetched_is_like_them_and_in_no_memory(fetched):
+    cifar, blank = images.load("cifar_10"), images.blank("cifar_10")
+    for part in ("train_images", "train_labels", "test_images", "test_labels"):
+        real, fake = getattr(cifar, part), getattr(blank, part)
+        assert (fake.shape, fake.dtype) == (real.shape, real.dtype)
+        assert not any(fake.strides)
+    assert [(i.name, i.scale, i.classes, i.source) for i in (blank,)] == [("cifar_10", 255, 3, "somebody")]

@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 import adamlab as al
 from adamlab.calls import arguments
 from adamlab.errors import InputError
-from adamlab.problems import batches, images
+from adamlab.problems import batches, get, images, openml
 from adamlab.problems.images import Images
 from adamlab.problems.starts import glorot, he
 from adamlab.specs import parse
@@ -42,8 +42,8 @@ def small(rng, monkeypatch):
     return fakes
 
 
-def run(problem, steps, what=("loss",)):
-    runs = Runs(parse("adamlab.adam(0.003)"), {}, np.zeros(1, np.uint32))
+def run(problem, steps, what=("loss",), seeds=1):
+    runs = Runs(parse("adamlab.adam(0.003)"), {}, np.arange(seeds, dtype=np.uint32))
     program = prepare(problem, runs, steps=steps, every=steps, what=what)
     return execute(program, program.lowered.compile({"xla_backend_optimization_level": "0"}))
 
@@ -158,25 +158,67 @@ def test_options_are_read_off_the_makers():
     told = inspect.getdoc(NETS["fashion_mnist_vae"]) or ""
     assert told.startswith("A variational auto-encoder of Fashion-MNIST: negative ELBO")
     assert len(NETS) == 16
-    assert [NETS[name]().side_by_side for name in DIGITS] == [None, None, 1, None]
+    assert [NETS[name]().side_by_side for name in DIGITS] == [8, 8, 1, 8]
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_a_run_is_the_same_to_the_bit_however_many_are_beside_it(name):
+    problem = NETS[name](batch_size=8)
+    alone, among = (run(problem, 3, what=("loss",), seeds=seeds) for seeds in (1, 20))
+    np.testing.assert_array_equal(among["final_params"][:1], alone["final_params"])
+    np.testing.assert_array_equal(among["loss"][:1], alone["loss"])
 
 
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
         ("digits_conv", {"channels": 0}, r"channels must be from 1 to 10000, not 0\."),
-        ("digits_conv", {"batch_size": 1798}, r"batch_size must be from 1 to 1797, not 1798\."),
+        ("digits_conv", {"batch_size": 1438}, r"batch_size must be from 1 to 1437, not 1438\."),
+        ("digits_conv", {"batch_size": 64.0}, r"digits_conv: batch_size must be a whole number, not 64\.0\."),
+        ("digits_conv", {"channels": 16.0}, r"channels must be a whole number, not 16\.0\."),
+        ("digits_mlp", {"hidden": True}, r"hidden must be a whole number, not true\."),
+        ("digits_vae", {"latent": 2.5}, r"latent must be a whole number, not 2\.5\."),
         ("digits_mlp", {"hidden": 0}, r"hidden must be from 1 to 10000, not 0\."),
         ("digits_mlp", {"dropout": 1.0}, r"dropout must be at least 0 and below 1, not 1\.0\."),
         ("digits_mlp", {"dropout": -0.1}, r"dropout must be at least 0 and below 1, not -0\.1\."),
         ("digits_vae", {"latent": 0}, r"latent must be from 1 to 10000, not 0\."),
         ("digits_vae", {"hidden": 0}, r"hidden must be from 1 to 10000, not 0\."),
-        ("digits_vae", {"test_share": 1.0}, r"test_share must be between 0 and 1, not 1\.0\."),
+        ("digits_vae", {"test_share": 1.0}, r"test_share must be from 0\.01 to 0\.99, not 1\.0\."),
     ],
 )
 def test_options_out_of_range_are_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
         NETS[name](**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("mnist_mlp", {"dropout": 1.5}, r"dropout must be at least 0 and below 1, not 1\.5\."),
+        ("fashion_mnist_vae", {"batch_size": 60_001}, r"batch_size must be from 1 to 60000, not 60001\."),
+        ("cifar_10_softmax", {"batch_size": 0}, r"batch_size must be from 1 to 50000, not 0\."),
+    ],
+)
+def test_options_are_checked_before_anything_is_fetched(monkeypatch, name, options, message):
+    def fetch(archive):
+        raise InputError("There is no network.")
+
+    monkeypatch.setattr(openml, "fetch", fetch)
+    images.load.cache_clear()
+    with pytest.raises(ValueError, match=message):
+        get(name, **options)
+    with pytest.raises(InputError, match="There is no network"):
+        get(name)
+
+
+def test_a_part_that_pieces_of_one_size_do_not_make_up_is_refused(small, monkeypatch):
+    problem = NETS["mnist_softmax"](batch_size=4)
+    monkeypatch.setattr(batches, "AT_ONCE", 5)
+    message = "expected fewer than 10 images in a part, or a multiple of 5; got 23, which 4 pieces of one size do not"
+    part = batches.training_part(small["mnist"])
+    with pytest.raises(ValueError, match=message):
+        batches.mean_over(part._replace(pixels=part.pixels[:23], labels=part.labels[:23]), lambda some: some.x.mean())
+    assert np.isfinite(problem.objective(problem.start(jax.random.key(0))))  # of 24 images, 4 times 6
 
 
 def test_only_of_the_digits_a_share_can_be_held_out():

@@ -1,5 +1,6 @@
 """Problems of a user's own; and that every problem, theirs and ours, runs."""
 
+import functools
 import inspect
 from dataclasses import replace
 
@@ -245,3 +246,39 @@ def test_a_projected_start_is_feasible():
     made = problems.register("held", bowl, [3.0, 3.0], spread=1.0, project=lambda w: jnp.clip(w, -1.0, 1.0))
     assert (np.abs(made.start(jax.random.key(0))) <= 1).all()
     assert (np.abs(replace(made, project=None).start(jax.random.key(0))) <= 1).all()
+
+
+def test_a_sample_drawn_by_numpy_is_refused(rng):
+    with pytest.raises(InputError, match="sample: gives the same batch at every step; draw it in JAX from the key"):
+        problems.register(
+            "noise",
+            lambda w, batch: jnp.sum(w * batch),
+            start=[1.0, 2.0],
+            sample=lambda key, t: rng.normal(size=2),
+            objective=jnp.sum,
+        )
+
+
+def test_a_study_in_float64_is_in_float64_whatever_the_functions_give():
+    problems.register(
+        "narrow",
+        bowl,
+        start=lambda key: jax.random.normal(key, (2,), jnp.float32),
+        project=lambda w: jnp.clip(w, -1, 1).astype(jnp.float32),
+    )
+    config = {"name": "narrow", "steps": 5, "dtype": "float64", "problem": [{"name": "narrow"}]}
+    runs = al.run(config | {"optimizer": [{"spec": "optax.adam(0.1)"}]})["narrow"]
+    assert runs["params"].dtype == np.float64
+
+
+def test_results_of_a_problem_that_may_have_changed_are_not_taken_up(tmp_path):
+    config = {"name": "mine", "steps": 3, "problem": [{"name": "mine"}], "optimizer": [{"spec": "optax.adam(0.1)"}]}
+    problems.register("mine", bowl, start=[0.0, 0.0])
+    first = al.run(config, tmp_path)["mine"]["loss"].values
+    problems.register("mine", lambda w: 2 * bowl(w), start=[0.0, 0.0])
+    np.testing.assert_array_equal(al.run(config, tmp_path)["mine"]["loss"].values[:, 0], 2 * first[:, 0])
+
+
+def test_a_partial_loss_is_listed_by_its_own_words():
+    problems.register("part", functools.partial(bowl), start=[0.0, 0.0], spread=np.float32(0.5))
+    assert PROBLEMS["part"].__doc__ == "A bowl around (1, 2)."

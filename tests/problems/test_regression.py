@@ -14,7 +14,7 @@ from adamlab.studies.engine import Runs, execute, prepare
 def computed(problem, spec, numbers=None, seeds=(0,), steps=500):
     numbers = {name: np.asarray(values, float) for name, values in (numbers or {}).items()}
     runs = Runs(parse(spec), numbers, np.array(seeds, np.uint32))
-    what = ("loss", "test_loss", "train_accuracy", "test_accuracy", "spread")
+    what = ("loss", "test_loss", "train_accuracy", "test_accuracy", "off_ray")
     return execute(prepare(problem, runs, steps=steps, every=steps, what=what))
 
 
@@ -121,11 +121,11 @@ def test_wilsons_loss_gradient_and_metrics_are_those_of_their_formulas(x64, rng)
         "test_loss": 0.5 * np.sum((scores - y) ** 2),
         "train_accuracy": np.mean(np.sign(x @ w) == y),
         "test_accuracy": np.mean(np.sign(scores) == y),
-        "spread": (along.max() - along.min()) / np.abs(w).mean(),
+        "off_ray": (along.max() - along.min()) / np.abs(w).mean(),
     }
     assert found == pytest.approx(expected, rel=1e-12)
     at_the_start = {name: float(metric(jnp.zeros(problem.dimension))) for name, metric in problem.metrics.items()}
-    assert at_the_start == {"test_loss": 25, "train_accuracy": 0, "test_accuracy": 0, "spread": 0}
+    assert at_the_start == {"test_loss": 25, "train_accuracy": 0, "test_accuracy": 0, "off_ray": 0}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_wilsons_loss_gradient_and_metrics_are_those_of_their_formulas(x64, rng)
 def test_adaptive_methods_stay_on_the_ray_and_call_everything_positive(x64, spec):
     found = computed(problems.get("wilson"), spec, steps=2000)
     # Every coordinate takes steps of the same size but for some roundings in each of 2000.
-    assert found["spread"][0, -1] < 2000 * 4 * np.finfo(float).eps
+    assert found["off_ray"][0, -1] < 2000 * 4 * np.finfo(float).eps
     assert found["loss"][0, -1] < 1e-12
     assert found["train_accuracy"][0, -1] == 1
     assert found["test_accuracy"][0, -1] == pytest.approx(0.6)
@@ -151,11 +151,11 @@ def test_gradient_descent_goes_to_the_solution_of_least_norm_and_makes_no_mistak
     found = computed(problem, "adamlab.sgd(0.005)", steps=2000)
     np.testing.assert_allclose(found["final_params"][0], problem.minima[0], atol=1e-12)
     assert found["test_accuracy"][0, -1] == 1
-    assert found["spread"][0, -1] == pytest.approx(32.681, abs=1e-3)
+    assert found["off_ray"][0, -1] == pytest.approx(32.681, abs=1e-3)
 
 
 def test_an_accumulator_that_does_not_start_at_zero_leaves_the_ray(x64):
-    assert computed(problems.get("wilson"), "optax.adagrad(0.05)")["spread"][0, -1] > 0.01
+    assert computed(problems.get("wilson"), "optax.adagrad(0.05)")["off_ray"][0, -1] > 0.01
 
 
 def test_sparse_features_have_the_frequencies_of_zipf():

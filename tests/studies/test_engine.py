@@ -103,6 +103,19 @@ def test_results_do_not_depend_on_the_size_of_the_blocks(monkeypatch):
         np.testing.assert_array_equal(blocks[name], whole[name])
 
 
+@pytest.mark.parametrize("name", ["digits_softmax", "digits_mlp", "least_squares", "sparse_logistic", "wilson"])
+def test_products_of_matrices_do_not_depend_on_how_many_runs_there_are(name):
+    problem = problems.get(name)
+    rates = np.linspace(0.001, 0.01, 19)
+    what = ("loss", *problem.metrics)
+    found, alone = (
+        computed(problem, "optax.adam(lr)", {"lr": rates[:n]}, seeds=range(n), steps=4, every=4, what=what)
+        for n in (19, 1)
+    )
+    for quantity in alone:
+        np.testing.assert_array_equal(found[quantity][:1], alone[quantity], err_msg=quantity)
+
+
 def test_swept_decays_bring_their_complements():
     # In float32 1 − 0.9999999 is 1.19e-7; the accurate arithmetic gets 1e-7, made on the host.
     problem = problems.get("quadratic", spread=0.0)
