@@ -65,7 +65,7 @@ def softmax(data: Images, batch_size: int = 64) -> Problem:
         return affine(jnp.zeros((data.train_images[0].size, data.classes), float))
 
     net = Net(start, lambda params, batch: logits(params, batch.x), lambda params: lambda x: logits(params, x))
-    # Optax's cross-entropy, since ours rounds otherwise and results that were published are to come again bit for bit.
+    # Optax's cross-entropy: ours rounds otherwise, and this problem's results are to stay what they were, bit for bit.
     return _classifier("softmax", data, batch_size, net, optax.softmax_cross_entropy_with_integer_labels)
 
 

@@ -32,9 +32,9 @@ def on(data: str, net: Callable[..., Problem]) -> Callable[..., Problem]:
     """
 
     def make(test_share: int | float | None = None, **options: Any) -> Problem:
-        call(make.__name__, make, options)  # of the right kinds
+        call(make.__name__, make, options)  # tells of options of the wrong kind
         if data != "digits":
-            net(images.blank(data), **options)  # and in their ranges, before anything is fetched
+            net(images.blank(data), **options)  # tells of those out of range, before anything is fetched
         return net(images.load(data, test_share), **options)
 
     options = list(inspect.signature(net).parameters.values())[1:]

@@ -92,4 +92,4 @@ def test_what_stands_for_images_before_they_are_fetched_is_like_them_and_in_no_m
         real, fake = getattr(cifar, part), getattr(blank, part)
         assert (fake.shape, fake.dtype) == (real.shape, real.dtype)
         assert not any(fake.strides)
-    assert [(i.name, i.scale, i.classes, i.source) for i in (blank,)] == [("cifar_10", 255, 3, "somebody")]
+    assert (blank.name, blank.scale, blank.classes, blank.source) == ("cifar_10", 255, 3, "somebody")

@@ -161,10 +161,11 @@ def test_options_are_read_off_the_makers():
     assert [NETS[name]().side_by_side for name in DIGITS] == [8, 8, 1, 8]
 
 
-@pytest.mark.parametrize("name", DIGITS)
+@pytest.mark.parametrize("name", ["digits_softmax", "digits_mlp"])
 def test_a_run_is_the_same_to_the_bit_however_many_are_beside_it(name):
+    """In one block of 64 runs the parameters would round otherwise."""
     problem = NETS[name](batch_size=8)
-    alone, among = (run(problem, 3, what=("loss",), seeds=seeds) for seeds in (1, 20))
+    alone, among = (run(problem, 3, seeds=seeds) for seeds in (1, 60))
     np.testing.assert_array_equal(among["final_params"][:1], alone["final_params"])
     np.testing.assert_array_equal(among["loss"][:1], alone["loss"])
 
