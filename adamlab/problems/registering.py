@@ -28,7 +28,7 @@ def register(
     loss: Callable[..., jax.Array],
     start: PyTree | Callable[[jax.Array], PyTree],
     *,
-    spread: int | float = 0.0,
+    spread: int | float | np.number = 0.0,
     sample: Callable[[jax.Array, ArrayLike], PyTree] | None = None,
     objective: Callable[[PyTree], jax.Array] | None = None,
     project: Callable[[PyTree], PyTree] | None = None,
@@ -63,7 +63,7 @@ def register(
         InputError: with all that is wrong.
     """
     known = {
-        "spread": spread,
+        "spread": spread.item() if isinstance(spread, np.number) else spread,
         "sample": sample,
         "objective": objective,
         "project": project,
@@ -73,7 +73,7 @@ def register(
         "domain": domain,
         "source": source,
     }
-    unusable = [*_unusable(loss, known), *_wrong_start(start, spread), *_wrong_numbers(known)]
+    unusable = [*_unusable(loss, known), *_wrong_start(start, known["spread"]), *_wrong_numbers(known)]
     problem = None if unusable else problem_of(str(name), loss, start, **known)
     mistakes = [*_wrong_name(name), *unusable, *(_misfits(problem, loss) if problem else [])]
     if problem is None or mistakes:
@@ -116,7 +116,7 @@ def _unusable(loss: Any, known: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_start(start: Any, spread: Any) -> Iterator[str]:
-    if not isinstance(spread, (int, float, np.number)) or not 0 <= spread <= MOST_SPREAD:
+    if not isinstance(spread, (int, float)) or not 0 <= spread <= MOST_SPREAD:
         yield f"spread: expected a number from 0 to {MOST_SPREAD:g}; got {spread!r}"
     elif callable(start) and spread:
         yield f"spread: expected 0 with a start that is a function, which displaces by its key itself; got {spread!r}"

@@ -274,9 +274,9 @@ def test_a_study_in_float64_is_in_float64_whatever_the_functions_give():
 def test_results_of_a_problem_that_may_have_changed_are_not_taken_up(tmp_path):
     config = {"name": "mine", "steps": 3, "problem": [{"name": "mine"}], "optimizer": [{"spec": "optax.adam(0.1)"}]}
     problems.register("mine", bowl, start=[0.0, 0.0])
-    first = al.run(config, tmp_path)["mine"]["loss"].values
+    first = al.run(config, tmp_path)["mine"].ds["loss"].values
     problems.register("mine", lambda w: 2 * bowl(w), start=[0.0, 0.0])
-    np.testing.assert_array_equal(al.run(config, tmp_path)["mine"]["loss"].values[:, 0], 2 * first[:, 0])
+    np.testing.assert_array_equal(al.run(config, tmp_path)["mine"].ds["loss"].values[:, 0], 2 * first[:, 0])
 
 
 def test_a_partial_loss_is_listed_by_its_own_words():
