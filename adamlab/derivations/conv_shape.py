@@ -17,7 +17,7 @@ SPANNED = DILATION * (KERNEL - 1) + 1
 LAST = STRIDE * (WINDOW - 1) + SPAN
 FORMULA = floor((SIDE - SPAN + 2 * PADDING) / STRIDE) + 1
 
-RANGES = range(1, 11), range(1, 5), range(1, 5), range(3), range(1, 4)
+RANGES = range(1, 9), range(1, 5), range(1, 4), range(3), range(1, 3)
 ALL = "for all W ≤ {}, k ≤ {}, s ≤ {}, p ≤ {}, d ≤ {}".format(*(numbers[-1] for numbers in RANGES))
 
 

@@ -1,6 +1,8 @@
 """`adamlab derive`: what it writes in each form, exit codes, and what it says of bad input."""
 
 import json
+from collections.abc import Callable
+from functools import cache, partial
 from xml.etree import ElementTree
 
 import pytest
@@ -8,6 +10,19 @@ import pytest
 from adamlab.derivations import DERIVATIONS, Derivation, Step
 
 
+@pytest.fixture
+def once(monkeypatch):
+    """Each derivation is made once for all tests."""
+    for name in DERIVATIONS:
+        monkeypatch.setitem(DERIVATIONS, name, partial(made, name, DERIVATIONS[name]))
+
+
+@cache
+def made(name: str, derive: Callable[[], Derivation]) -> Derivation:
+    return derive()
+
+
+@pytest.mark.usefixtures("once")
 @pytest.mark.parametrize("form", ["text", "latex", "mathml", "json"])
 def test_every_form_is_written(adamlab, form):
     done = adamlab("derive", "conv-shape", "--format", form)
@@ -21,6 +36,7 @@ def test_every_form_is_written(adamlab, form):
         ElementTree.fromstring(done.stdout)
 
 
+@pytest.mark.usefixtures("once")
 @pytest.mark.parametrize("form", ["text", "latex", "mathml", "json"])
 def test_all_is_one_document(adamlab, monkeypatch, form):
     for name in ("second-moment", "softmax-cross-entropy", "batch-norm"):

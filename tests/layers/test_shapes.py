@@ -108,7 +108,7 @@ def test_kernels_have_four_axes():
 
 def test_the_sum_of_many_halves_is_right():
     for dtype in (jnp.bfloat16, jnp.float16):
-        images = jnp.full((1, 28, 28, 1), 3e4, dtype)
-        np.testing.assert_array_equal(mean_pool(images, 28), images[:, :1, :1])
+        images = jnp.full((1, 18, 18, 1), 3e4, dtype)
+        np.testing.assert_array_equal(jax.jit(lambda x: mean_pool(x, 18))(images), images[:, :1, :1])
     seen = jax.grad(lambda x: jnp.sum(conv2d(x, jnp.ones((17, 17, 1, 1), jnp.bfloat16))))
-    assert seen(jnp.ones((1, 33, 33, 1), jnp.bfloat16))[0, 16, 16, 0] == jnp.asarray(289, jnp.bfloat16)
+    assert jax.jit(seen)(jnp.ones((1, 33, 33, 1), jnp.bfloat16))[0, 16, 16, 0] == jnp.asarray(289, jnp.bfloat16)
