@@ -37,7 +37,7 @@ COMPACT = GAMMA / (N * SIGMA) * (N * partial(L, Y[i]) - partial(L, BETA) - X_HAT
 def computation(size: int) -> Computation:
     """The layer on so many values; the loss is linear in y, its slopes being any ∂L/∂y."""
     loss = (L, total(D[i] * Y[i], i, N))
-    return Computation((N, size), (D, X, GAMMA, BETA), (*DEFINITIONS, loss))
+    return Computation((N, size), (*DEFINITIONS, loss))
 
 
 def derive() -> Derivation:

@@ -33,17 +33,15 @@ def total(term: Formula, index: Formula, size: Formula) -> Formula:
 
 @dataclass(frozen=True)
 class Computation:
-    """Quantities in the order in which they are computed.
+    """Quantities in the order in which they are computed, from inputs that nothing defines.
 
     Attributes:
         size: the symbol of how many entries there are, and the number taken for it.
-        inputs: what everything is made of, in order; it comes before all that is defined.
         definitions: what is computed, each from what comes before it.
         given: what is known of inputs, such as that labels sum to 1: an entry in terms of the others.
     """
 
     size: tuple[Symbol, int]
-    inputs: tuple[Any, ...]
     definitions: tuple[Definition, ...]
     given: Mapping[Any, Formula] = field(default_factory=dict)
 

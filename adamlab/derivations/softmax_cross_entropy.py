@@ -28,7 +28,7 @@ GRADIENT = Y_HAT[j] - Y[j]
 def computation(size: int, *, labels_sum_to_1: bool = False) -> Computation:
     """Softmax and the loss of so many classes."""
     given = {Y[size]: 1 - sum((Y[place] for place in range(1, size)), Integer(0))} if labels_sum_to_1 else {}
-    return Computation((n, size), (Y, Z), ((Y_HAT[i], SOFTMAX), (L, LOSS)), given)
+    return Computation((n, size), ((Y_HAT[i], SOFTMAX), (L, LOSS)), given)
 
 
 def derive() -> Derivation:

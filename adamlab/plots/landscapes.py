@@ -1,4 +1,4 @@
-"""The function itself: contours with a scale of values, a line where there is one parameter, and a surface."""
+"""The function itself: contours with a scale of values, or a line where there is one parameter."""
 
 import numpy as np
 import xarray as xr

@@ -248,7 +248,7 @@ def test_a_derivative_goes_through_what_comes_after_and_no_further():
     x, y = arrays("x", "y")
     m, loss = (Symbol(name, real=True) for name in "mL")
     n, i = whole("n", "i")
-    made = Computation((n, 3), (x,), ((m, total(x[i], i, n) / n), (y[i], x[i] - m), (loss, total(y[i] ** 2, i, n))))
+    made = Computation((n, 3), ((m, total(x[i], i, n) / n), (y[i], x[i] - m), (loss, total(y[i] ** 2, i, n))))
     assert made.holds((partial(loss, y[i]), 2 * y[i]))
     assert made.holds((partial(loss, m), -2 * total(y[i], i, n), 0 * m))
     assert made.holds((partial(loss, x[i]), 2 * y[i]))
