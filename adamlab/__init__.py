@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from adamlab import analysis as analysis
     from adamlab import layers as layers
     from adamlab import plots as plots
     from adamlab import problems as problems
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from adamlab.symbolic.unrolling import unroll as unroll
     from adamlab.types import Decay as Decay
 
-_MODULES = ("layers", "plots", "problems", "schedules")
+_MODULES = ("analysis", "layers", "plots", "problems", "schedules")
 _HOMES = {
     "Decay": "adamlab.types",
     "closed_form": "adamlab.symbolic.closed_forms",

@@ -52,6 +52,14 @@ def two_sum(a: Leaf, b: Leaf) -> tuple[Leaf, Leaf]:
     return total, jnp.where(jnp.isfinite(total), rest, 0)
 
 
+def next_correction(complement: Any, correction: Any, rest: Any) -> tuple[Any, Any]:
+    """1 − b^(t+1) of 1 − b^t, both with what their rounding left out: as good as any power, and without one.
+
+    c_(t+1) = c_t + c·(1 − c_t). Each increment is as good as c_t is, and errors in c_t are forgotten at the rate b.
+    """
+    return two_sum(correction, complement * ((1 - correction) - rest) + rest)
+
+
 def cast(x: Any, dtype: Any) -> Any:
     """x in that type; x itself where it has it, since a cast would make its weak type strong: another trace."""
     return x if x.dtype == dtype else x.astype(dtype)
@@ -68,13 +76,13 @@ class Arithmetic(ABC):
         t: the number of the step, from 1; None for a rule that does not count.
     """
 
-    def __init__(self, numbers: tuple[Any, Any], t: Any):
+    def __init__(self, numbers: tuple[Any, ...], t: Any):
         self.b, self.c = numbers
         self.t = t
 
     @staticmethod
     @abstractmethod
-    def numbers(decay: Decay) -> tuple[Any, Any]:
+    def numbers(decay: Decay) -> tuple[Any, ...]:
         """b and 1 − b as the step needs them, formed on the host, ahead of any jit."""
 
     @staticmethod
@@ -164,10 +172,31 @@ class OptaxArithmetic(Arithmetic):
 class AccurateArithmetic(Arithmetic):
     """Everything from the smaller of b and c = 1 − b, both formed in double before either is rounded."""
 
+    def __init__(self, numbers: tuple[Any, ...], t: Any):
+        *shares, self.carried = numbers
+        super().__init__(tuple(shares), t)
+
     @staticmethod
-    def numbers(decay: Decay) -> tuple[Any, Any]:
-        """b, and 1 − b in decimal."""
-        return decay.rate, decay.complement
+    def numbers(decay: Decay) -> tuple[Any, Any, tuple[Any, Any] | None]:
+        """b, 1 − b in decimal, and the corrections where a sweep carries them."""
+        return decay.rate, decay.complement, decay.corrections
+
+    @cached_property
+    def previous_correction(self) -> Array:
+        """1 − b^(t−1); at the first step anything finite."""
+        return self.one_minus_power(jnp.maximum(self.t - 1, 1)) if self.carried is None else self.carried[0]
+
+    @cached_property
+    def correction(self) -> Array:
+        """1 − b^t."""
+        return self.one_minus_power(self.t) if self.carried is None else self.carried[1]
+
+    @cached_property
+    def next_correction(self) -> Array:
+        """1 − b^(t+1)."""
+        if self.carried is None:
+            return self.one_minus_power(optax.safe_increment(self.t))
+        return self.c + self.b * self.carried[1]
 
     def one_minus_power(self, t: Any) -> Array:
         """−expm1(t·log1p(−c)), without the cancellation in 1 − b^t, which is good enough for small b."""
@@ -206,18 +235,18 @@ class WeightedArithmetic(AccurateArithmetic):
     @cached_property
     def shares(self) -> tuple[Array, Array]:
         """1 − w_t and w_t."""
-        return self._shares(self.t, self.correction)
+        return self._shares(self.t, self.previous_correction, self.correction)
 
     @cached_property
     def next_shares(self) -> tuple[Array, Array]:
         """1 − w_(t+1) and w_(t+1)."""
-        return self._shares(optax.safe_increment(self.t), self.next_correction)
+        return self._shares(optax.safe_increment(self.t), self.correction, self.next_correction)
 
-    def _shares(self, t: Any, correction: Array) -> tuple[Array, Array]:
+    def _shares(self, t: Any, before: Array, correction: Array) -> tuple[Array, Array]:
         # The first step has all the weight, exactly: by a rounding more the variance would be negative.
         steps, first, plain = _as_float(t), t == 1, self.c == 0
         divisor = jnp.where(plain, 1, correction)
-        keep = jnp.where(plain, (steps - 1) / steps, self.b * self.one_minus_power(jnp.maximum(t - 1, 1)) / divisor)
+        keep = jnp.where(plain, (steps - 1) / steps, self.b * before / divisor)
         take = jnp.where(plain, 1 / steps, self.c / divisor)
         return jnp.where(first, 0, keep), jnp.where(first, 1, take)
 

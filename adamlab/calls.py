@@ -5,18 +5,21 @@ import json
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from adamlab.arithmetic import ARITHMETICS
 from adamlab.errors import InputError, nearest
+from adamlab.schedules import Count
 from adamlab.types import Decay
 
 REQUIRED = inspect.Parameter.empty
 """The default of an argument that has none."""
 
+MOST_STEPS = 2**31 - 2
+"""The greatest number of steps that can be counted."""
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 """The floating-point types that can be named."""
@@ -42,8 +45,9 @@ class Argument:
 
     Attributes:
         name: the argument's name.
-        kind: "number"; "decay", a number that can be an `adamlab.Decay`; "integer", "flag" or "choice", which are
-            compiled in, as is "text"; "dtype"; or "other", which cannot be written in a spec.
+        kind: "number"; "decay", a number that can be an `adamlab.Decay`; "steps", a whole number of a schedule's;
+            "integer", "steps list", "flag" or "choice", which are compiled in, as is "text"; "dtype"; or "other", which
+            cannot be written in a spec.
         default: `REQUIRED` where there is none.
         schedule: whether a schedule can stand for the number.
         choices: the values of a "choice".
@@ -60,11 +64,18 @@ class Argument:
         """Whether there is no default."""
         return self.default is REQUIRED
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether whole numbers stay so: those of steps, and counts that Optax annotates as numbers."""
+        return self.kind == "steps" or type(self.default) is int
+
     def expects(self) -> str:
         """What can stand here, in words."""
         words = {
             "number": "a number" + (" or a schedule" if self.schedule else ""),
             "decay": "a number in [0, 1]",
+            "steps": "a whole number of steps from 1",
+            "steps list": "a list of whole numbers of steps, each greater than the one before",
             "integer": "a whole number",
             "flag": "true or false",
             "choice": "one of " + ", ".join(f'"{choice}"' for choice in self.choices),
@@ -81,12 +92,16 @@ class Argument:
         match self.kind:
             case "number" | "decay" if isinstance(value, Call):
                 return self.schedule
-            case "number" | "decay" if isinstance(value, Symbol):
+            case "number" | "decay" | "steps" if isinstance(value, Symbol):
                 return True
             case "number":
                 return type(value) in (int, float) and abs(value) <= sys.float_info.max
             case "decay":
                 return type(value) in (int, float) and 0 <= value <= 1
+            case "steps":
+                return type(value) is int and 1 <= value <= MOST_STEPS
+            case "steps list":
+                return _are_rising_steps(value)
             case "integer":
                 return type(value) is int
             case "flag":
@@ -148,12 +163,16 @@ class Call:
 
     def numbers(self) -> dict[str, float]:
         """The numbers it was given, by argument; a schedule's as "learning_rate.init"."""
-        found = {}
+        return {name: float(number) for name, number in self.numeric().items() if not isinstance(number, Symbol)}
+
+    def numeric(self) -> dict[str, int | float | Symbol]:
+        """The numbers it was given and the symbols that stand for such, by argument; as `numbers`."""
+        found: dict[str, int | float | Symbol] = {}
         for name, value in self.arguments.items():
             if isinstance(value, Call):
-                found |= {f"{name}.{inner}": number for inner, number in value.numbers().items()}
-            elif type(value) in (int, float):
-                found[name] = float(value)
+                found |= {f"{name}.{inner}": number for inner, number in value.numeric().items()}
+            elif type(value) in (int, float) or isinstance(value, Symbol):
+                found[name] = value
         return found
 
     def __str__(self):
@@ -186,6 +205,10 @@ def _argument(parameter: inspect.Parameter) -> Argument:
     name, default = parameter.name, parameter.default
     leaves = set(_leaves(parameter.annotation))
     schedule = any(typing.get_origin(leaf) is not None or "Schedule" in str(leaf) for leaf in leaves)
+    if leaves == {*_leaves(Count)}:
+        return Argument(name, "steps", default)
+    if leaves == {Sequence[int]}:
+        return Argument(name, "steps list", default)
     if name == "arithmetic":
         return Argument(name, "choice", default, choices=tuple(ARITHMETICS))
     if name.endswith("dtype"):
@@ -201,6 +224,11 @@ def _argument(parameter: inspect.Parameter) -> Argument:
     if float in leaves or type(default) is float:
         return Argument(name, "number", default, schedule)
     return Argument(name, "other", default)
+
+
+def _are_rising_steps(value: Any) -> bool:
+    whole = isinstance(value, tuple) and bool(value) and all(type(step) is int for step in value)
+    return whole and [*value] == sorted(set(value)) and value[0] >= 1 and value[-1] <= MOST_STEPS
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:
@@ -232,4 +260,6 @@ def written(value: Any) -> str:
     """A value as a spec writes it."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(written, value))}]"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)

@@ -1,6 +1,7 @@
 """The command line: each command is one call into the library, which is loaded only when a command needs it."""
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -39,12 +40,33 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the config; repeatable.")
     ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(min=1, help="On how many devices; a CPU is divided into as many.", show_default="all there are"),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew where the folder already has results.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many runs, programs and bytes it is, and about how long.")
+    ] = False,
+    distributed: Annotated[
+        bool, typer.Option("--distributed", help="One of several processes, as Slurm, Open MPI or a TPU pod says.")
+    ] = False,
+    coordinator: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of process 0, where several processes share the run.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="How many share it.")] = None,
+    process: Annotated[int | None, typer.Option(min=0, help="Which of them this is, from 0.")] = None,
+    keep_compiled: Annotated[bool, typer.Option(help="Keep compiled programs for the next time.")] = True,
 ):
-    """Run a config: writes results.zarr, summary.csv, figures/ and report.html."""
-    from adamlab.terminal.studies import run_and_show
+    """Run a config: writes results.zarr, summary.csv, figures/ and report.html. What was cut off goes on."""
+    from adamlab.terminal.runs import Way, run_and_show
 
-    run_and_show(config, out, set_ or [], fresh)
+    shared = (coordinator, processes, process) if distributed or coordinator else None
+    try:
+        run_and_show(config, out, set_ or [], Way(fresh, devices, keep_compiled, dry_run, shared))
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+        os._exit(130)  # at once: what is computed just now would be waited for otherwise
 
 
 @app.command()
@@ -71,7 +93,7 @@ def plot(
     ] = None,
 ):
     """Draw one kind of figure from results; or a test function alone, as plot beale landscape."""
-    from adamlab.terminal.studies import plot_and_show
+    from adamlab.terminal.figures import plot_and_show
 
     plot_and_show(place, kind, out, problem, set_ or [])
 
@@ -206,7 +228,7 @@ def list_(
 
 
 def main():
-    """Runs the command line. Exit codes: 0 done, 1 the answer is no, 2 bad usage or bad input."""
+    """Runs the command line. Exit codes: 0 done, 1 the answer is no, 2 bad usage or bad input, 130 stopped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without η still gets the rest

@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 
 from adamlab.errors import InputError
 from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
+from adamlab.problems.openml import cache_folder
 from adamlab.problems.registry import BUILT_IN
 from adamlab.report import write_report
-from adamlab.studies import store
-from adamlab.studies.kinds import Config, Kind, kind_in, kind_of
+from adamlab.studies import machines, store
+from adamlab.studies.kinds import Config, kind_in, kind_of
 from adamlab.studies.listening import Listener
+from adamlab.studies.place import Place
 from adamlab.studies.source import read_config
 
 FORMATS = ("png", "svg")
@@ -27,16 +29,24 @@ def run(
     *,
     overrides: Sequence[str] = (),
     fresh: bool = False,
+    devices: int | None = None,
+    keep_compiled: bool = True,
     listener: Listener | None = None,
 ) -> xr.DataTree:
     """Runs an experiment config.
+
+    Runs that the folder has are taken as they are, whoever computed them: a run that was cut off goes on, and a config
+    to which settings, seeds, starts, problems or optimizers were added has only those computed.
 
     Args:
         config: a TOML file, or a mapping of the same form.
         out: a folder for results.zarr, summary.csv, figures/ and report.html; None writes nothing.
         overrides: texts KEY=VALUE that replace keys of the config, such as "steps=100".
-        fresh: whether to start anew where the folder already has results. Otherwise results of the same config are
-            taken as they are, and only figures and report are made again.
+        fresh: whether to start anew where the folder already has results.
+        devices: on how many devices of this process; by default all that JAX has. A CPU can be divided into several
+            as long as JAX has not been used.
+        keep_compiled: whether compiled programs are kept for later processes, in `ADAMLAB_CACHE` or the user's cache
+            folder, unless JAX has been given a folder already.
         listener: who is told of the progress.
 
     Returns:
@@ -46,7 +56,7 @@ def run(
 
     Raises:
         ConfigError: the config has mistakes; all of them are named, and nothing has been written.
-        StoreError: the folder holds results of another config, or cannot be written.
+        StoreError: the folder holds results of another config, or cannot be written, or another run is at work there.
 
     >>> results = run("experiments/quickstart.toml", out="results/quickstart")  # doctest: +SKIP
     """
@@ -55,18 +65,14 @@ def run(
     where = "the config" if isinstance(config, Mapping) else str(config)
     kind, study = kind_in(data), study_of(data, where)
     folder = None if out is None else Path(out)
-    tree = None if folder is None or fresh else _results_of(data, folder)
     own = sorted(_names_of_problems(data) - BUILT_IN)
-    if tree is not None and own:
-        tree = None
+    if own and not fresh and folder is not None and (folder / store.STORE).exists():
+        fresh = True
         listener.note(f"{', '.join(own)}: a problem of your own may have changed, so that all is computed anew.")
-    if tree is None:
-        tree = _made(kind, study, where, folder, listener)
-        if folder is not None:
-            store.save(tree, folder)
-    else:
-        listener.note(f"{folder} already has the results of this config; --fresh computes them anew.")
-    if folder is not None:
+    if keep_compiled:
+        machines.keep_compiled(cache_folder() / "programs")
+    tree = kind.run(study, where, Place(folder, fresh, devices), listener)
+    if folder is not None and machines.is_first():
         _write_products(study, tree, folder, listener)
     return tree
 
@@ -81,32 +87,8 @@ def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:
     return kind.load(data, PLOTS_OF[kind.of], where)
 
 
-def _results_of(data: Mapping[str, Any], folder: Path) -> xr.DataTree | None:
-    if not (folder / store.STORE).exists():
-        return None
-    tree = store.load(folder)
-    there = store.config_of(tree)
-    changed = sorted(key for key in {*there, *data} if there.get(key) != data.get(key) and key != "output")
-    if changed:
-        raise store.StoreError(
-            f"{folder} holds the results of a config that differs in {', '.join(changed)}. "
-            "Choose another folder with --out, or replace them with --fresh."
-        )
-    return tree
-
-
 def _names_of_problems(data: Mapping[str, Any]) -> set[str]:
     return {table["name"] for table in data.get("problem", [])}
-
-
-def _made(kind: Kind, study: Config, where: str, folder: Path | None, listener: Listener) -> xr.DataTree:
-    prepared = kind.prepare(study, where)
-    if folder is not None:
-        store.make_folder(folder)
-    made = kind.make(study, prepared, listener)
-    tree = xr.DataTree.from_dict({f"/{name}": data for name, data in made.items()})
-    tree.attrs.update(store.attributes(study.source, tree.children))
-    return tree
 
 
 def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> None:

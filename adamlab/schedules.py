@@ -1,51 +1,100 @@
-"""Learning-rate schedules by name, for specs and configs; Optax's own wherever it has them.
+"""Learning-rate schedules by name, for specs and configs.
 
-A schedule maps the number of finished updates, 0 at the first, to a value. An argument annotated `int` is part of the
-schedule's structure; every other is a number that a sweep can vary.
+A schedule maps the number of finished updates, 0 at the first, to a value. All its numbers can be traced, so that one
+program does for all values of a sweep, whole numbers of steps included; only a list of steps is part of its structure.
+Values are computed in the widest float there is, and given in the type of the levels that they go between.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
 
+import jax
 import jax.numpy as jnp
-import optax
+import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from adamlab.types import Schedule
 
+Count = int | float | np.ndarray | jax.Array
+"""A whole number of steps from 1: written, traced, or an array with one for each setting, in whatever type."""
+
 
 def inverse_sqrt(init: ArrayLike) -> Schedule:
     """init / √t with t = 1 at the first update: how Adam becomes Adagrad (Kingma & Ba 2015, section 5)."""
-    return lambda count: init / jnp.sqrt(jnp.asarray(count, float) + 1)
+    return _between((init,), lambda count, init: init / jnp.sqrt(jnp.asarray(count, float) + 1))
 
 
-def exponential(init: ArrayLike, rate: ArrayLike, every: int = 1) -> Schedule:
+def exponential(init: ArrayLike, rate: ArrayLike, every: Count = 1) -> Schedule:
     """init · rate^(count / every)."""
     _require_steps("every", every)
-    return lambda count: init * rate ** (count / every)
+    return _between((init,), lambda count, init: init * rate ** (jnp.asarray(count, float) / every))
 
 
-def linear(init: ArrayLike, end: ArrayLike, steps: int) -> Schedule:
+def linear(init: ArrayLike, end: ArrayLike, steps: Count) -> Schedule:
     """A straight line from init to end over so many steps, then end."""
     _require_steps("steps", steps)
-    return optax.linear_schedule(init, end, steps)
+    return _between((init, end), lambda count, init, end: (init - end) * (1 - _done(count, steps)) + end)
 
 
-def cosine(init: ArrayLike, steps: int, alpha: ArrayLike = 0.0) -> Schedule:
+def cosine(init: ArrayLike, steps: Count, alpha: ArrayLike = 0.0) -> Schedule:
     """Half a cosine from init down to alpha·init over so many steps (Loshchilov & Hutter 2017, equation 5)."""
     _require_steps("steps", steps)
-    return optax.cosine_decay_schedule(init, steps, alpha)
+    return _between((init,), lambda count, init: init * _half_cosine(count, steps, alpha))
 
 
-def warmup_cosine(peak: ArrayLike, warmup: int, steps: int, alpha: ArrayLike = 0.0) -> Schedule:
+def warmup_cosine(peak: ArrayLike, warmup: Count, steps: Count, alpha: ArrayLike = 0.0) -> Schedule:
     """A line from 0 to the peak over `warmup` steps, then half a cosine down to alpha·peak at step `steps`."""
-    return optax.join_schedules([linear(0.0, peak, warmup), cosine(peak, steps - warmup, alpha)], [warmup])
+    _require_steps("warmup", warmup)
+    if not isinstance(warmup, Tracer) and not isinstance(steps, Tracer) and np.any(np.less_equal(steps, warmup)):
+        raise ValueError("steps must be greater than warmup.")
+
+    def value(count, peak):
+        falling = _half_cosine(count - warmup, steps - warmup, alpha)
+        return peak * jnp.where(count < warmup, _done(count, warmup), falling)
+
+    return _between((peak,), value)
 
 
-def _require_steps(name: str, steps: int):
-    if steps < 1:
-        raise ValueError(f"{name} must be at least 1, not {steps}.")
+def piecewise(init: ArrayLike, boundaries: Sequence[int], factor: ArrayLike = 0.1) -> Schedule:
+    """init times the factor for every boundary that has been reached: a decay at 100 holds from count 100 on."""
+    if not len(boundaries) or boundaries[0] < 1 or any(a >= b for a, b in pairwise(boundaries)):
+        raise ValueError(f"boundaries must be steps from 1, each after the one before, not {[*boundaries]}.")
+
+    def value(count, init):
+        for boundary in boundaries:
+            init = jnp.where(count < boundary, init, init * factor)
+        return init
+
+    return _between((init,), value)
+
+
+def _done(count: ArrayLike, steps: Count) -> ArrayLike:
+    """How much of so many steps is done, from 0 to 1."""
+    return jnp.asarray(jnp.minimum(steps, count), float) / steps
+
+
+def _half_cosine(count: ArrayLike, steps: Count, alpha: ArrayLike) -> ArrayLike:
+    """From 1 down to alpha."""
+    return (1 - alpha) * (0.5 * (1 + jnp.cos(jnp.pi * _done(count, steps)))) + alpha
+
+
+def _between(levels: tuple[ArrayLike, ...], formula: Callable[..., Any]) -> Schedule:
+    """The schedule `formula(count, *levels)`; which floats there are is asked when it is called."""
+
+    def schedule(count: ArrayLike) -> jax.Array:
+        value = formula(count, *(jnp.asarray(level, float) for level in levels))
+        return value.astype(jnp.result_type(*levels, float))
+
+    return schedule
+
+
+def _require_steps(name: str, steps: Count):
+    if not isinstance(steps, Tracer) and np.any(np.less(steps, 1)):
+        raise ValueError(f"{name} must be at least 1, not {np.min(np.asarray(steps))}.")
 
 
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
-    schedule.__name__: schedule for schedule in (inverse_sqrt, exponential, linear, cosine, warmup_cosine)
+    schedule.__name__: schedule for schedule in (inverse_sqrt, exponential, linear, cosine, warmup_cosine, piecewise)
 }

@@ -1,7 +1,7 @@
 """One notation for optimizers everywhere: `optax.rmsprop(decay=b2, eps_in_sqrt=false, bias_correction=true)`.
 
-A spec is parsed and never evaluated. It holds literals, calls of schedules, and bare names, which are symbols: numbers
-to be given later, by a sweep or by a reader of formulas.
+A spec is parsed and never evaluated. It holds literals, calls of schedules, lists in these, and bare names, which are
+symbols: numbers to be given later, by a sweep or by a reader of formulas.
 """
 
 import ast
@@ -105,6 +105,8 @@ def _value(node: ast.expr, text: str) -> Any:
             return -value
         case ast.Name(id=name):
             return LITERALS[name] if name in LITERALS else Symbol(name)
+        case ast.List(elts=items):
+            return tuple(_value(item, text) for item in items)
         case ast.Call(func=ast.Name(id=name)):
             if name not in SCHEDULES:
                 raise SpecError(f'"{text}": there is no schedule "{name}"; {nearest(name, SCHEDULES)}')

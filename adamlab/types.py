@@ -29,6 +29,7 @@ class Decay:
     Attributes:
         rate: b.
         complement: 1 − b.
+        corrections: 1 − b^(t−1) and 1 − b^t at step t, where a sweep carries them along; None where they are computed.
 
     >>> Decay(0.999).complement
     0.001
@@ -38,6 +39,7 @@ class Decay:
 
     rate: Any
     complement: Any
+    corrections: tuple[Any, Any] | None = None
 
     def __init__(self, rate: ArrayLike | None = None, *, complement: ArrayLike | None = None):
         if (rate is None) == (complement is None):
@@ -51,15 +53,19 @@ class Decay:
         return value if isinstance(value, Decay) else cls(value)
 
     def tree_flatten(self):
-        """Both numbers, so that a decay can be mapped over, traced and swept."""
-        return (self.rate, self.complement), None
+        """All its numbers, so that a decay can be mapped over, traced and swept."""
+        return (self.rate, self.complement, self.corrections), None
 
     @classmethod
     def tree_unflatten(cls, _, numbers):
         """The inverse of `tree_flatten`; takes whatever JAX puts in place of the numbers."""
         decay = object.__new__(cls)
-        decay.rate, decay.complement = numbers
+        decay.rate, decay.complement, decay.corrections = numbers
         return decay
+
+    def at_step(self, before: Any, now: Any) -> "Decay":
+        """The same decay with its corrections at one step."""
+        return Decay.tree_unflatten(None, (self.rate, self.complement, (before, now)))
 
     def __repr__(self):
         return f"Decay(rate={self.rate!r}, complement={self.complement!r})"

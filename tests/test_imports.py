@@ -25,6 +25,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["layers"],
     ["derivations"],
     ["problems"],
+    ["analysis"],
     ["studies"],
     ["plots"],
     ["report"],

@@ -110,7 +110,7 @@ def test_the_config_of_the_readme_is_valid():
     study = study_of(tomllib.loads(example))
     assert isinstance(study, Study)
     assert [o.label for o in study.optimizers] == ["adamlab.adam", "rmsprop"]
-    assert len(study.optimizers[0].settings()) == 21
+    assert study.optimizers[0].count == 21
     assert all(kind in example for kind in PLOTS_OF["runs"])
 
 

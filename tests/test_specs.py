@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import adamlab as al
-from adamlab.calls import SpecError, arguments
+from adamlab.calls import SpecError, Symbol, arguments
 from adamlab.rules import RULES
 from adamlab.specs import find, parse
 
@@ -19,6 +19,11 @@ from adamlab.specs import find, parse
         ("adamlab.sgd(-1, momentum=none)", "adamlab.sgd(learning_rate=-1, momentum=none)"),
         ("adamlab.adam(inverse_sqrt(0.1))", "adamlab.adam(learning_rate=inverse_sqrt(init=0.1))"),
         ('adamlab.adam(0.1, mu_dtype="float32")', 'adamlab.adam(learning_rate=0.1, mu_dtype="float32")'),
+        ("optax.sgd(cosine(0.1, n))", "optax.sgd(learning_rate=cosine(init=0.1, steps=n))"),
+        (
+            "optax.sgd(piecewise(0.1, [100, 200], factor=k))",
+            "optax.sgd(learning_rate=piecewise(init=0.1, boundaries=[100, 200], factor=k))",
+        ),
         ("optax.contrib.ademamix(0.1)", "optax.contrib.ademamix(learning_rate=0.1)"),
     ],
 )
@@ -46,6 +51,13 @@ def test_a_spec_is_read_and_written(text, written):
         ("adamlab.adam(1 + 1)", "parsed and never evaluated"),
         ("adamlab.adam(inverse_sqr(0.1))", 'did you mean "inverse_sqrt"?'),
         ("adamlab.adam(eps=inverse_sqrt(0.1))", "eps must be a number, not inverse_sqrt"),
+        ("adamlab.adam([0.1, lr])", "learning_rate must be a number or a schedule, not [0.1, lr]"),
+        ("adamlab.adam(linear(0.1, 0, 0))", "linear: steps must be a whole number of steps from 1, not 0"),
+        ("adamlab.adam(linear(0.1, 0, 2.5))", "steps must be a whole number of steps from 1, not 2.5"),
+        ("adamlab.adam(piecewise(0.1, 3))", "boundaries must be a list of whole numbers of steps, each greater"),
+        ("adamlab.adam(piecewise(0.1, []))", "boundaries must be a list"),
+        ("adamlab.adam(piecewise(0.1, [3, 2]))", "each greater than the one before, not [3, 2]"),
+        ("adamlab.adam(piecewise(0.1, [n]))", "boundaries must be a list"),
         ("optax.inject_hyperparams(1)", 'no optimizer "optax.inject_hyperparams"'),
         ("os.system('true')", 'no optimizer "os.system"'),
         ("adamlab.adam(", "is not a spec"),
@@ -79,6 +91,10 @@ def test_symbols_know_what_they_stand_for():
     assert {symbol.name: argument.kind for symbol, argument in spec.symbols()} == {"start": "number", "decay": "decay"}
     filled = spec.with_numbers({"start": 0.1, "decay": 0.9})
     assert str(filled) == "adamlab.adam(learning_rate=inverse_sqrt(init=0.1), b2=0.9)"
+    assert filled.numbers() == {"learning_rate.init": 0.1, "b2": 0.9}
+    assert spec.numeric() == {"learning_rate.init": Symbol("start"), "b2": Symbol("decay")}
+    counted = {s.name: a.kind for s, a in parse("optax.sgd(warmup_cosine(0.1, n, m))").symbols()}
+    assert counted == {"n": "steps", "m": "steps"}
 
 
 def test_every_argument_of_every_optimizer_can_be_read():

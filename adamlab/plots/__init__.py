@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from adamlab.plots.benchmarks import budget, profiles, ranks
 from adamlab.plots.comparisons import errors, gap
 from adamlab.plots.curves import agreement, curves, sensitivity
 from adamlab.plots.landscapes import landscape
@@ -12,7 +13,10 @@ from adamlab.plots.style import NothingToDrawError as NothingToDrawError
 from adamlab.plots.trajectories import trajectories
 
 PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
-    "runs": {plot.__name__: plot for plot in (trajectories, curves, sensitivity, agreement, landscape)},
+    "runs": {
+        plot.__name__: plot
+        for plot in (trajectories, curves, sensitivity, profiles, ranks, budget, agreement, landscape)
+    },
     "comparisons": {plot.__name__: plot for plot in (errors, gap)},
     "readings": {plot.__name__: plot for plot in (weights,)},
     "problem": {plot.__name__: plot for plot in (landscape,)},

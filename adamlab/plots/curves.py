@@ -1,15 +1,19 @@
 """Losses, metrics and differences over steps, and final losses over a setting."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from adamlab.plots.style import NothingToDrawError, caption, figure, legend, styles
-from adamlab.studies.analysis import best_setting, difference_by_step, sensitivity_to
+from adamlab.analysis import best_settings, difference_by_step, of_optimizer, over_seeds, sensitivity_to
+from adamlab.analysis.rows import recorded
+from adamlab.analysis.scores import criterion
+from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, figure, legend, shown, styles
 
 
-def curves(runs: xr.Dataset, what: str = "loss") -> Figure:
+def curves(runs: xr.Dataset, what: str = "loss", mean: bool = False) -> Figure:
     """The median over seeds at each optimizer's best setting, in a band from the least to the greatest seed.
 
     A run that diverged counts as infinite: where it is the median the line breaks off.
@@ -17,29 +21,36 @@ def curves(runs: xr.Dataset, what: str = "loss") -> Figure:
     Args:
         runs: the dataset of a problem.
         what: the recorded quantity: "loss" or a metric such as "test_accuracy".
+        mean: whether to draw the mean in a band of its standard error; it breaks off where any run diverged.
 
     Raises:
         NothingToDrawError: that was not recorded.
     """
-    if what not in runs or runs[what].dims != ("run", "step"):
-        recorded = ", ".join(str(name) for name, values in runs.items() if values.dims == ("run", "step"))
-        raise NothingToDrawError(f"{runs.attrs['problem']}: no {what} was recorded over steps; there is {recorded}.")
-    seeds = len(np.unique(runs.seed))
+    if what not in recorded(runs):
+        there = ", ".join(recorded(runs))
+        raise NothingToDrawError(f"{runs.attrs['problem']}: no {what} was recorded over steps; there is {there}.")
+    best = best_settings(runs)
+    over = over_seeds(runs, what)
     made, axes = figure(runs, f"{what}, each optimizer at its best setting")
-    for label, look in styles(runs).items():
-        chosen = best_setting(runs, label)
-        axes.plot(*_median(chosen[what], "step", "run"), **look, label=caption(runs, label, chosen))
-        _band(axes, chosen[what], "step", "run", look["color"])
-    _log_where_positive(axes, runs[what].values)
-    axes.set(xlabel="step", ylabel=what + (f" (median and range of {seeds} seeds)" if seeds > 1 else ""))
+    for i, (label, look) in enumerate(styles(runs).items()):
+        chosen = of_optimizer(best, label)
+        name = caption(runs, label, chosen)
+        if mean:
+            _mean(axes, over.isel(optimizer=i), look, name)
+        else:
+            _median(axes, chosen[what].where(np.isfinite(chosen[what]), np.inf), "step", "run", look, name)
+    _log_where_positive(axes, best[what].values)
+    count, drawn = int(over["count"].max()), "mean ± standard error" if mean else "median and range"
+    told = f" ({drawn} of {count} {'runs' if 'start' in runs else 'seeds'})" if count > 1 else ""
+    axes.set(xlabel="step", ylabel=what + told)
     legend(made)
     return made
 
 
 def sensitivity(runs: xr.Dataset, setting: str = "learning_rate") -> Figure:
-    """The final loss over one setting, all others at their best: median and range over seeds.
+    """What settings are compared by, the final loss as a rule, over one of their numbers, all others at their best.
 
-    A run that diverged counts as infinite: where the median is, there is no point.
+    Median and range over seeds. A run that diverged counts as infinite: where the median is, there is no point.
 
     Args:
         runs: the dataset of a problem.
@@ -48,19 +59,20 @@ def sensitivity(runs: xr.Dataset, setting: str = "learning_rate") -> Figure:
     Raises:
         NothingToDrawError: no optimizer varies it.
     """
-    made, axes = figure(runs, f"final loss over {setting}")
+    by = criterion(runs)
+    told = by.replace("_", " ", 1)
+    made, axes = figure(runs, f"{told} over {setting}")
     drawn = []
     for label, look in styles(runs).items():
-        over = sensitivity_to(runs, label, setting).final_loss
+        over = sensitivity_to(runs, label, setting)[by]
         if over.sizes["value"] > 1:
-            axes.plot(*_median(over, "value", "seed"), marker="o", ms=3.5, **look, label=label)
-            _band(axes, over, "value", "seed", look["color"])
+            _median(axes, over, "value", "instance", look | {"marker": "o", "ms": 3.5}, label)
             drawn.append(over)
     if not drawn:
         raise NothingToDrawError(f"{runs.attrs['problem']}: no optimizer has more than one {setting}.")
     _log_where_positive(axes, np.concatenate([over.values.ravel() for over in drawn]))
     positive = all((over.value > 0).all() for over in drawn)
-    axes.set(xscale="log" if positive else "linear", xlabel=setting, ylabel="final loss")
+    axes.set(xscale="log" if positive else "linear", xlabel=setting, ylabel=told)
     legend(made, ncols=3)
     return made
 
@@ -86,20 +98,23 @@ def agreement(runs: xr.Dataset) -> Figure:
     return made
 
 
-def _median(values: xr.DataArray, along: str, over: str) -> tuple[np.ndarray, np.ndarray]:
-    """The line's points; none where the median is infinite."""
-    median = values.where(np.isfinite(values), np.inf).median(over)
-    return values[along].values, median.where(np.isfinite(median)).values
+def _median(axes: Axes, values: xr.DataArray, along: str, over: str, look: dict[str, Any], label: str):
+    """The median, where it is finite, in the range of the finite runs."""
+    median = shown(values.median(over))
+    drawn = shown(values).where(~np.isnan(median))
+    axes.plot(values[along], median, **look, label=label)
+    axes.fill_between(values[along], drawn.min(over), drawn.max(over), alpha=0.15, lw=0, color=look["color"])
 
 
-def _band(axes: Axes, values: xr.DataArray, along: str, over: str, color: str):
-    _, median = _median(values, along, over)
-    finite = values.where(np.isfinite(values) & xr.DataArray(np.isfinite(median), dims=along))
-    axes.fill_between(values[along], finite.min(over), finite.max(over), alpha=0.15, lw=0, color=color)
+def _mean(axes: Axes, over: xr.Dataset, look: dict[str, Any], label: str):
+    """The mean, where it is finite, and its standard error on both sides, where there is one."""
+    mean, error = shown(over["mean"]), over.standard_error
+    axes.plot(over.step, mean, **look, label=label)
+    axes.fill_between(over.step, mean - error, mean + error, alpha=0.15, lw=0, color=look["color"])
 
 
 def _log_where_positive(axes: Axes, values: np.ndarray):
-    finite = values[np.isfinite(values)]
+    finite = values[np.abs(values) <= HIGHEST]
     positive = finite[finite > 0]
     if positive.size and finite.min() >= 0 and positive.max() > 20 * positive.min():
         axes.set_yscale("log", nonpositive="mask")

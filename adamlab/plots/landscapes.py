@@ -9,6 +9,7 @@ from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from adamlab.analysis import finished
 from adamlab.plots.style import COLORS, NothingToDrawError, figure, legend
 
 MOST_LEVELS = 20
@@ -115,8 +116,9 @@ def _starts(data: xr.Dataset) -> np.ndarray:
     """Where runs start, a row each: the two parameters; or the one and the loss."""
     if "params" not in data:
         return np.zeros((0, 2))
-    starts = data.params.values[:, 0]
-    return np.unique(starts if data.landscape.ndim == 2 else np.stack([starts[:, 0], data.loss[:, 0]], axis=1), axis=0)
+    done = finished(data)
+    starts = done.params.values[:, 0]
+    return np.unique(starts if data.landscape.ndim == 2 else np.stack([starts[:, 0], done.loss[:, 0]], axis=1), axis=0)
 
 
 def _minima(data: xr.Dataset) -> np.ndarray:

@@ -7,14 +7,18 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from adamlab.analysis import optimizers
 from adamlab.errors import InputError
-from adamlab.studies.analysis import optimizers
 
 # Okabe & Ito 2008, without the yellow that white paper swallows.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 DASHES = ("-", ":", "-.")
+
+
+HIGHEST = 1e30
+"""Values beyond are not drawn, as if infinite: no run comes back from there, and axes cannot follow it."""
 
 
 class NothingToDrawError(InputError):
@@ -34,8 +38,9 @@ def figure(runs: xr.Dataset, title: str, *, width: float = 7.0, height: float = 
 def styles(runs: xr.Dataset) -> dict[str, dict[str, Any]]:
     """How to draw each optimizer; Optax's twin of ours is a thin dashed line of the same colour over a broad one."""
     labels = optimizers(runs)
-    pairs = zip(runs.optimizer.values, runs.optax_run.values, strict=True)
-    twin_of = {runs.optimizer.values[twin]: label for label, twin in pairs if twin >= 0}
+    ours = np.flatnonzero(runs.optax_run.values >= 0)
+    pairs = zip(runs.optimizer.values[ours], runs.optimizer.values[runs.optax_run.values[ours]], strict=True)
+    twin_of = {theirs: label for label, theirs in dict.fromkeys(pairs)}
     own = [label for label in labels if label not in twin_of]
     colors = {label: COLORS[i % len(COLORS)] for i, label in enumerate(own)}
     dashes = {label: DASHES[i // len(COLORS) % len(DASHES)] for i, label in enumerate(own)}
@@ -50,9 +55,14 @@ def styles(runs: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 def caption(runs: xr.Dataset, label: str, chosen: xr.Dataset) -> str:
     """The optimizer's label with what is swept, as it is in the chosen runs: "adam, learning_rate 0.1"."""
-    mine = runs.isel(run=np.flatnonzero(runs.optimizer.values == label))
-    swept = [name for name in runs.attrs["settings"] if len(np.unique(mine[name])) > 1]
+    mine = runs.optimizer.values == label
+    swept = [name for name in runs.attrs["settings"] if len(np.unique(runs[name].values[mine])) > 1]
     return ", ".join([label, *(f"{name} {float(chosen[name][0]):.7g}" for name in swept)])
+
+
+def shown(values: xr.DataArray) -> xr.DataArray:
+    """The values that can be drawn, NaN in place of the others."""
+    return values.where(abs(values) <= HIGHEST)
 
 
 def legend(made: Figure, ncols: int = 2):

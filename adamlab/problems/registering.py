@@ -16,10 +16,14 @@ from adamlab.problems.functions import MOST_SPREAD, numeric, problem_of
 from adamlab.problems.registry import BUILT_IN, PROBLEMS
 from adamlab.types import Problem, PyTree
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-"""What can be the name of a file, a folder and a group of a store."""
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*(=[A-Za-z0-9._=-]+)?"
+"""What can be the name of a file, a folder and a group of a store; options may follow, as in "quadratic-dim=3"."""
 
-RECORDED = ("loss", "params", "final_params", "diverged_at", "landscape", "minima")
+RECORDED = {
+    *("loss", "params", "updates", "gradient_norm", "m", "v", "m_hat", "v_hat", "effective_learning_rate"),
+    *("distance", "steps_to_target", "final_params", "diverged_at", "landscape", "minima"),
+    *("optimizer", "spec", "seed", "run_id", "done", "stage", "start"),
+}
 """What a metric cannot be called, since results have something of that name."""
 
 

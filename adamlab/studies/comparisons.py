@@ -15,9 +15,10 @@ from adamlab.interpret.programs import Subject, names_in
 from adamlab.parity.comparison import Comparison, compare
 from adamlab.parity.families import FAMILIES
 from adamlab.parity.trajectories import CONTEXTS, LAYOUTS
+from adamlab.problems import NAME
 from adamlab.specs import parse
 from adamlab.studies.axes import read_arguments
-from adamlab.studies.config import NAME, Plots, check_output, read_outputs
+from adamlab.studies.config import Plots, check_output, read_outputs
 from adamlab.studies.listening import Listener
 from adamlab.studies.mistakes import ConfigError, Mistake, Mistakes, join, mistakes_of, shown
 from adamlab.types import Decay
@@ -239,13 +240,10 @@ def _axes(
             if symbol.name in complements and call.library == "adamlab" and argument.kind != "decay":
                 mistakes.tell(join(key, symbol.name), f"{call.name} has no decay here that its complement could give")
     known = {name: replace(argument, name=name, default=REQUIRED, schedule=False) for name, argument in symbols.items()}
-    axes = read_arguments(known, plain, key, mistakes, swept=True)
-    values = {
-        name: [x for numbers in axis.values.values() for x in numbers] or axis.forms for name, axis in axes.items()
-    }
+    axes = read_arguments(known, plain, key, mistakes)
     return {
-        name: [Decay(complement=x) for x in numbers] if name in complements else numbers
-        for name, numbers in values.items()
+        name: [Decay(complement=x) for x in axis.listed()] if name in complements else axis.listed()
+        for name, axis in axes.items()
     }
 
 

@@ -1,25 +1,21 @@
 """A config's plain data becomes a study: what is to be run, with every mistake in it found before anything runs."""
 
-import itertools
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from adamlab.calls import REQUIRED, Call, SpecError, arguments, call
 from adamlab.errors import nearest
-from adamlab.problems import NAME, PROBLEMS
-from adamlab.specs import find, parse
-from adamlab.studies.axes import read_arguments
-from adamlab.studies.mistakes import ConfigError, Mistakes, join, mistakes_of, shown
-from adamlab.studies.study import Optimizer, Study
+from adamlab.studies.axes import read_choice
+from adamlab.studies.designs import read_design
+from adamlab.studies.head import GREATEST_SEED, Head, read_head
+from adamlab.studies.mistakes import ConfigError, Mistakes, join, shown
+from adamlab.studies.optimizers import read_optimizers
+from adamlab.studies.problems import Started, read_problems
+from adamlab.studies.quantities import QUANTITIES
+from adamlab.studies.study import Evaluation, Optimizer, Study, recorded_steps
 from adamlab.types import Problem
-
-MOST_SEEDS = 10**6
 
 Plots = Mapping[str, Callable[..., Any]]
 """The kinds of output there are; a table of `output` can set their keyword arguments."""
@@ -37,22 +33,23 @@ def load_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
         ConfigError: with every mistake in the data.
     """
     mistakes = Mistakes()
-    head = _head(data, mistakes)
-    problems = [made for key, table in _tables(data, "problem") if (made := _problem(key, table, mistakes))]
-    optimizers = [one for key, table in _tables(data, "optimizer") for one in _optimizers(key, table, mistakes)]
+    head = read_head(data, mistakes)
+    design = read_design(data.get("design", "grid"), "design", mistakes)
+    started = [one for key, table in _tables(data, "problem") for one in read_problems(key, table, mistakes)]
+    problems = [one.problem for one in started]
+    optimizers = [o for key, table in _tables(data, "optimizer") for o in read_optimizers(key, table, design, mistakes)]
     outputs = read_outputs(data, plots, mistakes)
     _check_names("problem", [problem.name for problem in problems], mistakes)
     _check_names("optimizer", [optimizer.label for optimizer in optimizers], mistakes)
     _check_record(data, problems, mistakes)
     if head is not None:
-        _check_range(head.dtype, optimizers, mistakes)
+        _check_range(head, started, optimizers, mistakes)
+        _check_target(head, mistakes)
+    evaluation = None if head is None or mistakes else _evaluation(head, problems, mistakes)
     if head is not None and not mistakes:
-        quantities = {
-            problem.name: ["loss", *(m for m in problem.metrics if m in head.record.what)] for problem in problems
-        }
-        settings = list(dict.fromkeys(name for o in optimizers for one in o.calls() for name in one.numbers()))
+        settings = list(dict.fromkeys(name for o in optimizers for name in o.template.numeric()))
         for output in outputs:
-            check_output(output, quantities, settings, mistakes)
+            check_output(output, {p.name: _curves(p, head.record.what) for p in problems}, settings, mistakes)
     if head is None or mistakes:
         raise ConfigError(where, mistakes)
     return Study(
@@ -61,10 +58,14 @@ def load_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
         steps=head.steps,
         seeds=head.seeds,
         dtype=head.dtype,
-        every=head.record.every,
+        recorded=recorded_steps(head.steps, head.record.every),
         what=tuple(head.record.what),
+        target=head.record.target,
         problems=tuple(problems),
+        texts={one.problem.name: one.text for one in started},
+        starts={one.problem.name: one.points for one in started if one.points is not None},
         optimizers=tuple(optimizers),
+        evaluation=evaluation,
         outputs=tuple(outputs),
         source=data,
     )
@@ -98,44 +99,6 @@ def read_outputs(data: Mapping[str, Any], plots: Plots, mistakes: Mistakes) -> l
     return [made for key, table in _tables(data, "output") if (made := _output(key, table, plots, mistakes))]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-def _read_seeds(value: Any) -> tuple[int, ...]:
-    if type(value) is int and 1 <= value <= MOST_SEEDS:
-        return tuple(range(value))
-    seeds = value if isinstance(value, list) else []
-    if seeds and all(type(seed) is int and 0 <= seed < 2**32 for seed in seeds) and len(set(seeds)) == len(seeds):
-        return tuple(seeds)
-    raise ValueError(f"how many seeds, from 1 to {MOST_SEEDS:,}, or a list of different seeds from 0 to {2**32 - 1:,}")
-
-
-class _Record(_Strict):
-    every: int = Field(default=1, ge=1)
-    what: list[str] = ["loss", "params"]
-
-
-class _Head(_Strict):
-    name: str = Field(pattern=f"^{NAME}$")
-    question: str = ""
-    steps: int = Field(ge=1, lt=2**31 - 1)
-    seeds: Annotated[tuple[int, ...], BeforeValidator(_read_seeds)] = (0,)
-    dtype: Literal["float32", "float64"] = "float32"
-    record: _Record = _Record()
-    problem: list[dict[str, Any]] = Field(min_length=1)
-    optimizer: list[dict[str, Any]] = Field(min_length=1)
-    output: list[dict[str, Any]] = []
-
-
-def _head(data: Mapping[str, Any], mistakes: Mistakes) -> _Head | None:
-    try:
-        return _Head.model_validate(data)
-    except ValidationError as error:
-        mistakes += mistakes_of(error, _Head)
-    return None
-
-
 def _tables(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     tables = data.get(name)
     for i, table in enumerate(tables if isinstance(tables, list) else []):
@@ -143,95 +106,30 @@ def _tables(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str,
             yield join(name, i), table
 
 
-def _made_by(
-    key: str, table: Mapping[str, Any], registry: Mapping[str, Callable[..., Any]], called: str, mistakes: Mistakes
-) -> tuple[str, dict[str, Any]] | None:
-    """What a table calls for: a name of the registry, under the key `called`, and its options, one value each."""
-    before = len(mistakes)
-    name, options = table.get(called), {k: v for k, v in table.items() if k != called}
-    if not isinstance(name, str) or name not in registry:
-        wrong = "is missing" if name is None else f"there is no {key.partition('[')[0] or called} {shown(name)}"
-        mistakes.tell(join(key, called), f"{wrong}; {nearest(str(name), registry)}")
-        return None
-    known = {k: a for k, a in arguments(registry[name]).items() if not (a.kind == "other" and a.required)}
-    axes = read_arguments(known, options, key, mistakes, swept=False)
-    return (name, {option: axis.forms[0] for option, axis in axes.items()}) if len(mistakes) == before else None
-
-
-def _problem(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Problem | None:
-    label = table.get("label", table.get("name"))
-    if "label" in table and not (isinstance(label, str) and re.fullmatch(NAME, label)):
-        mistakes.tell(join(key, "label"), f"expected letters, digits and any of _ -; got {shown(label)}")
-        return None
-    made = _made_by(key, {k: v for k, v in table.items() if k != "label"}, PROBLEMS, "name", mistakes)
-    try:
-        return made and replace(PROBLEMS[made[0]](**made[1]), name=label)
-    except (ValueError, ModuleNotFoundError) as error:
-        mistakes.tell(key, str(error))
-    return None
-
-
 def _output(key: str, table: Mapping[str, Any], plots: Plots, mistakes: Mistakes) -> dict[str, Any] | None:
-    made = _made_by(key, {k: v for k, v in table.items() if k != "problem"}, plots, "kind", mistakes)
-    return made and {"key": key, "kind": made[0], "problem": table.get("problem"), "options": made[1]}
-
-
-def _optimizers(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> list[Optimizer]:
-    """The optimizers of one table: one for each combination of what is compiled in, such as flags."""
-    before = len(mistakes)
-    label = table.get("label", table.get("name", table.get("spec")))
-    fits = isinstance(label, str) and label and label.isprintable() and not label.startswith("_")
-    if "label" in table and not fits:
-        mistakes.tell(join(key, "label"), f"expected a printable text that does not start with _; got {shown(label)}")
-    template = _template(key, table, mistakes)
-    if template is None:
-        return []
-    spec, given = "spec" in table, {k: v for k, v in table.items() if k not in ("name", "spec", "label")}
-    known = (
-        {symbol.name: replace(a, default=REQUIRED) for symbol, a in template.symbols()}
-        if spec
-        else arguments(template.factory)
-    )
-    axes = read_arguments(known, given, key, mistakes, swept=True)
-    if len(mistakes) > before:
-        return []
-    values = {symbol: numbers for axis in axes.values() for symbol, numbers in axis.values.items()}
-    several = [name for name, axis in axes.items() if len(axis.forms) > 1]
-    made = []
-    for forms in itertools.product(*(axis.forms for axis in axes.values())):
-        chosen = dict(zip(axes, forms, strict=True))
-        full = template.with_numbers(chosen) if spec else call(template.name, template.factory, chosen)
-        suffix = ", ".join(f"{name}={str(chosen[name]).lower()}" for name in several)
-        made.append(Optimizer(key, f"{label} ({suffix})" if suffix else str(label), full, values))
-    return made
-
-
-def _template(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Call | None:
-    """The call that an optimizer's table names or spells out."""
-    given = [kind for kind in ("name", "spec") if kind in table]
-    if len(given) != 1:
-        came = "both" if given else "neither"
-        mistakes.tell(key, f'expected either name = "adamlab.adam" or spec = "adamlab.adam(0.1)"; got {came}')
+    options = {name: value for name, value in table.items() if name != "problem"}
+    chosen = read_choice(key, options, plots, "kind", mistakes)
+    if chosen is None:
         return None
-    (kind,) = given
-    try:
-        if not isinstance(table[kind], str):
-            raise SpecError(f'expected a text, such as "adamlab.adam"; got {shown(table[kind])}')
-        if kind == "name":
-            return Call(table[kind], find(table[kind]), {})
-        template = parse(table[kind])
-        left_out = [
-            name for name, a in arguments(template.factory).items() if a.required and name not in template.arguments
-        ]
-        if left_out:
-            raise SpecError(f"{template.name} needs {', '.join(left_out)}: give a number, or a name that becomes a key")
-        reserved = {symbol.name for symbol, _ in template.symbols()} & {"name", "spec", "label"}
-        if reserved:
-            raise SpecError(f'"{min(reserved)}" cannot name a number, since it is a key of its own')
-        return template
-    except SpecError as error:
-        mistakes.tell(join(key, kind), str(error))
-    return None
+    kind, axes = chosen
+    given = {option: axis.forms[0] for option, axis in axes.items()}
+    return {"key": key, "kind": kind, "problem": table.get("problem"), "options": given}
+
+
+def _evaluation(head: Head, problems: Sequence[Problem], mistakes: Mistakes) -> Evaluation | None:
+    if head.evaluation is None:
+        return None
+    given, by = head.evaluation.seeds, head.evaluation.by
+    seeds = range(max(head.seeds) + 1, max(head.seeds) + 1 + given) if isinstance(given, int) else given
+    if max(seeds) > GREATEST_SEED:
+        mistakes.tell("evaluation.seeds", f"there are not so many seeds after {max(head.seeds)}; give a list")
+    if twice := sorted({*seeds} & {*head.seeds}):
+        mistakes.tell("evaluation.seeds", f"expected fresh seeds; got {twice[0]}, on which the settings are compared")
+    everywhere = [m for m in problems[0].metrics if m in head.record.what and all(m in p.metrics for p in problems)]
+    known = [f"{which}_{metric}" for metric in ["loss", *everywhere] for which in ("final", "best")]
+    if by not in known:
+        mistakes.tell("evaluation.by", f"there is no {shown(by)} recorded of every problem; {nearest(by, known)}")
+    return Evaluation(tuple(seeds), by)
 
 
 def _check_names(table: str, names: Sequence[str], mistakes: Mistakes):
@@ -245,22 +143,44 @@ def _check_record(data: Mapping[str, Any], problems: Sequence[Problem], mistakes
     record, steps = data.get("record"), data.get("steps")
     what, every = (record.get("what"), record.get("every")) if isinstance(record, dict) else (None, None)
     names = [name for name in what if isinstance(name, str)] if isinstance(what, list) else []
-    known = ["loss", "params", *dict.fromkeys(metric for problem in problems for metric in problem.metrics)]
+    known = [*QUANTITIES, *dict.fromkeys(metric for problem in problems for metric in problem.metrics)]
     for i, name in enumerate(names):
         if problems and name not in known:
             mistakes.tell(join("record", "what", i), f"there is no {shown(name)} to record; {nearest(name, known)}")
         elif name in names[:i]:
             mistakes.tell(join("record", "what", i), f"{shown(name)} is given twice")
+        elif problems and name == "distance" and not any(problem.minima for problem in problems):
+            mistakes.tell(join("record", "what", i), "no problem here has known minima to be distant from")
     if type(every) is int and type(steps) is int and every > steps >= 1:
         mistakes.tell("record.every", f"expected at most the number of steps, {steps}; got {every}")
 
 
-def _check_range(dtype: str, optimizers: Sequence[Optimizer], mistakes: Mistakes):
-    largest = float(np.finfo(dtype).max)
-    for optimizer in optimizers:
-        numbers = [*optimizer.template.numbers().values(), *itertools.chain(*optimizer.axes.values())]
-        if any(abs(number) > largest for number in numbers):
-            mistakes.tell(optimizer.key, f"expected numbers that {dtype} holds, up to {largest:.3g}")
+def _check_target(head: Head, mistakes: Mistakes):
+    target, wanted = head.record.target, "steps_to_target" in head.record.what
+    if wanted and target is None:
+        mistakes.tell("record.target", 'is missing: "steps_to_target" needs a loss to be reached, such as 1e-3')
+    if target is not None and not wanted:
+        mistakes.tell("record.target", 'is for "steps_to_target" alone, which record.what does not name')
+
+
+def _check_range(head: Head, started: Sequence[Started], optimizers: Sequence[Optimizer], mistakes: Mistakes):
+    largest = float(np.finfo(head.dtype).max)
+    message = f"expected numbers that {head.dtype} holds, up to {largest:.3g}"
+    for key in dict.fromkeys(
+        o.key for o in optimizers if any(np.max(np.abs(column)) > largest for column in o.numbers().values())
+    ):
+        mistakes.tell(key, message)
+    for key, _, _, points in started:
+        if points is not None and np.max(np.abs(points)) > largest:
+            mistakes.tell(join(key, "starts"), message)
+    if head.record.target is not None and abs(head.record.target) > largest:
+        mistakes.tell("record.target", message)
+
+
+def _curves(problem: Problem, what: Sequence[str]) -> list[str]:
+    """What is recorded of a problem over steps, one number each."""
+    others = ["gradient_norm"] + (["distance"] if problem.minima else [])
+    return ["loss", *(name for name in what if name in problem.metrics or name in others)]
 
 
 def check_output(

@@ -1,186 +1,188 @@
-"""All runs of one problem and one optimizer in one compiled program: vmapped over runs, scanned over steps."""
+"""Runs of one problem and one optimizer in one compiled program, a block of them at a time, on all devices."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
-from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh, PartitionSpec
 
 from adamlab.calls import Call
-from adamlab.types import Decay, Problem
+from adamlab.studies.quantities import BY_COORDINATE
+from adamlab.studies.sizes import LOW_DIMENSION, Sizes, sizes_of
+from adamlab.studies.stepping import Columns, stretch_of
+from adamlab.types import Decay, Problem, one_minus
 
-LOW_DIMENSION = 16
-"""Up to how many parameters a trajectory is kept; of larger problems only the last parameters are."""
-
-BLOCK = 512
-"""How many runs are computed at a time."""
-
-LANES = 8
-"""A block's runs are filled up to a multiple of this: XLA compiles a loop over fewer with other roundings."""
-
-Advance = Callable[[int], None]
-"""Called with the number of runs that have just finished."""
+Arrays = dict[str, np.ndarray]
+"""What was recorded, by name; the runs are the last axis."""
 
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs of one optimizer on one problem: settings × seeds, seeds fastest.
+    """Runs of one optimizer on one problem, a row each.
 
     Attributes:
         template: the optimizer; its symbols are what differs between runs.
         numbers: for each symbol, its value in every run.
         seeds: the seed of every run.
+        starts: where every run starts, run × dim; None where the problem says.
     """
 
     template: Call
     numbers: Mapping[str, np.ndarray]
     seeds: np.ndarray
+    starts: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.seeds)
+
+    def take(self, rows: np.ndarray) -> "Runs":
+        """The runs of these rows."""
+        numbers = {name: values[rows] for name, values in self.numbers.items()}
+        return Runs(self.template, numbers, self.seeds[rows], None if self.starts is None else self.starts[rows])
 
 
-def recorded_steps(steps: int, every: int) -> np.ndarray:
-    """The steps after which something is recorded: 0 (the start), every k-th, and the last."""
-    return np.append(np.arange(0, steps, every), steps).astype(np.int32)
+@dataclass(frozen=True)
+class Recording:
+    """What is recorded of each run: after which steps, which quantities, and the loss that counts as reached."""
 
-
-def keeps_params(problem: Problem, what: tuple[str, ...]) -> bool:
-    """Whether the parameters are recorded at every recorded step."""
-    return "params" in what and problem.dimension <= LOW_DIMENSION
+    steps: np.ndarray
+    what: tuple[str, ...]
+    target: float | None = None
 
 
 @dataclass(frozen=True)
 class Program:
-    """One lowered program and the runs it is for; every block of runs has the same number of rows."""
+    """A lowered program, which computes one block of runs on each of its devices.
+
+    Attributes:
+        lowered: what is to be compiled, once.
+        template: the optimizer.
+        sizes: how many runs a block has, and how many of them are computed at a time.
+        devices: how many blocks it computes at once.
+        shapes: by name, the shape of what is recorded of one run, and its type.
+    """
 
     lowered: jax.stages.Lowered
-    blocks: tuple[tuple[np.ndarray, Mapping[str, Any]], ...]
-    runs: int
+    template: Call
+    sizes: Sizes
+    devices: int
+    shapes: Mapping[str, jax.ShapeDtypeStruct]
 
 
-def prepare(problem: Problem, runs: Runs, *, steps: int, every: int, what: tuple[str, ...]) -> Program:
-    """Traces and lowers the program of these runs; a transformation that cannot run on the problem raises here.
+def kept(problem: Problem, what: Sequence[str]) -> tuple[str, ...]:
+    """What of it is recorded: of a problem of many parameters nothing that is a vector."""
+    few = problem.dimension <= LOW_DIMENSION
+    return tuple(name for name in what if few or name not in BY_COORDINATE)
+
+
+def prepare(
+    problem: Problem, runs: Runs, recording: Recording, *, devices: Sequence[Any] = (), sizes: Sizes | None = None
+) -> Program:
+    """Traces and lowers the program of these runs; an optimizer that cannot run on the problem raises here.
 
     Args:
         problem: what is minimized.
-        runs: the optimizer, and the numbers and the seed of every run.
-        steps: how many steps each run takes.
-        every: after how many steps something is recorded.
-        what: what is recorded; "loss" always is, and metrics that the problem does not have are left out.
+        runs: all the runs there will be.
+        recording: what is recorded of each; metrics that the problem does not have are left out.
+        devices: on which devices of this process; by default on the first.
+        sizes: how many runs a block has, where that is settled.
     """
-    total = len(runs.seeds)
-    size = problem.side_by_side or _block_size(total)
-    decays = _decays(runs.template)
-    rows = [np.minimum(np.arange(first, first + size), total - 1) for first in range(0, total, size)]
-    blocks = tuple(
-        (runs.seeds[chosen], {name: _traced(values[chosen], name in decays) for name, values in runs.numbers.items()})
-        for chosen in rows
+    stretch = stretch_of(problem, runs.template, kept(problem, recording.what), recording.steps, recording.target)
+    numbers = sum(problem.dimension if name in BY_COORDINATE else 1 for name in {"loss", *stretch.what})
+    itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
+    sizes = sizes or sizes_of(
+        len(runs),
+        side_by_side=problem.side_by_side,
+        state_bytes=stretch.state_bytes(_traced(runs.take(np.zeros(1, int)))),
+        record_bytes=(len(recording.steps) * numbers + problem.dimension) * itemsize,
+        work=problem.dimension * int(recording.steps[-1]),
     )
-    run = _one_run(problem, runs.template, steps, every, what)
-    program = jax.jit(jax.vmap(run) if size > 1 else _alone(run))
-    return Program(program.lower(*blocks[0]), blocks, total)
+    whole = partial(jax.lax.map, stretch.block(sizes.at_a_time))
+    if len(devices) > 1:
+        spec = PartitionSpec("runs")
+        mesh = Mesh(np.array(devices), ("runs",))
+        whole = jax.shard_map(whole, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    count = max(1, len(devices))
+    first = [np.zeros(sizes.block, int)] * count
+    lowered = jax.jit(whole).lower(_columns(runs, first, sizes))
+    shapes = {name: jax.ShapeDtypeStruct(one.shape[1:-1], one.dtype) for name, one in dict(lowered.out_info).items()}
+    return Program(lowered, runs.template, sizes, count, shapes)
 
 
 def execute(
-    program: Program, compiled: jax.stages.Compiled | None = None, advance: Advance = lambda runs: None
-) -> dict[str, np.ndarray]:
-    """Runs a program.
+    program: Program, compiled: jax.stages.Compiled, runs: Runs, blocks: Sequence[int]
+) -> Iterator[list[tuple[int, Arrays]]]:
+    """Computes blocks of runs, as many at a time as there are devices, and the next while these are looked at.
 
     Args:
         program: from `prepare`.
-        compiled: what `program.lowered.compile()` gave; by default it is compiled now.
-        advance: called after each block of runs with their number.
+        compiled: what `program.lowered.compile()` gave.
+        runs: the runs; block b has those from b·size.
+        blocks: the blocks wanted.
 
-    Returns:
-        By name, with a row for each run: "loss" and metrics (run, step); "params" (run, step, dim) of a problem of at
-        most `LOW_DIMENSION` parameters; "final_params" (run, parameter); "diverged_at" (run,), the first step after
-        which a parameter or the loss was not finite, or −1.
+    Yields:
+        Blocks that were computed at once: the number of each, and what was recorded of its runs.
     """
-    compiled = compiled or program.lowered.compile()
-    finished, left = [], program.runs
-    for block in program.blocks:
-        rows = min(left, len(block[0]))
-        finished.append({name: np.asarray(values)[:rows] for name, values in compiled(*block).items()})
-        left -= rows
-        advance(rows)
-    return {name: np.concatenate([one[name] for one in finished]) for name in finished[0]}
+    groups = [blocks[i : i + program.devices] for i in range(0, len(blocks), program.devices)]
+    coming = None
+    for group in [*groups, None]:
+        done = coming
+        if group is not None:
+            rows = [program.sizes.rows(block, len(runs)) for block in group]
+            padded = rows + [rows[-1]] * (program.devices - len(rows))
+            full = [np.pad(one, (0, program.sizes.block - len(one)), mode="edge") for one in padded]
+            coming = group, rows, compiled(_columns(runs, full, program.sizes))
+        if done is not None:
+            yield _collected(*done)
 
 
-def _block_size(total: int) -> int:
-    """Blocks as even as can be."""
-    size = -(-total // -(-total // BLOCK))
-    return -(-size // LANES) * LANES
+def _collected(group: Sequence[int], rows: Sequence[np.ndarray], results: Mapping[str, jax.Array]):
+    by_device = {name: _parts(values, len(group)) for name, values in results.items()}
+    return [
+        (block, {name: _joined(parts[i])[..., : len(rows[i])] for name, parts in by_device.items()})
+        for i, block in enumerate(group)
+    ]
 
 
-def _alone(run: Callable[..., Any]) -> Callable[..., Any]:
-    """A run on a block of one: without a batch axis XLA's convolutions and products are their fastest."""
-
-    def block(*columns):
-        return jax.tree.map(lambda x: x[None], run(*jax.tree.map(lambda x: x[0], columns)))
-
-    return block
+def _parts(values: jax.Array, count: int) -> list[np.ndarray]:
+    """What each device computed, in the order of the devices."""
+    shards = sorted(values.addressable_shards, key=lambda shard: shard.index[0].start or 0)
+    return [np.asarray(shard.data) for shard in shards[:count]]
 
 
-def _decays(template: Call) -> set[str]:
+def _joined(pieces: np.ndarray) -> np.ndarray:
+    """The pieces of a block, which were computed one after the other, side by side."""
+    return pieces[0] if len(pieces) == 1 else np.concatenate(list(pieces), axis=-1)
+
+
+def _columns(runs: Runs, rows: Sequence[np.ndarray], sizes: Sizes) -> Columns:
+    """The numbers of blocks of runs, cut into what is computed at a time."""
+    columns = _traced(runs.take(np.concatenate(rows)))
+    return jax.tree.map(lambda x: x.reshape(-1, sizes.at_a_time, *x.shape[1:]), columns)
+
+
+def _traced(runs: Runs) -> Columns:
+    """What a program is given of runs; decays bring their complements, which are formed here, in decimal."""
+    dtype = jax.dtypes.canonicalize_dtype(float)
+    decays = decays_of(runs.template)
+    numbers = {
+        name: _decays(values, dtype) if name in decays else values.astype(dtype)
+        for name, values in runs.numbers.items()
+    }
+    return Columns(numbers, runs.seeds, None if runs.starts is None else runs.starts.astype(dtype))
+
+
+def decays_of(template: Call) -> set[str]:
     """The symbols that stand for decay rates, and for nothing else."""
     uses = list(template.symbols())
     others = {symbol.name for symbol, argument in uses if argument.kind != "decay"}
     return {symbol.name for symbol, _ in uses} - others
 
 
-def _traced(values: np.ndarray, decay: bool) -> Any:
-    """The numbers of a block of runs; decays bring their complements, which are formed here, in decimal."""
-    dtype = jnp.result_type(float)
-    if not decay:
-        return jnp.asarray(values, dtype)
-    decays = [Decay(float(value)) for value in values]
-    return jax.tree.map(lambda *numbers: jnp.asarray(numbers, dtype), *decays)
-
-
-def _one_run(problem: Problem, template: Call, steps: int, every: int, what: tuple[str, ...]):
-    metrics = {name: f for name, f in problem.metrics.items() if name in what}
-    with_params = keeps_params(problem, what)
-    ends = recorded_steps(steps, every)
-    begins = np.concatenate([ends[:1], ends[:-1]])  # the first stretch has no steps: it records the start
-
-    def record(params):
-        recorded = {"loss": problem.objective(params)} | {name: metric(params) for name, metric in metrics.items()}
-        return recorded | ({"params": ravel_pytree(params)[0]} if with_params else {})
-
-    def run(seed, numbers):
-        transform = optax.with_extra_args_support(template.build(numbers))
-        start_key, sample_key = jax.random.split(jax.random.key(seed))
-
-        def step(t, carry):
-            params, state, diverged_at = carry
-            batch = None if problem.sample is None else problem.sample(jax.random.fold_in(sample_key, t), t + 1)
-            loss, gradient = jax.value_and_grad(problem.loss)(params, batch)
-            extra = {"value": loss, "grad": gradient, "value_fn": lambda w: problem.loss(w, batch)}
-            updates, state = transform.update(gradient, state, params, **extra)
-            if jax.tree.map(jnp.shape, updates) != jax.tree.map(jnp.shape, params):
-                raise ValueError("its updates have other shapes than the parameters")
-            params = optax.apply_updates(params, updates)
-            params = params if problem.project is None else problem.project(params)
-            # The loss is that of the parameters before this step: where it is not finite, they went wrong one earlier.
-            diverged_at = jnp.where((diverged_at < 0) & ~jnp.isfinite(loss), t, diverged_at)
-            diverged_at = jnp.where((diverged_at < 0) & ~_finite(params), t + 1, diverged_at)
-            return params, state, diverged_at
-
-        def segment(carry, bounds):
-            begin, end = bounds
-            carry = jax.lax.fori_loop(begin, end, step, carry)
-            return carry, record(carry[0])
-
-        params = problem.start(start_key)
-        carry = (params, transform.init(params), jnp.int32(-1))
-        (params, _, diverged_at), recorded = jax.lax.scan(segment, carry, (begins, ends))
-        diverged_at = jnp.where((diverged_at < 0) & ~jnp.isfinite(recorded["loss"][-1]), steps, diverged_at)
-        return recorded | {"final_params": ravel_pytree(params)[0], "diverged_at": diverged_at}
-
-    return run
-
-
-def _finite(params) -> jax.Array:
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]))
+def _decays(values: np.ndarray, dtype: Any) -> Decay:
+    different, which = np.unique(values, return_inverse=True)
+    complements = np.array([one_minus(value) for value in different.tolist()])[which]
+    return Decay.tree_unflatten(None, (values.astype(dtype), complements.astype(dtype), None))

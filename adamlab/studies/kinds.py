@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from adamlab.studies import analysis, formulas
+from adamlab import analysis
+from adamlab.studies import formulas
 from adamlab.studies.comparisons import Comparisons, compare_all, load_comparisons
 from adamlab.studies.config import Plots, load_study
-from adamlab.studies.listening import Listener
 from adamlab.studies.readings import Readings, load_readings
-from adamlab.studies.runs import prepare_runs, run_all
+from adamlab.studies.runs import run_study
 from adamlab.studies.study import Study
+from adamlab.studies.whole import Run, run_whole
 
 Config = Study | Comparisons | Readings
 """A config that has been read and checked."""
@@ -27,8 +28,7 @@ class Kind:
         of: its name, which its datasets have as their attribute `of`.
         table: the table that makes a config one of this kind, such as [[compare]].
         load: reads and checks a config's plain data; `(data, plots, where)`.
-        prepare: does all that can still show a mistake in the config, before anything is written; `(config, where)`.
-        make: makes the results, a dataset for each part; `(config, what prepare gave, listener)`.
+        run: makes the results, and keeps them where there is a folder; `(config, where, place, listener)`.
         tables: what to tell of a dataset, by name.
         summary: a dataset's rows in summary.csv.
         outputs: the pictures to draw where a config asks for none.
@@ -37,8 +37,7 @@ class Kind:
     of: str
     table: str
     load: Callable[[Mapping[str, Any], Plots, str], Config]
-    prepare: Callable[[Any, str], Any]
-    make: Callable[[Any, Any, Listener], Mapping[str, xr.Dataset]]
+    run: Run
     tables: Callable[[xr.Dataset], dict[str, pd.DataFrame]]
     summary: Callable[[xr.Dataset], pd.DataFrame]
     outputs: tuple[str, ...]
@@ -48,8 +47,7 @@ RUNS = Kind(
     "runs",
     "optimizer",
     load_study,
-    prepare_runs,
-    run_all,
+    run_study,
     lambda data: {"standings": analysis.standings(data), "agreement": analysis.agreement(data)},
     analysis.summary,
     ("trajectories", "curves"),
@@ -58,8 +56,10 @@ COMPARISONS = Kind(
     "comparisons",
     "compare",
     load_comparisons,
-    lambda comparisons, where: None,
-    lambda comparisons, _, listener: {"comparisons": compare_all(comparisons, listener)},
+    run_whole(
+        lambda comparisons, where: None,
+        lambda comparisons, _, listener: {"comparisons": compare_all(comparisons, listener)},
+    ),
     lambda data: {"verdicts": analysis.verdicts(data)},
     lambda data: data.to_dataframe().reset_index(),
     ("errors", "gap"),
@@ -68,8 +68,10 @@ READINGS = Kind(
     "readings",
     "reading",
     load_readings,
-    formulas.prepare_readings,
-    lambda readings, found, listener: {"readings": formulas.read_all(readings, found, listener)},
+    run_whole(
+        formulas.prepare_readings,
+        lambda readings, found, listener: {"readings": formulas.read_all(readings, found, listener)},
+    ),
     lambda data: {"formulas": formulas.formula_rows(data), "weights": formulas.weight_rows(data)},
     formulas.summary,
     ("weights",),

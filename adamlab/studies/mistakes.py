@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,7 +33,7 @@ class ConfigError(InputError):
     """A config that cannot be run, with all its mistakes."""
 
     def __init__(self, where: str, mistakes: Sequence[Mistake]):
-        self.mistakes = tuple(mistakes)
+        self.mistakes = tuple(dict.fromkeys(mistakes))  # the problems of one table may all tell the same
         if len(self.mistakes) == 1:
             super().__init__(f"{where}: {self.mistakes[0]}")
         else:
@@ -43,6 +43,8 @@ class ConfigError(InputError):
 
 EXPECTED = {
     "bool_type": "true or false",
+    "finite_number": "a finite number",
+    "float_type": "a number",
     "dict_type": "a table",
     "int_type": "a whole number",
     "list_type": "a list; of tables, each under a head in double brackets, such as [[problem]]",
@@ -87,7 +89,9 @@ def shown(value: object) -> str:
 def _keys(model: type[BaseModel], parents: Sequence[str | int]) -> list[str]:
     for parent in parents:
         annotation = model.model_fields[str(parent)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        leaves = (annotation, *get_args(annotation))  # a table that may be left out is a union with None
+        tables = [leaf for leaf in leaves if isinstance(leaf, type) and issubclass(leaf, BaseModel)]
+        if not tables:
             return []
-        model = annotation
+        model = tables[0]
     return list(model.model_fields)

@@ -12,9 +12,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from adamlab.calls import Argument, Call, arguments
 from adamlab.errors import InputError, nearest
 from adamlab.interpret.signs import Rate
+from adamlab.problems import NAME
 from adamlab.specs import parse
 from adamlab.studies.axes import read_arguments
-from adamlab.studies.config import NAME, Plots, check_output, read_outputs
+from adamlab.studies.config import Plots, check_output, read_outputs
 from adamlab.studies.mistakes import ConfigError, Mistake, Mistakes, join, mistakes_of, shown
 from adamlab.symbolic.readings import Reading
 
@@ -160,11 +161,8 @@ def _numbers(key: str, call: Call, given: Mapping[str, Any], mistakes: Mistakes)
     if clash := sorted(TAKEN & names.keys()):
         mistakes.tell(join(key, "spec"), f'"{clash[0]}" cannot name a number, since it has a meaning of its own')
     known = {name: _optional(name, argument) for name, argument in numeric.items()}
-    axes = read_arguments(known, given, key, mistakes, swept=True)
-    return {
-        name: tuple(x for values in axis.values.values() for x in values) or tuple(axis.forms)
-        for name, axis in axes.items()
-    }
+    axes = read_arguments(known, given, key, mistakes)
+    return {name: tuple(axis.listed()) for name, axis in axes.items()}
 
 
 def _optional(name: str, argument: Argument) -> Argument:

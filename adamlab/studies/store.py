@@ -2,6 +2,7 @@
 
 import json
 import platform
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import xarray as xr
 from adamlab.errors import InputError
 
 STORE = "results.zarr"
-FORMAT = 1
+FORMAT = 2
 PACKAGES = ("adamlab", "jax", "jaxlib", "optax", "numpy", "sympy")
 
 
@@ -22,17 +23,37 @@ class StoreError(InputError):
     """A folder that holds no results, or results that cannot be read."""
 
 
-def attributes(source: Mapping[str, Any], children: Mapping[str, xr.DataTree]) -> dict[str, Any]:
-    """What a store says of its making: the children in order, what is in each, the config, versions, platform, time."""
+def attributes(source: Mapping[str, Any]) -> dict[str, Any]:
+    """What a store says of its making: the config, versions, machine and device, the state of the repository, time."""
+    import jax
+
     return {
         "adamlab_format": FORMAT,
-        "problems": list(children),
-        "variables": {name: sorted(map(str, child.variables)) for name, child in children.items()},
         "config": json.dumps(source, sort_keys=True),
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": versions(),
         "platform": platform.platform(),
+        "device": f"{jax.local_device_count()} × {jax.devices()[0].device_kind}",
+        "processes": jax.process_count(),
+        "git": git_state(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def versions() -> dict[str, str]:
+    """The versions of what results depend on."""
+    return {package: version(package) for package in PACKAGES}
+
+
+def git_state() -> dict[str, Any] | None:
+    """The commit of the repository that the current folder is in, and whether something is changed; None outside."""
+    try:
+        commit, changes = (
+            subprocess.run(["git", *command], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "changed": bool(changes)}
 
 
 def make_folder(folder: Path) -> None:
@@ -50,7 +71,7 @@ def make_folder(folder: Path) -> None:
 
 
 def save(tree: xr.DataTree, folder: Path) -> None:
-    """Writes the results; the folder keeps what it had until all of them are there."""
+    """Writes results that are there as a whole; the folder keeps what it had until all of them are."""
     make_folder(folder)
     with tempfile.TemporaryDirectory(prefix=".adamlab-", dir=folder) as aside:
         new, old = Path(aside) / "new", Path(aside) / "old"
@@ -66,34 +87,64 @@ def save(tree: xr.DataTree, folder: Path) -> None:
 def load(folder: str | Path) -> xr.DataTree:
     """The results of a run, one child a problem.
 
+    Of a run that was cut off, what is not done is NaN, and −1 among whole numbers; the coordinate `done` says of each
+    run whether it is.
+
     Args:
         folder: where they were written, as in `al.run(config, out=folder)`.
 
     Raises:
-        StoreError: there are none, or they are of another format.
+        StoreError: there are none, they are of another format, or what was written of them cannot be read.
     """
-    store = Path(folder) / STORE
-    if not store.is_dir():
-        raise StoreError(f"{folder}: there are no results here (no {STORE}); adamlab run writes them.")
+    path = Path(folder) / STORE
+    found = root_attributes(path)
     try:
-        tree = xr.open_datatree(store, engine="zarr", consolidated=False)
+        if "labels" in found:
+            from adamlab.studies.blocks import Blocks
+            from adamlab.studies.dataset import tree_of
+
+            return tree_of(Blocks.open(path))
+        tree = xr.open_datatree(path, engine="zarr", consolidated=False)
+        missing = [name for name in found["problems"] if _is_incomplete(tree, name)]
     except Exception as error:  # zarr and xarray raise whatever a damaged store makes them raise
-        raise StoreError(f"{store} cannot be read: {error}") from error
-    if tree.attrs.get("adamlab_format") != FORMAT:
-        found = tree.attrs.get("adamlab_format", "none")
-        raise StoreError(f"{store} is of format {found}; this adamlab reads format {FORMAT}. Run its config anew.")
-    missing = [name for name in tree.attrs["problems"] if _is_incomplete(tree, name)]
+        raise StoreError(
+            f"{path} is damaged: {' '.join(str(error).split())}. Run its config again: what can be read is kept, and "
+            "the rest is computed anew."
+        ) from error
     if missing:
-        raise StoreError(f"{store} is damaged: it lacks results of {', '.join(missing)}. Run its config anew.")
-    return xr.DataTree(tree.to_dataset(), children={name: tree.children[name] for name in tree.attrs["problems"]})
+        raise StoreError(f"{path} is damaged: it lacks results of {', '.join(missing)}. Run its config anew.")
+    return xr.DataTree(tree.to_dataset(), children={name: tree.children[name] for name in found["problems"]})
+
+
+def root_attributes(path: Path) -> dict[str, Any]:
+    """What a store says of its making.
+
+    Raises:
+        StoreError: there is no store, or one that is not ours, or of another format.
+    """
+    import zarr
+
+    if not path.is_dir():
+        raise StoreError(f"{path.parent}: there are no results here (no {path.name}); adamlab run writes them.")
+    try:
+        found = dict(zarr.open_group(str(path), mode="r", zarr_format=3).attrs)
+    except Exception as error:  # zarr raises whatever a damaged store makes it raise
+        raise StoreError(f"{path} cannot be read as a store of results: {' '.join(str(error).split())}") from error
+    made: Any = found.get("adamlab_format")
+    if made is None:
+        raise StoreError(f"{path} is a store that adamlab did not write. Choose another folder.")
+    if made != FORMAT:
+        remedy = "Update adamlab to read it." if made > FORMAT else "Run its config anew, with --fresh."
+        raise StoreError(f"{path} is of format {made}; this adamlab reads format {FORMAT}. {remedy}")
+    return found
+
+
+def config_of(found: Mapping[Any, Any]) -> dict[str, Any]:
+    """The plain data of the config that made results, from what they say of their making."""
+    return json.loads(found["config"])
 
 
 def _is_incomplete(tree: xr.DataTree, name: str) -> bool:
-    """Whether the child or a variable of it is not there; stores of before this was noted are taken as they are."""
-    written = tree.attrs.get("variables", {}).get(name, [])
+    """Whether the child or a variable of it is not there."""
+    written = tree.attrs["variables"][name]
     return name not in tree.children or not {*written} <= {*map(str, tree[name].to_dataset().variables)}
-
-
-def config_of(tree: xr.DataTree) -> dict[str, Any]:
-    """The plain data of the config that made these results."""
-    return json.loads(tree.attrs["config"])

@@ -9,20 +9,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from adamlab.studies.listening import Listener
 
 
+class Silent(Listener, AbstractContextManager):
+    """Progress that another process shows."""
+
+    def __exit__(self, *exception):
+        return None
+
+
 class Lines(Listener, AbstractContextManager):
     """Progress as plain lines, for output that is no terminal."""
 
     def __init__(self, console: Console):
         self.console = console
         self.runs = self.done = self.steps = 0
-        self.started = perf_counter()
+        self.started = self.said = perf_counter()
 
     def __exit__(self, *exception):
         return None
 
     def begin(self, runs: int, steps: int) -> None:
         """Says how much there is to do."""
-        self.runs, self.steps, self.started = runs, steps, perf_counter()
+        self.runs, self.done, self.steps, self.started = runs, 0, steps, perf_counter()
         self.note(f"{runs:,} runs of {steps:,} steps")
 
     def working_on(self, what: str) -> None:
@@ -30,8 +37,11 @@ class Lines(Listener, AbstractContextManager):
         self.note(what)
 
     def advance(self, runs: int) -> None:
-        """Says how far it is, how fast, and how long it will take."""
+        """Says how far it is, how fast, and how long it will take; not more often than once a second."""
         self.done += runs
+        if self.done < self.runs and perf_counter() - self.said < 1:
+            return
+        self.said = perf_counter()
         seconds = perf_counter() - self.started
         left = seconds / self.done * (self.runs - self.done)
         rate = self.done * self.steps / seconds
@@ -60,7 +70,7 @@ class Bar(Lines):
 
     def begin(self, runs: int, steps: int) -> None:
         """Sets the bar's length."""
-        self.runs, self.steps, self.started = runs, steps, perf_counter()
+        self.runs, self.done, self.steps, self.started = runs, 0, steps, perf_counter()
         self.progress.update(self.task, total=runs)
 
     def working_on(self, what: str) -> None:

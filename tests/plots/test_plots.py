@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import adamlab as al
+from adamlab.analysis import best_setting, with_agreement
 from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.running import draw
-from adamlab.studies.analysis import best_setting
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,20 @@ def test_trajectories_show_each_path_start_and_minimum(runs):
     np.testing.assert_array_equal(drawn["adamlab.adam, learning_rate 0.1"].get_xydata(), best.params)
     np.testing.assert_array_equal(drawn["start"].get_xydata(), best.params[:1])
     np.testing.assert_array_equal(drawn["minimum"].get_xydata(), [[3.0, 0.5]])
+
+
+def test_trajectories_show_the_paths_from_all_starts_of_the_first_seed(runs):
+    """Seeds 0 and 1 become two starts of seed 0, and seed 2 another seed."""
+    starts, seeds = np.array([0, 1, 0]), np.array([0, 0, 1])
+    several = runs.assign_coords(start=("run", starts[runs.seed.values]), seed=("run", seeds[runs.seed.values]))
+    several["params"] = several.params + 0.1 * several.start
+    (axes,) = al.plots.trajectories(several).axes
+    best = best_setting(several, "adamlab.adam").params.values
+    paths = [line.get_xydata() for line in axes.get_lines() if len(np.asarray(line.get_xydata())) == runs.sizes["step"]]
+    np.testing.assert_array_equal(paths[:2], best[:2])
+    assert len(paths) == 4
+    np.testing.assert_array_equal(lines(axes.figure)["start"].get_xydata(), np.unique(best[:2, 0], axis=0))
+    assert list(lines(axes.figure)) == list(lines(al.plots.trajectories(runs)))
 
 
 def test_trajectories_end_where_the_run_ends(runs):
@@ -137,6 +151,21 @@ def test_identical_means_in_all_that_is_kept(tree):
     assert "adamlab.adam" in lines(al.plots.agreement(same))
     same = same.assign(params_difference=same.params_difference * 0)
     assert "adamlab.adam (identical)" in lines(al.plots.agreement(same))
+
+
+@pytest.mark.parametrize("kind", ["trajectories", "curves", "sensitivity", "agreement", "landscape", "ranks", "budget"])
+def test_runs_that_are_not_done_are_not_drawn(runs, kind):
+    done = runs.seed.values != 1
+    half = runs.assign({name: runs[name].where(runs.seed != 1) for name in ("loss", "params", "final_params")})
+    figures = [
+        PLOTS[kind](with_agreement(some))
+        for some in (half.assign_coords(done=("run", done)), runs.isel(run=np.flatnonzero(done)))
+    ]
+    drawn, expected = ([line.get_xydata() for line in figure.axes[0].get_lines()] for figure in figures)
+    assert len(drawn) == len(expected) > 0
+    for line, other in zip(drawn, expected, strict=True):
+        np.testing.assert_array_equal(line, other)
+    assert figures[0].axes[0].get_xlim() == figures[1].axes[0].get_xlim()
 
 
 def test_files_are_the_same_each_time(tree, tmp_path):

@@ -14,8 +14,7 @@ from adamlab.errors import InputError
 from adamlab.problems import batches, get, images, openml
 from adamlab.problems.images import Images
 from adamlab.problems.starts import glorot, he
-from adamlab.specs import parse
-from adamlab.studies.engine import Runs, execute, prepare
+from tests.computing import computed
 from tests.problems.nets import (
     DIGITS,
     NETS,
@@ -43,9 +42,9 @@ def small(rng, monkeypatch):
 
 
 def run(problem, steps, what=("loss",), seeds=1):
-    runs = Runs(parse("adamlab.adam(0.003)"), {}, np.arange(seeds, dtype=np.uint32))
-    program = prepare(problem, runs, steps=steps, every=steps, what=what)
-    return execute(program, program.lowered.compile({"xla_backend_optimization_level": "0"}))
+    return computed(
+        problem, "adamlab.adam(0.003)", seeds=range(seeds), steps=steps, every=steps, what=what, optimized=False
+    )
 
 
 @pytest.mark.parametrize("name", DIGITS)

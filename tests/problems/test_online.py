@@ -9,8 +9,7 @@ import pytest
 
 import adamlab as al
 from adamlab import problems
-from adamlab.specs import parse
-from adamlab.studies.engine import Runs, execute, prepare
+from tests.computing import computed
 
 ONLINE = ["reddi", "reddi_cyclic", "reddi_stochastic"]
 
@@ -18,10 +17,7 @@ ONLINE = ["reddi", "reddi_cyclic", "reddi_stochastic"]
 def paths(name, spec, steps, every, seeds=(0,), **options):
     """x at the recorded steps, a row for each seed."""
     problem = problems.get(name, **options)
-    program = prepare(
-        problem, Runs(parse(spec), {}, np.array(seeds, np.uint32)), steps=steps, every=every, what=("params",)
-    )
-    return execute(program)["params"][:, :, 0]
+    return computed(problem, spec, seeds=seeds, steps=steps, every=every, what=("params",))["params"][:, :, 0]
 
 
 @cache

@@ -15,9 +15,8 @@ from adamlab import problems
 from adamlab.errors import InputError
 from adamlab.problems.openml import ARCHIVES
 from adamlab.problems.registry import BUILT_IN, PROBLEMS
-from adamlab.specs import parse
-from adamlab.studies.engine import Runs, execute, prepare
 from adamlab.terminal.lists import show_list
+from tests.computing import computed
 
 HERE = sorted(name for name in BUILT_IN if not name.startswith(tuple(ARCHIVES)))
 """The problems whose data need not be fetched."""
@@ -36,9 +35,7 @@ def bowl(w):
 
 
 def run(problem, spec, steps=3):
-    runs = Runs(parse(spec), {}, np.zeros(1, np.uint32))
-    program = prepare(problem, runs, steps=steps, every=1, what=("loss", "params"))
-    return execute(program, program.lowered.compile({"xla_backend_optimization_level": "0"}))
+    return computed(problem, spec, steps=steps, every=1, optimized=False)
 
 
 def refusal(*arguments, **options):

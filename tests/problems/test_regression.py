@@ -7,15 +7,12 @@ import pytest
 
 from adamlab import problems
 from adamlab.problems.regression import _designed, _sparse, _wilson_data
-from adamlab.specs import parse
-from adamlab.studies.engine import Runs, execute, prepare
+from tests.computing import computed
 
 
-def computed(problem, spec, numbers=None, seeds=(0,), steps=500):
-    numbers = {name: np.asarray(values, float) for name, values in (numbers or {}).items()}
-    runs = Runs(parse(spec), numbers, np.array(seeds, np.uint32))
+def ended(problem, spec, numbers=None, seeds=(0,), steps=500):
     what = ("loss", "test_loss", "train_accuracy", "test_accuracy", "off_ray")
-    return execute(prepare(problem, runs, steps=steps, every=steps, what=what))
+    return computed(problem, spec, numbers, seeds, steps, steps, what)
 
 
 def softplus(z):
@@ -42,7 +39,7 @@ def test_least_squares_knows_its_minimum(x64):
     np.testing.assert_allclose(problem.minima[0], normal_equations, rtol=1e-12)
     assert problem.minimum == pytest.approx(0.5 * np.mean((x @ normal_equations - y) ** 2), rel=1e-12)
     # Gradient descent at rate 1 shrinks the slowest error by 0.9 a step: 0.9^400 = 5e-19.
-    found = computed(problem, "adamlab.sgd(1.0)", steps=400)
+    found = ended(problem, "adamlab.sgd(1.0)", steps=400)
     np.testing.assert_allclose(found["final_params"][0], problem.minima[0], atol=1e-13)
     assert found["loss"][0, -1] == pytest.approx(problem.minimum, rel=1e-12)
 
@@ -138,7 +135,7 @@ def test_wilsons_loss_gradient_and_metrics_are_those_of_their_formulas(x64, rng)
     ],
 )
 def test_adaptive_methods_stay_on_the_ray_and_call_everything_positive(x64, spec):
-    found = computed(problems.get("wilson"), spec, steps=2000)
+    found = ended(problems.get("wilson"), spec, steps=2000)
     # Every coordinate takes steps of the same size but for some roundings in each of 2000.
     assert found["off_ray"][0, -1] < 2000 * 4 * np.finfo(float).eps
     assert found["loss"][0, -1] < 1e-12
@@ -148,14 +145,14 @@ def test_adaptive_methods_stay_on_the_ray_and_call_everything_positive(x64, spec
 
 def test_gradient_descent_goes_to_the_solution_of_least_norm_and_makes_no_mistake(x64):
     problem = problems.get("wilson")
-    found = computed(problem, "adamlab.sgd(0.005)", steps=2000)
+    found = ended(problem, "adamlab.sgd(0.005)", steps=2000)
     np.testing.assert_allclose(found["final_params"][0], problem.minima[0], atol=1e-12)
     assert found["test_accuracy"][0, -1] == 1
     assert found["off_ray"][0, -1] == pytest.approx(32.681, abs=1e-3)
 
 
 def test_an_accumulator_that_does_not_start_at_zero_leaves_the_ray(x64):
-    assert computed(problems.get("wilson"), "optax.adagrad(0.05)")["off_ray"][0, -1] > 0.01
+    assert ended(problems.get("wilson"), "optax.adagrad(0.05)")["off_ray"][0, -1] > 0.01
 
 
 def test_sparse_features_have_the_frequencies_of_zipf():
@@ -190,7 +187,7 @@ def test_adagrad_outdoes_gradient_descent_on_sparse_features():
         "adamlab.sgd(rate)",
         "adamlab.sgd(inverse_sqrt(rate))",
     ):
-        found = computed(problem, spec, {"rate": rates}, seeds=[0] * len(rates))
+        found = ended(problem, spec, {"rate": rates}, seeds=[0] * len(rates))
         losses = found["loss"][:, -1]
         assert 0 < losses.argmin() < len(rates) - 1  # no better rate lies beyond the grid
         best.append((losses.min(), found["test_loss"][:, -1].min()))

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import optax
 import pytest
@@ -9,21 +10,17 @@ from jax.flatten_util import ravel_pytree
 
 import adamlab as al
 from adamlab import problems
-from adamlab.specs import parse
-from adamlab.studies import engine
-from adamlab.studies.engine import Runs, execute, prepare, recorded_steps
+from adamlab.studies.engine import Recording, prepare
+from adamlab.studies.sizes import LANES, Sizes
+from adamlab.studies.slopes import by_coordinates
+from adamlab.studies.study import recorded_steps
+from tests.computing import computed, runs_of
 
 
-def computed(problem, spec, numbers=None, seeds=(0,), steps=12, every=5, what=("loss", "params")):
-    numbers = {name: np.asarray(values, float) for name, values in (numbers or {}).items()}
-    runs = Runs(parse(spec), numbers, np.array(seeds, np.uint32))
-    return execute(prepare(problem, runs, steps=steps, every=every, what=what))
-
-
-def plain_loop(problem, transform, seed, steps, every):
+def plain_loop(problem, transform, seed, steps, every, start=None):
     """Losses and parameters at the recorded steps, one eager step after the other."""
     start_key, sample_key = jax.random.split(jax.random.key(seed))
-    params = problem.start(start_key)
+    params = problem.start(start_key) if start is None else jnp.asarray(start)
     state = transform.init(params)
     losses, paths = [float(problem.objective(params))], [np.asarray(ravel_pytree(params)[0])]
     for t in range(steps):
@@ -37,15 +34,16 @@ def plain_loop(problem, transform, seed, steps, every):
 
 
 @pytest.mark.parametrize("every", [1, 5, 12])
-def test_runs_are_those_of_a_plain_loop(x64, every):
-    problem = problems.get("rosenbrock")
+@pytest.mark.parametrize("name", ["rosenbrock", "noisy_quadratic"])
+def test_runs_are_those_of_a_plain_loop(x64, name, every):
+    problem = problems.get(name)
     numbers = {"lr": [0.01, 0.01, 0.1, 0.1], "b2": [0.9, 0.9, 0.99, 0.99]}
     found = computed(problem, "adamlab.adam(lr, b2=b2)", numbers, seeds=[3, 4, 3, 4], every=every)
     assert found["loss"].shape == (4, len(recorded_steps(12, every)))
     for i, (rate, b2, seed) in enumerate([(0.01, 0.9, 3), (0.01, 0.9, 4), (0.1, 0.99, 3), (0.1, 0.99, 4)]):
         losses, path = plain_loop(problem, optax.adam(rate, b2=b2), seed, 12, every)
         np.testing.assert_allclose(found["loss"][i], losses, rtol=1e-10)
-        np.testing.assert_allclose(found["params"][i], path, rtol=1e-11)
+        np.testing.assert_allclose(found["params"][i], path, rtol=1e-11, atol=1e-13)
     assert (found["diverged_at"] == -1).all()
 
 
@@ -60,17 +58,34 @@ def test_minibatches_come_from_the_seed_and_the_step(x64):
     assert found["test_accuracy"].shape == (2, 4)
 
 
-def test_recorded_steps_are_the_start_every_kth_and_the_last():
-    assert recorded_steps(12, 5).tolist() == [0, 5, 10, 12]
-    assert recorded_steps(10, 5).tolist() == [0, 5, 10]
-    assert recorded_steps(3, 3).tolist() == [0, 3]
-
-
 def test_schedules_are_swept_by_their_numbers(x64):
     problem = problems.get("beale")
     found = computed(problem, "optax.sgd(inverse_sqrt(init))", {"init": [0.001, 0.002]}, seeds=[0, 0])
     for i, init in enumerate((0.001, 0.002)):
         losses, _ = plain_loop(problem, optax.sgd(al.schedules.inverse_sqrt(init)), 0, 12, 5)
+        np.testing.assert_allclose(found["loss"][i], losses, rtol=1e-10)
+
+
+def test_warm_up_is_swept_by_its_length(x64):
+    problem = problems.get("beale")
+    spec, lengths = "optax.sgd(warmup_cosine(0.002, warm, 12))", (2, 7)
+    found = computed(problem, spec, {"warm": lengths}, seeds=[0, 0])
+    for i, warm in enumerate(lengths):
+
+        def schedule(count, warm=warm):
+            count = float(count)
+            return 0.002 * (count / warm if count < warm else (1 + np.cos(np.pi * (count - warm) / (12 - warm))) / 2)
+
+        np.testing.assert_allclose(found["loss"][i], plain_loop(problem, optax.sgd(schedule), 0, 12, 5)[0], rtol=1e-10)
+
+
+def test_runs_start_where_they_are_told_to(x64):
+    problem = problems.get("himmelblau")
+    starts = np.array([[1.0, 2.0], [-3.0, 0.5]])
+    found = computed(problem, "optax.adam(0.1)", seeds=[0, 7], starts=starts)
+    np.testing.assert_array_equal(found["params"][:, 0], starts)
+    for i, seed in enumerate((0, 7)):
+        losses, _ = plain_loop(problem, optax.adam(0.1), seed, 12, 5, starts[i])
         np.testing.assert_allclose(found["loss"][i], losses, rtol=1e-10)
 
 
@@ -87,20 +102,52 @@ def test_a_diverging_run_is_recorded_and_leaves_its_neighbours_alone(x64):
     assert found["diverged_at"].tolist() == [-1, first, -1]
 
 
-def test_results_do_not_depend_on_the_size_of_the_blocks(monkeypatch):
+@pytest.mark.parametrize("name", ["rosenbrock", "rastrigin", "least_squares"])
+def test_the_first_bad_step_is_found_between_recorded_ones(name):
+    problem = problems.get(name)
+    numbers = {"lr": [1e-3, 0.5, 5.0, 1e3, 1e30]}
+    often, seldom = (
+        computed(problem, "adamlab.sgd(lr)", numbers, seeds=[0] * 5, steps=40, every=every) for every in (1, 40)
+    )
+    np.testing.assert_array_equal(seldom["diverged_at"], often["diverged_at"])
+    finite = np.isfinite(often["params"]).all(axis=2) & np.isfinite(often["loss"])
+    wanted = [-1 if row.all() else int(np.argmin(row)) for row in finite]
+    assert often["diverged_at"].tolist() == wanted
+    assert -1 in wanted
+    assert max(wanted) > 1
+
+
+def test_a_bad_step_counts_though_the_run_recovers():
+    # The loss overflows at |w| ≥ 1 and the optimizer's clipped steps lead back; the first bad step stays.
+    problem = problems.get("quadratic", dim=2, spread=0.0)
+    steep = type(problem)(
+        "steep",
+        loss=lambda w, batch: jnp.sum(w**2) + jnp.where(w[0] > 1.0, jnp.inf, 0.0) * 1.0,
+        start=lambda key: jnp.array([0.95, 0.0]),
+        objective=lambda w: jnp.sum(w**2),
+        project=lambda w: jnp.where(w > 1.1, -0.5, w),
+    )
+    found = computed(steep, "optax.sgd(-0.05)", steps=12, every=12)
+    path = [0.95]
+    for _ in range(12):
+        w = path[-1] + 0.05 * 2 * path[-1]
+        path.append(-0.5 if w > 1.1 else w)
+    assert found["diverged_at"].tolist() == [next(t for t, w in enumerate(path) if w > 1.0)]
+    assert np.isfinite(found["loss"]).all()
+
+
+@pytest.mark.parametrize("spec", ["adamlab.adam(lr)", "optax.adam(lr, b2=b2)", "adamlab.adam(lr, b2=b2)"])
+def test_results_do_not_depend_on_the_size_of_the_blocks(spec):
     problem = problems.get("himmelblau")
     numbers = {"lr": np.linspace(0.01, 0.1, 19)}
-    whole = computed(problem, "adamlab.adam(lr)", numbers, seeds=range(19), steps=40)
-    alone = computed(problem, "adamlab.adam(lr)", {"lr": numbers["lr"][3:4]}, seeds=[3], steps=40)
+    numbers |= {"b2": np.linspace(0.9, 0.999, 19)} if "b2=b2" in spec else {}
+    whole = computed(problem, spec, numbers, seeds=range(19), steps=40)
+    alone = computed(problem, spec, {name: values[3:4] for name, values in numbers.items()}, seeds=[3], steps=40)
     np.testing.assert_array_equal(alone["params"][0], whole["params"][3])
-    advanced = []
-    monkeypatch.setattr(engine, "BLOCK", 8)
-    runs = Runs(parse("adamlab.adam(lr)"), numbers, np.arange(19, dtype=np.uint32))
-    program = prepare(problem, runs, steps=40, every=5, what=("loss", "params"))
-    blocks = execute(program, advance=advanced.append)
-    assert advanced == [8, 8, 3]
-    for name in whole:
-        np.testing.assert_array_equal(blocks[name], whole[name])
+    for sizes in (Sizes(8, 8), Sizes(16, 8), Sizes(48, 16)):
+        blocks = computed(problem, spec, numbers, seeds=range(19), steps=40, sizes=sizes)
+        for name in whole:
+            np.testing.assert_array_equal(blocks[name], whole[name])
 
 
 @pytest.mark.parametrize("name", ["digits_softmax", "digits_mlp", "least_squares", "sparse_logistic", "wilson"])
@@ -124,6 +171,42 @@ def test_swept_decays_bring_their_complements():
     np.testing.assert_allclose(swept["params"][0], fixed["params"][0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("spec", ["adamlab.adam(0.01, b1=b1, b2=b2)", "adamlab.nadam(0.01, b1=b1, b2=b2)"])
+@pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
+def test_carried_corrections_are_as_good_as_powers(spec, arithmetic):
+    # On a slope the averages do not depend on the path, so that updates differ by their corrections alone.
+    line = type(problems.get("quadratic"))(
+        "line", loss=lambda w, batch: jnp.sum(w), start=lambda key: jnp.zeros(2), objective=jnp.sum
+    )
+    spec = spec.replace("b2=b2", f'b2=b2, arithmetic="{arithmetic}"')
+    numbers = {"b1": [0.9, 0.99, 0.0, 0.5], "b2": [0.999, 0.99999, 0.999, 0.4]}
+    how = {"steps": 3000, "every": 50, "what": ("updates",)}
+    carried = computed(line, spec, numbers, seeds=[0] * 4, **how)["updates"][:, 1:, 0]
+    for i, (b1, b2) in enumerate(zip(*numbers.values(), strict=True)):
+        fixed = spec.replace("b1=b1", f"b1={b1}").replace("b2=b2", f"b2={b2}")
+        powers = computed(line, fixed, seeds=[0], **how)["updates"][0, 1:, 0]
+        np.testing.assert_allclose(carried[i], powers, rtol=8 * float(np.finfo(np.float32).eps))
+
+
+def test_carried_corrections_follow_one_minus_a_power(dtype):
+    from adamlab.arithmetic import next_correction
+
+    mpmath.mp.dps = 40
+    for complement in (0.1, 1e-3, 1e-6, 0.9):
+        c = jnp.asarray(complement, dtype)
+        exact_c = mpmath.mpf(float(c))
+
+        def step(carry, _, c=c):
+            after = next_correction(c, *carry)
+            return after, after[0]
+
+        _, corrections = jax.jit(lambda step=step, c=c: jax.lax.scan(step, (c * 0, c * 0), None, 3000))()
+        for t in (1, 2, 10, 100, 3000):
+            wanted = 1 - (1 - exact_c) ** t
+            error = abs(mpmath.mpf(float(corrections[t - 1])) / wanted - 1)
+            assert error <= 2 * float(jnp.finfo(dtype).eps), (complement, t)
+
+
 def test_optimizers_that_look_at_the_loss_are_given_it():
     problem = problems.get("quadratic", spread=0.0)
     losses = computed(problem, "optax.polyak_sgd()", steps=50)["loss"][0]
@@ -133,3 +216,31 @@ def test_optimizers_that_look_at_the_loss_are_given_it():
 def test_float_type_is_that_of_the_study(dtype):
     found = computed(problems.get("beale"), "adamlab.rmsprop(lr)", {"lr": [0.1, 0.2]}, seeds=[0, 1])
     assert {found["loss"].dtype, found["params"].dtype} == {jnp.dtype(dtype)}
+
+
+def test_few_coordinates_are_differentiated_forwards_where_that_can_be():
+    assert by_coordinates(problems.get("rosenbrock"))
+    assert not by_coordinates(problems.get("rosenbrock", dim=10))
+    assert not by_coordinates(problems.get("digits_softmax"))
+
+    @jax.custom_vjp
+    def square(w):
+        return jnp.sum(w**2)
+
+    square.defvjp(lambda w: (square(w), w), lambda w, g: (2 * w * g,))
+    backwards = type(problems.get("quadratic"))(
+        "own", loss=lambda w, batch: square(w), start=lambda key: jnp.ones(2), objective=square
+    )
+    assert not by_coordinates(backwards)
+    assert computed(backwards, "optax.sgd(0.25)", steps=4)["loss"][0, -1] == pytest.approx(2 / 4**4)
+
+
+def test_what_is_the_same_for_all_runs_is_kept_once():
+    # Of Adam's state the moments differ between runs and the count does not: it stays a scalar in the program.
+    problem = problems.get("rosenbrock")
+    runs = runs_of("optax.adam(lr)", {"lr": np.linspace(0.01, 0.1, 16)}, range(16))
+    program = prepare(problem, runs, Recording(recorded_steps(10, 5), ("loss",)))
+    text = program.lowered.as_text()
+    assert f"tensor<2x{program.sizes.at_a_time}xf32>" in text
+    assert f"tensor<{program.sizes.at_a_time}xi32>, %iterArg" not in text
+    assert program.sizes.at_a_time % LANES == 0

@@ -18,7 +18,8 @@ def tree():
         f"/{name}": xr.Dataset({"loss": (("run", "step"), np.ones((2, 3))), **runs}, names) for name in ("z", "a")
     }
     made = xr.DataTree.from_dict(datasets)
-    made.attrs.update(store.attributes({"steps": 3}, made.children))
+    variables = {name: sorted(map(str, child.variables)) for name, child in made.children.items()}
+    made.attrs.update(store.attributes({"steps": 3}), problems=[*made.children], variables=variables)
     return made
 
 
@@ -27,7 +28,7 @@ def test_results_are_read_back_in_their_order(tree, tmp_path):
     read = store.load(tmp_path / "new" / "folder")
     assert list(read.children) == ["z", "a"]
     xr.testing.assert_equal(read["z"].to_dataset(), tree["z"].to_dataset())
-    assert store.config_of(read) == {"steps": 3}
+    assert store.config_of(read.attrs) == {"steps": 3}
     assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["results.zarr"]
 
 
@@ -59,7 +60,16 @@ def test_what_is_no_store_is_told(tree, tmp_path):
 def test_another_format_is_refused(tree, tmp_path):
     store.save(tree, tmp_path)
     zarr.open_group(tmp_path / "results.zarr").attrs["adamlab_format"] = 99
-    with pytest.raises(store.StoreError, match="is of format 99; this adamlab reads format 1"):
+    with pytest.raises(store.StoreError, match=r"is of format 99; this adamlab reads format 2\. Update adamlab"):
+        store.load(tmp_path)
+    zarr.open_group(tmp_path / "results.zarr").attrs["adamlab_format"] = 1
+    with pytest.raises(store.StoreError, match=r"is of format 1; .* Run its config anew, with --fresh"):
+        store.load(tmp_path)
+
+
+def test_a_store_of_others_is_refused(tmp_path):
+    zarr.create_group(tmp_path / "results.zarr", attributes={"made_by": "somebody"})
+    with pytest.raises(store.StoreError, match="a store that adamlab did not write"):
         store.load(tmp_path)
 
 

@@ -1,10 +1,7 @@
-"""What `adamlab run` and `adamlab plot` show."""
+"""What `adamlab plot` shows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import pandas as pd
-from rich.console import Console
 
 from adamlab.calls import call
 from adamlab.errors import InputError, nearest
@@ -12,28 +9,10 @@ from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
 from adamlab.problems import PROBLEMS
 from adamlab.problems.landscapes import landscape
 from adamlab.running import draw, figure_name, write_figure
-from adamlab.running import run as run_config
 from adamlab.studies.config import read_output
-from adamlab.studies.kinds import kind_of
-from adamlab.studies.source import override, read_config
+from adamlab.studies.source import override
 from adamlab.studies.store import STORE, load
-from adamlab.terminal.console import console, say, table_of
-from adamlab.terminal.progress import Bar, Lines
-
-
-def run_and_show(config: Path, out: Path | None, overrides: Sequence[str], fresh: bool) -> None:
-    """Runs a config with progress, then prints what was found and where everything is."""
-    screen = console()
-    if out is None:
-        out = Path("results") / str(read_config(config, overrides).get("name", config.stem))
-    with Bar(screen) if screen.is_terminal else Lines(screen) as listener:
-        tree = run_config(config, out, overrides=overrides, fresh=fresh, listener=listener)
-    for name, child in tree.children.items():
-        data = child.to_dataset()
-        for told, table in kind_of(data).tables(data).items():
-            if len(table):
-                SHOWN[told](screen, name, table)
-    say(f"\nResults, summary.csv, figures and report.html are in {out}")
+from adamlab.terminal.console import say
 
 
 def plot_and_show(place: str, kind: str, out: Path | None, problem: str | None, options: Sequence[str]) -> None:
@@ -86,38 +65,3 @@ def _plot_results(folder: Path, kind: str, out: Path | None, problem: str | None
             say(str(path))
     if len(refused) == len(problems):
         raise refused[0]
-
-
-def _standings(screen: Console, name: str, table: pd.DataFrame):
-    title = f"{name}: final loss at each optimizer's best setting, over seeds"
-    screen.print(table_of(title, table.drop(columns=["spec"])))
-
-
-def _agreement(screen: Console, name: str, table: pd.DataFrame):
-    heads = {"params_difference": "Δ params", "loss_difference": "Δ loss"}
-    title = f"{name}: largest difference from Optax at the same settings"
-    screen.print(table_of(title, table.drop(columns=["optax"]).rename(columns=heads)))
-
-
-def _verdicts(screen: Console, name: str, table: pd.DataFrame):
-    screen.print(table_of(f"{name}: what was found", table.drop(columns=["left", "right"])))
-
-
-def _formulas(screen: Console, name: str, table: pd.DataFrame):
-    for _, lines in table.groupby(["label", "state"], sort=False):
-        head = f"{name}: {lines.label.iloc[0]}, {lines.state.iloc[0]}"
-        screen.print(head, *(f"  {line}" for line in lines.text), sep="\n", soft_wrap=True)
-
-
-def _weights(screen: Console, name: str, table: pd.DataFrame):
-    screen.print(table_of(f"{name}: what the gradients of the past weigh", table))
-
-
-SHOWN: dict[str, Callable[[Console, str, pd.DataFrame], None]] = {
-    "standings": _standings,
-    "agreement": _agreement,
-    "verdicts": _verdicts,
-    "formulas": _formulas,
-    "weights": _weights,
-}
-"""How each table that a kind of config tells of is shown."""

@@ -1,0 +1,28 @@
+"""What can be read off datasets of runs: pure functions, a Dataset in, a Dataset, a DataArray or a table out.
+
+A *setting* is an optimizer with its numbers written in. An *instance* is what every optimizer is given alike: a problem
+with a seed, and with a start where there are several. Runs that are not `done` never count. Where the runs have a
+`stage`, settings are compared on the runs of "tuning" alone.
+"""
+
+from adamlab.analysis.budgets import tuning_budget as tuning_budget
+from adamlab.analysis.profiles import performance_profiles as performance_profiles
+from adamlab.analysis.ranking import ranks as ranks
+from adamlab.analysis.rows import diverged as diverged
+from adamlab.analysis.rows import finished as finished
+from adamlab.analysis.rows import of_optimizer as of_optimizer
+from adamlab.analysis.rows import optimizers as optimizers
+from adamlab.analysis.scores import best_loss as best_loss
+from adamlab.analysis.scores import score as score
+from adamlab.analysis.seeds import over_seeds as over_seeds
+from adamlab.analysis.seeds import steps_to as steps_to
+from adamlab.analysis.settings import best_setting as best_setting
+from adamlab.analysis.settings import best_settings as best_settings
+from adamlab.analysis.settings import sensitivity_to as sensitivity_to
+from adamlab.analysis.settings import setting_scores as setting_scores
+from adamlab.analysis.tables import standings as standings
+from adamlab.analysis.tables import summary as summary
+from adamlab.analysis.tables import verdicts as verdicts
+from adamlab.analysis.twins import agreement as agreement
+from adamlab.analysis.twins import difference_by_step as difference_by_step
+from adamlab.analysis.twins import with_agreement as with_agreement

@@ -1,0 +1,94 @@
+"""What tuning is worth: the best that so many random trials find."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from adamlab.analysis.rows import optimizers
+from adamlab.analysis.scores import criterion, sign
+from adamlab.analysis.settings import setting_scores
+from adamlab.errors import InputError
+
+POINTS = 100
+"""About how many numbers of trials are looked at where none are given."""
+
+
+def tuning_budget(
+    runs: xr.Dataset,
+    by: str | None = None,
+    trials: Sequence[int] | None = None,
+    quantiles: Sequence[float] = (0.25, 0.5, 0.75),
+    replacement: bool = False,
+) -> xr.Dataset:
+    """The best score after k random trials out of an optimizer's n settings: its exact expectation and quantiles.
+
+    Without replacement, with the scores in order s_(1) ≤ … ≤ s_(n),
+    E = Σ_i s_(i) C(n−i, k−1) / C(n, k): the mean over all sets of k settings, and so an unbiased estimate for k draws
+    from what the settings were drawn from (Tang et al. 2020, arXiv 2004.13705). With replacement it is the estimate of
+    Dodge et al. 2019, section 3, E = Σ_i s_(i) (((n−i+1)/n)^k − ((n−i)/n)^k), which draws settings twice and so makes
+    tuning look worse than it is, with a lesser variance (Dodge et al. 2021, arXiv 2110.00613). A trial is one setting
+    on all its seeds; its score is the median, see `setting_scores`. Settings on a grid were not drawn at random: of
+    them it tells what a random search of the same grid finds.
+
+    Args:
+        runs: the dataset of a problem; where it has stages, the runs of "tuning" count.
+        by: what settings are compared by, see `adamlab.analysis.score`.
+        trials: the numbers k; by default about 100 from 1 to n, even on a logarithmic scale.
+        quantiles: which ones, in [0, 1], of the best score's distribution, from the lucky to the unlucky.
+        replacement: whether a setting can be drawn twice.
+
+    Returns:
+        `expected_best` (optimizer × trials) and `best_quantiles` (quantile × optimizer × trials), the least score
+        that so much of the distribution is at or below; `settings` (optimizer,), their number n. An accuracy has its
+        own sign. The expectation is ∞ (−∞ of an accuracy) where all of the trials can diverge. NaN where k > n.
+
+    Raises:
+        InputError: a number of trials is below 1.
+    """
+    by = criterion(runs, by)
+    table, labels = setting_scores(runs, by), optimizers(runs)
+    scores = [np.sort(table.score.values[table.optimizer.values == label]) for label in labels]
+    counts = np.array([len(each) for each in scores])
+    wanted = np.unique(_default_trials(counts) if trials is None else np.asarray(trials, int))
+    if wanted.size and wanted[0] < 1:
+        raise InputError(f"expected numbers of trials from 1 up; got {wanted[0]}.")
+    levels = np.asarray(quantiles, float)
+    expected = np.full((len(labels), len(wanted)), np.nan)
+    found = np.full((len(levels), *expected.shape), np.nan)
+    for i, each in enumerate(scores):
+        for j, k in enumerate(wanted):
+            if k <= counts[i] or replacement:
+                expected[i, j], found[:, i, j] = _best_of(each, int(k), levels, replacement)
+    return xr.Dataset(
+        {
+            "expected_best": (("optimizer", "trials"), sign(by) * expected),
+            "best_quantiles": (("quantile", "optimizer", "trials"), sign(by) * found),
+            "settings": ("optimizer", counts),
+        },
+        {"optimizer": labels, "trials": wanted, "quantile": levels},
+        {"problem": runs.attrs["problem"], "by": by},
+    )
+
+
+def _default_trials(counts: np.ndarray) -> np.ndarray:
+    most = counts.max(initial=1)
+    return np.concatenate([np.rint(np.geomspace(1, most, POINTS)).astype(int), counts])
+
+
+def _best_of(scores: np.ndarray, k: int, levels: np.ndarray, replacement: bool) -> tuple[float, np.ndarray]:
+    """The expectation and the quantiles of the least of k draws from sorted scores."""
+    n = len(scores)
+    if replacement:
+        left = (np.arange(n, -1, -1) / n) ** k  # P(the best is none of the first i)
+        chances = left[:-1] - left[1:]
+    else:
+        i = np.arange(n)
+        left = np.cumprod(np.append(1.0, np.maximum(n - k - i, 0) / (n - i)))
+        chances = left[:-1] * k / (n - i)  # of what is left, k are drawn: no cancellation in the tail
+    infinite = np.isinf(scores).sum()
+    can_be_infinite = infinite > 0 and (replacement or k <= infinite)
+    finite = np.isfinite(scores)
+    expected = np.inf if can_be_infinite else float(chances[finite] @ scores[finite])
+    rounding = 4 * n * np.finfo(float).eps  # of n products, so that a level that is met counts as met
+    return expected, scores[np.searchsorted(1 - left[1:], levels - rounding)]

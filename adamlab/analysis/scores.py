@@ -1,0 +1,72 @@
+"""One number for a run, by which runs are compared."""
+
+import numpy as np
+import xarray as xr
+
+from adamlab.analysis.rows import diverged, finished, recorded
+from adamlab.errors import InputError, nearest
+
+DEFAULT = "final_loss"
+
+
+def scored(runs: xr.Dataset) -> list[str]:
+    """What runs can be compared by: "final_X" and "best_X" of every X recorded over steps."""
+    return [f"{which}_{name}" for name in recorded(runs) for which in ("final", "best")]
+
+
+def criterion(runs: xr.Dataset, by: str | None = None) -> str:
+    """What the runs are compared by: what is asked for, or the dataset's attribute `by`, or "final_loss".
+
+    Raises:
+        InputError: that was not recorded.
+    """
+    by = runs.attrs.get("by", DEFAULT) if by is None else by
+    if by not in scored(runs):
+        raise InputError(f'runs cannot be compared by "{by}"; {nearest(str(by), scored(runs))}')
+    return by
+
+
+def sign(name: str) -> int:
+    """−1 of a quantity that is better when greater, those whose names end in "accuracy"; 1 of all others."""
+    return -1 if name.endswith("accuracy") else 1
+
+
+def measured(runs: xr.Dataset, by: str | None = None) -> xr.DataArray:
+    """The quantity that runs are compared by (run,), as it was recorded; see `score` for the arguments.
+
+    Of a run that diverged, or where the quantity is no number, the worst there is: ∞, or −∞ of an accuracy.
+    """
+    runs, by = finished(runs), criterion(runs, by)
+    which, _, name = by.partition("_")
+    values = runs[name].isel(step=-1) if which == "final" else best_of(runs, name)
+    sound = np.isfinite(values) & ~diverged(runs)
+    return values.astype(float).where(sound, sign(name) * np.inf).drop_vars("step", errors="ignore").rename(by)
+
+
+def score(runs: xr.Dataset, by: str | None = None) -> xr.DataArray:
+    """What a run is compared by (run,); lower is better.
+
+    Args:
+        runs: the dataset of a problem.
+        by: "final_X" or "best_X" (the best one recorded), X being "loss" or another quantity recorded over steps; by
+            default the dataset's attribute `by`, or "final_loss". An accuracy counts with its sign turned.
+
+    Returns:
+        The score of each finished run; ∞ where it diverged, or the quantity is no number.
+
+    Raises:
+        InputError: that was not recorded.
+    """
+    by = criterion(runs, by)
+    return (sign(by) * measured(runs, by)).rename("score")
+
+
+def best_loss(runs: xr.Dataset) -> xr.DataArray:
+    """The least finite loss that was recorded of each finished run (run,), NaN where none was finite."""
+    return best_of(finished(runs), "loss")
+
+
+def best_of(runs: xr.Dataset, name: str) -> xr.DataArray:
+    """The best finite value of a recorded quantity (run,), NaN where none was finite."""
+    finite = runs[name].where(np.isfinite(runs[name]))
+    return finite.max("step") if sign(name) < 0 else finite.min("step")

@@ -1,0 +1,104 @@
+"""Settings compared: which is each optimizer's best, and how much one number of it matters."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from adamlab.analysis.rows import (
+    EVALUATION,
+    finished,
+    first_of,
+    instance_names,
+    is_tuning,
+    of_optimizer,
+    setting_of,
+)
+from adamlab.analysis.scores import criterion, measured, score
+
+
+def setting_scores(runs: xr.Dataset, by: str | None = None) -> xr.Dataset:
+    """The score of every setting: the median over its runs, which are its seeds and starts.
+
+    Args:
+        runs: the dataset of a problem; where it has stages, the runs of "tuning" count.
+        by: see `adamlab.analysis.score`.
+
+    Returns:
+        `score` and the number of `runs` (setting,), with the coordinates `optimizer`, `spec` and the numbers it sets;
+        in the order in which settings first appear.
+    """
+    runs, by = finished(runs), criterion(runs, by)
+    rows = np.flatnonzero(is_tuning(runs))
+    codes = pd.factorize(setting_of(runs)[rows])[0]
+    scores = pd.Series(score(runs, by).values[rows]).groupby(codes)
+    names = ["optimizer", "spec", *runs.attrs["settings"]]
+    first = rows[first_of(codes)]
+    return xr.Dataset(
+        {"score": ("setting", scores.median().to_numpy()), "runs": ("setting", scores.size().to_numpy())},
+        {name: ("setting", runs[name].values[first]) for name in names},
+        {"problem": runs.attrs["problem"], "settings": runs.attrs["settings"], "by": by},
+    )
+
+
+def best_settings(runs: xr.Dataset, by: str | None = None) -> xr.Dataset:
+    """The runs of each optimizer's best setting, the one of the least median score; the first where several are.
+
+    Without stages these are the very runs that the setting was chosen on, so that they flatter it, the more the more
+    settings and the fewer seeds there were. Where it has runs of the stage "evaluation", on seeds that it was not
+    chosen on, those are given back in their stead.
+
+    Args:
+        runs: the dataset of a problem.
+        by: what settings are compared by, see `adamlab.analysis.score`.
+
+    Returns:
+        A dataset like `runs`: of each optimizer in turn one run a seed, and start where there are several.
+    """
+    runs = finished(runs)
+    table = setting_scores(runs, by)
+    scores = pd.Series(table.score.values)
+    chosen = scores.groupby(table.optimizer.values, sort=False).idxmin()
+    labels, specs, tuning = runs.optimizer.values, runs.spec.values, is_tuning(runs)
+    kept = [np.zeros(0, int)]
+    for label, setting in chosen.items():
+        mine = np.flatnonzero((labels == label) & (specs == table.spec.values[setting]))
+        fresh = mine[runs.stage.values[mine] == EVALUATION] if "stage" in runs else mine[:0]
+        kept.append(fresh if fresh.size else mine[tuning[mine]])
+    return runs.isel(run=np.concatenate(kept))
+
+
+def best_setting(runs: xr.Dataset, optimizer: str, by: str | None = None) -> xr.Dataset:
+    """The runs of one optimizer's best setting, as `best_settings` has them."""
+    return of_optimizer(best_settings(runs, by), optimizer)
+
+
+def sensitivity_to(runs: xr.Dataset, optimizer: str, setting: str, by: str | None = None) -> xr.Dataset:
+    """What runs are compared by, over one number of an optimizer, for each of its values at the best of the others.
+
+    Args:
+        runs: the dataset of a problem; where it has stages, the runs of "tuning" count.
+        optimizer: its label.
+        setting: the number's name.
+        by: see `adamlab.analysis.score`.
+
+    Returns:
+        A variable named as the criterion, such as `final_loss` (value, instance), over the `value` of the number; an
+        instance is a `seed`, with a `start` where there are several. Of a run that diverged ∞ (−∞ of an accuracy); NaN
+        where a run is not there. `value` is empty where the optimizer does not have the number.
+    """
+    mine = of_optimizer(runs, optimizer)
+    mine, by = mine.isel(run=np.flatnonzero(is_tuning(mine))), criterion(runs, by)
+    table = setting_scores(mine, by)
+    given = table[setting].values if setting in runs.attrs["settings"] else np.full(table.sizes["setting"], np.nan)
+    best = pd.Series(table.score.values).groupby(given).idxmin()
+    rows = np.flatnonzero(np.isin(setting_of(mine), best.to_numpy()))
+    names = instance_names(mine)
+    columns = {"value": given[setting_of(mine)[rows]], "measured": measured(mine, by).values[rows]}
+    frame = pd.DataFrame(columns | {name: mine[name].values[rows] for name in names})
+    grid = frame.groupby(["value", *names]).measured.first().unstack(names)
+    return xr.Dataset(
+        {by: (("value", "instance"), grid.to_numpy())},
+        {"value": grid.index.to_numpy()}
+        | {name: ("instance", grid.columns.get_level_values(name).to_numpy()) for name in names},
+        {"setting": setting, "by": by},
+    )

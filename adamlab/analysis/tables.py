@@ -1,0 +1,75 @@
+"""What is told of a dataset in tables: standings, a row for each run, verdicts."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from adamlab.analysis.rows import diverged, finished, instance_names, optimizers, recorded
+from adamlab.analysis.scores import best_loss, criterion, measured, sign
+from adamlab.analysis.settings import best_settings, setting_scores
+
+
+def standings(runs: xr.Dataset, by: str | None = None) -> pd.DataFrame:
+    """Each optimizer at its best setting: median, least and greatest of what it is judged by, over seeds; best first.
+
+    That is the final loss, unless `by` or the dataset says otherwise, see `adamlab.analysis.score`. The column
+    `settings` is the budget, how many settings the best was chosen from; `runs` and `diverged` count all of the
+    optimizer's finished runs, at every setting.
+    """
+    runs, by = finished(runs), criterion(runs, by)
+    best = best_settings(runs, by)
+    judged = measured(best, by).values
+    compared = setting_scores(runs, by).optimizer.values
+    table = []
+    for label in optimizers(best):
+        mine = diverged(runs).values[runs.optimizer.values == label]
+        chosen = best.optimizer.values == label
+        table.append(
+            {
+                "optimizer": label,
+                "spec": best.spec.values[chosen][0],
+                "median": float(np.median(judged[chosen])),
+                "least": float(judged[chosen].min()),
+                "greatest": float(judged[chosen].max()),
+                "settings": int((compared == label).sum()),
+                "runs": len(mine),
+                "diverged": int(mine.sum()),
+            }
+        )
+    return pd.DataFrame(table).sort_values("median", kind="stable", ignore_index=True, ascending=sign(by) > 0)
+
+
+def summary(runs: xr.Dataset) -> pd.DataFrame:
+    """One row a finished run: problem, optimizer, settings, what was recorded at the end, distance from Optax."""
+    runs = finished(runs)
+    names = [name for name in ("stage", *instance_names(runs)) if name in runs]
+    finals = [name for name in recorded(runs) if name != "loss"]
+    columns = {
+        "problem": runs.attrs["problem"],
+        "optimizer": runs.optimizer.values,
+        "spec": runs.spec.values,
+        **{name: runs[name].values for name in [*names, *runs.attrs["settings"]]},
+        "steps": int(runs.step[-1]),
+        "final_loss": runs.loss.isel(step=-1).values,
+        "best_loss": best_loss(runs).values,
+        **{f"final_{name}": runs[name].isel(step=-1).values for name in finals},
+        **({"steps_to_target": runs.steps_to_target.values} if "steps_to_target" in runs else {}),
+        "diverged": diverged(runs).values,
+        "diverged_at": runs.diverged_at.values,
+        "optax_params_difference": runs.params_difference.values,
+        "optax_loss_difference": runs.loss_difference.values,
+    }
+    return pd.DataFrame(columns)
+
+
+def verdicts(comparisons: xr.Dataset) -> pd.DataFrame:
+    """Each comparison in a line: what was compared, the bits that differ, the first step where they do, the verdict."""
+    first = comparisons.first_difference.where(comparisons.first_difference > 0)
+    columns = {name: comparisons[name].values for name in ("label", "left", "right", "dtype", "context", "layout")}
+    settings = {name: comparisons[name].values for name in comparisons.attrs["settings"]}
+    found = {
+        "differing_bits": comparisons.differing_bits.sum("family").values,
+        "from_step": ["" if np.isnan(step) else str(int(step)) for step in first.min("family").values],
+        "verdict": comparisons.verdict.values,
+    }
+    return pd.DataFrame(columns | settings | found)

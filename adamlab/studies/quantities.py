@@ -1,0 +1,164 @@
+"""What can be recorded of a run, by name, beside the problem's own metrics: what each is, and how it is computed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from adamlab.arithmetic import AccurateArithmetic
+from adamlab.calls import Call, Symbol
+from adamlab.types import Decay, Problem, PyTree
+
+QUANTITIES: dict[str, str] = {
+    "loss": "the objective of the parameters",
+    "params": "the parameters w^t",
+    "updates": "what step t added to the parameters; NaN at the start",
+    "gradient_norm": "the Euclidean norm of g^t, the gradient that step t took; NaN at the start",
+    "m": "the first moment, the state `mu`; NaN for an optimizer that keeps none",
+    "v": "the second moment, the state `nu`; NaN for an optimizer that keeps none",
+    "m_hat": "m / (1 − β₁^t); NaN at the start",
+    "v_hat": "v / (1 − β₂^t); NaN at the start",
+    "effective_learning_rate": "−u^t / m̂^t, or −u^t / g^t of an optimizer that keeps no m; NaN at the start",
+    "distance": "the Euclidean distance to the nearest known minimum",
+    "steps_to_target": "the first step after which the loss was at most `record.target`; −1 where none was",
+}
+
+BY_COORDINATE = ("params", "updates", "m", "v", "m_hat", "v_hat", "effective_learning_rate")
+"""What is a vector, a number for each parameter."""
+
+OF_LAST_STEP = ("updates", "gradient_norm", "effective_learning_rate")
+"""What takes the gradient and the update of the step just done."""
+
+FIELDS = {"m": ("mu", "mu_hat", "b1"), "v": ("nu", "nu_hat", "b2")}
+"""The state's field, its field where it holds the corrected average itself, the decay; `decay` serves both."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A run after a step.
+
+    Attributes:
+        t: the number of steps done.
+        params: the parameters.
+        state: the optimizer's state.
+        last: the gradient and the updates of the step just done.
+        numbers: what the optimizer's symbols stand for.
+    """
+
+    t: Any
+    params: PyTree
+    state: PyTree
+    last: tuple[PyTree, PyTree] | None
+    numbers: Mapping[str, Any]
+
+
+def recorder(problem: Problem, template: Call, names: tuple[str, ...]) -> Callable[[Moment], dict[str, jax.Array]]:
+    """What gives the named quantities and metrics of one run at one moment, but for the loss."""
+    metrics = {name: f for name, f in problem.metrics.items() if name in names}
+    chosen = [name for name in QUANTITIES if name in names and name not in ("loss", "steps_to_target")]
+    if not problem.minima:
+        chosen = [name for name in chosen if name != "distance"]
+
+    def record(moment: Moment) -> dict[str, jax.Array]:
+        quantities = _Quantities(problem, template, moment)
+        return {name: metric(moment.params) for name, metric in metrics.items()} | {
+            name: getattr(quantities, name)() for name in chosen
+        }
+
+    return record
+
+
+@dataclass(frozen=True)
+class _Quantities:
+    """Each method computes the quantity of its name."""
+
+    problem: Problem
+    template: Call
+    moment: Moment
+
+    def params(self) -> jax.Array:
+        return _flat(self.moment.params)
+
+    def updates(self) -> jax.Array:
+        return self._after_a_step(_flat(self._last[1]))
+
+    def gradient_norm(self) -> jax.Array:
+        return self._after_a_step(jnp.linalg.norm(_flat(self._last[0])))
+
+    def m(self) -> jax.Array:
+        return self._average("m")
+
+    def v(self) -> jax.Array:
+        return self._average("v")
+
+    def m_hat(self) -> jax.Array:
+        return self._corrected("m")
+
+    def v_hat(self) -> jax.Array:
+        return self._corrected("v")
+
+    def effective_learning_rate(self) -> jax.Array:
+        gradient, updates = map(_flat, self._last)
+        over = gradient if self._field("m")[0] is None else self._corrected("m")
+        return self._after_a_step(-updates / over)
+
+    def distance(self) -> jax.Array:
+        w = _flat(self.moment.params)
+        apart = w[None, :] - jnp.asarray(self.problem.minima, w.dtype)
+        return jnp.min(jnp.linalg.norm(apart, axis=1))
+
+    @property
+    def _last(self) -> tuple[PyTree, PyTree]:
+        assert self.moment.last is not None
+        return self.moment.last
+
+    def _average(self, name: str) -> jax.Array:
+        held, is_corrected = self._field(name)
+        if held is None:
+            return jnp.full_like(_flat(self.moment.params), jnp.nan)
+        return jnp.where(self.moment.t > 0, held * self._correction(name), 0.0) if is_corrected else held
+
+    def _corrected(self, name: str) -> jax.Array:
+        held, is_corrected = self._field(name)
+        if held is None:
+            return jnp.full_like(_flat(self.moment.params), jnp.nan)
+        return self._after_a_step(held if is_corrected else held / self._correction(name))
+
+    def _field(self, name: str) -> tuple[jax.Array | None, bool]:
+        """The field of the state, flat, and whether it holds the corrected average itself."""
+        plain, corrected, _ = FIELDS[name]
+        size = _flat(self.moment.params).size
+        for field in (plain, corrected):
+            for value in _named(self.moment.state, field):
+                flat = _flat(value)
+                if flat.size == size:
+                    return flat, field == corrected
+        return None, False
+
+    def _correction(self, name: str) -> jax.Array:
+        """1 − b^t; NaN where the optimizer has no such decay that is a number."""
+        bound = self.template.bound()
+        decay = next((bound[key] for key in (FIELDS[name][2], "decay") if key in bound), None)
+        value = self.moment.numbers[decay.name] if isinstance(decay, Symbol) else decay
+        t = self.moment.t
+        if not isinstance(value, (int, float, Decay, jax.Array)):
+            return jnp.full((), jnp.nan)
+        return AccurateArithmetic(AccurateArithmetic.numbers(Decay.of(value)), t).correction
+
+    def _after_a_step(self, value: jax.Array) -> jax.Array:
+        return jnp.where(self.moment.t > 0, value, jnp.nan)
+
+
+def _flat(tree: PyTree) -> jax.Array:
+    return ravel_pytree(tree)[0]
+
+
+def _named(state: PyTree, field: str) -> list[PyTree]:
+    """What the state's NamedTuples hold under a name, outermost first."""
+    if isinstance(state, tuple) and field in getattr(state, "_fields", ()):
+        return [getattr(state, field)]
+    children = state.values() if isinstance(state, Mapping) else state if isinstance(state, (tuple, list)) else ()
+    return [found for child in children for found in _named(child, field)]

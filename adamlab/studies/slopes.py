@@ -1,0 +1,83 @@
+"""The loss and its gradient for runs side by side: forwards, coordinate by coordinate, where there are few."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from adamlab.types import Problem, PyTree
+
+FEW = 4
+"""Up to how many coordinates a gradient is computed forwards.
+
+Backwards, the gradient is put together of padded pieces, which XLA does not vectorize: on Rosenbrock's function a step
+of Adam takes twice as long.
+"""
+
+OverRuns = Callable[[Callable[..., Any], Sequence[Any], Any], Callable[..., Any]]
+"""`(function of one run, axis of each argument, axis of the results) -> function of all runs`."""
+
+
+def over_runs(size: int) -> OverRuns:
+    """How a function of one run becomes one of so many; one run alone is computed without an axis of runs.
+
+    Without it XLA's convolutions and products are their fastest.
+    """
+    if size == 1:
+        return _alone
+    return lambda function, in_axes, out_axes: jax.vmap(function, in_axes=tuple(in_axes), out_axes=out_axes)
+
+
+def by_coordinates(problem: Problem) -> bool:
+    """Whether the loss is a function of few numbers in one vector, which can be differentiated forwards."""
+    start = jax.eval_shape(problem.start, jax.random.key(0))
+    if problem.side_by_side is not None or not hasattr(start, "shape") or start.ndim != 1 or start.size > FEW:
+        return False
+    try:
+        jax.jit(lambda w, key: _forwards(problem, _batch(problem, key), *w)).lower(start, jax.random.key(0))
+    except TypeError:  # a loss with a hand-written backward has no forward derivative
+        return False
+    return True
+
+
+def loss_and_gradient(problem: Problem, axis: int, over: OverRuns) -> Callable[[PyTree, PyTree], tuple[Any, PyTree]]:
+    """`(params, batch) -> (loss, gradient)` of runs along that axis of the parameters; the loss has them first."""
+    if axis == 0:
+        return over(jax.value_and_grad(problem.loss), (0, 0), 0)
+
+    def forwards(params: jax.Array, batch: PyTree) -> tuple[jax.Array, jax.Array]:
+        coordinates = (0,) * len(params)
+        of_runs = over(lambda batch, *w: _forwards(problem, batch, *w), (0, *coordinates), 0)
+        loss, slopes = of_runs(batch, *params)
+        return loss, jnp.stack(slopes)
+
+    return forwards
+
+
+def _forwards(problem: Problem, batch: PyTree, *w: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
+    """One run's loss and its derivative by each coordinate."""
+    directions = [[jnp.ones_like(x) if i == j else jnp.zeros_like(x) for i, x in enumerate(w)] for j in range(len(w))]
+    found = [jax.jvp(lambda *w: problem.loss(jnp.stack(w), batch), w, tuple(along)) for along in directions]
+    return found[0][0], [slope for _, slope in found]
+
+
+def _batch(problem: Problem, key: jax.Array) -> PyTree:
+    return None if problem.sample is None else problem.sample(key, jnp.int32(1))
+
+
+def _alone(function: Callable[..., Any], in_axes: Sequence[Any], out_axes: Any) -> Callable[..., Any]:
+    def of_one(*arguments):
+        taken = [
+            x if axis is None else jax.tree.map(lambda leaf: leaf[0], x)
+            for axis, x in zip(in_axes, arguments, strict=True)
+        ]
+        return _with_axis(function(*taken), out_axes)
+
+    return of_one
+
+
+def _with_axis(results: Any, axes: Any) -> Any:
+    if isinstance(axes, tuple):
+        return tuple(_with_axis(result, axis) for result, axis in zip(results, axes, strict=True))
+    return jax.tree.map(lambda leaf: jnp.expand_dims(leaf, axes), results)

@@ -1,0 +1,39 @@
+"""The engine as tests use it: some runs computed at once, with the runs as the first axis."""
+
+from typing import Any
+
+import numpy as np
+
+from adamlab.specs import parse
+from adamlab.studies.engine import Recording, Runs, execute, prepare
+from adamlab.studies.study import recorded_steps
+
+
+def runs_of(spec, numbers=None, seeds=(0,), starts=None):
+    numbers = {name: np.asarray(values, float) for name, values in (numbers or {}).items()}
+    return Runs(parse(spec), numbers, np.array(seeds, np.uint32), starts)
+
+
+def computed(
+    problem,
+    spec,
+    numbers=None,
+    seeds=(0,),
+    steps=12,
+    every: Any = 5,
+    what=("loss", "params"),
+    *,
+    starts=None,
+    target=None,
+    devices=(),
+    sizes=None,
+    optimized=True,
+):
+    """What is recorded of runs, by name; compiled without optimization where that is quicker."""
+    runs = runs_of(spec, numbers, seeds, starts)
+    recording = Recording(recorded_steps(steps, every), what, target)
+    program = prepare(problem, runs, recording, devices=devices, sizes=sizes)
+    compiled = program.lowered.compile({} if optimized else {"xla_backend_optimization_level": "0"})
+    blocks = range(program.sizes.count(len(runs)))
+    found = [arrays for group in execute(program, compiled, runs, blocks) for _, arrays in group]
+    return {name: np.moveaxis(np.concatenate([one[name] for one in found], axis=-1), -1, 0) for name in found[0]}

@@ -1,0 +1,123 @@
+"""Pictures of profiles, ranks and budgets: what is drawn is what the analysis found."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adamlab import analysis
+from adamlab.plots import PLOTS, NothingToDrawError, budget, curves, profiles, ranks, sensitivity
+from tests.analysis.made import at_random, made
+
+
+@pytest.fixture
+def runs(rng):
+    return analysis.with_agreement(at_random(rng, settings=(4, 3), seeds=5))
+
+
+def lines(figure) -> dict[str, Any]:
+    """The drawn lines by their labels in the legend."""
+    (axes,) = figure.axes
+    return {str(line.get_label()): line for line in axes.get_lines() if not str(line.get_label()).startswith("_")}
+
+
+def test_profiles_are_steps_at_the_factors(runs):
+    over = analysis.performance_profiles(runs, lambda one: analysis.steps_to(one, 3))
+    figure = profiles(runs, target=3)
+    for label, line in lines(figure).items():
+        assert line.get_drawstyle() == "steps-post"
+        np.testing.assert_array_equal(line.get_xdata()[:-1], over.factor)
+        np.testing.assert_array_equal(line.get_ydata()[:-1], over.profile.sel(optimizer=label))
+        assert line.get_ydata()[-1] == line.get_ydata()[-2]
+    assert figure.axes[0].get_ylabel() == "share of 5 seeds"
+    assert figure.axes[0].get_title() == "made: steps to loss 3, each optimizer at its best setting"
+
+
+def test_profiles_take_the_recorded_target_and_several_problems(runs):
+    recorded = runs.assign(steps_to_target=analysis.steps_to(runs, 3))
+    together = profiles({"one": recorded, "two": recorded})
+    assert together.axes[0].get_ylabel() == "share of 10 runs"
+    assert together.axes[0].get_title().startswith("2 problems: steps to the target")
+    alone = lines(profiles(runs, target=3))
+    for label, line in lines(together).items():
+        np.testing.assert_array_equal(line.get_xydata(), alone[label].get_xydata())
+
+
+def test_pictures_can_be_written(runs):
+    for figure in (profiles(runs, target=3), ranks(runs), budget(runs), curves(runs, mean=True)):
+        figure.savefig(io.BytesIO())
+
+
+def test_ranks_are_points_in_their_intervals(runs):
+    over = analysis.ranks(runs)
+    (axes,) = ranks(runs).axes
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels == over.optimizer.values[np.argsort(-over.mean_rank.values, kind="stable")].tolist()
+    intervals, points = axes.get_lines()[::2], axes.get_lines()[1::2]
+    for place, label in enumerate(labels):
+        mine = over.sel(optimizer=label)
+        np.testing.assert_array_equal(intervals[place].get_xydata(), [[mine.low, place], [mine.high, place]])
+        np.testing.assert_array_equal(points[place].get_xydata(), [[mine.mean_rank, place]])
+
+
+@pytest.mark.parametrize("by", ["final_loss", "best_test_accuracy"])
+def test_budget_is_the_expected_best_in_its_quartiles(runs, by):
+    over = analysis.tuning_budget(runs, by)
+    figure = budget(runs, by)
+    (axes,) = figure.axes
+    assert list(lines(figure)) == ["adamlab.sgd, 4 settings", "optax.adam, 3 settings"]
+    for i, line in enumerate(lines(figure).values()):
+        expected = over.expected_best.values[i]
+        np.testing.assert_array_equal(line.get_ydata(), np.where(np.isfinite(expected), expected, np.nan))
+        low, median, high = np.where(np.isfinite(over.best_quantiles), over.best_quantiles, np.nan)[:, i]
+        np.testing.assert_array_equal(axes.get_lines()[2 * i + 1].get_ydata(), median)
+        band = np.concatenate([np.asarray(path.vertices)[:, 1] for path in axes.collections[i].get_paths()])
+        both = np.where(np.isnan(low + high), np.nan, [low, high])  # where one is infinite there is no band
+        assert (band.min(), band.max()) == (np.nanmin(both), np.nanmax(both))
+    assert axes.get_ylabel() == f"best {by.replace('_', ' ', 1)}: mean, median, quartiles"
+
+
+def test_values_that_axes_cannot_reach_are_not_drawn(runs):
+    """In double a run can go to 1e300 and be finite; Matplotlib's logarithmic axes overflow there."""
+    wild = runs.assign(loss=runs.loss.where(runs.seed > 0, 1e300)).assign(diverged_at=runs.diverged_at * 0 - 1)
+    for figure in (curves(wild), curves(wild, mean=True), budget(wild), sensitivity(wild), ranks(wild)):
+        figure.savefig(io.BytesIO())
+        drawn = [np.asarray(line.get_ydata(), float) for line in figure.axes[0].get_lines()]
+        assert not any((np.abs(each) > 1e30).any() for each in drawn)
+    assert len(lines(curves(wild, mean=True))) == len(lines(curves(wild))) == 2
+
+
+def test_curves_can_show_the_mean_in_its_standard_error(runs):
+    over = analysis.over_seeds(runs)
+    figure = curves(runs, mean=True)
+    (axes,) = figure.axes
+    for i, line in enumerate(lines(figure).values()):
+        mean, error = over["mean"].values[i], over.standard_error.values[i]
+        np.testing.assert_array_equal(line.get_ydata(), np.where(np.isfinite(mean), mean, np.nan))
+        band = np.asarray(axes.collections[i].get_paths()[0].vertices)[:, 1]
+        assert (band.min(), band.max()) == (np.nanmin(mean - error), np.nanmax(mean + error))
+    assert axes.get_ylabel() == "loss (mean ± standard error of 5 seeds)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("profiles", {}, 'give a target, or put "steps_to_target" among record.what'),
+        ("profiles", {"target": 0.5}, "no run reached the target"),
+        ("profiles", {"target": 0.5, "what": "accuracy"}, "no accuracy was recorded over steps"),
+        ("ranks", {"by": "final_lost"}, 'cannot be compared by "final_lost"; did you mean'),
+        ("budget", {"by": "final_lost"}, 'cannot be compared by "final_lost"; did you mean'),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(runs, kind, options, message):
+    with pytest.raises(NothingToDrawError, match=f"^made: .*{message}"):
+        PLOTS[kind](runs, **options)
+
+
+def test_one_optimizer_of_one_setting_is_not_compared():
+    alone = analysis.with_agreement(made([("a", "adamlab.sgd(learning_rate=0.1)", 0, [3, 2, 1], -1)]))
+    with pytest.raises(NothingToDrawError, match="ranks take two optimizers; there is a alone"):
+        ranks(alone)
+    with pytest.raises(NothingToDrawError, match="no optimizer has two settings to choose from"):
+        budget(alone)

@@ -1,0 +1,247 @@
+"""The store of runs: what was cut off goes on, what is added joins, what is damaged is found, and nothing is lost."""
+
+import copy
+import errno
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import adamlab as al
+from adamlab.studies import sizes
+from adamlab.studies.blocks import Section
+from adamlab.studies.listening import Listener
+from adamlab.studies.store import StoreError
+
+CONFIG = {
+    "name": "blocks",
+    "steps": 30,
+    "seeds": 3,
+    "record": {"every": 10, "what": ["loss", "params", "m", "steps_to_target"], "target": 1.0},
+    "problem": [{"name": "rosenbrock"}],
+    "optimizer": [
+        {"name": "adamlab.adam", "learning_rate": {"log": [1e-3, 1.0, 8]}},
+        {"name": "optax.sgd", "learning_rate": [1e-3, 1e30], "label": "sgd"},
+    ],
+}
+
+
+class Notes(Listener):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.notes, self.runs = [], 0
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def advance(self, runs):
+        self.runs += runs
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Blocks of eight runs: three of adam, one of sgd; and no pictures, which are not what is looked at here."""
+    monkeypatch.setattr(sizes, "WORK", 1)
+    monkeypatch.setattr(al.running, "_write_products", lambda *arguments: None)
+
+
+@pytest.fixture
+def config():
+    return copy.deepcopy(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sizes, "WORK", 1)
+        return al.run(CONFIG)
+
+
+class Killed(BaseException):
+    """What no code catches."""
+
+
+def killed_at(monkeypatch, moment):
+    """Lets the process end at the so-and-so-many-th write of an array, be it a value or a mark."""
+    write, count = Section.write, iter(range(moment))
+
+    def interrupted(self, block, arrays):
+        names = [*arrays, "done"]
+        whole = {name: next(count, None) is not None for name in names}
+        if all(whole.values()):
+            write(self, block, arrays)
+            return
+        first = block * self.block
+        for name, values in arrays.items():
+            if whole[name]:
+                self._array(name)[..., first : first + values.shape[-1]] = values
+        raise Killed
+
+    monkeypatch.setattr(Section, "write", interrupted)
+
+
+def identical(one, other):
+    for name in one.children:
+        xr.testing.assert_identical(one[name].to_dataset(), other[name].to_dataset())
+    assert [*one.children] == [*other.children]
+
+
+def test_a_run_goes_on_wherever_it_was_cut_off(config, whole, tmp_path, monkeypatch):
+    moments = random.Random(7).sample(range(1, 4 * 7), 20)  # four blocks of six arrays and a mark
+    for moment in moments:
+        folder = tmp_path / str(moment)
+        with pytest.MonkeyPatch.context() as patch:
+            killed_at(patch, moment)
+            with pytest.raises(Killed):
+                al.run(config, folder)
+        found = al.load(folder)["rosenbrock"].ds
+        done = found.done.values
+        assert done.sum() == sum([8, 8, 8, 6][: moment // 7])
+        xr.testing.assert_identical(
+            found.isel(run=done)[["loss", "params", "m"]],
+            whole["rosenbrock"].ds.isel(run=done)[["loss", "params", "m"]],
+        )
+        assert np.isnan(found.loss.values[~done]).all()
+        listener = Notes()
+        identical(al.run(config, folder, listener=listener), whole)
+        assert listener.runs == 30 - done.sum()
+        identical(al.load(folder), whole)
+
+
+def test_runs_in_memory_and_on_disk_are_the_same(config, whole, tmp_path):
+    identical(al.run(config, tmp_path), whole)
+
+
+def test_runs_that_join_are_computed_and_no_others(config, tmp_path):
+    al.run(config, tmp_path)
+    config["seeds"] = 4
+    config["optimizer"][0]["learning_rate"] = {"log": [1e-3, 1.0, 15]}  # every second one is there already
+    config["optimizer"].append({"name": "optax.adagrad", "learning_rate": 0.1})
+    config["problem"].insert(0, {"name": "beale"})
+    listener = Notes()
+    extended = al.run(config, tmp_path, listener=listener)
+    per_problem = (15 + 2 + 1) * 4
+    assert listener.runs == 2 * per_problem - 30
+    identical(extended, al.run(config))
+    identical(al.load(tmp_path), extended)
+    assert json.loads(al.load(tmp_path).attrs["config"])["seeds"] == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"steps": 40}, "steps: 30 → 40"),
+        ({"seeds": 2}, "seeds: 3 → 2"),
+        ({"dtype": "float64"}, 'dtype: nothing → "float64"'),
+        ({"record": {"every": 5}}, "record.every: 10 → 5"),
+        ({"problem": [{"name": "rosenbrock", "spread": 0.0}]}, "problem[0].spread: nothing → 0.0"),
+        ({"optimizer": CONFIG["optimizer"][:1]}, "optimizer[1]: {"),
+    ],
+)
+def test_another_config_is_refused_with_what_differs(config, tmp_path, change, line):
+    al.run(config, tmp_path)
+    before = al.load(tmp_path)
+    with pytest.raises(StoreError) as caught:
+        al.run(config | change, tmp_path)
+    assert line in str(caught.value)
+    assert "--fresh" in str(caught.value)
+    identical(al.load(tmp_path), before)
+    identical(al.run(config | change, tmp_path, fresh=True), al.run(config | change))
+
+
+def test_ids_say_what_a_run_is(config):
+    one = al.run(config)["rosenbrock"].ds
+    assert len({*one.run_id.values}) == one.sizes["run"]
+    config["optimizer"].reverse()
+    config["seeds"] = [2, 0]
+    other = al.run(config)["rosenbrock"].ds
+    known = dict(zip(one.run_id.values, zip(one.spec.values, one.seed.values, strict=True), strict=True))
+    for run_id, spec, seed in zip(other.run_id.values, other.spec.values, other.seed.values, strict=True):
+        assert known[run_id] == (spec, seed)
+    assert not {*al.run(config | {"steps": 20})["rosenbrock"].ds.run_id.values} & {*known}
+
+
+def chunks_of(folder, name):
+    return sorted(path for path in Path(folder).glob(f"results.zarr/rosenbrock/*/0/{name}/c/**/*") if path.is_file())
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
+@pytest.mark.parametrize("name", ["loss", "diverged_at"])
+def test_a_damaged_block_is_told_and_computed_anew(config, whole, tmp_path, damage, name):
+    al.run(config, tmp_path)
+    chunk = max(chunks_of(tmp_path, name), key=lambda path: path.stat().st_size)
+    data = bytearray(chunk.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 4
+    if damage == "delete":
+        chunk.unlink()
+    else:
+        chunk.write_bytes(data if damage == "flip" else data[:-9])
+    with pytest.raises(StoreError, match=rf"results\.zarr is damaged: {name}, block 0: .* Run its config again"):
+        al.load(tmp_path)
+    listener = Notes()
+    identical(al.run(config, tmp_path, listener=listener), whole)
+    assert listener.runs in (6, 8)  # that block and no other
+    assert any("is damaged; it is computed anew" in note for note in listener.notes)
+    identical(al.load(tmp_path), whole)
+
+
+def test_a_full_disk_is_told_and_what_was_whole_is_kept(config, whole, tmp_path, monkeypatch):
+    write, blocks = Section.write, iter(range(2))
+
+    def full(self, block, arrays):
+        if next(blocks, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, block, arrays)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Section, "write", full)
+        with pytest.raises(StoreError, match=r"No space left on device\. What was done is kept; the same command goes"):
+            al.run(config, tmp_path)
+    assert al.load(tmp_path)["rosenbrock"].ds.done.values.sum() == 16
+    identical(al.run(config, tmp_path), whole)
+
+
+def test_the_best_settings_are_run_on_fresh_seeds(config, tmp_path):
+    tuned = al.run(config)["rosenbrock"].ds
+    config["evaluation"] = {"seeds": 5}
+    found = al.run(config, tmp_path)["rosenbrock"].ds
+    tuning = found.isel(run=found.stage.values == "tuning")
+    xr.testing.assert_equal(tuning.loss.drop_vars("stage"), tuned.loss)
+    fresh = found.isel(run=found.stage.values == "evaluation")
+    for label in ("adamlab.adam", "sgd"):
+        mine = fresh.isel(run=fresh.optimizer.values == label)
+        assert mine.seed.values.tolist() == [3, 4, 5, 6, 7]
+        medians = {
+            spec: np.median(tuned.loss.values[(tuned.spec.values == spec) & (tuned.optimizer.values == label), -1])
+            for spec in dict.fromkeys(tuned.spec.values[tuned.optimizer.values == label])
+        }
+        assert {*mine.spec.values} == {min(medians, key=lambda spec: np.nan_to_num(medians[spec], nan=np.inf))}
+    told = al.analysis.standings(found).set_index("optimizer")["median"].to_dict()
+    losses = fresh.loss.values[fresh.optimizer.values == "adamlab.adam", -1]
+    assert told["adamlab.adam"] == pytest.approx(float(np.median(losses)))
+    config["evaluation"]["seeds"] = 7
+    listener = Notes()
+    al.run(config, tmp_path, listener=listener)
+    assert listener.runs == 2 * 2
+
+
+def test_every_start_has_every_setting_and_seed(config):
+    points = [[0.0, 0.0], [-1.0, 2.0]]
+    config["problem"] = [{"name": "rosenbrock", "starts": points}]
+    found = al.run(config)["rosenbrock"].ds
+    assert found.sizes["run"] == 2 * 30
+    np.testing.assert_array_equal(found.params.values[:, 0], np.array(points, np.float32)[found.start.values])
+    instances = zip(found.spec.values, found.start.values, found.seed.values, strict=True)
+    assert len({*instances}) == 60
+
+
+def test_folders_of_other_things_are_refused(config, tmp_path):
+    (tmp_path / "results.zarr").mkdir()
+    (tmp_path / "results.zarr" / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
+    with pytest.raises(StoreError, match="a store that adamlab did not write"):
+        al.run(config, tmp_path)
