@@ -61,6 +61,8 @@ def run(
     """Run a config: writes results.zarr, summary.csv, figures/ and report.html. What was cut off goes on."""
     from adamlab.terminal.runs import Way, run_and_show
 
+    if (processes is not None or process is not None) and not (distributed or coordinator):
+        raise InputError("--processes and --process go with --coordinator HOST:PORT, or with --distributed.")
     shared = (coordinator, processes, process) if distributed or coordinator else None
     try:
         run_and_show(config, out, set_ or [], Way(fresh, devices, keep_compiled, dry_run, shared))

@@ -32,6 +32,7 @@ def write_report(
         section = {
             "name": name,
             "source": data.attrs["source"],
+            "by": data.attrs.get("by", "final_loss").replace("_", " "),
             "figures": [_inline(figure) for figure in figures.get(name, ())],
         }
         sections.append(section | {told: rows(table) for told, table in kind_of(data).tables(data).items()})

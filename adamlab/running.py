@@ -15,6 +15,7 @@ from adamlab.problems.openml import cache_folder
 from adamlab.problems.registry import BUILT_IN
 from adamlab.report import write_report
 from adamlab.studies import machines, store
+from adamlab.studies.changes import differences
 from adamlab.studies.kinds import Config, kind_in, kind_of
 from adamlab.studies.listening import Listener
 from adamlab.studies.place import Place
@@ -67,6 +68,8 @@ def run(
     folder = None if out is None else Path(out)
     own = sorted(_names_of_problems(data) - BUILT_IN)
     if own and not fresh and folder is not None and (folder / store.STORE).exists():
+        if changed := differences(store.config_of(store.root_attributes(folder / store.STORE)), data):
+            raise store.another(folder, changed)
         fresh = True
         listener.note(f"{', '.join(own)}: a problem of your own may have changed, so that all is computed anew.")
     if keep_compiled:

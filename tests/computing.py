@@ -27,12 +27,13 @@ def computed(
     target=None,
     devices=(),
     sizes=None,
+    shared=False,
     optimized=True,
 ):
     """What is recorded of runs, by name; compiled without optimization where that is quicker."""
     runs = runs_of(spec, numbers, seeds, starts)
     recording = Recording(recorded_steps(steps, every), what, target)
-    program = prepare(problem, runs, recording, devices=devices, sizes=sizes)
+    program = prepare(problem, runs, recording, devices=devices, sizes=sizes, shared=shared)
     compiled = program.lowered.compile({} if optimized else {"xla_backend_optimization_level": "0"})
     blocks = range(program.sizes.count(len(runs)))
     found = [arrays for group in execute(program, compiled, runs, blocks) for _, arrays in group]

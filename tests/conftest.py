@@ -1,7 +1,9 @@
 """Strict settings for every test: ranks are never promoted, warnings are errors, random numbers have fixed seeds."""
 
 import copy
+import os
 import sys
+import tempfile
 from subprocess import CompletedProcess
 from typing import Any
 
@@ -11,6 +13,10 @@ import numpy as np
 import pytest
 
 from adamlab.cli import main
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and what they start, keep compiled programs there too
+    KEPT = tempfile.TemporaryDirectory(prefix="adamlab-tests-")
+    os.environ["ADAMLAB_CACHE"] = KEPT.name
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("fixed")

@@ -142,7 +142,10 @@ def test_results_go_before_a_problem_of_their_folders_name(adamlab, ran, tmp_pat
         (("plot", "quadratic", "landscape", "--set", "dim=5"), "this problem has 5 parameters"),
         (("run", "nowhere.toml"), "nowhere.toml: there is no such file"),
         (("run", "valley.toml", "--set", "steps"), "expected KEY=VALUE"),
-        (("run", "valley.toml", "--set", "steps=21"), "holds the results of a config that differs in steps"),
+        (
+            ("run", "valley.toml", "--set", "steps=21"),
+            "holds the results of a config that differs by more than further runs",
+        ),
         (("run", "valley.toml", "--out", "valley.toml"), "results cannot be written here"),
         (("list", "optimizer"), 'did you mean "optimizers"?'),
         (("list", "experiments"), "there is no experiments folder"),

@@ -14,7 +14,7 @@ def standings(runs: xr.Dataset, by: str | None = None) -> pd.DataFrame:
 
     That is the final loss, unless `by` or the dataset says otherwise, see `adamlab.analysis.score`. The column
     `settings` is the budget, how many settings the best was chosen from; `runs` and `diverged` count all of the
-    optimizer's finished runs, at every setting.
+    optimizer's finished runs, at every setting. What it is judged by is the table's attribute `by`.
     """
     runs, by = finished(runs), criterion(runs, by)
     best = best_settings(runs, by)
@@ -36,7 +36,9 @@ def standings(runs: xr.Dataset, by: str | None = None) -> pd.DataFrame:
                 "diverged": int(mine.sum()),
             }
         )
-    return pd.DataFrame(table).sort_values("median", kind="stable", ignore_index=True, ascending=sign(by) > 0)
+    made = pd.DataFrame(table).sort_values("median", kind="stable", ignore_index=True, ascending=sign(by) > 0)
+    made.attrs["by"] = by
+    return made
 
 
 def summary(runs: xr.Dataset) -> pd.DataFrame:

@@ -19,11 +19,11 @@ from adamlab.types import Problem, PyTree
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*(=[A-Za-z0-9._=-]+)?"
 """What can be the name of a file, a folder and a group of a store; options may follow, as in "quadratic-dim=3"."""
 
-RECORDED = {
-    *("loss", "params", "updates", "gradient_norm", "m", "v", "m_hat", "v_hat", "effective_learning_rate"),
-    *("distance", "steps_to_target", "final_params", "diverged_at", "landscape", "minima"),
-    *("optimizer", "spec", "seed", "run_id", "done", "stage", "start"),
-}
+RECORDED = (
+    *("loss", "params", "updates", "m", "v", "m_hat", "v_hat", "effective_learning_rate", "steps_to_target"),
+    *("final_params", "diverged_at", "landscape", "minima", "optimizer", "spec", "seed", "run_id", "done", "stage"),
+    "start",
+)
 """What a metric cannot be called, since results have something of that name."""
 
 

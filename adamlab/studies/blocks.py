@@ -5,7 +5,7 @@ Sections, the runs that were asked for at one time, are never changed: runs that
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from adamlab.studies.sizes import Sizes
 
 CHECKED = (Crc32cCodec(),)
 """Nothing is compressed, which would take more time than all else; a flipped bit is found when it is read."""
+
+
+WRITTEN: Any = {"write_empty_chunks": True}
+"""A chunk that is all fill value, as where all runs diverge at once, is written too: a missing one is damage."""
 
 
 class DamageError(Exception):
@@ -69,11 +73,17 @@ class Section:
         return self._attributes["recorded"]
 
     @property
+    def numbers(self) -> list[str]:
+        """The numbers that its optimizer is given."""
+        return self._attributes["numbers"]
+
+    @property
     def _attributes(self) -> dict[str, Any]:
         return dict(self.group.attrs)
 
     def column(self, name: str) -> np.ndarray:
         """Something known of every run before it is run: run_id, setting, start, seed, order."""
+        self._require_chunk(self._array(name), 0)
         return np.asarray(self._array(name)[:])
 
     def __len__(self):
@@ -138,8 +148,7 @@ class Section:
 
     def _array(self, name: str) -> zarr.Array:
         if name not in self._arrays:
-            # A block that is all fill value, as where all runs diverge at once, is a block like any other.
-            with zarr.config.set({"array.write_empty_chunks": True}):
+            with zarr.config.set({f"array.{key}": value for key, value in WRITTEN.items()}):
                 array = self.group[name]
             assert isinstance(array, zarr.Array)
             self._arrays[name] = array
@@ -209,15 +218,19 @@ class Blocks:
         problem = plan.problem.name
         number = 1 + max((int(section.name.rpartition("/")[2]) for section in self.sections(problem, part)), default=-1)
         group = self.root.create_group(f"{problem}/{part}/{number}", overwrite=True)
-        recorded = list(program.shapes)
         group.update_attributes(
-            {"sizes": [program.sizes.block, program.sizes.at_a_time], "stage": plan.stage, "recorded": recorded}
+            {
+                "sizes": [*astuple(program.sizes)],
+                "stage": plan.stage,
+                "recorded": list(program.shapes),
+                "numbers": list(plan.optimizer.numbers()),
+            }
         )
         used, local = np.unique(plan.setting, return_inverse=True)
         columns = {"run_id": plan.ids, "seed": plan.seed, "start": plan.start, "order": order}
         columns["setting"] = local.astype(np.int32)
         for name, values in columns.items():
-            group.create_array(name, data=values, compressors=CHECKED, dimension_names=["run"])
+            group.create_array(name, data=values, compressors=CHECKED, dimension_names=["run"], config=WRITTEN)
         specs = plan.optimizer.specs()
         numbers = {name: ("setting", values[used]) for name, values in plan.optimizer.numbers().items()}
         settings = xr.Dataset(numbers, {"spec": ("setting", np.array([specs[i] for i in used], object))})
@@ -243,9 +256,17 @@ class Blocks:
         )
         return Section(self._group(group.path), problem, part)
 
+    def require_columns(self, section: Section) -> None:
+        """Reads all that is known of a section before its runs; raises whatever damage makes zarr raise."""
+        section.done()
+        for name in ("run_id", "setting", "start", "seed", "order"):
+            section.column(name)
+        if len(self.settings(section).spec) <= section.column("setting").max():
+            raise DamageError(f"{section.name}: it lacks settings")
+
     def settings(self, section: Section) -> xr.Dataset:
-        """The numbers of a section's settings, and `spec`, the optimizer at each."""
-        return self._read(f"{section.name}/settings")
+        """The numbers of a section's settings, in the order in which they were given, and `spec`, the optimizer."""
+        return self._read(f"{section.name}/settings")[section.numbers]
 
     def _write(self, data: xr.Dataset, name: str):
         encoding = {str(variable): {"compressors": CHECKED} for variable in data.variables}

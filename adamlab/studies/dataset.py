@@ -22,8 +22,6 @@ TAKEN = (
 def about(study: Study, problem: Problem) -> xr.Dataset:
     """What is known of a problem before it is run: the recorded steps, its landscape and minima, its source."""
     attributes = {"of": "runs", "problem": problem.name, "source": problem.source}
-    if study.evaluation is not None:
-        attributes["by"] = study.evaluation.by
     metrics = [metric for metric in problem.metrics if metric in study.what]
     known = xr.Dataset({}, {"step": study.recorded}, {**attributes, "metrics": metrics})
     return known.merge(landscape(problem)) if has_landscape(problem) else known
@@ -31,7 +29,7 @@ def about(study: Study, problem: Problem) -> xr.Dataset:
 
 def tree_of(blocks: Blocks) -> xr.DataTree:
     """The results that a store holds, a child for each problem that was begun, masked where they are not done."""
-    attributes = blocks.attributes
+    attributes = {name: value for name, value in blocks.attributes.items() if name != "todo"}
     begun = [name for name in attributes["problems"] if blocks.sections(name)]
     children = {f"/{name}": dataset(blocks, name, attributes["labels"]) for name in begun}
     tree = xr.DataTree.from_dict(children)
@@ -69,7 +67,9 @@ def dataset(blocks: Blocks, name: str, labels: Mapping[str, str]) -> xr.Dataset:
         for quantity in sections[0][1].names
     }
     coordinates, settings = _coordinates(blocks, sections, done, rows)
-    made = xr.Dataset(variables, {"step": known.step, **coordinates}, {**known.attrs, "settings": settings})
+    judged = {"by": by} if (by := blocks.attributes.get("by")) else {}
+    attributes = {**known.attrs, "settings": settings, **judged}
+    made = xr.Dataset(variables, {"step": known.step, **coordinates}, attributes)
     return with_agreement(made.merge(known, combine_attrs="override"))
 
 
@@ -102,7 +102,7 @@ def _coordinates(
         columns[name] = [one.get(name, np.full(len(start), np.nan)) for one, start in zip(numbers, starts, strict=True)]
     if any((start >= 0).any() for start in starts):
         columns["start"] = starts
-    if len({stage for column in stages for stage in column[:1]}) > 1:
+    if len({*np.concatenate(stages)[rows]}) > 1:
         columns["stage"] = stages
     return {name: ("run", np.concatenate(parts)[rows]) for name, parts in columns.items()}, names
 

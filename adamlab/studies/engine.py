@@ -79,7 +79,13 @@ def kept(problem: Problem, what: Sequence[str]) -> tuple[str, ...]:
 
 
 def prepare(
-    problem: Problem, runs: Runs, recording: Recording, *, devices: Sequence[Any] = (), sizes: Sizes | None = None
+    problem: Problem,
+    runs: Runs,
+    recording: Recording,
+    *,
+    devices: Sequence[Any] = (),
+    sizes: Sizes | None = None,
+    shared: bool = False,
 ) -> Program:
     """Traces and lowers the program of these runs; an optimizer that cannot run on the problem raises here.
 
@@ -89,6 +95,8 @@ def prepare(
         recording: what is recorded of each; metrics that the problem does not have are left out.
         devices: on which devices of this process; by default on the first.
         sizes: how many runs a block has, where that is settled.
+        shared: whether the runs are put together by seeds, as `adamlab.studies.sizes.in_groups` does; where the sizes
+            are settled, so is this.
     """
     stretch = stretch_of(problem, runs.template, kept(problem, recording.what), recording.steps, recording.target)
     numbers = sum(problem.dimension if name in BY_COORDINATE else 1 for name in {"loss", *stretch.what})
@@ -96,11 +104,12 @@ def prepare(
     sizes = sizes or sizes_of(
         len(runs),
         side_by_side=problem.side_by_side,
-        state_bytes=stretch.state_bytes(_traced(runs.take(np.zeros(1, int)))),
+        array_bytes=problem.dimension * itemsize * max(1, len(problem.minima) if "distance" in stretch.what else 1),
         record_bytes=(len(recording.steps) * numbers + problem.dimension) * itemsize,
         work=problem.dimension * int(recording.steps[-1]),
+        shared=shared and problem.sample is not None and (problem.side_by_side or 1) > 1,
     )
-    whole = partial(jax.lax.map, stretch.block(sizes.at_a_time))
+    whole = partial(jax.lax.map, stretch.block(sizes.at_a_time, sizes.shared))
     if len(devices) > 1:
         spec = PartitionSpec("runs")
         mesh = Mesh(np.array(devices), ("runs",))
@@ -161,6 +170,8 @@ def _joined(pieces: np.ndarray) -> np.ndarray:
 def _columns(runs: Runs, rows: Sequence[np.ndarray], sizes: Sizes) -> Columns:
     """The numbers of blocks of runs, cut into what is computed at a time."""
     columns = _traced(runs.take(np.concatenate(rows)))
+    if sizes.shared and (columns.seeds.reshape(-1, sizes.at_a_time) != columns.seeds[:: sizes.at_a_time, None]).any():
+        raise ValueError("expected runs that are put together by seeds")
     return jax.tree.map(lambda x: x.reshape(-1, sizes.at_a_time, *x.shape[1:]), columns)
 
 

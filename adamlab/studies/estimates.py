@@ -71,7 +71,8 @@ def _estimate(study: Study, one: Plan, program: Program, devices: int) -> Estima
     runs, few = one.runs(), program.sizes.at_a_time
     steps = min(TRIED, study.steps)
     recording = Recording(np.array([0, steps], np.int32), study.what, study.target)
-    small = prepare(one.problem, runs, recording, sizes=Sizes(few, few))
+    runs = runs.take(np.zeros(few, int))
+    small = prepare(one.problem, runs, recording, sizes=Sizes(few, few, program.sizes.shared))
     began = time.perf_counter()
     compiled = small.lowered.compile()
     compiling = time.perf_counter() - began

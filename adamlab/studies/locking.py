@@ -30,9 +30,8 @@ def locked(folder: Path, process: int) -> Iterator[None]:
     """
     if process == 0:
         for path in sorted(path for path in folder.glob(f"{LOCK}.*") if path.suffix != ".json"):
-            if is_held(path):
+            if not _freed(path):
                 raise LockedError(_holder(path))
-            _remove(path)
     path = _path(folder, process)
     lock = FileLock(path, blocking=False)
     try:
@@ -51,18 +50,19 @@ def locked(folder: Path, process: int) -> Iterator[None]:
 def lives(folder: Path, process: int) -> bool:
     """Whether a process of this run holds its lock still."""
     path = _path(folder, process)
-    return path.exists() and is_held(path)
+    return path.exists() and not _freed(path)
 
 
-def is_held(path: Path) -> bool:
-    """Whether a lock is held; one that a killed process left behind is not."""
+def _freed(path: Path) -> bool:
+    """Whether nobody holds a lock, as where a killed process left it behind; it is removed then."""
     lock = FileLock(path, blocking=False)
     try:
         lock.acquire()
     except Timeout:
-        return True
+        return False
+    _remove(path)
     lock.release()
-    return False
+    return True
 
 
 def _path(folder: Path, process: int) -> Path:

@@ -1,5 +1,6 @@
 """On which devices a process computes, and which of several processes it is."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,15 @@ import jax
 
 from adamlab.errors import InputError
 
+_JOINED: list[bool] = []
+"""Not empty where this process has joined others here, and not by the user's own call of JAX."""
+
 
 def join(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> None:
     """Makes this process one of several that share a run; nothing of JAX may have been computed before.
 
     What is not given is found as `jax.distributed.initialize` finds it: from Slurm, Open MPI, Kubernetes, a TPU pod.
-    The others go on where one of them dies.
+    The others go on where one of them dies, unless it is the first.
 
     Args:
         coordinator: host and port of process 0, such as "10.0.0.1:7788"; all give the same.
@@ -22,7 +26,10 @@ def join(coordinator: str | None = None, processes: int | None = None, process: 
     Raises:
         InputError: what is missing cannot be found, or the processes do not find each other.
     """
+    if coordinator is not None and not re.fullmatch(r".+:\d{1,5}", coordinator):
+        raise InputError(f'--coordinator: expected HOST:PORT, such as 10.0.0.1:7788; got "{coordinator}".')
     jax.config.update("jax_enable_recoverability", True)
+    _JOINED.append(True)
     try:
         jax.distributed.initialize(coordinator, processes, process)
     except (ValueError, RuntimeError) as error:
@@ -38,6 +45,8 @@ def devices(count: int | None) -> list[Any]:
     Raises:
         InputError: there are not so many.
     """
+    if count is not None and count < 1:
+        raise InputError(f"expected at least 1 device; got {count}.")
     if count is not None:
         divide(count)
     found = jax.local_devices()
@@ -63,12 +72,37 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
+def number() -> int:
+    """Which process this is."""
+    return jax.process_index()
+
+
+def count() -> int:
+    """How many processes there are."""
+    return jax.process_count()
+
+
 def together(what: str) -> None:
-    """Waits until all processes of the run are there."""
+    """Waits until all processes of the run are there.
+
+    Raises:
+        InputError: one of them is not there any more.
+    """
     if jax.process_count() > 1:
         from jax.experimental.multihost_utils import sync_global_devices
 
-        sync_global_devices(what)
+        try:
+            sync_global_devices(what)
+        except (ValueError, RuntimeError) as error:  # whatever the way is that the connection broke
+            raise InputError(
+                f"another process ended before {what}. What was done is kept, and the same command goes on from there."
+            ) from error
+
+
+def leave() -> None:
+    """Parts this process from the others, if it has joined them by `join`."""
+    if _JOINED:
+        jax.distributed.shutdown()
 
 
 def keep_compiled(folder: Path) -> None:

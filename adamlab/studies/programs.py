@@ -6,7 +6,7 @@ from typing import Any
 from adamlab.studies.engine import Program, Recording, prepare
 from adamlab.studies.mistakes import ConfigError, Mistakes
 from adamlab.studies.planning import Plan, part_of, plan
-from adamlab.studies.sizes import Sizes
+from adamlab.studies.sizes import Sizes, can_share
 from adamlab.studies.study import Study
 
 Key = tuple[str, str]
@@ -44,7 +44,14 @@ def prepared(
     recording = Recording(study.recorded, study.what, study.target)
     for key, one in plans.items():
         try:
-            programs[key] = prepare(one.problem, one.runs(), recording, devices=devices, sizes=settled.get(key))
+            programs[key] = prepare(
+                one.problem,
+                one.runs(),
+                recording,
+                devices=devices,
+                sizes=settled.get(key),
+                shared=can_share(one.seed),
+            )
         except Exception as error:  # whatever a foreign optimizer raises while it is traced
             reason = " ".join(str(error).split()) or type(error).__name__
             mistakes.tell(one.optimizer.key, f"{one.optimizer.label} cannot run on {one.problem.name}: {reason[:200]}")

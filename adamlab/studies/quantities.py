@@ -15,13 +15,13 @@ from adamlab.types import Decay, Problem, PyTree
 QUANTITIES: dict[str, str] = {
     "loss": "the objective of the parameters",
     "params": "the parameters w^t",
-    "updates": "what step t added to the parameters; NaN at the start",
+    "updates": "the optimizer's update u^t, before any projection; NaN at the start",
     "gradient_norm": "the Euclidean norm of g^t, the gradient that step t took; NaN at the start",
-    "m": "the first moment, the state `mu`; NaN for an optimizer that keeps none",
-    "v": "the second moment, the state `nu`; NaN for an optimizer that keeps none",
-    "m_hat": "m / (1 − β₁^t); NaN at the start",
-    "v_hat": "v / (1 − β₂^t); NaN at the start",
-    "effective_learning_rate": "−u^t / m̂^t, or −u^t / g^t of an optimizer that keeps no m; NaN at the start",
+    "m": "the first moment, whatever the optimizer keeps as `mu`; NaN where it keeps none",
+    "v": "the second moment, whatever the optimizer keeps as `nu`; NaN where it keeps none",
+    "m_hat": "m / (1 − β₁^t); NaN at the start, and where m is not averaged with a b1 or decay",
+    "v_hat": "v / (1 − β₂^t); NaN at the start, and where v is not averaged with a b2 or decay",
+    "effective_learning_rate": "−u^t / m̂^t of Adam and its like, −u^t / g^t of all others; NaN at the start",
     "distance": "the Euclidean distance to the nearest known minimum",
     "steps_to_target": "the first step after which the loss was at most `record.target`; −1 where none was",
 }
@@ -56,7 +56,7 @@ class Moment:
 
 
 def recorder(problem: Problem, template: Call, names: tuple[str, ...]) -> Callable[[Moment], dict[str, jax.Array]]:
-    """What gives the named quantities and metrics of one run at one moment, but for the loss."""
+    """What gives the named quantities and metrics of one run at one moment, but for the loss; a metric goes first."""
     metrics = {name: f for name, f in problem.metrics.items() if name in names}
     chosen = [name for name in QUANTITIES if name in names and name not in ("loss", "steps_to_target")]
     if not problem.minima:
@@ -64,8 +64,8 @@ def recorder(problem: Problem, template: Call, names: tuple[str, ...]) -> Callab
 
     def record(moment: Moment) -> dict[str, jax.Array]:
         quantities = _Quantities(problem, template, moment)
-        return {name: metric(moment.params) for name, metric in metrics.items()} | {
-            name: getattr(quantities, name)() for name in chosen
+        return {name: getattr(quantities, name)() for name in chosen if name not in metrics} | {
+            name: metric(moment.params) for name, metric in metrics.items()
         }
 
     return record
@@ -102,7 +102,8 @@ class _Quantities:
 
     def effective_learning_rate(self) -> jax.Array:
         gradient, updates = map(_flat, self._last)
-        over = gradient if self._field("m")[0] is None else self._corrected("m")
+        like_adam = "b1" in self.template.bound() and None not in (self._field("m")[0], self._field("v")[0])
+        over = self._corrected("m") if like_adam else gradient
         return self._after_a_step(-updates / over)
 
     def distance(self) -> jax.Array:
@@ -141,7 +142,9 @@ class _Quantities:
     def _correction(self, name: str) -> jax.Array:
         """1 − b^t; NaN where the optimizer has no such decay that is a number."""
         bound = self.template.bound()
-        decay = next((bound[key] for key in (FIELDS[name][2], "decay") if key in bound), None)
+        alone = self._field("m")[0] is None or self._field("v")[0] is None
+        rates = ("decay",) if alone and name == "m" else (FIELDS[name][2], "decay")  # Lion keeps mu by its b2
+        decay = next((bound[key] for key in rates if key in bound), None)
         value = self.moment.numbers[decay.name] if isinstance(decay, Symbol) else decay
         t = self.moment.t
         if not isinstance(value, (int, float, Decay, jax.Array)):

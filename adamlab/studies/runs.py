@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,8 +16,8 @@ import xarray as xr
 from adamlab.studies import machines, store
 from adamlab.studies.blocks import Blocks
 from adamlab.studies.dataset import tree_of
+from adamlab.studies.holding import held
 from adamlab.studies.listening import Listener
-from adamlab.studies.locking import LockedError, locked
 from adamlab.studies.place import Place
 from adamlab.studies.planning import STAGES, part_of
 from adamlab.studies.programs import plans_of, prepared
@@ -33,33 +36,23 @@ def run_study(study: Study, where: str, place: Place, listener: Listener) -> xr.
     with jax.enable_x64(study.dtype == "float64"):
         devices = machines.devices(place.devices)
         plans = plans_of(study)
-        there = store_there(study, plans, place)
-        left = unfinished(plans, there)
-        programs = prepared(study, left, where, devices, there.sizes(left) if there else {})
-        with ThreadPoolExecutor(os.cpu_count()) as pool, _held(place):
+        with held(place), _compilers() as pool:
+            there = store_there(study, plans, place)
+            left = unfinished(plans, there)
+            programs = prepared(study, left, where, devices, there.sizes(left) if there else {})
             blocks = _store(study, place, there, listener)
             Worker(study, place, listener, pool, programs, blocks).all(plans, devices, where)
             return tree_of(blocks)
 
 
 @contextmanager
-def _held(place: Place) -> Iterator[None]:
-    """Holds the folder, where there is one."""
-    with ExitStack() as held:
-        if place.folder is not None:
-            store.make_folder(place.folder)
-            try:
-                if jax.process_index() == 0:
-                    held.enter_context(locked(place.folder, 0))
-                machines.together("the folder is held")
-                if jax.process_index() > 0:
-                    held.enter_context(locked(place.folder, jax.process_index()))
-            except LockedError as error:
-                raise store.StoreError(
-                    f"{place.folder} is being written by another run ({error}). Wait for it, or choose another folder "
-                    "with --out."
-                ) from error
-        yield
+def _compilers() -> Iterator[ThreadPoolExecutor]:
+    """Threads that compile; whoever stops the run does not wait for them."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _store(study: Study, place: Place, there: There | None, listener: Listener) -> Blocks:
@@ -72,18 +65,17 @@ def _store(study: Study, place: Place, there: There | None, listener: Listener) 
 def _made(study: Study, place: Place, there: There | None, listener: Listener) -> Blocks:
     attributes = {
         "problems": [problem.name for problem in study.problems],
+        "by": None if study.evaluation is None else study.evaluation.by,
         "labels": {part_of(optimizer): optimizer.label for optimizer in study.optimizers},
         **store.attributes(study.source),
     }
     if place.path is None:
         return Blocks.create(None, attributes)
     if there is None:
-        if place.path.exists():
-            shutil.rmtree(place.path)
-        return Blocks.create(place.path, attributes)
+        return _new(place.path, attributes)
     blocks = Blocks.open(place.path, "r+")
     _note_versions(blocks, listener)
-    blocks.say({name: attributes[name] for name in ("problems", "labels", "config")})
+    blocks.say({name: attributes[name] for name in ("problems", "labels", "by", "config")})
     for name in attributes["problems"]:
         for section in blocks.sections(name):
             if study.evaluation is None and section.stage == STAGES[1]:
@@ -92,6 +84,19 @@ def _made(study: Study, place: Place, there: There | None, listener: Listener) -
                 section.forget(block)
                 listener.note(f"block {block} of {section.name} is damaged; it is computed anew.")
     return blocks
+
+
+def _new(path: Path, attributes: dict[str, Any]) -> Blocks:
+    """A new store in the place of what is there; made and unmade aside, so that a kill leaves a whole one or none."""
+    for left in path.parent.glob(".adamlab-aside-*"):
+        shutil.rmtree(left)
+    aside = Path(tempfile.mkdtemp(prefix=".adamlab-aside-", dir=path.parent))
+    Blocks.create(aside / "new", attributes)
+    if path.exists():
+        path.rename(aside / "old")
+    (aside / "new").rename(path)
+    shutil.rmtree(aside)
+    return Blocks.open(path, "r+")
 
 
 def _note_versions(blocks: Blocks, listener: Listener):

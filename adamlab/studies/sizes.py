@@ -10,8 +10,8 @@ LOW_DIMENSION = 16
 LANES = 8
 """Runs at a time are a multiple of this: XLA compiles a loop over fewer with other roundings."""
 
-CACHE = 96 * 2**10
-"""Bytes of parameters and states that are computed on at a time, so that all that is looked at stays in a cache."""
+ARRAY = 15 * 2**10
+"""Bytes that no array of what is computed at a time exceeds: from 16 kB on XLA compiles it with other roundings."""
 
 RECORDS = 64 * 2**20
 """Bytes of records that a block has at the most: a killed run loses no more, and memory holds no more."""
@@ -24,12 +24,25 @@ MANY = 1024
 SHARES = 4
 
 
+SHARED = 16
+"""Runs at a time that share the batches of one seed: the products of matrices are larger, and each is drawn once."""
+ENOUGH = 12
+"""From how many runs of each seed on they are put together by seeds."""
+
+
 @dataclass(frozen=True)
 class Sizes:
-    """A block's number of runs, and how many of them are computed at a time."""
+    """How a block is computed.
+
+    Attributes:
+        block: its number of runs.
+        at_a_time: how many of them are computed at a time.
+        shared: whether these are of one seed and see the same batches, each drawn once.
+    """
 
     block: int
     at_a_time: int
+    shared: bool = False
 
     def count(self, runs: int) -> int:
         """How many blocks so many runs are."""
@@ -40,33 +53,49 @@ class Sizes:
         return np.arange(block * self.block, min((block + 1) * self.block, runs))
 
 
-def sizes_of(runs: int, *, side_by_side: int | None, state_bytes: int, record_bytes: int, work: int) -> Sizes:
+def sizes_of(
+    runs: int, *, side_by_side: int | None, array_bytes: int, record_bytes: int, work: int, shared: bool = False
+) -> Sizes:
     """The sizes for so many runs; results do not depend on them.
 
     Args:
         runs: how many there are.
-        side_by_side: how many the problem wants at a time; by default what the cache holds.
-        state_bytes: of one run's parameters and state.
+        side_by_side: how many the problem wants at a time; by default as many as `ARRAY` holds.
+        array_bytes: of the largest array that is computed of one run.
         record_bytes: of what is recorded of one run.
         work: steps × parameters of one run.
+        shared: whether the runs are put together by seeds.
     """
     most = max(1, min(RECORDS // record_bytes, WORK // max(1, work)))
     if side_by_side is None:
-        most = max(LANES, min(most, -(-runs // SHARES))) if runs >= MANY else max(LANES, most)
-        blocks = _rounded(-(-runs // most), SHARES if runs >= MANY else 1)
+        blocks = _rounded(-(-runs // max(LANES, most)), SHARES if runs >= MANY else 1)
         wanted = -(-runs // blocks)
-        pieces = -(-wanted // _whole_lanes(CACHE // state_bytes))
-        at_a_time = _whole_lanes(-(-wanted // pieces))
+        pieces = -(-wanted // max(LANES, ARRAY // array_bytes // LANES * LANES))
+        at_a_time = _rounded(-(-wanted // pieces), LANES)
+        block = _rounded(wanted, at_a_time)
     else:
-        at_a_time = side_by_side
-        wanted = min(runs, most)
-    return Sizes(_rounded(wanted, at_a_time), at_a_time)
+        at_a_time = SHARED if shared else side_by_side
+        block = _rounded(min(runs, most), at_a_time)
+    return Sizes(block, at_a_time, shared)
+
+
+def in_groups(seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows put together by seeds, and whether each is there for the first time.
+
+    Of each seed there are a multiple of `SHARED`: the last is repeated.
+    """
+    order = np.argsort(seeds, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(seeds[order])) + 1)
+    filled = [np.pad(group, (0, -len(group) % SHARED), mode="edge") for group in groups]
+    first = [np.arange(len(one)) < len(group) for one, group in zip(filled, groups, strict=True)]
+    return np.concatenate(filled), np.concatenate(first)
+
+
+def can_share(seeds: np.ndarray) -> bool:
+    """Whether there are enough runs of every seed to put them together."""
+    return bool(np.unique(seeds, return_counts=True)[1].min() >= ENOUGH)
 
 
 def _rounded(number: int, unit: int) -> int:
     """Up to a multiple."""
     return -(-number // unit) * unit
-
-
-def _whole_lanes(number: int) -> int:
-    return max(LANES, _rounded(number, LANES))

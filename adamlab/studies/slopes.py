@@ -41,14 +41,19 @@ def by_coordinates(problem: Problem) -> bool:
     return True
 
 
-def loss_and_gradient(problem: Problem, axis: int, over: OverRuns) -> Callable[[PyTree, PyTree], tuple[Any, PyTree]]:
-    """`(params, batch) -> (loss, gradient)` of runs along that axis of the parameters; the loss has them first."""
+def loss_and_gradient(
+    problem: Problem, axis: int, batch_axis: int | None, over: OverRuns
+) -> Callable[[PyTree, PyTree], tuple[Any, PyTree]]:
+    """`(params, batch) -> (loss, gradient)` of runs along that axis of the parameters; the loss has them first.
+
+    Runs that share their batch have no axis of it.
+    """
     if axis == 0:
-        return over(jax.value_and_grad(problem.loss), (0, 0), 0)
+        return over(jax.value_and_grad(problem.loss), (0, batch_axis), 0)
 
     def forwards(params: jax.Array, batch: PyTree) -> tuple[jax.Array, jax.Array]:
         coordinates = (0,) * len(params)
-        of_runs = over(lambda batch, *w: _forwards(problem, batch, *w), (0, *coordinates), 0)
+        of_runs = over(lambda batch, *w: _forwards(problem, batch, *w), (batch_axis, *coordinates), 0)
         loss, slopes = of_runs(batch, *params)
         return loss, jnp.stack(slopes)
 

@@ -76,19 +76,13 @@ class Stretch:
     target: float | None
     by_coordinates: bool
 
-    def state_bytes(self, columns: Columns) -> int:
-        """Bytes of one run's parameters and state."""
-        one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), columns)
-        params, _, state = jax.eval_shape(self._begun, *one)
-        return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((params, state)))
-
-    def block(self, size: int) -> Callable[[Columns], dict[str, jax.Array]]:
-        """The function of so many runs: what is recorded of them, by name, the runs last.
+    def block(self, size: int, shared: bool = False) -> Callable[[Columns], dict[str, jax.Array]]:
+        """The function of so many runs: what is recorded of them, by name, the runs last; shared, they have one seed.
 
         "loss" and metrics are (step, run), vectors (step, dim, run), "final_params" (parameter, run), "diverged_at"
         (run,) the first step after which a parameter or the loss was not finite, or −1.
         """
-        return lambda columns: _Block(self, size, columns).run()
+        return lambda columns: _Block(self, size, shared, columns).run()
 
     def _begun(self, numbers: Mapping[str, Any], seed: Any, start: Any) -> tuple[PyTree, jax.Array, PyTree]:
         """One run's parameters, the key of its batches, and the optimizer's state."""
@@ -118,12 +112,13 @@ class _Block:
     the same for all runs, as the count of steps is, has none.
     """
 
-    def __init__(self, stretch: Stretch, size: int, columns: Columns):
+    def __init__(self, stretch: Stretch, size: int, shared: bool, columns: Columns):
         self.stretch, self.problem, self.columns = stretch, stretch.problem, columns
         self.over_runs = over_runs(size)
         self.axis = -1 if size > 1 and stretch.by_coordinates else 0
+        self.batch_axis = None if shared else 0
         self.state_axes = self._state_axes() if size > 1 else 0
-        self.slopes = loss_and_gradient(self.problem, self.axis, self.over_runs)
+        self.slopes = loss_and_gradient(self.problem, self.axis, self.batch_axis, self.over_runs)
         self.checks_after = self.axis == -1 and self.problem.sample is None
         self.keeps_last = any(name in OF_LAST_STEP for name in stretch.what)
 
@@ -164,7 +159,7 @@ class _Block:
         numbers, corrections = self._numbers(carry.corrections)
         update = self.over_runs(
             self.stretch._updated,
-            (0, self.axis, self.state_axes, self.axis, 0, 0),
+            (0, self.axis, self.state_axes, self.axis, 0, self.batch_axis),
             (self.axis, self.state_axes, self.axis),
         )
         params, state, updates = update(numbers, gradient, carry.state, carry.params, loss, batch)
@@ -181,6 +176,8 @@ class _Block:
         sample = self.problem.sample
         if sample is None:
             return None
+        if self.batch_axis is None:
+            return sample(jax.random.fold_in(self.keys[0], t), t + 1)
         return self.over_runs(lambda key: sample(jax.random.fold_in(key, t), t + 1), (0,), 0)(self.keys)
 
     def _numbers(self, corrections: Mapping[str, tuple[Any, Any, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -221,6 +218,8 @@ class _Block:
         return record(Moment(t, params, state, last, numbers))
 
     def _finally(self, carry: Carry, loss: jax.Array) -> dict[str, jax.Array]:
+        if self.problem.sample is None and not self.checks_after:
+            loss = self.over_runs(lambda w: self.problem.loss(w, None), (self.axis,), 0)(carry.params)
         sound = self._checked_before(carry.sound, carry.params, loss)
         diverged_at = jnp.where(sound >= ENDED, (sound - ENDED).astype(jnp.int32), jnp.int32(-1))
         found = {

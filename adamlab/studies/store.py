@@ -4,7 +4,7 @@ import json
 import platform
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -137,6 +137,15 @@ def root_attributes(path: Path) -> dict[str, Any]:
         remedy = "Update adamlab to read it." if made > FORMAT else "Run its config anew, with --fresh."
         raise StoreError(f"{path} is of format {made}; this adamlab reads format {FORMAT}. {remedy}")
     return found
+
+
+def another(folder: Path, changed: Sequence[str]) -> StoreError:
+    """What is said where a folder holds the results of a config that differs by more than further runs."""
+    lines = "\n".join(f"  {line}" for line in changed)
+    return StoreError(
+        f"{folder} holds the results of a config that differs by more than further runs:\n{lines}\n"
+        "Choose another folder with --out, or replace them with --fresh."
+    )
 
 
 def config_of(found: Mapping[Any, Any]) -> dict[str, Any]:

@@ -23,9 +23,13 @@ class There:
     damaged: Mapping[str, Sequence[int]]
 
     def sizes(self, plans: Mapping[Key, Plan]) -> dict[Key, Sizes]:
-        """The sizes of blocks of the parts that have some."""
-        sections = {key: self.blocks.sections(*key) for key in plans}
-        return {key: found[0].sizes for key, found in sections.items() if found}
+        """The sizes of blocks of the parts that have some, in the same stage."""
+        return {
+            key: section.sizes
+            for key, one in plans.items()
+            for section in reversed(self.blocks.sections(*key))
+            if section.stage == one.stage
+        }
 
 
 def store_there(study: Study, plans: Mapping[Key, Plan], place: Place) -> There | None:
@@ -34,18 +38,30 @@ def store_there(study: Study, plans: Mapping[Key, Plan], place: Place) -> There 
     Raises:
         StoreError: the store is of another config, or of another format, or cannot be read.
     """
-    if place.path is None or place.fresh or not place.path.exists():
+    if place.path is None or place.fresh or not place.path.exists() or not any(place.path.iterdir()):
         return None
-    changed = differences(store.config_of(store.root_attributes(place.path)), study.source)
+    attributes = store.root_attributes(place.path)
+    changed = differences(store.config_of(attributes), study.source)
+    if "labels" not in attributes:
+        raise store.another(place.path.parent, changed)
     blocks = Blocks.open(place.path)
+    _require_columns(blocks)
     if changed and not _only_adds(blocks, plans):
-        lines = "\n".join(f"  {line}" for line in changed)
-        raise store.StoreError(
-            f"{place.folder} holds the results of a config that differs by more than further runs:\n{lines}\n"
-            "Choose another folder with --out, or replace them with --fresh."
-        )
+        raise store.another(place.path.parent, changed)
     sections = [section for name in blocks.attributes["problems"] for section in blocks.sections(name)]
     return There(blocks, {section.name: section.damaged() for section in sections})
+
+
+def _require_columns(blocks: Blocks):
+    try:
+        for name in blocks.attributes["problems"]:
+            for section in blocks.sections(name):
+                blocks.require_columns(section)
+    except Exception as error:  # zarr raises whatever a damaged store makes it raise
+        raise store.StoreError(
+            f"{store.STORE} is damaged where it says which runs it has: {' '.join(str(error).split())}. Choose another "
+            "folder with --out, or compute all anew with --fresh."
+        ) from error
 
 
 def _only_adds(blocks: Blocks, plans: Mapping[Key, Plan]) -> bool:
@@ -66,6 +82,8 @@ def unfinished(plans: Mapping[Key, Plan], there: There | None) -> dict[Key, Plan
     for key, one in plans.items():
         done = np.zeros(len(one), bool)
         for section in there.blocks.sections(*key) if there else []:
+            if section.stage != one.stage:
+                continue
             marks = section.done()
             marks[list(there.damaged.get(section.name, ())) if there else []] = False
             rows = one.rows_of(section.column("run_id"))[np.repeat(marks, section.block)[: len(section)]]

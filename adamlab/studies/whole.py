@@ -5,8 +5,9 @@ from typing import Any
 
 import xarray as xr
 
-from adamlab.studies import store
+from adamlab.studies import machines, store
 from adamlab.studies.changes import differences
+from adamlab.studies.holding import held
 from adamlab.studies.listening import Listener
 from adamlab.studies.place import Place
 
@@ -25,18 +26,18 @@ def run_whole(
     """
 
     def run(config: Any, where: str, place: Place, listener: Listener) -> xr.DataTree:
-        if (tree := _there(config, place, listener)) is not None:
+        if machines.count() > 1:
+            raise store.StoreError("only runs of problems and optimizers are shared by several processes.")
+        with held(place):
+            if (tree := _there(config, place, listener)) is not None:
+                return tree
+            made = make(config, prepare(config, where), listener)
+            tree = xr.DataTree.from_dict({f"/{name}": data for name, data in made.items()})
+            variables = {name: sorted(map(str, child.variables)) for name, child in tree.children.items()}
+            tree.attrs.update(store.attributes(config.source), problems=[*tree.children], variables=variables)
+            if place.folder is not None:
+                store.save(tree, place.folder)
             return tree
-        prepared = prepare(config, where)
-        if place.folder is not None:
-            store.make_folder(place.folder)
-        made = make(config, prepared, listener)
-        tree = xr.DataTree.from_dict({f"/{name}": data for name, data in made.items()})
-        variables = {name: sorted(map(str, child.variables)) for name, child in tree.children.items()}
-        tree.attrs.update(store.attributes(config.source), problems=[*tree.children], variables=variables)
-        if place.folder is not None:
-            store.save(tree, place.folder)
-        return tree
 
     return run
 
@@ -51,10 +52,6 @@ def _there(config: Any, place: Place, listener: Listener) -> xr.DataTree | None:
         return None
     tree = store.load(place.folder)
     if changed := differences(store.config_of(tree.attrs), config.source):
-        lines = "\n".join(f"  {line}" for line in changed)
-        raise store.StoreError(
-            f"{place.folder} holds the results of another config:\n{lines}\n"
-            "Choose another folder with --out, or replace them with --fresh."
-        )
+        raise store.another(place.folder, changed)
     listener.note(f"{place.folder} already has the results of this config; --fresh computes them anew.")
     return tree

@@ -19,6 +19,7 @@ from adamlab.studies.locking import lives
 from adamlab.studies.place import Place
 from adamlab.studies.planning import STAGES, Plan, part_of, plan
 from adamlab.studies.programs import Key, Programs, prepared
+from adamlab.studies.sizes import in_groups
 from adamlab.studies.study import Study
 from adamlab.studies.there import There, unfinished
 
@@ -41,10 +42,14 @@ class Worker:
         self.stage(plans)
         if self.study.evaluation is not None:
             chosen = self._evaluations()
-            missing = {key: one for key, one in chosen.items() if key not in self.programs}
+            # Few settings with many seeds have no batches to share.
+            missing = {
+                key: one for key, one in chosen.items() if key not in self.programs or self.programs[key].sizes.shared
+            }
             there = There(self.blocks, {})
             left = unfinished(missing, there)
             self.programs |= prepared(self.study, left, where, devices, there.sizes(left))
+            self.compiled = {key: compiled for key, compiled in self.compiled.items() if key not in left}
             self.stage(chosen)
 
     def stage(self, plans: Mapping[Key, Plan]) -> None:
@@ -84,12 +89,19 @@ class Worker:
         known = np.zeros(len(one), bool)
         for section in self.blocks.sections(*key):
             if section.stage == one.stage:
-                rows = one.rows_of(section.column("run_id"))
+                ids = section.column("run_id")
+                rows, first = one.rows_of(ids), np.isin(np.arange(len(ids)), np.unique(ids, return_index=True)[1])
+                if (rows < 0).any():  # of an evaluation that is no more: what was not done of it will not be
+                    rows = np.where(np.repeat(section.done(), section.block)[: len(rows)], rows, -1)
                 known[rows[rows >= 0]] = True
-                section.reorder(np.where(rows >= 0, rows + ahead + stage, -1))
+                section.reorder(np.where(first & (rows >= 0), rows + ahead + stage, -1))
         fresh = np.flatnonzero(~known)
         if len(fresh):
-            self.blocks.add(key[1], one.take(fresh), self.programs[key], fresh + ahead + stage)
+            program, first = self.programs[key], np.ones(len(fresh), bool)
+            if program.sizes.shared:
+                rows, first = in_groups(one.seed[fresh])
+                fresh = fresh[rows]
+            self.blocks.add(key[1], one.take(fresh), program, np.where(first, fresh + ahead + stage, -1))
         return ahead + len(one)
 
     def _todo(self, plans: Mapping[Key, Plan]) -> list[tuple[Key, Section, int]]:

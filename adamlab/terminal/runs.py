@@ -127,7 +127,7 @@ def _time(seconds: float) -> str:
 
 
 def _standings(screen: Console, name: str, table: pd.DataFrame):
-    title = f"{name}: final loss at each optimizer's best setting, over seeds"
+    title = f"{name}: {table.attrs['by'].replace('_', ' ')} at each optimizer's best setting, over seeds"
     screen.print(table_of(title, table.drop(columns=["spec"])))
 
 

@@ -245,3 +245,68 @@ def test_folders_of_other_things_are_refused(config, tmp_path):
     (tmp_path / "results.zarr" / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
     with pytest.raises(StoreError, match="a store that adamlab did not write"):
         al.run(config, tmp_path)
+
+
+def test_an_evaluation_that_was_cut_off_does_not_stand_in_the_way_of_another(config, tmp_path, monkeypatch):
+    config["optimizer"] = config["optimizer"][:1]
+    config["evaluation"] = {"seeds": 9}
+    with pytest.MonkeyPatch.context() as patch:
+        killed_at(patch, 7 * 4)  # three blocks of the tuning, and one of two of the evaluation
+        with pytest.raises(Killed):
+            al.run(config, tmp_path)
+    config["seeds"] = 4
+    identical(al.run(config, tmp_path), al.run(config))
+
+
+def test_a_seed_of_an_evaluation_can_become_one_of_the_tuning(config, tmp_path):
+    config["optimizer"] = [{"name": "optax.sgd", "learning_rate": 1e-3}]
+    for seeds in (1, 2):
+        config |= {"seeds": seeds, "evaluation": {"seeds": 1}}
+        found = al.run(config, tmp_path)["rosenbrock"].ds
+        assert found.seed.values.tolist() == [*range(seeds + 1)]
+        assert found.done.values.all()
+    del config["evaluation"]
+    plain = al.run(config, tmp_path)["rosenbrock"].ds
+    assert "stage" not in plain.coords
+    assert plain.seed.values.tolist() == [0, 1]
+
+
+def test_results_of_another_kind_are_refused(config, tmp_path):
+    readings = {"name": "kind", "reading": [{"spec": "optax.sgd(0.1, momentum=0.9)"}]}
+    al.run(readings, tmp_path)
+    with pytest.raises(StoreError, match="holds the results of a config that differs"):
+        al.run(config, tmp_path)
+    assert [*al.load(tmp_path).children] == ["readings"]
+    al.run(config, tmp_path, fresh=True)
+    with pytest.raises(StoreError, match="holds the results of a config that differs"):
+        al.run(readings, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["run_id", "seed", "setting", "order"])
+def test_a_store_that_does_not_know_its_runs_is_told(config, tmp_path, name):
+    al.run(config, tmp_path)
+    chunks_of(tmp_path, name)[0].unlink()
+    for act in (lambda: al.load(tmp_path), lambda: al.run(config, tmp_path)):
+        with pytest.raises(StoreError, match=rf"results\.zarr is damaged.*{name}, block 0: its file is missing"):
+            act()
+    al.run(config, tmp_path, fresh=True)
+
+
+def test_runs_are_the_same_among_three_and_among_hundreds(monkeypatch):
+    monkeypatch.undo()  # blocks as they come
+    for name, options in (("rosenbrock", {"dim": 30}), ("quadratic", {"dim": 50}), ("branin", {})):
+        few, many = (
+            al.run(
+                {
+                    "name": "many",
+                    "steps": 20,
+                    "seeds": seeds,
+                    "record": {"every": 20, "what": ["loss", "gradient_norm", "distance"]},
+                    "problem": [{"name": name, **options}],
+                    "optimizer": [{"name": "adamlab.adam", "learning_rate": 0.01}],
+                }
+            )[name].ds
+            for seeds in (3, 3000 if name == "branin" else 300)
+        )
+        for quantity in ("loss", "gradient_norm", "distance", "final_params"):
+            np.testing.assert_array_equal(many[quantity].values[:3], few[quantity].values, err_msg=f"{name} {quantity}")

@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 import adamlab as al
 from adamlab import problems
 from adamlab.studies.engine import Recording, prepare
-from adamlab.studies.sizes import LANES, Sizes
+from adamlab.studies.sizes import LANES, SHARED, Sizes, in_groups
 from adamlab.studies.slopes import by_coordinates
 from adamlab.studies.study import recorded_steps
 from tests.computing import computed, runs_of
@@ -161,6 +161,22 @@ def test_products_of_matrices_do_not_depend_on_how_many_runs_there_are(name):
     )
     for quantity in alone:
         np.testing.assert_array_equal(found[quantity][:1], alone[quantity], err_msg=quantity)
+
+
+def test_runs_of_one_seed_share_their_batches(x64):
+    problem = problems.get("digits_softmax", batch_size=4)
+    seeds = np.repeat([5, 6], 13)
+    rates = np.tile(np.linspace(0.01, 0.1, 13), 2)
+    rows, first = in_groups(np.tile([5, 6], 13))
+    assert sorted(rows[first].tolist()) == [*range(26)]
+    assert len(rows) == 2 * SHARED
+    rows, first = in_groups(seeds)
+    shared = computed(problem, "optax.sgd(lr)", {"lr": rates[rows]}, seeds[rows], what=("loss",), shared=True)
+    apart = computed(problem, "optax.sgd(lr)", {"lr": rates}, seeds, what=("loss",))
+    np.testing.assert_allclose(shared["loss"][first], apart["loss"][rows[first]], rtol=1e-12)
+    assert (apart["loss"][0] != apart["loss"][13]).all()
+    with pytest.raises(ValueError, match="put together by seeds"):
+        computed(problem, "optax.sgd(lr)", {"lr": rates[:16]}, [5, 6] * 8, what=("loss",), shared=True)
 
 
 def test_swept_decays_bring_their_complements():

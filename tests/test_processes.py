@@ -1,0 +1,159 @@
+"""Real processes: killed and begun again, several on one run, several devices; always the same results, bit for bit."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import adamlab as al
+from adamlab.studies import sizes
+from adamlab.studies.locking import LOCK, locked
+from adamlab.studies.store import StoreError
+
+ROOT = Path(__file__).parents[1]
+
+CONFIG = """
+name = "processes"
+steps = 60
+seeds = 4
+record = { every = 20 }
+
+[[problem]]
+name = "rosenbrock"
+
+[[optimizer]]
+name = "adamlab.adam"
+learning_rate = { log = [1e-3, 1.0, 10] }
+b2 = [0.9, 0.99]
+
+[[output]]
+kind = "sensitivity"
+"""
+BLOCKS = 10
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "config.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(config):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sizes, "WORK", 1)
+        return al.run(config)
+
+
+def started(*arguments, after=-1, sent="SIGKILL"):
+    command = [sys.executable, "-m", "tests.one_process", str(after), sent, *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def ended(process):
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+def done_in(folder):
+    return int(al.load(folder)["rosenbrock"].ds.done.sum())
+
+
+def same(folder, whole):
+    xr.testing.assert_identical(al.load(folder)["rosenbrock"].to_dataset(), whole["rosenbrock"].to_dataset())
+
+
+def test_a_killed_run_goes_on_and_its_lock_is_freed(config, whole, tmp_path):
+    for after in (3, 5):
+        code, _, _ = ended(started("run", config, "--out", tmp_path, after=after))
+        assert code == -signal.SIGKILL
+        assert (tmp_path / f"{LOCK}.0").exists()
+    assert done_in(tmp_path) == 8 * 8  # the second went on where the first was killed
+    assert not (tmp_path / "report.html").exists()
+    code, out, err = ended(started("run", config, "--out", tmp_path))
+    assert (code, err) == (0, "")
+    assert "16 runs of 60 steps" in out
+    assert not [*tmp_path.glob(f"{LOCK}*")]
+    assert (tmp_path / "report.html").exists()
+    same(tmp_path, whole)
+
+
+def test_an_interrupted_run_says_how_to_go_on(config, whole, tmp_path):
+    code, out, err = ended(started("run", config, "--out", tmp_path, after=2, sent="SIGINT"))
+    assert code == 130
+    assert f"Stopped. What was done is kept in {tmp_path}" in out
+    assert "Traceback" not in out + err
+    assert done_in(tmp_path) in (16, 24)
+    assert ended(started("run", config, "--out", tmp_path))[0] == 0
+    same(tmp_path, whole)
+
+
+def test_two_devices_compute_what_one_does(config, whole, tmp_path):
+    code, _, err = ended(started("run", config, "--out", tmp_path, "--devices", "2"))
+    assert (code, err) == (0, "")
+    same(tmp_path, whole)
+    assert al.load(tmp_path).attrs["device"].startswith("2 × ")
+
+
+def shared(config, folder, after=-1):
+    """Two processes on one run; the second is killed after so many blocks."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    how = ("run", config, "--out", folder, "--coordinator", coordinator, "--processes", "2")
+    second = started(*how, "--process", "1", after=after)
+    first = started(*how, "--process", "0")
+    return ended(first), ended(second)
+
+
+def test_two_processes_share_a_run(config, whole, tmp_path):
+    (code, out, _), (other, quiet, _) = shared(config, tmp_path)
+    assert (code, other) == (0, 0)
+    assert "40 runs of 60 steps" in out  # its half of them
+    assert "Results" not in quiet
+    assert (tmp_path / "report.html").exists()
+    same(tmp_path, whole)
+
+
+def test_a_process_that_dies_costs_its_unfinished_blocks_only(config, whole, tmp_path):
+    (code, _, err), (other, _, _) = shared(config, tmp_path, after=1)
+    assert other == -signal.SIGKILL
+    assert code == 2
+    assert "process 1 of 2 ended before its work was done; 4 blocks are missing" in err
+    assert "Traceback" not in err
+    assert done_in(tmp_path) == 8 * (BLOCKS // 2 + 1)
+    code, out, _ = ended(started("run", config, "--out", tmp_path))
+    assert code == 0
+    assert "32 runs of 60 steps" in out
+    same(tmp_path, whole)
+
+
+def test_a_second_run_is_refused_while_the_first_is_at_work(config, tmp_path):
+    with locked(tmp_path, 0):
+        code, _, err = ended(started("run", config, "--out", tmp_path))
+        assert code == 2
+        assert f"is being written by another run (process {os.getpid()} on {socket.gethostname()}" in err
+    with locked(tmp_path, 1), pytest.raises(StoreError, match="is being written by another run"):
+        al.run(config, tmp_path)  # its first process is gone, and another still writes
+    al.run(config, tmp_path)
+
+
+def test_devices_that_are_not_there_are_told(config):
+    with pytest.raises(al.running.InputError, match=r"64 devices were asked for, and this process has 1\. A CPU is d"):
+        al.run(config, devices=64)
+
+
+def test_results_have_no_trace_of_who_computed_them(whole):
+    runs = whole["rosenbrock"].ds
+    assert runs.done.values.all()
+    assert np.isfinite(runs.loss.values).all()
