@@ -68,11 +68,9 @@ def sizes_of(
     """
     most = max(1, min(RECORDS // record_bytes, WORK // max(1, work)))
     if side_by_side is None:
-        blocks = _rounded(-(-runs // max(LANES, most)), SHARES if runs >= MANY else 1)
-        wanted = -(-runs // blocks)
-        pieces = -(-wanted // max(LANES, ARRAY // array_bytes // LANES * LANES))
-        at_a_time = _rounded(-(-wanted // pieces), LANES)
-        block = _rounded(wanted, at_a_time)
+        most = max(LANES, min(most, ARRAY // array_bytes) // LANES * LANES)
+        blocks = _rounded(-(-runs // most), SHARES if runs >= MANY else 1)
+        block = at_a_time = _rounded(-(-runs // blocks), LANES)
     else:
         at_a_time = SHARED if shared else side_by_side
         block = _rounded(min(runs, most), at_a_time)
