@@ -59,14 +59,12 @@ class Program:
 
     Attributes:
         lowered: what is to be compiled, once.
-        template: the optimizer.
         sizes: how many runs a block has, and how many of them are computed at a time.
         devices: how many blocks it computes at once.
         shapes: by name, the shape of what is recorded of one run, and its type.
     """
 
     lowered: jax.stages.Lowered
-    template: Call
     sizes: Sizes
     devices: int
     shapes: Mapping[str, jax.ShapeDtypeStruct]
@@ -118,7 +116,7 @@ def prepare(
     first = [np.zeros(sizes.block, int)] * count
     lowered = jax.jit(whole).lower(_columns(runs, first, sizes))
     shapes = {name: jax.ShapeDtypeStruct(one.shape[1:-1], one.dtype) for name, one in dict(lowered.out_info).items()}
-    return Program(lowered, runs.template, sizes, count, shapes)
+    return Program(lowered, sizes, count, shapes)
 
 
 def execute(

@@ -23,7 +23,6 @@ MANY = 1024
 """From how many runs on there are at least `SHARES` blocks, so that several devices have equal shares."""
 SHARES = 4
 
-
 SHARED = 16
 """Runs at a time that share the batches of one seed: the products of matrices are larger, and each is drawn once."""
 ENOUGH = 12
@@ -56,7 +55,7 @@ class Sizes:
 def sizes_of(
     runs: int, *, side_by_side: int | None, array_bytes: int, record_bytes: int, work: int, shared: bool = False
 ) -> Sizes:
-    """The sizes for so many runs; results do not depend on them.
+    """The sizes for so many runs; results do not depend on them, but for the last bits where batches are shared.
 
     Args:
         runs: how many there are.

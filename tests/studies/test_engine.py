@@ -174,7 +174,7 @@ def test_runs_of_one_seed_share_their_batches(x64):
     shared = computed(problem, "optax.sgd(lr)", {"lr": rates[rows]}, seeds[rows], what=("loss",), shared=True)
     apart = computed(problem, "optax.sgd(lr)", {"lr": rates}, seeds, what=("loss",))
     np.testing.assert_allclose(shared["loss"][first], apart["loss"][rows[first]], rtol=1e-12)
-    assert (apart["loss"][0] != apart["loss"][13]).all()
+    assert (apart["loss"][0, 1:] != apart["loss"][13, 1:]).all()
     with pytest.raises(ValueError, match="put together by seeds"):
         computed(problem, "optax.sgd(lr)", {"lr": rates[:16]}, [5, 6] * 8, what=("loss",), shared=True)
 
