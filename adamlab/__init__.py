@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from adamlab.rules import *
     from adamlab.running import run as run
     from adamlab.studies.store import load as load
-    from adamlab.symbolic.closed_forms import closed_form as closed_form
-    from adamlab.symbolic.proofs import prove as prove
+    from adamlab.symbolic.proving.proofs import prove as prove
+    from adamlab.symbolic.solving.closed_forms import closed_form as closed_form
     from adamlab.symbolic.unrolling import unroll as unroll
     from adamlab.types import Decay as Decay
 
 _MODULES = ("analysis", "layers", "plots", "problems", "schedules")
 _HOMES = {
     "Decay": "adamlab.types",
-    "closed_form": "adamlab.symbolic.closed_forms",
+    "closed_form": "adamlab.symbolic.solving.closed_forms",
     "compare": "adamlab.parity.comparison",
     "derive": "adamlab.derivations",
     "exact": "adamlab.interpret.oracle",
     "like_torch": "adamlab.recipes",
     "load": "adamlab.studies.store",
-    "prove": "adamlab.symbolic.proofs",
+    "prove": "adamlab.symbolic.proving.proofs",
     "run": "adamlab.running",
     "unroll": "adamlab.symbolic.unrolling",
 }

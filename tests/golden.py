@@ -10,7 +10,7 @@ import optax
 
 import adamlab as al
 from adamlab.rules import RULES
-from adamlab.symbolic.notation import latex, text
+from adamlab.symbolic.notation.printing import latex, text
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden.txt"

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "adamlab"
 
 LAYERS = [  # from the bottom; a module imports from its own layer and from those above it in this list
     ["errors", "types"],
+    ["dependence"],
     ["arithmetic"],
     ["lifting"],
     ["rules"],

@@ -18,7 +18,7 @@ from adamlab.errors import InputError
 from adamlab.interpret.programs import Subject
 from adamlab.relations import RELATIONS, UNDECIDED, Relation, decide, verdict_rows
 from adamlab.symbolic.letters import T
-from adamlab.symbolic.readings import rates_in
+from adamlab.symbolic.open_optimizer import rates_in
 from tests.wrong_relations import NOT_PROVED, REFUTED
 
 STEPS, COLUMNS = 12, 5

@@ -4,15 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from adamlab.analysis.rows import (
-    EVALUATION,
-    finished,
-    first_of,
-    instance_names,
-    is_tuning,
-    of_optimizer,
-    setting_of,
-)
+from adamlab.analysis.rows import EVALUATION, finished, first_of, instance_names, is_tuning, of_optimizer, setting_of
 from adamlab.analysis.scores import criterion, measured, score
 
 

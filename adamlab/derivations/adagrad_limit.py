@@ -6,11 +6,11 @@ from adamlab.derivations.computation import total
 from adamlab.derivations.derivation import DEFINITION, Derivation, Step
 from adamlab.derivations.second_moment import V_HAT, average_of, i, weighted_sum
 from adamlab.interpret.equality import same
-from adamlab.symbolic.closed_forms import closed_form
 from adamlab.symbolic.letters import G, T, U
-from adamlab.symbolic.limits import limit_of
-from adamlab.symbolic.proofs import prove
-from adamlab.symbolic.verdicts import DELTA, Verdict
+from adamlab.symbolic.proving.proofs import prove
+from adamlab.symbolic.proving.verdicts import DELTA, Verdict
+from adamlab.symbolic.solving.closed_forms import closed_form
+from adamlab.symbolic.solving.limits import limit_of
 from adamlab.types import Formula
 
 ADAM = "optax.adam(inverse_sqrt(learning_rate), b1=0.0, b2=b2, eps=0.0)"

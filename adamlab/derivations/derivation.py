@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
-from adamlab.symbolic.formula import Infix, Node
-from adamlab.symbolic.latex import SIGNS, as_latex
-from adamlab.symbolic.layout import Layout
-from adamlab.symbolic.mathml import as_mathml
-from adamlab.symbolic.text import as_text
+from adamlab.symbolic.notation.latex import SIGNS, as_latex
+from adamlab.symbolic.notation.layout import Layout
+from adamlab.symbolic.notation.mathml import as_mathml
+from adamlab.symbolic.notation.nodes import Infix, Node
+from adamlab.symbolic.notation.text import as_text
 
 DEFINITION = "by definition"
 """What a step says that there is nothing to check about."""

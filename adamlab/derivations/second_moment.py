@@ -7,8 +7,8 @@ from sympy import Symbol, sqrt
 from adamlab.derivations.computation import arrays, total
 from adamlab.derivations.derivation import DEFINITION, Derivation, Step
 from adamlab.interpret.equality import same
-from adamlab.symbolic.closed_forms import closed_form
 from adamlab.symbolic.letters import INDICES, G, T, U
+from adamlab.symbolic.solving.closed_forms import closed_form
 from adamlab.symbolic.unrolling import unroll
 from adamlab.types import Formula
 

@@ -16,7 +16,7 @@ from adamlab.calls import Call
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, each, objects
 from adamlab.interpret.jaxpr import Reader
-from adamlab.interpret.numbers import Exact
+from adamlab.interpret.mpmath_algebra import Exact
 from adamlab.interpret.programs import Subject, is_numeric, state_names
 from adamlab.types import Decay, PyTree
 

@@ -7,9 +7,9 @@ from typing import Any
 from adamlab.calls import Call, arguments
 from adamlab.rules import PARTS, RULES
 from adamlab.specs import name_of
-from adamlab.symbolic.proofs import prove
-from adamlab.symbolic.readings import Optimizer
-from adamlab.symbolic.verdicts import Verdict
+from adamlab.symbolic.open_optimizer import Optimizer
+from adamlab.symbolic.proving.proofs import prove
+from adamlab.symbolic.proving.verdicts import Verdict
 
 SGD = "optax.sgd(learning_rate)"
 HEAVY_BALL = "optax.sgd(learning_rate, momentum=momentum)"

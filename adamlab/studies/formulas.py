@@ -13,13 +13,13 @@ from adamlab.errors import InputError
 from adamlab.studies.listening import Listener
 from adamlab.studies.mistakes import ConfigError, Mistakes
 from adamlab.studies.readings import Read, Readings
-from adamlab.symbolic.closed_forms import ClosedForm, closed_form_of
 from adamlab.symbolic.letters import at_step
-from adamlab.symbolic.notation import latex, mathml, text
-from adamlab.symbolic.readings import rational
+from adamlab.symbolic.notation.printing import latex, mathml, text
+from adamlab.symbolic.open_optimizer import rational
 from adamlab.symbolic.results import Equation
+from adamlab.symbolic.solving.closed_forms import ClosedForm, closed_form_of
+from adamlab.symbolic.solving.weights import NoWeightsError, weights
 from adamlab.symbolic.unrolling import Unrolled, unroll_reading
-from adamlab.symbolic.weights import NoWeightsError, weights
 
 GENERAL = "t"
 """The step of what holds for every t."""

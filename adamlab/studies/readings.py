@@ -17,7 +17,7 @@ from adamlab.specs import parse
 from adamlab.studies.axes import read_arguments
 from adamlab.studies.config import Plots, check_output, read_outputs
 from adamlab.studies.mistakes import ConfigError, Mistake, Mistakes, join, mistakes_of, shown
-from adamlab.symbolic.readings import Reading
+from adamlab.symbolic.open_optimizer import Reading
 
 MOST_STEPS, MOST_LAGS = 100, 1000
 

@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from adamlab.arithmetic import next_correction
 from adamlab.calls import Call
-from adamlab.interpret.dependence import dependence
+from adamlab.dependence import dependence
 from adamlab.studies.quantities import OF_LAST_STEP, Moment, recorder
 from adamlab.studies.slopes import by_coordinates, loss_and_gradient, over_runs
 from adamlab.types import Decay, Problem, PyTree

@@ -9,8 +9,8 @@ import numpy as np
 from sympy import Symbol, sympify
 
 from adamlab.interpret.arrays import Values, each
-from adamlab.interpret.formulas import Formulas
 from adamlab.interpret.jaxpr import Reader, trace
+from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.types import PyTree
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from sympy import Eq, Symbol
 
-from adamlab.interpret.formulas import Formulas
 from adamlab.interpret.signs import Rate
-from adamlab.symbolic.mathml import NAMESPACE
-from adamlab.symbolic.notation import latex, mathml, text
-from adamlab.symbolic.readings import Reading
+from adamlab.interpret.sympy_algebra import Formulas
+from adamlab.symbolic.notation.mathml import NAMESPACE
+from adamlab.symbolic.notation.printing import latex, mathml, text
+from adamlab.symbolic.open_optimizer import Reading
 
 Equation = tuple[Any, Any]
 """A left side and a right side."""

@@ -13,13 +13,13 @@ from sympy.logic.boolalg import BooleanFunction
 
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, each
-from adamlab.interpret.formulas import Formulas
 from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
+from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.letters import at_step
-from adamlab.symbolic.readings import Optimizer, Reading, plain
-from adamlab.symbolic.recurrences import upright
+from adamlab.symbolic.open_optimizer import Optimizer, Reading, plain
 from adamlab.symbolic.results import Equation, Result, in_words
+from adamlab.symbolic.solving.recurrences import upright
 from adamlab.types import Formula
 
 MOST_TIDIED = 12

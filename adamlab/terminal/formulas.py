@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from adamlab.errors import InputError
 from adamlab.studies.source import read_numbers
-from adamlab.symbolic.closed_forms import closed_form
-from adamlab.symbolic.proofs import prove
+from adamlab.symbolic.proving.proofs import prove
+from adamlab.symbolic.proving.verdicts import Verdict
 from adamlab.symbolic.results import Result
+from adamlab.symbolic.solving.closed_forms import closed_form
 from adamlab.symbolic.unrolling import unroll
-from adamlab.symbolic.verdicts import Verdict
 from adamlab.terminal.console import require_format, say, say_json
 
 FORMATS = ("text", "latex", "mathml", "json")

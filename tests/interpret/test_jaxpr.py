@@ -8,7 +8,7 @@ from mpmath import mpf, workdps
 
 from adamlab.interpret.arrays import each
 from adamlab.interpret.jaxpr import Reader, UnreadableError, trace
-from adamlab.interpret.numbers import Exact
+from adamlab.interpret.mpmath_algebra import Exact
 
 MATRIX = np.array([[0.3, -1.7, 2.5], [4.0, 0.2, -0.6]])
 VECTOR = np.array([1.5, -0.25, 3.0])

@@ -12,7 +12,7 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.transforms import Bbox
 
 from adamlab.plots.family import family
-from adamlab.plots.layers import layered
+from adamlab.plots.graph_layout import layered
 from adamlab.plots.style import NothingToDrawError
 from adamlab.relations import RELATIONS
 

@@ -16,7 +16,7 @@ from adamlab.running import study_of
 from adamlab.studies.formulas import weight_rows
 from adamlab.studies.mistakes import ConfigError
 from adamlab.studies.readings import Readings
-from adamlab.symbolic.notation import latex, mathml, text
+from adamlab.symbolic.notation.printing import latex, mathml, text
 
 CONFIG = """
 name = "moments"

@@ -7,9 +7,9 @@ from sympy import IndexedBase, Integer, Piecewise, Rational, S, Sum, sqrt
 
 from adamlab.interpret.equality import same
 from adamlab.interpret.signs import Rate
-from adamlab.symbolic.late_steps import in_late_steps, settled_in_late_steps
 from adamlab.symbolic.letters import INDICES, T
-from adamlab.symbolic.limits import NoLimitError
+from adamlab.symbolic.proving.late_steps import in_late_steps, settled_in_late_steps
+from adamlab.symbolic.solving.limits import NoLimitError
 
 b, c = Rate("b"), Rate("c")
 i = INDICES[0]

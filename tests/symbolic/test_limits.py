@@ -8,10 +8,10 @@ from sympy import Abs, IndexedBase, Integer, Max, Piecewise, Rational, Sum, Symb
 
 from adamlab.interpret.equality import same
 from adamlab.interpret.signs import Rate
-from adamlab.symbolic.late_steps import in_late_steps
 from adamlab.symbolic.letters import T
-from adamlab.symbolic.limits import DELTA, NoLimitError, limit_of, series
 from adamlab.symbolic.maximum import Maximum
+from adamlab.symbolic.proving.late_steps import in_late_steps
+from adamlab.symbolic.solving.limits import DELTA, NoLimitError, limit_of, series
 
 b = Rate("b")
 eps = Symbol("eps", positive=True)

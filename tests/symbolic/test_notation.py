@@ -33,12 +33,12 @@ from sympy import (
     tanh,
 )
 
-from adamlab.symbolic.formula import Node
-from adamlab.symbolic.latex import as_latex
-from adamlab.symbolic.mathml import as_mathml
 from adamlab.symbolic.maximum import Maximum
-from adamlab.symbolic.notation import latex, text
-from adamlab.symbolic.text import as_text
+from adamlab.symbolic.notation.latex import as_latex
+from adamlab.symbolic.notation.mathml import as_mathml
+from adamlab.symbolic.notation.nodes import Node
+from adamlab.symbolic.notation.printing import latex, text
+from adamlab.symbolic.notation.text import as_text
 
 
 def array(letter: str) -> Any:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Add, Eq, Mul, Rational, Symbol, sqrt
 
-from adamlab.symbolic.notation import latex, mathml, text
+from adamlab.symbolic.notation.printing import latex, mathml, text
 from tests.symbolic.test_notation import B1, B2, EPS, ETA, G0, G1, G2, G3, LAM, M3, V3, W2, g, i, t, total, v
 
 SIGMA = total(g[i], (i, 1, t))

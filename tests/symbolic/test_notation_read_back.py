@@ -16,7 +16,7 @@ from matplotlib.mathtext import MathTextParser
 from sympy import Abs, Add, Max, Mul, Rational, Symbol, sqrt, symbols
 
 from adamlab.symbolic.maximum import Maximum
-from adamlab.symbolic.notation import latex, mathml, text
+from adamlab.symbolic.notation.printing import latex, mathml, text
 from tests.symbolic.test_notation import ADAM, AVERAGE, FORMULAS, WITH_TIME_ON_TOP
 
 VALUES = {"β₁": "0.83", "β₂": "0.61", "η": "1.7", "t": "4", "g₁": "0.37", "g₂": "2.9", "v₃": "1.3"}

@@ -13,7 +13,7 @@ from sympy import Indexed
 import adamlab as al
 from adamlab.errors import InputError
 from adamlab.rules import RULES
-from adamlab.symbolic.counterexamples import Counterexample
+from adamlab.symbolic.proving.counterexamples import Counterexample
 from tests.symbolic.examples import transformation
 
 ARITHMETICS = ("optax", "accurate", "weighted")
@@ -203,7 +203,7 @@ def test_states_without_closed_forms_are_related_by_induction():
 
 def test_wrong_relations_are_not_believed(monkeypatch):
     """A solver that makes up a closed form is caught by the induction, and one that makes up a relation too."""
-    from adamlab.symbolic import recurrences, relating, solutions
+    from adamlab.symbolic.solving import recurrences, solutions
 
     def made_up(self, rate, rest):
         return 2 * real(self, rate, rest)
@@ -213,7 +213,7 @@ def test_wrong_relations_are_not_believed(monkeypatch):
     monkeypatch.setattr(solutions, "solve_pair", lambda *_: None)  # it would find the right ones
     assert al.closed_form(optax.adam).unsolved == ("mu", "nu")
     monkeypatch.undo()
-    monkeypatch.setattr(relating, "_candidates", lambda left, right, field: [2 * s for s in left.open.values()])
+    monkeypatch.setattr(invariants, "_candidates", lambda left, right, field: [2 * s for s in left.open.values()])
     assert al.prove(al.adadelta, optax.adadelta).horizon is not None
 
 

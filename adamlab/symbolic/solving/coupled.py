@@ -6,7 +6,7 @@ from sympy import Dummy, Integer, Matrix, Sum, Symbol, cancel
 
 from adamlab.interpret.equality import same
 from adamlab.symbolic.letters import INDICES, T
-from adamlab.symbolic.recurrences import at, moving, written_out
+from adamlab.symbolic.solving.recurrences import at, moving, written_out
 from adamlab.types import Formula
 
 POWER = Symbol("n", integer=True, nonnegative=True)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from sympy.printing.pretty.pretty_symbology import greek_unicode
 
-from adamlab.symbolic.arrangement import COUNTERS
-from adamlab.symbolic.formula import Name, Negative, Node, Number, Terms, Time
+from adamlab.symbolic.notation.nodes import Name, Negative, Node, Number, Terms, Time
+from adamlab.symbolic.notation.order import COUNTERS
 
 GREEK = {spelling: letter for spelling, letter in greek_unicode.items() if letter}
 """Greek letters, by SymPy's names for them."""

@@ -3,8 +3,7 @@
 from itertools import pairwise
 from xml.etree.ElementTree import Element, tostring
 
-from adamlab.symbolic.arrangement import has_dot
-from adamlab.symbolic.formula import (
+from adamlab.symbolic.notation.nodes import (
     Big,
     Call,
     Cases,
@@ -23,6 +22,7 @@ from adamlab.symbolic.formula import (
     Root,
     Terms,
 )
+from adamlab.symbolic.notation.order import has_dot
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 ACCENTS = {"hat": "^", "bar": "¯"}

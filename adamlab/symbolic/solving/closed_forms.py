@@ -7,12 +7,12 @@ from typing import Any
 from sympy import Eq, Expr, S, Symbol, sympify
 
 from adamlab.errors import InputError, nearest
+from adamlab.symbolic.general_step import UPDATE, Step, general_step
 from adamlab.symbolic.letters import G, T, U
-from adamlab.symbolic.limits import NoLimitError, limit_of
-from adamlab.symbolic.readings import Optimizer, Reading
+from adamlab.symbolic.open_optimizer import Optimizer, Reading
 from adamlab.symbolic.results import Equation, Result, domains, in_words
-from adamlab.symbolic.solutions import made_of, put_in, solved, valid_since
-from adamlab.symbolic.steps import UPDATE, Step, general_step
+from adamlab.symbolic.solving.limits import NoLimitError, limit_of
+from adamlab.symbolic.solving.solutions import made_of, put_in, solved, valid_since
 from adamlab.types import Formula
 
 

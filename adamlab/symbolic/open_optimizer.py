@@ -13,10 +13,10 @@ from sympy import Expr, Rational, Symbol
 from adamlab.calls import Call
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, objects
-from adamlab.interpret.formulas import Formulas
 from adamlab.interpret.jaxpr import Reader, Rename
 from adamlab.interpret.programs import Programs, Subject, state_names
 from adamlab.interpret.signs import Rate
+from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.letters import RATES, hyper_letters, state_letters
 from adamlab.types import Decay, PyTree
 

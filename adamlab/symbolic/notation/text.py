@@ -2,8 +2,7 @@
 
 import unicodedata
 
-from adamlab.symbolic.arrangement import Level, paren
-from adamlab.symbolic.formula import (
+from adamlab.symbolic.notation.nodes import (
     Big,
     Call,
     Cases,
@@ -22,6 +21,7 @@ from adamlab.symbolic.formula import (
     Root,
     Terms,
 )
+from adamlab.symbolic.notation.order import Level, paren
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

@@ -7,9 +7,9 @@ import pytest
 from sympy import Abs, Max, Ne, Piecewise, Rational, Symbol, cos, lambdify, pi, sqrt
 
 from adamlab.interpret.arrays import Values
-from adamlab.interpret.formulas import Formulas
 from adamlab.interpret.jaxpr import Reader, UnreadableError, trace
 from adamlab.interpret.signs import Rate
+from adamlab.interpret.sympy_algebra import Formulas
 from tests.interpret.test_jaxpr import FUNCTIONS, MATRIX, VECTOR
 
 b, t, x = Rate("b"), Symbol("t", integer=True, positive=True), Symbol("x", real=True)

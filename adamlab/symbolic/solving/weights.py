@@ -8,8 +8,8 @@ from sympy import Abs, Add, Indexed, Max, Min, Piecewise, S, Symbol, expand
 
 from adamlab.symbolic.letters import RESERVED, G
 from adamlab.symbolic.maximum import Maximum
-from adamlab.symbolic.notation import text
-from adamlab.symbolic.recurrences import written_out
+from adamlab.symbolic.notation.printing import text
+from adamlab.symbolic.solving.recurrences import written_out
 from adamlab.types import Formula
 
 FEW = 3

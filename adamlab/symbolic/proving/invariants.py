@@ -18,10 +18,10 @@ from sympy import (
 
 from adamlab.interpret.equality import same
 from adamlab.interpret.signs import Rate, is_nonnegative
+from adamlab.symbolic.general_step import UPDATE, Step
 from adamlab.symbolic.letters import T
-from adamlab.symbolic.recurrences import written_out
-from adamlab.symbolic.solutions import put_in, solved
-from adamlab.symbolic.steps import UPDATE, Step
+from adamlab.symbolic.solving.recurrences import written_out
+from adamlab.symbolic.solving.solutions import put_in, solved
 from adamlab.types import Formula
 
 

@@ -8,11 +8,11 @@ from sympy import IndexedBase, sympify
 
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, objects
-from adamlab.interpret.formulas import Formulas
 from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
+from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.letters import F, G, T, W
-from adamlab.symbolic.readings import Reading
+from adamlab.symbolic.open_optimizer import Reading
 from adamlab.types import Formula
 
 MOST_EARLY_STEPS = 16

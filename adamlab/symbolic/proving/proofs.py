@@ -10,17 +10,24 @@ from adamlab.errors import InputError, nearest
 from adamlab.interpret.equality import same
 from adamlab.interpret.jaxpr import UnreadableError
 from adamlab.interpret.programs import as_call, names_in
-from adamlab.symbolic.counterexamples import ARRAYS, GRADIENTS, WITH_ZEROS, Counterexample, apart_in_the_limit, find
-from adamlab.symbolic.late_steps import in_late_steps, settled_in_late_steps
+from adamlab.symbolic.general_step import MOST_EARLY_STEPS, UPDATE, Step, general_step
 from adamlab.symbolic.letters import T, at_step
-from adamlab.symbolic.limits import PLACES, NoLimitError, limit_of, series, toward
-from adamlab.symbolic.notation import text
-from adamlab.symbolic.readings import Optimizer, Reading, rates_in
-from adamlab.symbolic.relating import Side, related, without_idle_maxima
+from adamlab.symbolic.notation.printing import text
+from adamlab.symbolic.open_optimizer import Optimizer, Reading, rates_in
+from adamlab.symbolic.proving.counterexamples import (
+    ARRAYS,
+    GRADIENTS,
+    WITH_ZEROS,
+    Counterexample,
+    apart_in_the_limit,
+    find,
+)
+from adamlab.symbolic.proving.invariants import Side, related, without_idle_maxima
+from adamlab.symbolic.proving.late_steps import in_late_steps, settled_in_late_steps
+from adamlab.symbolic.proving.verdicts import Verdict
 from adamlab.symbolic.results import conditions, domains
-from adamlab.symbolic.steps import MOST_EARLY_STEPS, UPDATE, Step, general_step
+from adamlab.symbolic.solving.limits import PLACES, NoLimitError, limit_of, series, toward
 from adamlab.symbolic.unrolling import unroll_reading
-from adamlab.symbolic.verdicts import Verdict
 from adamlab.types import Formula
 
 HORIZON = 4

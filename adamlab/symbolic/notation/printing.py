@@ -1,15 +1,16 @@
-"""SymPy's expressions of optimizers, written as a person would write them, in three formats that read the same.
+"""SymPy's expressions of optimizers as text, LaTeX and MathML, which read the same.
 
-With `superscripts` time goes up, as in derivations by hand: w^t for w_t, and (g^i)² for its square. Which indices are
-times is told in `adamlab.symbolic.names`. What may be written: expressions, relations, numbers, and arrays of them.
+With `superscripts` time goes up, as in derivations by hand: w^t for w_t, and (g^i)² for its square;
+`adamlab.symbolic.notation.names` says which indices are times. Printable are expressions, relations, numbers, and
+arrays of them.
 """
 
 from typing import Any
 
-from adamlab.symbolic.latex import as_latex
-from adamlab.symbolic.layout import Layout
-from adamlab.symbolic.mathml import as_mathml
-from adamlab.symbolic.text import as_text
+from adamlab.symbolic.notation.latex import as_latex
+from adamlab.symbolic.notation.layout import Layout
+from adamlab.symbolic.notation.mathml import as_mathml
+from adamlab.symbolic.notation.text import as_text
 
 
 def text(expression: Any, *, superscripts: bool = False) -> str:

@@ -47,10 +47,23 @@ from sympy import (
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from adamlab.symbolic.arrangement import COUNTERS, Level, in_order, infix, negative, paren, power, product, total
-from adamlab.symbolic.formula import Big, Call, Cases, Fence, Fraction, Grid, Name, Node, Number, Power, Ratio, Root
 from adamlab.symbolic.maximum import Maximum
-from adamlab.symbolic.names import GREEK, name
+from adamlab.symbolic.notation.names import GREEK, name
+from adamlab.symbolic.notation.nodes import (
+    Big,
+    Call,
+    Cases,
+    Fence,
+    Fraction,
+    Grid,
+    Name,
+    Node,
+    Number,
+    Power,
+    Ratio,
+    Root,
+)
+from adamlab.symbolic.notation.order import COUNTERS, Level, in_order, infix, negative, paren, power, product, total
 from adamlab.symbolic.partial import Partial
 
 BIG = {Sum: "∑", sympy.Product: "∏", Maximum: "max"}

@@ -23,7 +23,7 @@ from sympy.utilities.iterables import sift
 
 from adamlab.interpret.signs import is_positive
 from adamlab.symbolic.letters import T
-from adamlab.symbolic.limits import NoLimitError
+from adamlab.symbolic.solving.limits import NoLimitError
 from adamlab.types import Formula
 
 NOT_SETTLED = "it is not settled by β^t → 0 and t·β^t → 0 alone"

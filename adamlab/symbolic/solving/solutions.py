@@ -7,10 +7,10 @@ from sympy import sympify
 
 from adamlab.errors import InputError
 from adamlab.interpret.equality import is_zero, same
-from adamlab.symbolic.coupled import solve_pair
+from adamlab.symbolic.general_step import Step
 from adamlab.symbolic.letters import T
-from adamlab.symbolic.recurrences import Recurrence, written_out
-from adamlab.symbolic.steps import Step
+from adamlab.symbolic.solving.coupled import solve_pair
+from adamlab.symbolic.solving.recurrences import Recurrence, written_out
 from adamlab.types import Formula
 
 

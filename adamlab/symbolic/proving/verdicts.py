@@ -6,9 +6,9 @@ from typing import Any
 
 from sympy import Symbol
 
-from adamlab.symbolic.counterexamples import Counterexample
-from adamlab.symbolic.limits import DELTA
+from adamlab.symbolic.proving.counterexamples import Counterexample
 from adamlab.symbolic.results import Equation, Result
+from adamlab.symbolic.solving.limits import DELTA
 from adamlab.types import Formula
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import IntEnum
 
-from adamlab.symbolic.formula import (
+from adamlab.symbolic.notation.nodes import (
     Big,
     Call,
     Cases,

@@ -43,10 +43,18 @@ from sympy import (
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
-from adamlab.interpret.elementary import COMPARE, ELEMENTWISE, NAMED, exponential, is_condition, towards_zero, truth
 from adamlab.interpret.equality import same
 from adamlab.interpret.jaxpr import WHOLE, Algebra
 from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positive
+from adamlab.interpret.sympy_primitives import (
+    COMPARE,
+    ELEMENTWISE,
+    NAMED,
+    exponential,
+    is_condition,
+    towards_zero,
+    truth,
+)
 from adamlab.types import Formula
 
 UNREACHED = 2**31 - 1

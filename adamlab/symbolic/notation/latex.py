@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from sympy.printing.latex import tex_greek_dictionary
 
-from adamlab.symbolic.arrangement import has_dot
-from adamlab.symbolic.formula import (
+from adamlab.symbolic.notation.names import GREEK
+from adamlab.symbolic.notation.nodes import (
     Big,
     Call,
     Cases,
@@ -25,7 +25,7 @@ from adamlab.symbolic.formula import (
     Root,
     Terms,
 )
-from adamlab.symbolic.names import GREEK
+from adamlab.symbolic.notation.order import has_dot
 
 FUNCTIONS = ("cos", "cosh", "exp", "log", "max", "min", "sin", "sinh", "tan", "tanh")
 SIGNS = {letter: tex_greek_dictionary.get(spelling, f"\\{spelling}") for spelling, letter in GREEK.items()} | {
