@@ -203,6 +203,7 @@ def test_states_without_closed_forms_are_related_by_induction():
 
 def test_wrong_relations_are_not_believed(monkeypatch):
     """A solver that makes up a closed form is caught by the induction, and one that makes up a relation too."""
+    from adamlab.symbolic.proving import invariants
     from adamlab.symbolic.solving import recurrences, solutions
 
     def made_up(self, rate, rest):
