@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from adamlab.recipes import like_torch as like_torch
     from adamlab.rules import *
     from adamlab.running import run as run
-    from adamlab.studies.store import load as load
+    from adamlab.studies.store.dataset import load as load
     from adamlab.symbolic.proving.proofs import prove as prove
     from adamlab.symbolic.solving.closed_forms import closed_form as closed_form
     from adamlab.symbolic.unrolling import unroll as unroll
@@ -32,7 +32,7 @@ _HOMES = {
     "derive": "adamlab.derivations",
     "exact": "adamlab.interpret.oracle",
     "like_torch": "adamlab.recipes",
-    "load": "adamlab.studies.store",
+    "load": "adamlab.studies.store.dataset",
     "prove": "adamlab.symbolic.proving.proofs",
     "run": "adamlab.running",
     "unroll": "adamlab.symbolic.unrolling",

@@ -1,14 +1,19 @@
-"""The command line: each command is one call into the library, which is loaded only when a command needs it."""
+"""The command line: each command is one call into the library, which is loaded when a command needs it."""
 
+import inspect
 import io
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import Field, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from adamlab.errors import InputError
+from adamlab.studies.options import RunOptions
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,42 +38,58 @@ Superscripts = Annotated[bool, typer.Option("--superscripts", help="Write the st
 Config = Annotated[Path, typer.Argument(help="An experiment config, a TOML file.", show_default=False)]
 
 
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each field of `RunOptions`, in place of its keyword `options`."""
+    own = inspect.signature(command)
+    *parameters, _ = own.parameters.values()
+    options = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=Annotated[field.type, typer.Option(*_flag(field), **field.metadata)],
+        )
+        for field in fields(RunOptions)
+    ]
+
+    @wraps(command)
+    def wrapped(**given: Any):
+        options = {field.name: given.pop(field.name) for field in fields(RunOptions)}
+        command(**given, options=RunOptions(**options))
+
+    wrapped.__dict__["__signature__"] = own.replace(parameters=[*parameters, *options])  # Typer reads this
+    return wrapped
+
+
+def _flag(field: Field[Any]) -> list[str]:
+    """The name of an option that is off by default; for others Typer makes one."""
+    return [f"--{field.name.replace('_', '-')}"] if field.default is False else []
+
+
 @app.command()
+@with_run_options
 def run(
     config: Config,
     out: Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="results/NAME")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the config; repeatable.")
     ] = None,
-    devices: Annotated[
-        int | None,
-        typer.Option(min=1, help="On how many devices; a CPU is divided into as many.", show_default="all there are"),
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew where the folder already has results.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say how many runs, programs and bytes it is, and about how long.")
+        bool, typer.Option("--dry-run", help="Print the runs, programs, bytes and time of the config, and stop.")
     ] = False,
-    distributed: Annotated[
-        bool, typer.Option("--distributed", help="One of several processes, as Slurm, Open MPI or a TPU pod says.")
-    ] = False,
-    coordinator: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Of process 0, where several processes share the run.")
-    ] = None,
-    processes: Annotated[int | None, typer.Option(min=1, help="How many share it.")] = None,
-    process: Annotated[int | None, typer.Option(min=0, help="Which of them this is, from 0.")] = None,
-    keep_compiled: Annotated[bool, typer.Option(help="Keep compiled programs for the next time.")] = True,
+    *,
+    options: RunOptions,
 ):
     """Run a config: writes results.zarr, summary.csv, figures/ and report.html. What was cut off goes on."""
-    from adamlab.terminal.runs import Way, run_and_show
+    from adamlab.terminal.runs import run_and_show
 
-    if (processes is not None or process is not None) and not (distributed or coordinator):
+    if (options.processes is not None or options.process is not None) and not options.is_shared:
         raise InputError("--processes and --process go with --coordinator HOST:PORT, or with --distributed.")
-    shared = (coordinator, processes, process) if distributed or coordinator else None
     try:
-        run_and_show(config, out, set_ or [], Way(fresh, devices, keep_compiled, dry_run, shared))
+        run_and_show(config, out, set_ or [], options, dry_run=dry_run)
     except KeyboardInterrupt:
         sys.stdout.flush()
-        os._exit(130)  # at once: what is computed just now would be waited for otherwise
+        os._exit(130)  # at once: a normal exit would wait for what is being computed
 
 
 @app.command()
@@ -223,14 +244,14 @@ def list_(
         str, typer.Argument(metavar="optimizers|problems|plots|experiments|derivations", show_default=False)
     ],
 ):
-    """List what there is."""
+    """List names with their descriptions."""
     from adamlab.terminal.lists import show_list
 
     show_list(what)
 
 
 def main():
-    """Runs the command line. Exit codes: 0 done, 1 the answer is no, 2 bad usage or bad input, 130 stopped."""
+    """Run the command line. Exit codes: 0 done, 1 the answer is no, 2 bad usage or bad input, 130 stopped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without η still gets the rest

@@ -1,4 +1,4 @@
-"""One HTML page of a study: its question, figures, tables and config, with nothing to load from elsewhere."""
+"""The report: one HTML page with a study's question, figures, tables and config, which loads nothing from elsewhere."""
 
 import base64
 import json
@@ -10,20 +10,20 @@ import pandas as pd
 import xarray as xr
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from adamlab.studies.kinds import Table, kind_of
+
 
 def write_report(
     tree: xr.DataTree, config: Mapping[str, Any], figures: Mapping[str, Sequence[Path]], path: Path
 ) -> None:
-    """Writes the page.
+    """Write the report.
 
     Args:
         tree: the results.
         config: the plain data of the config.
-        figures: SVG files of each problem, in the order in which to show them.
-        path: where the page goes.
+        figures: the SVG files of each problem, in the order in which to show them.
+        path: the page's path.
     """
-    from adamlab.studies.kinds import kind_of  # which loads SymPy: other users of this module need none
-
     environment = Environment(loader=PackageLoader("adamlab"), autoescape=select_autoescape())
     environment.filters["number"] = number
     sections = []
@@ -32,24 +32,37 @@ def write_report(
         section = {
             "name": name,
             "source": data.attrs["source"],
-            "by": data.attrs.get("by", "final_loss").replace("_", " "),
+            "tables": [_table(table, data) for table in kind_of(data).tables],
             "figures": [_inline(figure) for figure in figures.get(name, ())],
         }
-        sections.append(section | {told: rows(table) for told, table in kind_of(data).tables(data).items()})
+        sections.append(section)
     page = environment.get_template("report.html").render(
-        config=config, pretty=json.dumps(config, indent=2, ensure_ascii=False), sections=sections, made=tree.attrs
+        config=config, pretty=json.dumps(config, indent=2, ensure_ascii=False), sections=sections, attributes=tree.attrs
     )
     path.write_text(page, encoding="utf-8")
 
 
 def number(value: object) -> str:
-    """A number short enough for a table; text as it is."""
+    """A number cut to three digits for a table; text as it is."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def rows(table: pd.DataFrame) -> list[dict]:
-    """A table's rows, a dict each."""
+    """The rows of a table, a dict each."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _table(table: Table, data: xr.Dataset) -> dict[str, Any]:
+    columns = table.rows(data)
+    by = columns.attrs.get("by", "").replace("_", " ")
+    heads = [table.heads.get(name, name.replace("_", " ")) for name in map(str, columns)]
+    return {
+        "heading": table.heading,
+        "caption": table.caption.format(by=by),
+        "heads": heads,
+        "rows": rows(columns),
+        "is_formulas": table.is_formulas,
+    }
 
 
 def _inline(figure: Path) -> dict[str, str]:

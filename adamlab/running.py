@@ -1,4 +1,4 @@
-"""From a config to results, figures and a report: what `adamlab run` does."""
+"""From a config to results, figures and a report: the work of `adamlab run`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,22 +6,22 @@ from typing import Any
 
 import pandas as pd
 import xarray as xr
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
-from adamlab.errors import InputError
-from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
+from adamlab.plots import PLOTS_OF
+from adamlab.plots.files import draw_outputs
 from adamlab.problems.openml import cache_folder
 from adamlab.problems.registry import BUILT_IN
 from adamlab.report import write_report
-from adamlab.studies import machines, store
-from adamlab.studies.changes import differences
-from adamlab.studies.kinds import Config, kind_in, kind_of
-from adamlab.studies.listening import Listener
-from adamlab.studies.place import Place
-from adamlab.studies.source import read_config
-
-FORMATS = ("png", "svg")
+from adamlab.studies import distributed
+from adamlab.studies.config.diff import differences
+from adamlab.studies.config.study import Config
+from adamlab.studies.config.toml import read_config
+from adamlab.studies.kinds import kind_in, kind_of
+from adamlab.studies.options import RunOptions
+from adamlab.studies.progress import Listener
+from adamlab.studies.store.folder import STORE, other_config, root_attributes, writing
+from adamlab.studies.store.location import Location
+from adamlab.studies.store.provenance import config_of
 
 
 def run(
@@ -29,139 +29,89 @@ def run(
     out: str | Path | None = None,
     *,
     overrides: Sequence[str] = (),
-    fresh: bool = False,
-    devices: int | None = None,
-    keep_compiled: bool = True,
     listener: Listener | None = None,
+    **options: Any,
 ) -> xr.DataTree:
-    """Runs an experiment config.
+    """Run an experiment config.
 
-    Runs that the folder has are taken as they are, whoever computed them: a run that was cut off goes on, and a config
-    to which settings, seeds, starts, problems or optimizers were added has only those computed.
+    Runs that the folder has are kept, whichever process computed them: a run that was cut off goes on, and of a config
+    to which settings, seeds, starts, problems or optimizers were added only those are computed.
 
     Args:
         config: a TOML file, or a mapping of the same form.
         out: a folder for results.zarr, summary.csv, figures/ and report.html; None writes nothing.
         overrides: texts KEY=VALUE that replace keys of the config, such as "steps=100".
-        fresh: whether to start anew where the folder already has results.
-        devices: on how many devices of this process; by default all that JAX has. A CPU can be divided into several
-            as long as JAX has not been used.
-        keep_compiled: whether compiled programs are kept for later processes, in `ADAMLAB_CACHE` or the user's cache
-            folder, unless JAX has been given a folder already.
-        listener: who is told of the progress.
+        listener: receives the progress.
+        **options: the fields of `adamlab.studies.options.RunOptions`, such as `fresh=True` or `devices=2`.
 
     Returns:
-        One child a problem: a dataset with dims run × step (× dim), see `adamlab.studies.dataset.dataset`. Of a config
-        of comparisons one child, `comparisons`, see `adamlab.studies.comparisons.compare_all`; of readings `readings`,
-        see `adamlab.studies.formulas.read_all`.
+        One child a problem: a dataset with dims run × step (× dim), see `adamlab.studies.store.dataset.dataset`. Of a
+        config of comparisons one child, `comparisons`, see `adamlab.studies.comparisons.compare_all`; of readings
+        `readings`, see `adamlab.studies.readings.read_all`.
 
     Raises:
         ConfigError: the config has mistakes; all of them are named, and nothing has been written.
-        StoreError: the folder holds results of another config, or cannot be written, or another run is at work there.
+        StoreError: the folder holds results of another config, cannot be written, or is locked by another run.
+        TypeError: an option that does not exist.
 
     >>> results = run("experiments/quickstart.toml", out="results/quickstart")  # doctest: +SKIP
     """
-    listener = listener or Listener()
-    data = read_config(config, overrides)
     where = "the config" if isinstance(config, Mapping) else str(config)
-    kind, study = kind_in(data), study_of(data, where)
     folder = None if out is None else Path(out)
-    own = sorted(_names_of_problems(data) - BUILT_IN)
-    if own and not fresh and folder is not None and (folder / store.STORE).exists():
-        if changed := differences(store.config_of(store.root_attributes(folder / store.STORE)), data):
-            raise store.another(folder, changed)
-        fresh = True
-        listener.note(f"{', '.join(own)}: a problem of your own may have changed, so that all is computed anew.")
-    if keep_compiled:
-        machines.keep_compiled(cache_folder() / "programs")
-    tree = kind.run(study, where, Place(folder, fresh, devices), listener)
-    if folder is not None and machines.is_first():
+    return run_data(read_config(config, overrides), where, folder, RunOptions(**options), listener or Listener())
+
+
+def run_data(
+    data: Mapping[str, Any], where: str, folder: Path | None, options: RunOptions, listener: Listener
+) -> xr.DataTree:
+    """Run the plain data of a config; `where` is its file's name, for messages. See `run`."""
+    if options.devices is not None:
+        distributed.create_devices(options.devices)  # ahead of anything that uses JAX
+    if options.is_shared:
+        distributed.join(options.coordinator, options.processes, options.process)
+    study = study_of(data, where)
+    fresh = options.fresh or _has_own_problems(data, folder, listener)
+    if options.keep_compiled:
+        distributed.keep_compiled(cache_folder() / "programs")
+    listener = listener if distributed.is_first() else Listener()
+    tree = kind_in(data).run(study, where, Location(folder, fresh), options, listener)
+    if folder is not None and distributed.is_first():
         _write_products(study, tree, folder, listener)
     return tree
 
 
 def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:
-    """What a config's plain data describes: runs of problems, comparisons, or readings.
+    """The study that a config's plain data describes: runs of problems, comparisons, or readings.
 
     Raises:
         ConfigError: with every mistake in the data.
     """
     kind = kind_in(data)
-    return kind.load(data, PLOTS_OF[kind.of], where)
+    return kind.read(data, PLOTS_OF[kind.of], where)
 
 
-def _names_of_problems(data: Mapping[str, Any]) -> set[str]:
-    return {table["name"] for table in data.get("problem", [])}
+def _has_own_problems(data: Mapping[str, Any], folder: Path | None, listener: Listener) -> bool:
+    """Whether the folder's results are of problems registered by the user, whose code may have changed since.
+
+    Raises:
+        StoreError: the folder holds the results of another config.
+    """
+    own = sorted({table["name"] for table in data.get("problem", [])} - BUILT_IN)
+    if not own or folder is None or not (folder / STORE).exists():
+        return False
+    if changed := differences(config_of(root_attributes(folder / STORE)), data):
+        raise other_config(folder, changed)
+    listener.note(f"{', '.join(own)}: a problem of your own may have changed, so that all is computed anew.")
+    return True
 
 
 def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
-    try:
+    default = [{"kind": plot, "problem": None, "options": {}} for plot in kind_in(study.source).outputs]
+    with writing(folder):
         datasets = [child.to_dataset() for child in tree.children.values()]
         summaries = [kind_of(data).summary(data) for data in datasets]
         pd.concat(summaries, ignore_index=True).to_csv(folder / "summary.csv", index=False)
-        figures = draw_all(study, tree, folder / "figures", listener)
+        figures, notes = draw_outputs(tree, study.outputs or default, folder / "figures")
+        for note in notes:
+            listener.note(note)
         write_report(tree, study.source, figures, folder / "report.html")
-    except OSError as error:
-        raise store.StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
-
-
-def draw_all(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> dict[str, list[Path]]:
-    """Draws the study's outputs of every problem that has what they show; the SVG files, by problem.
-
-    Figures that are there from before are removed, lest they be taken for these.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in [path for end in FORMATS for path in folder.glob(f"*.{end}")]:
-        old.unlink()
-    kinds = kind_in(study.source).outputs
-    outputs = study.outputs or [{"kind": kind, "problem": None, "options": {}} for kind in kinds]
-    figures: dict[str, list[Path]] = {name: [] for name in tree.children}
-    for output in outputs:
-        wanted = [output["problem"]] if output["problem"] else list(tree.children)
-        refused = []
-        for problem in wanted:
-            stem = figure_name(problem, output["kind"], output["options"])
-            try:
-                draw(tree, problem, output["kind"], [folder / f"{stem}.{end}" for end in FORMATS], **output["options"])
-                figures[problem].append(folder / f"{stem}.svg")
-            except NothingToDrawError as error:
-                refused.append(str(error))
-        if len(refused) == len(wanted):
-            listener.note(f"no figure for {output['kind']}: {refused[0]}")
-    return figures
-
-
-def figure_name(problem: str, kind: str, options: Mapping[str, Any]) -> str:
-    """What a figure's file is called, without its ending."""
-    return "-".join([problem, kind, *map(str, options.values())])
-
-
-def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **options: Any) -> None:
-    """Draws one figure into files, whose endings say the formats; the same data gives the same PNG and SVG.
-
-    Raises:
-        NothingToDrawError: the problem's dataset lacks what the picture shows.
-        InputError: a file that cannot be written, or a format that is not known.
-    """
-    data = tree[problem].to_dataset()
-    if kind not in PLOTS_OF[kind_of(data).of]:
-        holder = next(of for of, plots in PLOTS_OF.items() if kind in plots)
-        raise NothingToDrawError(f"{problem}: {kind} is a picture of {holder}, which these results do not have.")
-    write_figure(PLOTS[kind](data, **options), paths)
-
-
-def write_figure(figure: Figure, paths: Sequence[Path]) -> None:
-    """Writes a figure into files, whose endings say the formats.
-
-    Raises:
-        InputError: a file that cannot be written, or a format that is not known.
-    """
-    with rc_context({"svg.hashsalt": "adamlab"}):
-        for path in paths:
-            if not path.suffix:
-                raise InputError(f"{path}: expected a file name whose ending says the format, such as .png or .svg.")
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-            except (ValueError, OSError) as error:
-                raise InputError(f"{path} cannot be written: {error}") from error

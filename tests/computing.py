@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from adamlab.specs import parse
-from adamlab.studies.engine import Recording, Runs, execute, prepare
-from adamlab.studies.study import recorded_steps
+from adamlab.studies.engine.program import Runs, execute, prepare
+from adamlab.studies.engine.recording import Recording, recorded_steps
 
 
 def runs_of(spec, numbers=None, seeds=(0,), starts=None):

@@ -8,13 +8,13 @@ import signal
 import sys
 
 from adamlab.cli import main
-from adamlab.studies import sizes
-from adamlab.studies.blocks import Section
+from adamlab.studies.engine import block_sizes
+from adamlab.studies.store.blocks import Section
 
 
 def run():
     after, name, *arguments = sys.argv[1:]
-    sizes.WORK = 1
+    block_sizes.WORK = 1
     write, blocks = Section.write, iter(range(int(after)))
 
     def counted(self, block, arrays):

@@ -12,9 +12,9 @@ import pytest
 import xarray as xr
 
 import adamlab as al
-from adamlab.studies import sizes
-from adamlab.studies.locking import LOCK, locked
-from adamlab.studies.store import StoreError
+from adamlab.studies.engine import block_sizes
+from adamlab.studies.store.folder import StoreError
+from adamlab.studies.store.locks import LOCK, locked
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,7 +48,7 @@ def config(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(config):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sizes, "WORK", 1)
+        patch.setattr(block_sizes, "WORK", 1)
         return al.run(config)
 
 

@@ -16,9 +16,9 @@ from adamlab.plots import PLOTS_OF
 from adamlab.problems.registry import BUILT_IN
 from adamlab.rules import PARTS, RULES
 from adamlab.running import study_of
-from adamlab.studies.comparisons import Comparisons
-from adamlab.studies.readings import Readings
-from adamlab.studies.study import Study
+from adamlab.studies.config.comparisons import Comparisons
+from adamlab.studies.config.readings import Readings
+from adamlab.studies.config.study import Study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 
 import adamlab as al
-from adamlab.studies import sizes
-from adamlab.studies.mistakes import ConfigError
-from adamlab.studies.store import StoreError
+from adamlab.studies.config.errors import ConfigError
+from adamlab.studies.engine import block_sizes
+from adamlab.studies.store.folder import StoreError
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_one_compilation_for_each_problem_and_optimizer(config, monkeypatch):
     compiled = []
     compile_one = jax.stages.Lowered.compile
     monkeypatch.setattr(jax.stages.Lowered, "compile", lambda self: compiled.append(1) or compile_one(self))
-    monkeypatch.setattr(sizes, "WORK", 1)  # as many blocks as can be
+    monkeypatch.setattr(block_sizes, "WORK", 1)  # as many blocks as can be
     al.run(config | {"seeds": 12, "evaluation": {"seeds": 3}})
     assert len(compiled) == 2 * 3
 

@@ -1,1 +1,1 @@
-"""Experiment configs become runs, and runs become a dataset."""
+"""Studies: experiment configs are read, planned, computed and stored as labelled datasets."""

@@ -1,209 +1,159 @@
-"""A config of readings: which states of which optimizers are wanted as formulas, and at which numbers their weights."""
+"""Readings of optimizers: formulas step by step and for general t, and the weights of gradients, in one dataset."""
 
-import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+import numpy as np
+import xarray as xr
+from sympy import Eq, Symbol
 
-from adamlab.calls import Argument, Call, arguments
-from adamlab.errors import InputError, nearest
-from adamlab.interpret.signs import Rate
-from adamlab.problems import NAME
-from adamlab.specs import parse
-from adamlab.studies.axes import read_arguments
-from adamlab.studies.config import Plots, check_output, read_outputs
-from adamlab.studies.mistakes import ConfigError, Mistake, Mistakes, join, mistakes_of, shown
-from adamlab.symbolic.open_optimizer import Reading
-
-MOST_STEPS, MOST_LAGS = 100, 1000
-
-TAKEN = (
-    {"reading", "label", "spec", "state", "step", "text", "latex", "mathml", "assumptions", "solved"}
-    | {"setting", "reading_of", "lag", "lags", "weight", "power", "note"}
-    | {"problem", "gradients", "sum", "halved_after"}
-)
-"""Names that mean something in the results of readings."""
+from adamlab.analysis.readings import GENERAL
+from adamlab.errors import InputError
+from adamlab.studies.config.errors import ConfigError, Mistakes
+from adamlab.studies.config.readings import Read, Readings
+from adamlab.studies.options import RunOptions
+from adamlab.studies.progress import Listener
+from adamlab.studies.store.location import Location
+from adamlab.studies.store.once import compute_once
+from adamlab.symbolic.letters import at_step
+from adamlab.symbolic.notation.printing import latex, mathml, text
+from adamlab.symbolic.open_optimizer import rational
+from adamlab.symbolic.results import Equation
+from adamlab.symbolic.solving.closed_forms import ClosedForm, closed_form_of
+from adamlab.symbolic.solving.weights import NoWeightsError
+from adamlab.symbolic.solving.weights import weights as weights_of
+from adamlab.symbolic.unrolling import Unrolled, unroll_reading
 
 
 @dataclass(frozen=True)
-class Read:
-    """One optimizer to be read.
+class Formulas:
+    """The formulas of one optimizer."""
 
-    Attributes:
-        key: where it stands in the config, such as "reading[1]".
-        label: how tables and figures name it.
-        opened: the optimizer; its numbers are symbols but for those that the config gives one value.
-        spec: the same as text.
-        fixed: the numbers that are given one value, by name; they stand in the formulas.
-        swept: the values of others, which stay symbols in the formulas: the weights are taken at each of them.
-        states: the fields whose formulas are wanted.
-        lags: over how many gradients, the latest first, the weights are taken.
-    """
+    read: Read
+    unrolled: Unrolled
+    closed: ClosedForm
 
-    key: str
-    label: str
-    opened: Reading
-    spec: str
-    fixed: Mapping[str, float]
-    swept: Mapping[str, tuple[float, ...]]
-    states: tuple[str, ...]
-    lags: int
+    def equations(self, state: str) -> list[Equation]:
+        """A state at steps 1 … T and for general t, where it is the closed form or, without one, the recurrence."""
+        letter = self.read.opened.letters[self.read.opened.fields.index(state)]
+        general = self.closed.states[state]
+        written_out = [(at_step(letter, t), fields[state]) for t, fields in enumerate(self.unrolled.states, start=1)]
+        return [*written_out, (Symbol(f"{letter}_t"), general.rhs if isinstance(general, Eq) else general)]
 
-    def settings(self) -> list[dict[str, float]]:
-        """Every combination of the swept values, the last number fastest."""
-        return [dict(zip(self.swept, values, strict=True)) for values in itertools.product(*self.swept.values())]
+    def weights(self, state: str, setting: Mapping[str, float]) -> tuple[int, np.ndarray, str]:
+        """The power of the gradients in the state's sum, the weight of each, and the reason if there are none."""
+        numbers = {self.closed.hyper[name]: rational(value) for name, value in setting.items()}
+        try:
+            if state in self.closed.unsolved:
+                raise NoWeightsError("it has no closed form that was found")
+            weighted = weights_of(self.closed.states[state].xreplace(numbers), self.read.lags)
+        except NoWeightsError as error:
+            return 0, np.full(self.read.lags, np.nan), str(error)
+        return weighted.power, weighted.values, ""
 
 
-@dataclass(frozen=True)
-class Readings:
-    """A config of readings, read and checked; `source` is its plain data."""
+def run_readings(
+    readings: Readings, where: str, location: Location, options: RunOptions, listener: Listener
+) -> xr.DataTree:
+    """Compute a config's readings, unless its folder has them.
 
-    name: str
-    question: str
-    steps: int
-    superscripts: bool
-    reads: tuple[Read, ...]
-    outputs: tuple[Mapping[str, Any], ...]
-    source: Mapping[str, Any]
-
-
-def load_readings(data: Mapping[str, Any], plots: Plots, where: str = "the config") -> Readings:
-    """The readings that a config's plain data describes.
+    Args:
+        readings: the config.
+        where: the config's file, for messages.
+        location: where the results are kept.
+        options: the options of the run.
+        listener: receives the progress.
 
     Raises:
-        ConfigError: with every mistake in the data.
+        ConfigError: with each optimizer that cannot be read.
+        StoreError: the folder has results of another config, cannot be written, or is locked by another run.
     """
-    mistakes, head = Mistakes(), None
-    try:
-        head = _Head.model_validate(data)
-    except ValidationError as error:
-        mistakes += mistakes_of(error, _Head)
-    tables = data["reading"] if isinstance(data["reading"], list) else []
-    found = [_read(join("reading", i), table, mistakes) for i, table in enumerate(tables) if isinstance(table, dict)]
-    reads = tuple(filter(None, found))
-    _require_different(reads, mistakes)
-    outputs = read_outputs(data, plots, mistakes)
-    for output in outputs:
-        check_output(output, {"readings": []}, [name for read in reads for name in read.swept], mistakes)
-    if head is None or mistakes:
+
+    def compute() -> dict[str, xr.Dataset]:
+        return {"readings": read_all(readings, read_formulas(readings, where), listener)}
+
+    return compute_once(readings, location, listener, compute)
+
+
+def read_formulas(readings: Readings, where: str) -> list[Formulas]:
+    """The formulas of every optimizer.
+
+    Raises:
+        ConfigError: with each optimizer that cannot be read.
+    """
+    formulas, mistakes = [], Mistakes()
+    for read in readings.reads:
+        try:
+            formulas.append(
+                Formulas(read, unroll_reading(read.opened, readings.head.steps), closed_form_of(read.opened))
+            )
+        except InputError as error:
+            mistakes.tell(read.key, str(error))
+    if mistakes:
         raise ConfigError(where, mistakes)
-    return Readings(head.name, head.question, head.steps, head.superscripts, reads, tuple(outputs), data)
+    return formulas
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+def read_all(readings: Readings, formulas: Sequence[Formulas], listener: Listener) -> xr.Dataset:
+    """The dataset of formulas and weights.
+
+    Returns:
+        Over reading × step: each state's formula as `text`, `latex` and `mathml`, at steps "1" … "T" and for every t at
+        step "t". Over setting × lag: `weight`, the factor of the gradient `lag` steps ago in the state after as many
+        steps as there are lags; NaN beyond a reading's own, and where the state is no weighted sum.
+        Coordinates of a reading: `label`, `spec`, `state`, `assumptions`, and `solved`, whether there is a closed form;
+        of a setting: the number of its reading, `reading_of`, each number that it sets, and the `power` of the
+        gradients in the sum, which is 0 where there is no such sum, and then a `note` says why.
+    """
+    rows = [(optimizer, state) for optimizer in formulas for state in optimizer.read.states]
+    printed = _printed([optimizer.equations(state) for optimizer, state in rows], readings.head.superscripts)
+    texts = {
+        "label": [optimizer.read.label for optimizer, _ in rows],
+        "spec": [optimizer.read.spec for optimizer, _ in rows],
+        "state": [state for _, state in rows],
+        "assumptions": ["; ".join(optimizer.closed.assumptions) for optimizer, _ in rows],
+    }
+    coordinates = {name: ("reading", np.array(values, object)) for name, values in texts.items()}
+    coordinates["solved"] = ("reading", np.array([state not in optimizer.closed.unsolved for optimizer, state in rows]))
+    steps = np.array([*map(str, range(1, readings.head.steps + 1)), GENERAL], object)
+    data = xr.Dataset(printed, {**coordinates, "step": steps}).merge(_weights(rows, listener))
+    settings = list(dict.fromkeys(name for optimizer in formulas for name in optimizer.read.swept))
+    source = "Read off the optimizers' own code; al.unroll, al.closed_form."
+    return data.assign_attrs(of="readings", problem="readings", metrics=[], settings=settings, source=source)
 
 
-class _Head(_Strict):
-    name: str = Field(pattern=f"^{NAME}$")
-    question: str = ""
-    steps: int = Field(default=5, ge=1, le=MOST_STEPS)
-    superscripts: bool = False
-    reading: list[dict[str, Any]] = Field(min_length=1)
-    output: list[dict[str, Any]] = []
+def _printed(equations: Sequence[Sequence[Equation]], superscripts: bool) -> dict[str, Any]:
+    def in_format(write: Any) -> np.ndarray:
+        return np.array([[write(*equation) for equation in row] for row in equations], object)
+
+    how = {"superscripts": superscripts}
+    return {
+        "text": (("reading", "step"), in_format(lambda a, b: f"{text(a, **how)} = {text(b, **how)}")),
+        "latex": (("reading", "step"), in_format(lambda a, b: f"{latex(a, **how)} = {latex(b, **how)}")),
+        "mathml": (("reading", "step"), in_format(lambda a, b: mathml(Eq(a, b, evaluate=False), **how))),
+    }
 
 
-def _listed(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
+def _weights(rows: Sequence[tuple[Formulas, str]], listener: Listener) -> xr.Dataset:
+    settings = [(k, setting) for k, (optimizer, _) in enumerate(rows) for setting in optimizer.read.settings()]
+    names = list(dict.fromkeys(name for _, setting in settings for name in setting))
+    lags = max(optimizer.read.lags for optimizer, _ in rows)
+    values, powers, notes = np.full((len(settings), lags), np.nan), [], []
+    for row, (k, setting) in enumerate(settings):
+        optimizer, state = rows[k]
+        listener.working_on(f"{optimizer.read.label}: the weights in {state} {_shown(setting)}".rstrip())
+        power, weights, note = optimizer.weights(state, setting)
+        values[row, : len(weights)] = weights
+        powers.append(power)
+        notes.append(note)
+    coordinates = {
+        "reading_of": ("setting", np.array([k for k, _ in settings])),
+        "power": ("setting", np.array(powers)),
+        "note": ("setting", np.array(notes, object)),
+    } | {name: ("setting", np.array([setting.get(name, np.nan) for _, setting in settings])) for name in names}
+    return xr.Dataset({"weight": (("setting", "lag"), values)}, {**coordinates, "lag": np.arange(lags)})
 
 
-class _Table(_Strict):
-    spec: str
-    label: str | None = None
-    state: Annotated[list[str] | None, BeforeValidator(_listed), Field(min_length=1)] = None
-    lags: int = Field(default=100, ge=1, le=MOST_LAGS)
-
-
-def _read(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Read | None:
-    before = len(mistakes)
-    options = _options(key, {name: value for name, value in table.items() if name in _Table.model_fields}, mistakes)
-    call = _call(key, table.get("spec"), mistakes)
-    given = {name: value for name, value in table.items() if name not in _Table.model_fields}
-    numbers = {} if call is None else _numbers(key, call, given, mistakes)
-    if options is None or call is None or len(mistakes) > before:
-        return None
-    swept = {name: values for name, values in numbers.items() if isinstance(given[name], (list, Mapping))}
-    fixed = {name: value for name, (value, *_) in numbers.items() if name not in swept}
-    opened = _opened(key, call, fixed, swept, mistakes)
-    if opened is None:
-        return None
-    states = _states(key, opened, options.state, mistakes)
-    label = options.label or options.spec
-    made = Read(key, label, opened, options.spec, fixed, swept, states, options.lags)
-    return made if len(mistakes) == before else None
-
-
-def _options(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> _Table | None:
-    try:
-        return _Table.model_validate(table)
-    except ValidationError as error:
-        mistakes += [Mistake(join(key, m.key), m.message) for m in mistakes_of(error, _Table)]
-    return None
-
-
-def _call(key: str, spec: Any, mistakes: Mistakes) -> Call | None:
-    try:
-        return parse(spec) if isinstance(spec, str) else None
-    except InputError as error:
-        mistakes.tell(join(key, "spec"), str(error))
-    return None
-
-
-def _numbers(key: str, call: Call, given: Mapping[str, Any], mistakes: Mistakes) -> dict[str, tuple[float, ...]]:
-    """The values of each number that the table gives: of names that the spec leaves open, and of further arguments."""
-    names = {symbol.name: argument for symbol, argument in call.symbols()}
-    others = {name: a for name, a in arguments(call.factory).items() if name not in call.arguments}
-    numeric = {name: a for name, a in {**others, **names}.items() if a.kind in ("number", "decay")}
-    if clash := sorted(TAKEN & names.keys()):
-        mistakes.tell(join(key, "spec"), f'"{clash[0]}" cannot name a number, since it has a meaning of its own')
-    known = {name: _optional(name, argument) for name, argument in numeric.items()}
-    axes = read_arguments(known, given, key, mistakes)
-    return {name: tuple(axis.listed()) for name, axis in axes.items()}
-
-
-def _optional(name: str, argument: Argument) -> Argument:
-    return replace(argument, name=name, default=0.0, schedule=False)
-
-
-def _opened(
-    key: str, call: Call, fixed: Mapping[str, float], swept: Mapping[str, tuple[float, ...]], mistakes: Mistakes
-) -> Reading | None:
-    """The optimizer opened; what is swept has to be a symbol in it, and within what the formulas are assumed for."""
-    try:
-        opened = Reading.of(call, fixed, symbols=swept.keys() & arguments(call.factory).keys())
-    except InputError as error:
-        mistakes.tell(join(key, "spec"), str(error))
-        return None
-    for name, values in swept.items():
-        if name not in opened.hyper:
-            mistakes.tell(join(key, name), "cannot be left open, since the code branches on it; give one number")
-        elif isinstance(opened.hyper[name], Rate) and not all(0 < value < 1 for value in values):
-            mistakes.tell(join(key, name), f"expected numbers between 0 and 1, as a rate is; got {shown([*values])}")
-        elif not all(value > 0 for value in values):
-            mistakes.tell(join(key, name), f"expected numbers greater than 0; got {shown([*values])}")
-    return opened
-
-
-def _states(key: str, opened: Reading, wanted: list[str] | None, mistakes: Mistakes) -> tuple[str, ...]:
-    """The fields that are wanted; by default all that hold floats."""
-    leaves = jax.tree.leaves(opened.programs.init.shapes)
-    floats = [f for f, leaf in zip(opened.fields, leaves, strict=True) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    if not floats:
-        mistakes.tell(join(key, "spec"), f"{opened.subject.title} keeps no state to read")
-    for i, name in enumerate(wanted or []):
-        if floats and name not in floats:
-            mistakes.tell(join(key, "state", i), f"there is no state {shown(name)}; {nearest(name, floats)}")
-    return tuple(floats if wanted is None else wanted)
-
-
-def _require_different(reads: tuple[Read, ...], mistakes: Mistakes):
-    seen: set[tuple[str, str]] = set()
-    for read in reads:
-        for state in read.states:
-            if (read.label, state) in seen:
-                mistakes.tell(read.key, f'{state} of "{read.label}" is read already; give each its own label')
-            seen.add((read.label, state))
+def _shown(setting: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in setting.items())

@@ -1,24 +1,25 @@
-"""What `adamlab compare` shows."""
+"""The output of `adamlab compare`."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from adamlab.parity.comparison import compare
-from adamlab.studies.source import read_numbers
 from adamlab.terminal.console import console, require_format, say, say_json, table_of
+from adamlab.terminal.numbers import read_numbers
 
 
 def compare_and_show(left: str, right: str, numbers: Sequence[str], form: str, **how: Any) -> bool:
-    """Compares two specs and prints what was found; whether they are bit-identical."""
+    """Compare two specs and print the comparison; whether they are bit-identical."""
     require_format(form, ("table", "json"))
-    found = compare(left, right, hyper=read_numbers(numbers), **how)
+    comparison = compare(left, right, hyper=read_numbers(numbers), **how)
     if form == "json":
-        say_json(found.to_dict())
-        return found.identical
-    heads = {column: str(column).replace("_", " ") for column in found.table.columns}
-    title = f"{found.left} (left) and {found.right} (right): {found.steps} steps in {found.dtype}, {found.context}"
-    console().print(table_of(title + "; errors in ulp", found.table.drop(columns="sees").rename(columns=heads)))
-    say(found.verdict)
-    if found.first_difference is not None:
-        say(f"{found.differing_bits:,} bits differ, from step {found.first_difference} on")
-    return found.identical
+        say_json(comparison.to_dict())
+        return comparison.identical
+    heads = {column: str(column).replace("_", " ") for column in comparison.table.columns}
+    sides = f"{comparison.left} (left) and {comparison.right} (right)"
+    title = f"{sides}: {comparison.steps} steps in {comparison.dtype}, {comparison.context}"
+    console().print(table_of(title + "; errors in ulp", comparison.table.drop(columns="sees").rename(columns=heads)))
+    say(comparison.verdict)
+    if comparison.first_difference is not None:
+        say(f"{comparison.differing_bits:,} bits differ, from step {comparison.first_difference} on")
+    return comparison.identical

@@ -1,4 +1,4 @@
-"""Where the command line writes to: plain text, tables, JSON."""
+"""The console of the command line: plain text, tables, JSON."""
 
 import json
 import math
@@ -14,25 +14,25 @@ from adamlab.report import number, rows
 
 
 def console() -> Console:
-    """Plain text is plain: labels may hold brackets. Output that is no terminal is not cut at 80 columns."""
-    made = Console(markup=False, highlight=False, emoji=False)
-    if not made.is_terminal:
-        made.width = max(made.width, 160)
-    return made
+    """A console without markup, since labels may hold brackets; where it is no terminal it is not cut at 80 columns."""
+    screen = Console(markup=False, highlight=False, emoji=False)
+    if not screen.is_terminal:
+        screen.width = max(screen.width, 160)
+    return screen
 
 
 def say(text: str) -> None:
-    """Prints text as it is, its lines unbroken."""
+    """Print text as it is, its lines unbroken."""
     console().print(text, soft_wrap=True)
 
 
 def say_json(data: Any) -> None:
-    """Prints data as JSON that every reader of JSON takes."""
+    """Print data as JSON that every reader of JSON takes."""
     say(json.dumps(strict_json(data), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def strict_json(data: Any) -> Any:
-    """The data with texts for what JSON has no numbers for: "inf", "nan"."""
+    """The data with texts in place of numbers that JSON lacks: "inf", "nan"."""
     if isinstance(data, dict):
         return {key: strict_json(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
@@ -41,7 +41,7 @@ def strict_json(data: Any) -> Any:
 
 
 def table_of(title: str, data: pd.DataFrame) -> Table:
-    """A table with a column for each of the data's."""
+    """A table with the data's columns."""
     table = Table(title=title, title_justify="left")
     for i, column in enumerate(data.columns):
         table.add_column(str(column).replace("_", " "), justify="left" if i == 0 else "right")
@@ -51,6 +51,6 @@ def table_of(title: str, data: pd.DataFrame) -> Table:
 
 
 def require_format(form: str, forms: Iterable[str]) -> None:
-    """Raises InputError unless the format is one of those there are."""
+    """Raise InputError unless the format exists."""
     if form not in forms:
         raise InputError(f"there is no format {form!r}; {nearest(form, forms)}")

@@ -1,4 +1,4 @@
-"""What `adamlab plot` shows."""
+"""The output of `adamlab plot`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,17 +6,18 @@ from pathlib import Path
 from adamlab.calls import call
 from adamlab.errors import InputError, nearest
 from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
+from adamlab.plots.files import draw, figure_name, write_figure
 from adamlab.problems import PROBLEMS
 from adamlab.problems.landscapes import landscape
-from adamlab.running import draw, figure_name, write_figure
-from adamlab.studies.config import read_output
-from adamlab.studies.source import override
-from adamlab.studies.store import STORE, load
+from adamlab.studies.config.outputs import read_output
+from adamlab.studies.config.toml import override
+from adamlab.studies.store.dataset import load
+from adamlab.studies.store.folder import STORE
 from adamlab.terminal.console import say
 
 
 def plot_and_show(place: str, kind: str, out: Path | None, problem: str | None, options: Sequence[str]) -> None:
-    """Draws one kind of figure of a folder of results, or of a problem alone, and prints the names of the files."""
+    """Draw one kind of figure from a results folder, or of a problem alone, and print the names of the files."""
     folder = Path(place)
     if not (folder / STORE).exists() and (place in PROBLEMS or (kind in PLOTS_OF["problem"] and not folder.exists())):
         _plot_problem(place, kind, out, problem, options)
@@ -34,16 +35,16 @@ def _plot_problem(name: str, kind: str, out: Path | None, problem: str | None, o
         raise InputError(f'--problem is for a folder of results; "{name}" is a problem already.')
     wanted = call(name, PROBLEMS[name], override({}, options))
     try:
-        made = wanted.build()
+        built = wanted.build()
     except (ValueError, ModuleNotFoundError) as error:
         raise InputError(f"{name}: {error}") from error
     path = out or Path(f"{figure_name(name, kind, wanted.arguments)}.png")
-    write_figure(PLOTS_OF["problem"][kind](landscape(made)), [path])
+    write_figure(PLOTS_OF["problem"][kind](landscape(built)), [path])
     say(str(path))
 
 
 def _plot_results(folder: Path, kind: str, out: Path | None, problem: str | None, options: Sequence[str]):
-    """Draws for one problem, or for each that has what the figure shows."""
+    """Draw for one problem, or for each that has what the figure shows."""
     tree = load(folder)
     quantities = {name: ["loss", *child.attrs["metrics"]] for name, child in tree.children.items()}
     settings = list(dict.fromkeys(name for child in tree.children.values() for name in child.attrs["settings"]))

@@ -1,18 +1,18 @@
-"""What `adamlab unroll`, `closed-form` and `prove` show."""
+"""The output of `adamlab unroll`, `closed-form` and `prove`."""
 
 from collections.abc import Sequence
 
 from adamlab.errors import InputError
-from adamlab.studies.source import read_numbers
 from adamlab.symbolic.proving.proofs import prove
 from adamlab.symbolic.proving.verdicts import Verdict
 from adamlab.symbolic.results import Result
 from adamlab.symbolic.solving.closed_forms import closed_form
 from adamlab.symbolic.unrolling import unroll
 from adamlab.terminal.console import require_format, say, say_json
+from adamlab.terminal.numbers import read_numbers
 
 FORMATS = ("text", "latex", "mathml", "json")
-"""How a formula can be written."""
+"""The formats of a formula."""
 
 
 def unroll_and_show(
@@ -24,48 +24,48 @@ def unroll_and_show(
     form: str,
     superscripts: bool,
 ) -> None:
-    """Prints steps of an optimizer as formulas."""
+    """Print steps of an optimizer as formulas."""
     require_formula_format(form, superscripts)
-    found = unroll(spec, steps, read_numbers(numbers), symbols=symbols, shape=_shape(shape))
-    _say(found, form, superscripts)
+    unrolled = unroll(spec, steps, read_numbers(numbers), symbols=symbols, shape=_shape(shape))
+    _say(unrolled, form, superscripts)
 
 
 def closed_form_and_show(
     spec: str, numbers: Sequence[str], symbols: Sequence[str], limit: Sequence[str], form: str, superscripts: bool
 ) -> None:
-    """Prints an optimizer's states and update for general t, or their limit as numbers go somewhere."""
+    """Print an optimizer's states and update for general t, or their limit in some of its numbers."""
     require_formula_format(form, superscripts)
-    found = closed_form(spec, read_numbers(numbers), symbols=symbols)
-    _say(found.limit(**read_numbers(limit, "--limit")), form, superscripts)
+    closed = closed_form(spec, read_numbers(numbers), symbols=symbols)
+    _say(closed.limit(**read_numbers(limit, "--limit")), form, superscripts)
 
 
 def prove_and_show(left: str, right: str, limit: Sequence[str], given: Sequence[str], form: str) -> bool:
-    """Decides whether two specs are the same and prints how; whether it is proved."""
+    """Decide whether two specs are the same and print the verdict; whether it is proved."""
     require_format(form, FORMATS)
-    found = prove(left, right, limit=read_numbers(limit, "--limit"), given=read_numbers(given, "--given"))
-    say_verdict(found, form)
-    return found.status == "proved"
+    verdict = prove(left, right, limit=read_numbers(limit, "--limit"), given=read_numbers(given, "--given"))
+    say_verdict(verdict, form)
+    return verdict.status == "proved"
 
 
-def say_verdict(found: Verdict, form: str) -> None:
-    """Prints a verdict; ahead of formulas alone it is a comment."""
-    told = f"{found.status}: {' '.join(found.explanation.split())}"
+def say_verdict(verdict: Verdict, form: str) -> None:
+    """Print a verdict; in a format for formulas its words are a comment."""
+    words = f"{verdict.status}: {' '.join(verdict.explanation.split())}"
     if form == "latex":
-        say(f"% {told}")
+        say(f"% {words}")
     if form == "mathml":
-        say(f"<!-- {told.replace('--', '- -')} -->")
-    _say(found, form, superscripts=False)
+        say(f"<!-- {words.replace('--', '- -')} -->")
+    _say(verdict, form, superscripts=False)
 
 
-def _say(found: Result, form: str, superscripts: bool) -> None:
+def _say(result: Result, form: str, superscripts: bool) -> None:
     if form == "json":
-        say_json(found.to_dict())
+        say_json(result.to_dict())
     else:
-        say(getattr(found, form)(superscripts=superscripts))
+        say(getattr(result, form)(superscripts=superscripts))
 
 
 def require_formula_format(form: str, superscripts: bool) -> None:
-    """Raises InputError unless formulas can be written so."""
+    """Raise InputError unless formulas can be printed in that format."""
     require_format(form, FORMATS)
     if superscripts and form == "json":
         raise InputError("--superscripts is for text, latex and mathml; formulas in JSON have the step below.")

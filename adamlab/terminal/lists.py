@@ -1,4 +1,4 @@
-"""What `adamlab list` shows."""
+"""The output of `adamlab list`."""
 
 import inspect
 import tomllib
@@ -15,7 +15,7 @@ from adamlab.terminal.console import say
 
 
 def show_list(what: str) -> None:
-    """Prints the names of one kind of thing, each with what it is, and problems with their options."""
+    """Print one list of names, each with its description, and problems with their options."""
     lists: dict[str, Callable[[], Mapping[str, str]]] = {
         "optimizers": _optimizers,
         "problems": _problems,
@@ -42,12 +42,12 @@ def _optimizers() -> dict[str, str]:
 
 
 def _problems() -> dict[str, str]:
-    """Read off the makers alone: to make a problem can take data that are far away."""
+    # From the factories alone: to build a problem can take data that have to be fetched.
     return {name: "\n".join([_first_line(make), *_options(make)]) for name, make in PROBLEMS.items()}
 
 
 def _options(make: Callable[..., Any]) -> list[str]:
-    """The options with their defaults, in a line if there are any."""
+    """The options with their defaults, on a line if there are any."""
     options = [name if a.required else f"{name}={written(a.default)}" for name, a in arguments(make).items()]
     return [f"({', '.join(options)})"] if options else []
 

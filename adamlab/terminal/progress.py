@@ -1,4 +1,4 @@
-"""How a run gets on: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a run: a bar on a terminal, plain lines elsewhere."""
 
 from contextlib import AbstractContextManager
 from time import perf_counter
@@ -6,14 +6,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from adamlab.studies.listening import Listener
-
-
-class Silent(Listener, AbstractContextManager):
-    """Progress that another process shows."""
-
-    def __exit__(self, *exception):
-        return None
+from adamlab.studies.progress import Listener
 
 
 class Lines(Listener, AbstractContextManager):
@@ -22,33 +15,33 @@ class Lines(Listener, AbstractContextManager):
     def __init__(self, console: Console):
         self.console = console
         self.runs = self.done = self.steps = 0
-        self.started = self.said = perf_counter()
+        self.started = self.printed = perf_counter()
 
     def __exit__(self, *exception):
         return None
 
     def begin(self, runs: int, steps: int) -> None:
-        """Says how much there is to do."""
+        """Print the amount of work."""
         self.runs, self.done, self.steps, self.started = runs, 0, steps, perf_counter()
         self.note(f"{runs:,} runs of {steps:,} steps")
 
     def working_on(self, what: str) -> None:
-        """Names what comes next."""
+        """Print the next part of the work."""
         self.note(what)
 
     def advance(self, runs: int) -> None:
-        """Says how far it is, how fast, and how long it will take; not more often than once a second."""
+        """Print the runs done, the speed and the time left; not more often than once a second."""
         self.done += runs
-        if self.done < self.runs and perf_counter() - self.said < 1:
+        if self.done < self.runs and perf_counter() - self.printed < 1:
             return
-        self.said = perf_counter()
+        self.printed = perf_counter()
         seconds = perf_counter() - self.started
         left = seconds / self.done * (self.runs - self.done)
         rate = self.done * self.steps / seconds
         self.note(f"  {self.done:,} of {self.runs:,} runs, {rate:,.0f} run-steps/s, {left:.0f} s left")
 
     def note(self, text: str) -> None:
-        """Prints a line."""
+        """Print a line."""
         self.console.print(text, soft_wrap=True)
 
 
@@ -69,16 +62,16 @@ class Bar(Lines):
         self.progress.stop()
 
     def begin(self, runs: int, steps: int) -> None:
-        """Sets the bar's length."""
+        """Set the bar's length."""
         self.runs, self.done, self.steps, self.started = runs, 0, steps, perf_counter()
         self.progress.update(self.task, total=runs)
 
     def working_on(self, what: str) -> None:
-        """Names what comes next."""
+        """Show the next part of the work."""
         self.progress.update(self.task, description=what)
 
     def advance(self, runs: int) -> None:
-        """Moves the bar."""
+        """Move the bar."""
         self.done += runs
         rate = self.done * self.steps / (perf_counter() - self.started)
         self.progress.update(self.task, completed=self.done, rate=f"{rate:,.0f} run-steps/s")

@@ -1,4 +1,4 @@
-"""What `adamlab relations` shows, and `adamlab prove` of a relation by its name."""
+"""The output of `adamlab relations`, and of `adamlab prove` with the name of a relation."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,17 +6,17 @@ from typing import Any
 
 from adamlab.errors import InputError, nearest
 from adamlab.plots.family import family
+from adamlab.plots.files import write_figure
 from adamlab.relations import RELATIONS, UNDECIDED, decide, verdict_rows
-from adamlab.running import write_figure
 from adamlab.terminal.console import require_format, say, say_json
 from adamlab.terminal.formulas import FORMATS, say_verdict
 
 LIBRARIES = ("optax", "adamlab")
-"""On whose code relations are decided."""
+"""The libraries on whose code relations are decided."""
 
 
 def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
-    """Decides a relation of the registry and prints how; whether it is proved."""
+    """Decide a relation of the registry and print the verdict; whether it is proved."""
     require_format(form, FORMATS)
     if name in UNDECIDED:
         raise InputError(f"{name} cannot be decided: {UNDECIDED[name]}")
@@ -28,33 +28,33 @@ def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
     if form == "text":
         say(f"{relation.statement} ({relation.source})")
         say("Whether both sides take the same steps, all along or in the limit:")
-    found = decide(relation)
-    say_verdict(found, form)
-    return found.status == "proved"
+    verdict = decide(relation)
+    say_verdict(verdict, form)
+    return verdict.status == "proved"
 
 
 def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
-    """Decides every relation of the registry, prints and draws the verdicts; whether all are as the registry has it."""
+    """Decide every relation of the registry, print and draw the verdicts; whether all are the expected ones."""
     require_format(form, ("table", "json"))
     if library not in LIBRARIES:
         raise InputError(f"there is no library {library!r} to decide on; {nearest(library, LIBRARIES)}")
-    found = verdict_rows(library=library)
+    rows = verdict_rows(library=library)
     if figure is not None:
-        write_figure(family(found), [figure])
+        write_figure(family(rows), [figure])
     if form == "json":
-        say_json({"relations": found, "undecided": UNDECIDED})
+        say_json({"relations": rows, "undecided": UNDECIDED})
     else:
-        _say_lines(found, library)
-    return all(row["as_expected"] for row in found)
+        _say_lines(rows, library)
+    return all(row["as_expected"] for row in rows)
 
 
-def _say_lines(found: Sequence[Mapping[str, Any]], library: str) -> None:
-    """A line for each relation: the verdict, the name, the statement; whatever is not as expected says so."""
+def _say_lines(rows: Sequence[Mapping[str, Any]], library: str) -> None:
+    """Print a line for each relation: the verdict, the name, the statement, and what was expected if it differs."""
     width = max(map(len, [*RELATIONS, *UNDECIDED]))
     say(f"Whether both sides take the same steps, all along or in the limit, on the code of {library}:")
-    for row in found:
+    for row in rows:
         other = "" if row["as_expected"] else f"; {row['expected']} was expected"
         say(f"{row['status']:9} {row['name']:{width}}  {row['statement']} ({row['source']}){other}")
     for name, why in UNDECIDED.items():
         say(f"{'undecided':9} {name:{width}}  {why}")
-    say(f"{sum(row['as_expected'] for row in found)} of {len(found)} verdicts are as expected")
+    say(f"{sum(row['as_expected'] for row in rows)} of {len(rows)} verdicts are as expected")

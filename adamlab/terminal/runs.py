@@ -1,114 +1,96 @@
-"""What `adamlab run` shows."""
+"""The output of `adamlab run`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import xarray as xr
 from rich.console import Console
 
 from adamlab.errors import InputError
-from adamlab.running import run as run_config
-from adamlab.running import study_of
-from adamlab.studies import machines
-from adamlab.studies.estimates import Estimate, compiling_time, estimate
-from adamlab.studies.kinds import kind_of
-from adamlab.studies.place import Place
-from adamlab.studies.source import read_config
-from adamlab.studies.study import Study
+from adamlab.running import run_data, study_of
+from adamlab.studies import distributed
+from adamlab.studies.config.study import Study
+from adamlab.studies.config.toml import read_config
+from adamlab.studies.kinds import Table, kind_of
+from adamlab.studies.options import RunOptions
+from adamlab.studies.store.location import Location
+from adamlab.studies.sweep.estimate import Estimate, compiling_time, estimate
 from adamlab.terminal.console import console, say, table_of
-from adamlab.terminal.progress import Bar, Lines, Silent
+from adamlab.terminal.progress import Bar, Lines
 
 
-@dataclass(frozen=True)
-class Way:
-    """How a config is run.
-
-    Attributes:
-        fresh: whether to start anew.
-        devices: on how many devices; None takes all there are.
-        keep_compiled: whether compiled programs are kept.
-        dry_run: whether only to say what it takes.
-        shared: coordinator, number of processes and number of this one, None where each is to be found; None where
-            this process is alone.
-    """
-
-    fresh: bool = False
-    devices: int | None = None
-    keep_compiled: bool = True
-    dry_run: bool = False
-    shared: tuple[str | None, int | None, int | None] | None = None
-
-
-def run_and_show(config: Path, out: Path | None, overrides: Sequence[str], way: Way) -> None:
-    """Runs a config with progress, then prints what was found and where everything is."""
-    if out is None:
-        out = Path("results") / str(read_config(config, overrides).get("name", config.stem))
-    if way.dry_run:
-        _show_estimate(config, out, overrides, way)
-        return
-    if way.shared is not None:
-        if way.devices is not None:
-            machines.divide(way.devices)
-        machines.join(*way.shared)
-    screen = console()
-    first = way.shared is None or machines.is_first()
-    with (Bar(screen) if screen.is_terminal else Lines(screen)) if first else Silent() as listener:
-        try:
-            tree = run_config(
-                config,
-                out,
-                overrides=overrides,
-                fresh=way.fresh,
-                devices=way.devices,
-                keep_compiled=way.keep_compiled,
-                listener=listener,
-            )
-        except KeyboardInterrupt:
-            listener.note(f"Stopped. What was done is kept in {out}, and the same command goes on from there.")
-            raise
-    if not first:
-        return
-    for name, child in tree.children.items():
-        data = child.to_dataset()
-        for told, table in kind_of(data).tables(data).items():
-            if len(table):
-                SHOWN[told](screen, name, table)
-    say(f"\nResults, summary.csv, figures and report.html are in {out}")
-
-
-def _show_estimate(config: Path, out: Path, overrides: Sequence[str], way: Way):
+def run_and_show(
+    config: Path, out: Path | None, overrides: Sequence[str], options: RunOptions, *, dry_run: bool = False
+) -> None:
+    """Run a config with progress, then print the results' tables and their folder."""
     data = read_config(config, overrides)
-    study = study_of(data, str(config))
+    folder = Path("results") / str(data.get("name", config.stem)) if out is None else out
+    if dry_run:
+        _show_estimate(study_of(data, str(config)), str(config), Location(folder, options.fresh), options)
+        return
+    screen = console()
+    with Bar(screen) if screen.is_terminal else Lines(screen) as listener:
+        try:
+            tree = run_data(data, str(config), folder, options, listener)
+        except KeyboardInterrupt:
+            listener.note(f"Stopped. What was done is kept in {folder}, and the same command goes on from there.")
+            raise
+    if distributed.is_first():
+        for name, child in tree.children.items():
+            _show_tables(screen, name, child.to_dataset())
+        say(f"\nResults, summary.csv, figures and report.html are in {folder}")
+
+
+def _show_tables(screen: Console, name: str, data: xr.Dataset):
+    for table in kind_of(data).tables:
+        rows = table.rows(data)
+        if len(rows):
+            _show_formulas(screen, name, rows) if table.is_formulas else _show_table(screen, name, table, rows)
+
+
+def _show_table(screen: Console, name: str, table: Table, rows: pd.DataFrame):
+    title = table.title.format(by=rows.attrs.get("by", "").replace("_", " "))
+    columns = rows.drop(columns=[*table.only_in_report]).rename(columns=dict(table.heads))
+    screen.print(table_of(f"{name}: {title}", columns))
+
+
+def _show_formulas(screen: Console, name: str, rows: pd.DataFrame):
+    for _, lines in rows.groupby(["label", "state"], sort=False):
+        head = f"{name}: {lines.label.iloc[0]}, {lines.state.iloc[0]}"
+        screen.print(head, *(f"  {line}" for line in lines.text), sep="\n", soft_wrap=True)
+
+
+def _show_estimate(study: object, where: str, location: Location, options: RunOptions):
     if not isinstance(study, Study):
         raise InputError("--dry-run is for configs of problems and optimizers.")
-    found = estimate(study, str(config), Place(out, way.fresh, way.devices))
+    estimates = estimate(study, where, location, options)
     rows = [
         {
-            "problem": one.problem,
-            "optimizer": one.optimizer,
-            "runs": f"{one.runs:,}",
-            "blocks": one.blocks,
-            "bytes": _size(one.bytes),
-            "time": _time(one.seconds),
+            "problem": item.problem,
+            "optimizer": item.optimizer,
+            "runs": f"{item.runs:,}",
+            "blocks": item.blocks,
+            "bytes": _size(item.bytes),
+            "time": _time(item.seconds),
         }
-        for one in found
+        for item in estimates
     ]
     if rows:
-        console().print(table_of(f"{study.name}: what is to be done", pd.DataFrame(rows)))
-    say(_in_all(found, study.steps))
+        console().print(table_of(f"{study.head.name}: what is to be done", pd.DataFrame(rows)))
+    say(_in_all(estimates, study.head.steps))
     if study.evaluation is not None:
         more = len(study.problems) * len(study.optimizers) * len(study.evaluation.seeds)
         say(f"Then {more:,} runs of the best settings on fresh seeds, more where a problem has several starts.")
 
 
-def _in_all(found: Sequence[Estimate], steps: int) -> str:
-    runs, size, seconds = (sum(getattr(one, name) for one in found) for name in ("runs", "bytes", "seconds"))
-    if not found:
+def _in_all(estimates: Sequence[Estimate], steps: int) -> str:
+    if not estimates:
         return "All runs of this config are done."
+    runs, size, seconds = (sum(getattr(item, name) for item in estimates) for name in ("runs", "bytes", "seconds"))
     return (
-        f"{runs:,} runs of {steps:,} steps: {len(found)} programs, {_size(size)} of results, about "
-        f"{_time(seconds)}, and {_time(compiling_time(found))} to compile what is not kept from before."
+        f"{runs:,} runs of {steps:,} steps: {len(estimates)} programs, {_size(size)} of results, about "
+        f"{_time(seconds)}, and {_time(compiling_time(estimates))} to compile what is not kept from before."
     )
 
 
@@ -124,38 +106,3 @@ def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.2g} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.3g} h"
-
-
-def _standings(screen: Console, name: str, table: pd.DataFrame):
-    title = f"{name}: {table.attrs['by'].replace('_', ' ')} at each optimizer's best setting, over seeds"
-    screen.print(table_of(title, table.drop(columns=["spec"])))
-
-
-def _agreement(screen: Console, name: str, table: pd.DataFrame):
-    heads = {"params_difference": "Δ params", "loss_difference": "Δ loss"}
-    title = f"{name}: largest difference from Optax at the same settings"
-    screen.print(table_of(title, table.drop(columns=["optax"]).rename(columns=heads)))
-
-
-def _verdicts(screen: Console, name: str, table: pd.DataFrame):
-    screen.print(table_of(f"{name}: what was found", table.drop(columns=["left", "right"])))
-
-
-def _formulas(screen: Console, name: str, table: pd.DataFrame):
-    for _, lines in table.groupby(["label", "state"], sort=False):
-        head = f"{name}: {lines.label.iloc[0]}, {lines.state.iloc[0]}"
-        screen.print(head, *(f"  {line}" for line in lines.text), sep="\n", soft_wrap=True)
-
-
-def _weights(screen: Console, name: str, table: pd.DataFrame):
-    screen.print(table_of(f"{name}: what the gradients of the past weigh", table))
-
-
-SHOWN = {
-    "standings": _standings,
-    "agreement": _agreement,
-    "verdicts": _verdicts,
-    "formulas": _formulas,
-    "weights": _weights,
-}
-"""How each table that a kind of config tells of is shown."""

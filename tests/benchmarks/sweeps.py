@@ -21,8 +21,8 @@ import optax
 from rich.console import Console
 
 import adamlab as al
-from adamlab.studies.engine import Recording, execute, prepare
-from adamlab.studies.study import recorded_steps
+from adamlab.studies.engine.program import execute, prepare
+from adamlab.studies.engine.recording import Recording, recorded_steps
 from tests.computing import runs_of
 
 RUNS, STEPS, EVERY = 10_000, 1000, 10
@@ -194,7 +194,7 @@ WRITING = """
 import sys, time
 began = time.perf_counter()
 import adamlab as al
-from adamlab.studies.blocks import Blocks, Section
+from adamlab.studies.store.blocks import Blocks, Section
 spent = [0.0]
 def timed(of, name):
     plain = getattr(of, name)

@@ -11,10 +11,10 @@ from matplotlib.contour import ContourSet
 
 import adamlab as al
 from adamlab.plots import NothingToDrawError
+from adamlab.plots.files import draw
 from adamlab.plots.landscapes import MOST_LEVELS, round_levels
 from adamlab.problems import get
 from adamlab.problems.landscapes import landscape
-from adamlab.running import draw
 from tests.problems.test_landscapes import DRAWN
 
 PLANE = [name for name in DRAWN if len(get(name).domain) == 2]

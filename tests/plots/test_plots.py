@@ -9,7 +9,7 @@ import pytest
 import adamlab as al
 from adamlab.analysis import best_setting, with_agreement
 from adamlab.plots import PLOTS, NothingToDrawError
-from adamlab.running import draw
+from adamlab.plots.files import draw
 
 
 @pytest.fixture(scope="module")

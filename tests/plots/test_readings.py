@@ -8,7 +8,7 @@ import xarray as xr
 
 import adamlab as al
 from adamlab.plots import NothingToDrawError
-from adamlab.running import draw
+from adamlab.plots.files import draw
 
 
 def made(*tables) -> xr.Dataset:

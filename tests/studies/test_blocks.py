@@ -11,10 +11,10 @@ import pytest
 import xarray as xr
 
 import adamlab as al
-from adamlab.studies import sizes
-from adamlab.studies.blocks import Section
-from adamlab.studies.listening import Listener
-from adamlab.studies.store import StoreError
+from adamlab.studies.engine import block_sizes
+from adamlab.studies.progress import Listener
+from adamlab.studies.store.blocks import Section
+from adamlab.studies.store.folder import StoreError
 
 CONFIG = {
     "name": "blocks",
@@ -45,7 +45,7 @@ class Notes(Listener):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of eight runs: three of adam, one of sgd; and no pictures, which are not what is looked at here."""
-    monkeypatch.setattr(sizes, "WORK", 1)
+    monkeypatch.setattr(block_sizes, "WORK", 1)
     monkeypatch.setattr(al.running, "_write_products", lambda *arguments: None)
 
 
@@ -57,7 +57,7 @@ def config():
 @pytest.fixture(scope="module")
 def whole():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sizes, "WORK", 1)
+        patch.setattr(block_sizes, "WORK", 1)
         return al.run(CONFIG)
 
 

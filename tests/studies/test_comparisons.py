@@ -8,9 +8,10 @@ import pytest
 
 import adamlab as al
 from adamlab.errors import InputError
+from adamlab.plots.files import draw
 from adamlab.rules import RULES
-from adamlab.running import draw, study_of
-from adamlab.studies.comparisons import Comparisons
+from adamlab.running import study_of
+from adamlab.studies.config.comparisons import Comparisons
 from adamlab.types import Decay
 
 CONFIG = """

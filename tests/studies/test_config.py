@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from adamlab.plots import PLOTS
 from adamlab.problems import PROBLEMS, get
 from adamlab.specs import parse
-from adamlab.studies.config import load_study
-from adamlab.studies.mistakes import ConfigError
-from adamlab.studies.source import override, read_config
-from adamlab.studies.study import Evaluation, recorded_steps
+from adamlab.studies.config.errors import ConfigError
+from adamlab.studies.config.runs import read_study
+from adamlab.studies.config.study import Evaluation
+from adamlab.studies.config.toml import override, read_config
+from adamlab.studies.engine.recording import recorded_steps
 
 
 def mistakes(data, plots=PLOTS) -> dict[str, str]:
     with pytest.raises(ConfigError) as error:
-        load_study(data, plots)
+        read_study(data, plots)
     return {mistake.key: mistake.message for mistake in error.value.mistakes}
 
 
@@ -32,8 +33,8 @@ def changed(config, **keys):
 
 
 def test_a_config_becomes_settings(config):
-    study = load_study(config, PLOTS)
-    assert study.seeds == (0, 1)
+    study = read_study(config, PLOTS)
+    assert study.head.seeds == (0, 1)
     assert [p.name for p in study.problems] == ["rosenbrock", "digits_softmax"]
     adam, theirs, sgd = study.optimizers
     assert adam.specs() == [
@@ -48,7 +49,7 @@ def test_ranges_flags_and_schedules_are_swept(config):
         {"name": "adamlab.rmsprop", "learning_rate": {"log": [1e-3, 0.1, 3]}, "centered": [True, False]},
         {"name": "optax.sgd", "learning_rate": {"schedule": "cosine", "init": {"linear": [0.1, 0.3, 3]}, "steps": 9}},
     ]
-    centered, plain, sgd = load_study(config, PLOTS).optimizers
+    centered, plain, sgd = read_study(config, PLOTS).optimizers
     assert columns(centered) == columns(plain) == {"learning_rate": [0.001, 0.01, 0.1]}
     assert (centered.label, plain.label) == ("adamlab.rmsprop (centered=true)", "adamlab.rmsprop (centered=false)")
     assert columns(sgd) == {"learning_rate.init": [0.1, 0.2, 0.3]}
@@ -60,7 +61,7 @@ def test_whole_numbers_of_schedules_are_swept_and_stay_whole(config):
         {"spec": "optax.adam(linear(0.1, 0, n), b1=b)", "n": {"log": [1, 100, 3]}, "b": 0.5},
         {"name": "adamlab.sgd", "learning_rate": {"schedule": "piecewise", "init": [0.1, 0.2], "boundaries": [3, 5]}},
     ]
-    cosine, adam, piecewise = load_study(config | {"output": []}, PLOTS).optimizers
+    cosine, adam, piecewise = read_study(config | {"output": []}, PLOTS).optimizers
     assert cosine.specs() == [f"optax.sgd(learning_rate=cosine(init=0.1, steps={n}))" for n in (9, 12)]
     assert adam.specs() == [
         f"optax.adam(learning_rate=linear(init=0.1, end=0, steps={n}), b1=0.5)" for n in (1, 10, 100)
@@ -72,7 +73,7 @@ def test_whole_numbers_of_schedules_are_swept_and_stay_whole(config):
 
 
 def test_numbers_are_all_that_the_config_sets(config):
-    adam, _, sgd = load_study(config, PLOTS).optimizers
+    adam, _, sgd = read_study(config, PLOTS).optimizers
     numbers = {name: values.tolist() for name, values in adam.numbers().items()}
     assert numbers == {"learning_rate": [0.01, 0.01, 0.1, 0.1], "b2": [0.9, 0.99, 0.9, 0.99]}
     assert {name: values.tolist() for name, values in sgd.numbers().items()} == {
@@ -85,7 +86,7 @@ def test_numbers_are_all_that_the_config_sets(config):
 
 def test_what_a_spec_leaves_open_is_told_by_its_argument(config):
     config["optimizer"] = [{"spec": "optax.adam(inverse_sqrt(lr), b1=b, b2=b)", "lr": [0.1, 0.2], "b": 0.5}]
-    (adam,) = load_study(config, PLOTS).optimizers
+    (adam,) = read_study(config, PLOTS).optimizers
     assert {name: values.tolist() for name, values in adam.numbers().items()} == {
         "learning_rate.init": [0.1, 0.2],
         "b1": [0.5, 0.5],
@@ -95,7 +96,7 @@ def test_what_a_spec_leaves_open_is_told_by_its_argument(config):
 
 def test_a_hundred_thousand_specs_are_written_in_no_time(config):
     rates = {"schedule": "cosine", "init": {"log": [1e-3, 1.0, 1000]}, "steps": {"linear": [1, 100, 100]}}
-    (adam,) = load_study(config | {"optimizer": [{"name": "optax.adam", "learning_rate": rates}]}, PLOTS).optimizers
+    (adam,) = read_study(config | {"optimizer": [{"name": "optax.adam", "learning_rate": rates}]}, PLOTS).optimizers
     before = process_time()
     specs = adam.specs()
     assert process_time() - before < 2  # a tenth of that on a quiet machine; one by one it is 5 seconds
@@ -104,9 +105,9 @@ def test_a_hundred_thousand_specs_are_written_in_no_time(config):
 
 
 def test_steps_are_recorded_evenly_or_by_their_logarithms(config):
-    assert load_study(config, PLOTS).recorded.tolist() == [0, 10, 20, 25]
+    assert read_study(config, PLOTS).recorded.tolist() == [0, 10, 20, 25]
     config["record"]["every"] = {"log": 6}
-    recorded = load_study(config | {"steps": 100_000}, PLOTS).recorded
+    recorded = read_study(config | {"steps": 100_000}, PLOTS).recorded
     assert recorded.tolist() == [0, 1, 10, 100, 1000, 10_000, 100_000]
     assert recorded.dtype == np.int32
     assert recorded_steps(12, 5).tolist() == [0, 5, 10, 12]
@@ -116,18 +117,19 @@ def test_steps_are_recorded_evenly_or_by_their_logarithms(config):
 
 
 def test_an_evaluation_has_fresh_seeds(config):
-    assert load_study(config, PLOTS).evaluation is None
-    counted = load_study(config | {"seeds": [3, 9], "evaluation": {"seeds": 3}}, PLOTS).evaluation
+    assert read_study(config, PLOTS).evaluation is None
+    counted = read_study(config | {"seeds": [3, 9], "evaluation": {"seeds": 3}}, PLOTS).evaluation
     assert counted == Evaluation((10, 11, 12), "final_loss")
     config["problem"] = config["problem"][1:]
-    listed = load_study(config | {"evaluation": {"seeds": [7, 5], "by": "best_test_accuracy"}}, PLOTS).evaluation
+    listed = read_study(config | {"evaluation": {"seeds": [7, 5], "by": "best_test_accuracy"}}, PLOTS).evaluation
     assert listed == Evaluation((7, 5), "best_test_accuracy")
 
 
 def test_a_target_comes_with_what_it_is_for(config):
     config["record"] = {"what": ["loss", "steps_to_target", "distance"], "target": 1}
-    study = load_study(config, PLOTS)
-    assert (study.target, study.what) == (1.0, ("loss", "steps_to_target", "distance"))
+    study = read_study(config, PLOTS)
+    record = study.head.record
+    assert (record.target, record.what) == (1.0, ["loss", "steps_to_target", "distance"])
 
 
 def test_several_values_of_an_option_are_several_problems(config, monkeypatch):
@@ -138,7 +140,7 @@ def test_several_values_of_an_option_are_several_problems(config, monkeypatch):
         {"name": "rosenbrock", "label": "valley", "spread": [0.0, 1e-5]},
         {"name": "wide", "scale": [1e16, -1.5]},
     ]
-    problems = load_study(config, PLOTS).problems
+    problems = read_study(config, PLOTS).problems
     assert [problem.name for problem in problems] == [
         *(f"quadratic-condition={c}-dim={d}" for c in ("10", "2.5") for d in (2, 3)),
         *("valley-spread=0", "valley-spread=1e-05"),
@@ -154,18 +156,18 @@ def test_one_design_is_for_all_tables_that_have_none(config):
         {"name": "adamlab.adam", "label": "more", "learning_rate": rate, "b2": [0.9, 0.99], "design": {"random": 9}},
         {"name": "adamlab.sgd", "learning_rate": [0.1, 0.2], "momentum": [0.1, 0.2], "design": "grid"},
     ]
-    few, more, grid = load_study(config | {"design": {"random": 5}}, PLOTS).optimizers
+    few, more, grid = read_study(config | {"design": {"random": 5}}, PLOTS).optimizers
     assert (few.count, more.count, grid.count) == (5, 9, 4)
     assert more.columns["learning_rate"][:5].tolist() == few.columns["learning_rate"].tolist()
 
 
 def test_flags_are_part_of_a_design(config):
     table = {"name": "adamlab.adam", "learning_rate": [0.1, 0.2, 0.3], "nesterov": [True, False, True]}
-    first, second = load_study(config | {"design": "zip", "optimizer": [table]}, PLOTS).optimizers
+    first, second = read_study(config | {"design": "zip", "optimizer": [table]}, PLOTS).optimizers
     assert first.specs() == [f"adamlab.adam(learning_rate={rate}, nesterov=true)" for rate in (0.1, 0.3)]
     assert second.specs() == ["adamlab.adam(learning_rate=0.2, nesterov=false)"]
     table["nesterov"] = [True, False]
-    drawn = load_study(config | {"design": {"random": 64}, "optimizer": [table]}, PLOTS).optimizers
+    drawn = read_study(config | {"design": {"random": 64}, "optimizer": [table]}, PLOTS).optimizers
     assert [o.label for o in drawn] == ["adamlab.adam (nesterov=true)", "adamlab.adam (nesterov=false)"]
     assert [o.count for o in drawn] == [3, 3]
 
@@ -173,7 +175,7 @@ def test_flags_are_part_of_a_design(config):
 def test_one_problem_can_stand_twice_under_labels(config):
     config["problem"] = [{"name": "rosenbrock"}, {"name": "rosenbrock", "dim": 5, "label": "rosenbrock_5"}]
     config["record"] = {}
-    assert [p.name for p in load_study(config, PLOTS).problems] == ["rosenbrock", "rosenbrock_5"]
+    assert [p.name for p in read_study(config, PLOTS).problems] == ["rosenbrock", "rosenbrock_5"]
 
 
 BROKEN = {
@@ -318,12 +320,12 @@ def test_mistakes_in_a_schedule_are_told_by_their_own_keys(config, table, key, m
 
 def test_every_setting_is_the_number_that_was_written(config):
     config["optimizer"] = [{"name": "adamlab.adam", "learning_rate": 0.1, "b2": {"linear": [0.9999999999999, 1.0, 2]}}]
-    assert columns(load_study(config, PLOTS).optimizers[0]) == {"b2": [0.9999999999999, 1.0]}
+    assert columns(read_study(config, PLOTS).optimizers[0]) == {"b2": [0.9999999999999, 1.0]}
 
 
 def test_settings_keep_the_order_of_the_file(config):
     config["optimizer"] = [{"name": "adamlab.adam", "b2": [0.9, 0.99], "learning_rate": [0.1, 0.2]}]
-    assert list(load_study(config, PLOTS).optimizers[0].columns) == ["b2", "learning_rate"]
+    assert list(read_study(config, PLOTS).optimizers[0].columns) == ["b2", "learning_rate"]
 
 
 def test_only_what_can_be_a_schedule_takes_one(config):
@@ -357,7 +359,7 @@ def test_a_rule_added_to_the_registry_can_be_swept(config, monkeypatch):
 
     monkeypatch.setitem(RULES, "signed", lambda learning_rate=0.1: al.sgd(learning_rate))
     optimizer = {"name": "adamlab.signed", "learning_rate": [0.1, 0.2]}
-    assert len(load_study(changed(config, optimizer=[optimizer]), PLOTS).optimizers[0].specs()) == 2
+    assert len(read_study(changed(config, optimizer=[optimizer]), PLOTS).optimizers[0].specs()) == 2
 
 
 def test_files_that_cannot_be_read_are_told(tmp_path):
@@ -401,7 +403,7 @@ def test_whatever_stands_under_a_key_is_read_or_refused(value, key):
         "optimizer": [{"name": "optax.sgd", "learning_rate": 0.1}],
     }
     try:
-        load_study(data | {key: value}, PLOTS)
+        read_study(data | {key: value}, PLOTS)
     except ConfigError as error:
         elsewhere = [mistake for mistake in error.mistakes if key not in mistake.key]
     else:

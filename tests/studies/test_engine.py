@@ -10,10 +10,10 @@ from jax.flatten_util import ravel_pytree
 
 import adamlab as al
 from adamlab import problems
-from adamlab.studies.engine import Recording, prepare
-from adamlab.studies.sizes import LANES, SHARED, Sizes, in_groups
-from adamlab.studies.slopes import by_coordinates
-from adamlab.studies.study import recorded_steps
+from adamlab.studies.engine.block_sizes import LANES, SHARED, Sizes, grouped_by_seed
+from adamlab.studies.engine.gradients import is_forward
+from adamlab.studies.engine.program import prepare
+from adamlab.studies.engine.recording import Recording, recorded_steps
 from tests.computing import computed, runs_of
 
 
@@ -167,15 +167,15 @@ def test_runs_of_one_seed_share_their_batches(x64):
     problem = problems.get("digits_softmax", batch_size=4)
     seeds = np.repeat([5, 6], 13)
     rates = np.tile(np.linspace(0.01, 0.1, 13), 2)
-    rows, first = in_groups(np.tile([5, 6], 13))
+    rows, first = grouped_by_seed(np.tile([5, 6], 13))
     assert sorted(rows[first].tolist()) == [*range(26)]
     assert len(rows) == 2 * SHARED
-    rows, first = in_groups(seeds)
+    rows, first = grouped_by_seed(seeds)
     shared = computed(problem, "optax.sgd(lr)", {"lr": rates[rows]}, seeds[rows], what=("loss",), shared=True)
     apart = computed(problem, "optax.sgd(lr)", {"lr": rates}, seeds, what=("loss",))
     np.testing.assert_allclose(shared["loss"][first], apart["loss"][rows[first]], rtol=1e-12)
     assert (apart["loss"][0, 1:] != apart["loss"][13, 1:]).all()
-    with pytest.raises(ValueError, match="put together by seeds"):
+    with pytest.raises(ValueError, match="grouped by seed"):
         computed(problem, "optax.sgd(lr)", {"lr": rates[:16]}, [5, 6] * 8, what=("loss",), shared=True)
 
 
@@ -235,9 +235,9 @@ def test_float_type_is_that_of_the_study(dtype):
 
 
 def test_few_coordinates_are_differentiated_forwards_where_that_can_be():
-    assert by_coordinates(problems.get("rosenbrock"))
-    assert not by_coordinates(problems.get("rosenbrock", dim=10))
-    assert not by_coordinates(problems.get("digits_softmax"))
+    assert is_forward(problems.get("rosenbrock"))
+    assert not is_forward(problems.get("rosenbrock", dim=10))
+    assert not is_forward(problems.get("digits_softmax"))
 
     @jax.custom_vjp
     def square(w):
@@ -247,7 +247,7 @@ def test_few_coordinates_are_differentiated_forwards_where_that_can_be():
     backwards = type(problems.get("quadratic"))(
         "own", loss=lambda w, batch: square(w), start=lambda key: jnp.ones(2), objective=square
     )
-    assert not by_coordinates(backwards)
+    assert not is_forward(backwards)
     assert computed(backwards, "optax.sgd(0.25)", steps=4)["loss"][0, -1] == pytest.approx(2 / 4**4)
 
 

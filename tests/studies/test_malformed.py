@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adamlab.plots import PLOTS
-from adamlab.studies.comparisons import load_comparisons
-from adamlab.studies.config import load_study
-from adamlab.studies.mistakes import ConfigError, join
-from adamlab.studies.quantities import QUANTITIES
-from adamlab.studies.readings import load_readings
+from adamlab.studies.config.comparisons import read_comparisons
+from adamlab.studies.config.errors import ConfigError, join
+from adamlab.studies.config.readings import read_readings
+from adamlab.studies.config.runs import read_study
+from adamlab.studies.engine.recording import QUANTITIES
 
 EVERYTHING = {
     "name": "everything",
@@ -76,7 +76,7 @@ EVERYTHING = {
     ],
 }
 
-LOADERS = {"compare": load_comparisons, "reading": load_readings}
+LOADERS = {"compare": read_comparisons, "reading": read_readings}
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
 
 SMALL = {
@@ -116,7 +116,7 @@ Path_ = tuple[str | int, ...]
 
 
 def load(data: dict[str, Any]) -> Any:
-    loader = next((loader for table, loader in LOADERS.items() if table in data), load_study)
+    loader = next((loader for table, loader in LOADERS.items() if table in data), read_study)
     return loader(data, PLOTS, "the config")
 
 
@@ -198,7 +198,7 @@ def breakages(
 
 
 def test_the_config_with_every_key_is_sound():
-    study = load_study(EVERYTHING, PLOTS)
+    study = read_study(EVERYTHING, PLOTS)
     assert len(study.optimizers) == 6
     assert [*study.starts] == ["bowl-condition=10", "bowl-condition=100.5", "beale", "rosenbrock"]
 

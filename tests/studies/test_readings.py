@@ -11,11 +11,11 @@ import xarray as xr
 from sympy import Eq, Symbol
 
 import adamlab as al
+from adamlab.analysis import weight_rows
 from adamlab.errors import InputError
 from adamlab.running import study_of
-from adamlab.studies.formulas import weight_rows
-from adamlab.studies.mistakes import ConfigError
-from adamlab.studies.readings import Readings
+from adamlab.studies.config.errors import ConfigError
+from adamlab.studies.config.readings import Readings
 from adamlab.symbolic.notation.printing import latex, mathml, text
 
 CONFIG = """
@@ -149,7 +149,7 @@ def test_the_folder_has_everything_and_is_taken_as_it_is(data, found, tmp_path, 
     table = pd.read_csv(tmp_path / "summary.csv")
     assert table.step.tolist() == STEPS * 3
     assert table.latex.tolist() == found.latex.values.ravel().tolist()
-    monkeypatch.setattr("adamlab.studies.formulas.closed_form_of", None)  # nothing is read again
+    monkeypatch.setattr("adamlab.studies.readings.closed_form_of", None)  # nothing is read again
     xr.testing.assert_identical(al.run(data, tmp_path)["readings"].to_dataset(), found)
 
 
@@ -243,7 +243,7 @@ def test_the_experiment_is_the_second_moment():
     path = Path(__file__).parents[2] / "experiments/second_moment.toml"
     study = readings(tomllib.loads(path.read_text(encoding="utf-8")))
     (read,) = study.reads
-    assert (study.steps, read.spec, read.states) == (5, "optax.adam", ("nu",))
+    assert (study.head.steps, read.spec, read.states) == (5, "optax.adam", ("nu",))
     assert read.swept == {"b2": (0.9, 0.99, 0.999)}
     found = al.run(path, overrides=["reading.0.lags=3"])["readings"].ds
     assert found.text.values[0, [0, 1, -1]].tolist() == [

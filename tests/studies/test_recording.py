@@ -7,8 +7,7 @@ import optax
 import pytest
 
 from adamlab import problems
-from adamlab.studies.quantities import QUANTITIES
-from adamlab.studies.study import recorded_steps
+from adamlab.studies.engine.recording import QUANTITIES, recorded_steps
 from tests.computing import computed
 
 STEPS, EVERY = 30, 7

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from adamlab.problems import get
-from adamlab.studies.mistakes import Mistakes
-from adamlab.studies.starts import read_starts
+from adamlab.studies.config.errors import Mistakes
+from adamlab.studies.config.starts import read_starts
 
 
 def starts(value, problem="rosenbrock", **options) -> np.ndarray:

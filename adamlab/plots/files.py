@@ -1,0 +1,87 @@
+"""Figures in files: drawn from results, one file a format; the same data gives the same PNG and SVG."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from adamlab.errors import InputError
+from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
+
+FORMATS = ("png", "svg")
+
+
+def draw_outputs(
+    tree: xr.DataTree, outputs: Sequence[Mapping[str, Any]], folder: Path
+) -> tuple[dict[str, list[Path]], list[str]]:
+    """Draw outputs for every problem that has what they show.
+
+    Old figures are removed first, so that the folder shows only this run's.
+
+    Args:
+        tree: the results, a child a problem.
+        outputs: each with its `kind`, its `problem` (None: each that can be drawn) and its `options`.
+        folder: the folder of the figures.
+
+    Returns:
+        The SVG files, by problem; and a note for each output that no problem has the data for.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in [path for form in FORMATS for path in folder.glob(f"*.{form}")]:
+        old.unlink()
+    figures: dict[str, list[Path]] = {name: [] for name in tree.children}
+    notes = []
+    for output in outputs:
+        problems = [output["problem"]] if output["problem"] else list(tree.children)
+        refused = []
+        for problem in problems:
+            stem = figure_name(problem, output["kind"], output["options"])
+            try:
+                draw(
+                    tree, problem, output["kind"], [folder / f"{stem}.{form}" for form in FORMATS], **output["options"]
+                )
+                figures[problem].append(folder / f"{stem}.svg")
+            except NothingToDrawError as error:
+                refused.append(str(error))
+        if len(refused) == len(problems):
+            notes.append(f"no figure for {output['kind']}: {refused[0]}")
+    return figures, notes
+
+
+def figure_name(problem: str, kind: str, options: Mapping[str, Any]) -> str:
+    """The name of a figure's file, without its ending."""
+    return "-".join([problem, kind, *map(str, options.values())])
+
+
+def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **options: Any) -> None:
+    """Draw a figure into files, whose endings give the formats.
+
+    Raises:
+        NothingToDrawError: the problem's dataset lacks what the picture shows.
+        InputError: a file cannot be written, or its format is not known.
+    """
+    data = tree[problem].to_dataset()
+    if kind not in PLOTS_OF[data.attrs["of"]]:
+        holder = next(of for of, plots in PLOTS_OF.items() if kind in plots)
+        raise NothingToDrawError(f"{problem}: {kind} is a picture of {holder}, which these results do not have.")
+    write_figure(PLOTS[kind](data, **options), paths)
+
+
+def write_figure(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write a figure into files, whose endings give the formats.
+
+    Raises:
+        InputError: a file cannot be written, or its format is not known.
+    """
+    with rc_context({"svg.hashsalt": "adamlab"}):
+        for path in paths:
+            if not path.suffix:
+                raise InputError(f"{path}: expected a file name whose ending says the format, such as .png or .svg.")
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+            except (ValueError, OSError) as error:
+                raise InputError(f"{path} cannot be written: {error}") from error

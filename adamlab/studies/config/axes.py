@@ -1,0 +1,215 @@
+"""Axes: the values that a config gives an argument, as a number, a list, a range, or a schedule made of such."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from adamlab.calls import Argument, Symbol, arguments, call
+from adamlab.errors import nearest
+from adamlab.schedules import SCHEDULES
+from adamlab.studies.config.designs import GRID, MOST_SETTINGS, Design, Interval, Points, Values, drawn
+from adamlab.studies.config.errors import Mistakes, join, shown
+
+RANGES: Mapping[str, Callable[[float, float, int], np.ndarray]] = {"log": np.geomspace, "linear": np.linspace}
+INTERVALS = ("uniform", "loguniform")
+FARTHEST = 1e307
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The values of one argument: forms that are compiled in, and the numbers of the symbols in them.
+
+    Attributes:
+        forms: literals, a symbol, or calls of schedules; each form becomes a program of its own.
+        values: the numbers of each symbol.
+    """
+
+    forms: list[Any]
+    values: Mapping[str, Values] = field(default_factory=dict)
+
+    def listed(self) -> list[Any]:
+        """The values in a list, whether they are symbols' or forms."""
+        return [point for values in self.values.values() for point in values.points] or self.forms
+
+
+def read_arguments(
+    known: Mapping[str, Argument],
+    table: Mapping[str, Any],
+    key: str,
+    mistakes: Mistakes,
+    design: Design | None = GRID,
+    *,
+    listed: bool = False,
+    prefix: str = "",
+) -> dict[str, Axis]:
+    """Reads a table whose keys name arguments.
+
+    Args:
+        known: the arguments by name.
+        table: plain data, as TOML gives it.
+        key: the table's place in the config, for messages.
+        mistakes: receives the mistakes.
+        design: the design of arguments with several values; None where an argument can only have one.
+        listed: whether a list gives an argument several values even without a design.
+        prefix: the beginning of symbols' names, ahead of the argument's.
+
+    Returns:
+        The axis of each argument whose value has no mistake.
+    """
+    for name in table.keys() - known.keys():
+        mistakes.tell(join(key, name), f"there is no such key; {nearest(name, known)}")
+    for name, argument in known.items():
+        if argument.required and name not in table:
+            mistakes.tell(join(key, name), "is missing")
+    read = {
+        name: _Reader(known[name], design, listed).read(prefix + name, table[name], join(key, name), mistakes)
+        for name in table
+        if name in known
+    }
+    return {name: axis for name, axis in read.items() if axis is not None}
+
+
+def read_choice(
+    key: str,
+    table: Mapping[str, Any],
+    registry: Mapping[str, Callable[..., Any]],
+    called: str,
+    mistakes: Mistakes,
+    *,
+    listed: bool = False,
+) -> tuple[str, dict[str, Axis]] | None:
+    """A table's choice from a registry, under the key `called`, and its options' axes; None if it has mistakes."""
+    before = len(mistakes)
+    name, options = table.get(called), {k: v for k, v in table.items() if k != called}
+    if not isinstance(name, str) or name not in registry:
+        wrong = "is missing" if name is None else f"there is no {key.partition('[')[0] or called} {shown(name)}"
+        mistakes.tell(join(key, called), f"{wrong}; {nearest(str(name), registry)}")
+        return None
+    known = {k: a for k, a in arguments(registry[name]).items() if not (a.kind == "other" and a.required)}
+    axes = read_arguments(known, options, key, mistakes, None, listed=listed)
+    return (name, axes) if len(mistakes) == before else None
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A reader of one argument's values, which adds mistakes to the others."""
+
+    argument: Argument
+    design: Design | None
+    listed: bool
+
+    @property
+    def is_swept(self) -> bool:
+        return self.design is not None and self.argument.kind in ("number", "decay", "steps")
+
+    def read(self, symbol: str, value: Any, key: str, mistakes: Mistakes) -> Axis | None:
+        if isinstance(value, Mapping) and "schedule" in value and self.argument.schedule:
+            return self._schedule(symbol, value, key, mistakes)
+        is_range = isinstance(value, Mapping) and self.is_swept and len(value) == 1
+        problem, values = self._range(symbol, *value.items()) if is_range else self._listed(value)
+        bounds = [values.low, values.high] if isinstance(values, Interval) else values
+        if problem is None and any(not self._fits(bound) for bound in bounds):
+            problem = self.expected()
+        if isinstance(values, Interval) and problem is None:
+            return Axis([Symbol(symbol)], {symbol: values})
+        literals = [self._literal(bound) for bound in bounds] if problem is None else []
+        in_step = self.design is not None and self.design.kind == "zip"
+        if len(set(literals)) < len(literals) and not in_step:
+            problem = "values that differ"
+        if problem is not None:
+            mistakes.tell(key, f"expected {problem}; got {shown(value)}")
+            return None
+        if self.is_swept and len(literals) > 1:
+            return Axis([Symbol(symbol)], {symbol: Points(tuple(literals))})
+        return Axis(literals)
+
+    def expected(self) -> str:
+        """The values that the argument takes, in words."""
+        words = self.argument.expects().removesuffix(" or a schedule")
+        if self.design is not None and self.is_swept:
+            words += ", a list of numbers, { log = [low, high, count] }, or linear, uniform, loguniform in place of log"
+            words += ", the last two without a count" if self.design.draws else ""
+        elif (self.listed or self.design) and self.argument.kind != "other":
+            words += ", or a list of such"
+        return words + (', { schedule = "inverse_sqrt", init = 0.1 }' if self.argument.schedule else "")
+
+    def _fits(self, value: Any) -> bool:
+        return not isinstance(value, (Mapping, list)) and self.argument.accepts(value)
+
+    def _literal(self, value: Any) -> Any:
+        whole = type(value) is int and self.argument.is_whole
+        return float(value) if self.argument.kind in ("number", "decay") and not whole else value
+
+    def _listed(self, value: Any) -> tuple[str | None, list[Any]]:
+        """The mistake in the form of a value that is no range, if any, and its values."""
+        takes_lists = self.argument.kind == "steps list"
+        if not isinstance(value, list) or (takes_lists and not any(isinstance(item, list) for item in value)):
+            several = [value]
+        else:
+            several = value if self.listed or self.design else []
+        if not several:
+            return self.expected(), []
+        return None, [tuple(item) if takes_lists and isinstance(item, list) else item for item in several]
+
+    def _range(self, symbol: str, item: tuple[str, Any]) -> tuple[str | None, list[Any] | Interval]:
+        """The mistake in a range, if any, and its values or its interval."""
+        kind, bounds = item
+        if kind not in RANGES and kind not in INTERVALS:
+            return self.expected(), []
+        open_ended = kind in INTERVALS and self.design is not None and self.design.draws
+        if problem := _wrong_bounds(kind, bounds, counted=not open_ended):
+            return problem, []
+        low, high, *count = bounds
+        whole = self.argument.kind == "steps"
+        if whole and not (self._fits(low) and self._fits(high)):
+            return f"{kind} = [low, high, count] of whole numbers from 1", []
+        if kind in INTERVALS:
+            interval = Interval(kind, low, high, whole)
+            if open_ended:
+                return None, interval
+            points = list(dict.fromkeys(interval.at(drawn(0, symbol, *count)).tolist()))
+        else:
+            points = _points(kind, low, high, *count)
+        return None, [round(point) for point in points] if whole else points
+
+    def _schedule(self, symbol: str, table: Mapping[str, Any], key: str, mistakes: Mistakes) -> Axis | None:
+        name = table["schedule"]
+        if not isinstance(name, str) or name not in SCHEDULES:
+            mistakes.tell(join(key, "schedule"), f"there is no schedule {shown(name)}; {nearest(str(name), SCHEDULES)}")
+            return None
+        before = len(mistakes)
+        given = {argument: value for argument, value in table.items() if argument != "schedule"}
+        known = arguments(SCHEDULES[name])
+        axes = read_arguments(known, given, key, mistakes, self.design, prefix=f"{symbol}.")
+        for argument, axis in axes.items():
+            if len(axis.forms) > 1:
+                mistakes.tell(join(key, argument), "cannot be swept, since it is compiled in; give one value")
+        if len(mistakes) > before:
+            return None
+        values = {symbol: numbers for axis in axes.values() for symbol, numbers in axis.values.items()}
+        forms = {argument: axis.forms[0] for argument, axis in axes.items()}
+        return Axis([call(name, SCHEDULES[name], forms)], values)
+
+
+def _wrong_bounds(kind: str, bounds: Any, *, counted: bool) -> str | None:
+    form = f"{kind} = [low, high, count]" if counted else f"{kind} = [low, high], since the design says how many"
+    if not isinstance(bounds, list) or len(bounds) != 2 + counted:
+        return form
+    if any(type(bound) not in (int, float) for bound in bounds):
+        return form
+    low, high, *count = bounds
+    if counted and not (type(count[0]) is int and 1 <= count[0] <= MOST_SETTINGS):
+        return f"{form} with a whole count from 1 to {MOST_SETTINGS:,}"
+    if not (abs(low) < FARTHEST and abs(high) < FARTHEST):
+        return f"{form} with finite bounds"
+    if low >= high and count != [1]:
+        return f"{form} with low < high"
+    return f"{form} with low > 0" if kind in ("log", "loguniform") and low <= 0 else None
+
+
+def _points(kind: str, low: int | float, high: int | float, count: int) -> list[float]:
+    # To 15 digits, so that a decade's points read as they are meant: 0.01, not 0.010000000000000002.
+    points = [float(f"{point:.15g}") for point in RANGES[kind](low, high, count)]
+    return [float(low), *points[1:-1], float(high)] if count > 1 else [float(low)]

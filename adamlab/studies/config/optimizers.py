@@ -1,0 +1,118 @@
+"""Optimizers of a config: one for each combination of an [[optimizer]] table's compiled values, such as flags."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from adamlab.calls import REQUIRED, Argument, Call, SpecError, arguments, call
+from adamlab.specs import find, parse
+from adamlab.studies.config.axes import Axis, read_arguments
+from adamlab.studies.config.designs import Design, Points, Values, read_design
+from adamlab.studies.config.errors import Mistakes, join, shown
+from adamlab.studies.config.study import Optimizer
+
+KEYS = ("name", "spec", "label", "design")
+"""The keys of a table beside those of numbers."""
+
+
+def read_optimizers(key: str, table: Mapping[str, Any], design: Design, mistakes: Mistakes) -> list[Optimizer]:
+    """The optimizers of a table; `design` is that of tables that do not give their own."""
+    before = len(mistakes)
+    label = table.get("label", table.get("name", table.get("spec")))
+    fits = isinstance(label, str) and label and label.isprintable() and not label.startswith("_")
+    if "label" in table and not fits:
+        mistakes.tell(join(key, "label"), f"expected a printable text that does not start with _; got {shown(label)}")
+    if "design" in table:
+        design = read_design(table["design"], join(key, "design"), mistakes)
+    template = _template(key, table, mistakes)
+    if template is None:
+        return []
+    given = {name: value for name, value in table.items() if name not in KEYS}
+    known = _symbols(template) if "spec" in table else arguments(template.factory)
+    axes = read_arguments(known, given, key, mistakes, design)
+    if len(mistakes) > before:
+        return []
+    forms = {name: list(dict.fromkeys(axis.forms)) for name, axis in axes.items() if len(axis.forms) > 1}
+    try:
+        columns = design.columns(_values(axes, forms))
+    except ValueError as error:
+        mistakes.tell(key, str(error))
+        return []
+    optimizers = []
+    for chosen, own in _groups(forms, columns):
+        given = {name: chosen.get(name, axis.forms[0]) for name, axis in axes.items()}
+        full = template.with_numbers(given) if "spec" in table else call(template.name, template.factory, given)
+        suffix = ", ".join(f"{name}={str(form).lower()}" for name, form in chosen.items())
+        optimizers.append(Optimizer(key, f"{label} ({suffix})" if suffix else str(label), full, own))
+        _check_schedules(optimizers[-1], "spec" in table, mistakes)
+    return optimizers
+
+
+def _values(axes: Mapping[str, Axis], forms: Mapping[str, list[Any]]) -> dict[str, Values]:
+    """The values of every symbol, and the indices of forms where there are several."""
+    values: dict[str, Values] = {}
+    for name, axis in axes.items():
+        several = name in forms
+        values |= {name: Points(tuple(map(forms[name].index, axis.forms)))} if several else axis.values
+    return values
+
+
+def _groups(
+    forms: Mapping[str, list[Any]], columns: Mapping[str, np.ndarray]
+) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+    """Each combination of forms, with the columns of the symbols in its settings."""
+    symbols = {name: column for name, column in columns.items() if name not in forms}
+    if not forms:
+        yield {}, symbols
+        return
+    indices = np.stack([columns[name] for name in forms], axis=1).astype(int)
+    for row in dict.fromkeys(map(tuple, indices.tolist())):
+        own = (indices == row).all(axis=1)
+        chosen = {name: values[i] for (name, values), i in zip(forms.items(), row, strict=True)}
+        yield chosen, {name: column[own] for name, column in symbols.items()}
+
+
+def _symbols(template: Call) -> dict[str, Argument]:
+    """The argument of each symbol in a spec; of several the one that takes the fewest values."""
+    by_kind = sorted(template.symbols(), key=lambda use: ("number", "decay", "steps").index(use[1].kind))
+    return {symbol.name: replace(argument, default=REQUIRED) for symbol, argument in by_kind}
+
+
+def _check_schedules(optimizer: Optimizer, is_spec: bool, mistakes: Mistakes):
+    """Check that a schedule's numbers, each of which is valid by itself, go together at every setting."""
+    for name, schedule in optimizer.template.arguments.items():
+        if isinstance(schedule, Call):
+            try:
+                schedule.build(optimizer.columns)
+            except ValueError as error:
+                mistakes.tell(join(optimizer.key, "spec" if is_spec else name), str(error))
+
+
+def _template(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Call | None:
+    """The call that an optimizer's table names or spells out."""
+    given = [kind for kind in ("name", "spec") if kind in table]
+    if len(given) != 1:
+        came = "both" if given else "neither"
+        mistakes.tell(key, f'expected either name = "adamlab.adam" or spec = "adamlab.adam(0.1)"; got {came}')
+        return None
+    (kind,) = given
+    try:
+        if not isinstance(table[kind], str):
+            raise SpecError(f'expected a text, such as "adamlab.adam"; got {shown(table[kind])}')
+        if kind == "name":
+            return Call(table[kind], find(table[kind]), {})
+        template = parse(table[kind])
+        left_out = [
+            name for name, a in arguments(template.factory).items() if a.required and name not in template.arguments
+        ]
+        if left_out:
+            raise SpecError(f"{template.name} needs {', '.join(left_out)}: give a number, or a name that becomes a key")
+        reserved = {symbol.name for symbol, _ in template.symbols()} & {*KEYS}
+        if reserved:
+            raise SpecError(f'"{min(reserved)}" cannot name a number, since it is a key of its own')
+        return template
+    except SpecError as error:
+        mistakes.tell(join(key, kind), str(error))
+    return None

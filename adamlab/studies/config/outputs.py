@@ -1,0 +1,75 @@
+"""Outputs: the pictures that a config asks for, one for each [[output]] table."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from adamlab.errors import nearest
+from adamlab.studies.config.axes import read_choice
+from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
+
+Plots = Mapping[str, Callable[..., Any]]
+"""The plots by name; a table of `output` can set their keyword arguments."""
+
+
+def read_output(
+    table: Mapping[str, Any], plots: Plots, quantities: Mapping[str, Sequence[str]], settings: Sequence[str]
+) -> Mapping[str, Any]:
+    """One output: its `kind`, its `problem` (None: each that can be drawn), and the plot's `options`.
+
+    Args:
+        table: the data of an [[output]] table.
+        plots: the plots by name.
+        quantities: for each problem, the quantities recorded over steps.
+        settings: the numbers that optimizers are given.
+
+    Raises:
+        ConfigError: there is no such kind, problem or option.
+    """
+    mistakes = Mistakes()
+    output = _output("", table, plots, mistakes)
+    if output is not None:
+        check_output(output, quantities, settings, mistakes)
+    if output is None or mistakes:
+        raise ConfigError("plot", mistakes)
+    return output
+
+
+def read_outputs(data: Mapping[str, Any], plots: Plots, mistakes: Mistakes) -> list[dict[str, Any]]:
+    """The outputs of a config, still to be checked by `check_output`."""
+    tables = tables_of(data, "output")
+    return [output for key, table in tables if (output := _output(key, table, plots, mistakes))]
+
+
+def check_output(
+    output: Mapping[str, Any], quantities: Mapping[str, Sequence[str]], settings: Sequence[str], mistakes: Mistakes
+):
+    """Check that the output's problem is run, its quantity recorded, and its setting given."""
+    key, problem, options = output["key"], output["problem"], output["options"]
+    if problem is not None and not (isinstance(problem, str) and problem in quantities):
+        mistakes.tell(join(key, "problem"), f"{shown(problem)} is not run; {nearest(str(problem), quantities)}")
+        return
+    recorded = list(dict.fromkeys(q for name, known in quantities.items() if problem in (None, name) for q in known))
+    if "what" in options and options["what"] not in recorded:
+        what = options["what"]
+        mistakes.tell(join(key, "what"), f"no {shown(what)} is recorded over steps; {nearest(what, recorded)}")
+    if "setting" in options and options["setting"] not in settings:
+        setting = options["setting"]
+        mistakes.tell(join(key, "setting"), f"no optimizer is given a {shown(setting)}; {nearest(setting, settings)}")
+
+
+def tables_of(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tables under a double-bracketed head, each with its key; the schema reports what is no table."""
+    tables = data.get(name)
+    for i, table in enumerate(tables if isinstance(tables, list) else []):
+        if isinstance(table, dict):
+            yield join(name, i), table
+
+
+def _output(key: str, table: Mapping[str, Any], plots: Plots, mistakes: Mistakes) -> dict[str, Any] | None:
+    options = {name: value for name, value in table.items() if name != "problem"}
+    chosen = read_choice(key, options, plots, "kind", mistakes)
+    if chosen is None:
+        return None
+    kind, axes = chosen
+    given = {option: axis.forms[0] for option, axis in axes.items()}
+    return {"key": key, "kind": kind, "problem": table.get("problem"), "options": given}

@@ -1,0 +1,83 @@
+"""Problems of a config: one for each combination of options that have several values in a [[problem]] table."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from adamlab.calls import written
+from adamlab.problems import NAME, PROBLEMS
+from adamlab.studies.config.axes import read_choice
+from adamlab.studies.config.errors import Mistakes, join, shown
+from adamlab.studies.config.starts import read_starts
+from adamlab.types import Problem
+
+MOST_PROBLEMS = 1000
+
+
+class ProblemTable(NamedTuple):
+    """A problem, the key of its table, the text that asks for it, and the points that its runs start from, if any."""
+
+    key: str
+    problem: Problem
+    text: str
+    points: np.ndarray | None
+
+
+def read_problems(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> list[ProblemTable]:
+    """The problems of a table, with their starts."""
+    label = table.get("label", table.get("name"))
+    if "label" in table and not (isinstance(label, str) and re.fullmatch(NAME, label)):
+        mistakes.tell(join(key, "label"), f"expected letters, digits and any of _ -; got {shown(label)}")
+        return []
+    options = {name: value for name, value in table.items() if name not in ("label", "starts")}
+    chosen = read_choice(key, options, PROBLEMS, "name", mistakes, listed=True)
+    if chosen is None:
+        return []
+    name, axes = chosen
+    forms = {option: axis.forms for option, axis in axes.items()}
+    if (count := prod(map(len, forms.values()))) > MOST_PROBLEMS:
+        mistakes.tell(key, f"expected at most {MOST_PROBLEMS:,} problems; its options make {count:,}")
+        return []
+    return [
+        problem
+        for called, given in _combinations(key, str(label), forms, mistakes)
+        if (problem := _problem(key, name, called, given, table, mistakes))
+    ]
+
+
+def _problem(
+    key: str, name: str, called: str, options: Mapping[str, Any], table: Mapping[str, Any], mistakes: Mistakes
+) -> ProblemTable | None:
+    try:
+        problem = replace(PROBLEMS[name](**options), name=called)
+    except (ValueError, ModuleNotFoundError) as error:
+        mistakes.tell(key, str(error))
+        return None
+    text = f"{name}({', '.join(f'{option}={written(value)}' for option, value in sorted(options.items()))})"
+    if "starts" not in table:
+        return ProblemTable(key, problem, text, None)
+    return ProblemTable(key, problem, text, read_starts(table["starts"], problem, join(key, "starts"), mistakes))
+
+
+def _combinations(
+    key: str, label: str, forms: Mapping[str, list[Any]], mistakes: Mistakes
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The name and options of each combination, as "quadratic-condition=10-dim=3"."""
+    several = [option for option, values in forms.items() if len(values) > 1]
+    for option in several:
+        if wrong := [value for value in forms[option] if not re.fullmatch(NAME, f"{label}-{option}={_short(value)}")]:
+            mistakes.tell(join(key, option), f"{shown(wrong[0])} cannot be part of a name; give it a table and a label")
+            return
+    for values in itertools.product(*forms.values()):
+        given = dict(zip(forms, values, strict=True))
+        yield "-".join([label, *(f"{option}={_short(given[option])}" for option in several)]), given
+
+
+def _short(value: Any) -> str:
+    """10 for 10.0, and 1e16 for 1e+16."""
+    return value if isinstance(value, str) else written(value).removesuffix(".0").replace("e+", "e")

@@ -1,0 +1,132 @@
+"""Configs of runs: plain data becomes a study, with every mistake in it reported at once."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from adamlab.errors import nearest
+from adamlab.studies.config.designs import read_design
+from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
+from adamlab.studies.config.optimizers import read_optimizers
+from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
+from adamlab.studies.config.problems import ProblemTable, read_problems
+from adamlab.studies.config.schema import GREATEST_SEED, RunsHead, read_table
+from adamlab.studies.config.study import Evaluation, Optimizer, Study
+from adamlab.studies.engine.recording import QUANTITIES
+from adamlab.types import Problem
+
+
+def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config") -> Study:
+    """The study that a config's plain data describes.
+
+    Args:
+        data: the data, from `adamlab.studies.config.toml.read_config`.
+        plots: the plots by name.
+        where: the file's name, for messages.
+
+    Raises:
+        ConfigError: with every mistake in the data.
+    """
+    mistakes = Mistakes()
+    head = read_table(RunsHead, data, mistakes)
+    design = read_design(data.get("design", "grid"), "design", mistakes)
+    tables = [read for key, table in tables_of(data, "problem") for read in read_problems(key, table, mistakes)]
+    problems = [table.problem for table in tables]
+    optimizers = [
+        optimizer
+        for key, table in tables_of(data, "optimizer")
+        for optimizer in read_optimizers(key, table, design, mistakes)
+    ]
+    outputs = read_outputs(data, plots, mistakes)
+    _check_names("problem", [problem.name for problem in problems], mistakes)
+    _check_names("optimizer", [optimizer.label for optimizer in optimizers], mistakes)
+    _check_record(data, problems, mistakes)
+    if head is not None:
+        _check_range(head, tables, optimizers, mistakes)
+        _check_target(head, mistakes)
+    evaluation = None if head is None or mistakes else _evaluation(head, problems, mistakes)
+    if head is not None and not mistakes:
+        settings = list(dict.fromkeys(name for o in optimizers for name in o.template.numeric()))
+        for output in outputs:
+            check_output(output, {p.name: _curves(p, head.record.what) for p in problems}, settings, mistakes)
+    if head is None or mistakes:
+        raise ConfigError(where, mistakes)
+    return Study(
+        head=head,
+        outputs=tuple(outputs),
+        source=data,
+        problems=tuple(problems),
+        texts={table.problem.name: table.text for table in tables},
+        starts={table.problem.name: table.points for table in tables if table.points is not None},
+        optimizers=tuple(optimizers),
+        evaluation=evaluation,
+    )
+
+
+def _evaluation(head: RunsHead, problems: Sequence[Problem], mistakes: Mistakes) -> Evaluation | None:
+    if head.evaluation is None:
+        return None
+    given, by = head.evaluation.seeds, head.evaluation.by
+    seeds = range(max(head.seeds) + 1, max(head.seeds) + 1 + given) if isinstance(given, int) else given
+    if max(seeds) > GREATEST_SEED:
+        mistakes.tell("evaluation.seeds", f"there are not so many seeds after {max(head.seeds)}; give a list")
+    if twice := sorted({*seeds} & {*head.seeds}):
+        mistakes.tell("evaluation.seeds", f"expected fresh seeds; got {twice[0]}, on which the settings are compared")
+    everywhere = [m for m in problems[0].metrics if m in head.record.what and all(m in p.metrics for p in problems)]
+    known = [f"{which}_{metric}" for metric in ["loss", *everywhere] for which in ("final", "best")]
+    if by not in known:
+        mistakes.tell("evaluation.by", f"there is no {shown(by)} recorded of every problem; {nearest(by, known)}")
+    return Evaluation(tuple(seeds), by)
+
+
+def _check_names(table: str, names: Sequence[str], mistakes: Mistakes):
+    for name, count in Counter(names).items():
+        if count > 1:
+            mistakes.tell(table, f'{count} of them are called "{name}"; give each its own label')
+
+
+def _check_record(data: Mapping[str, Any], problems: Sequence[Problem], mistakes: Mistakes):
+    """Check that the problems can record what is asked for, whatever else is wrong in the config."""
+    record, steps = data.get("record"), data.get("steps")
+    what, every = (record.get("what"), record.get("every")) if isinstance(record, dict) else (None, None)
+    names = [name for name in what if isinstance(name, str)] if isinstance(what, list) else []
+    known = [*QUANTITIES, *dict.fromkeys(metric for problem in problems for metric in problem.metrics)]
+    for i, name in enumerate(names):
+        if problems and name not in known:
+            mistakes.tell(join("record", "what", i), f"there is no {shown(name)} to record; {nearest(name, known)}")
+        elif name in names[:i]:
+            mistakes.tell(join("record", "what", i), f"{shown(name)} is given twice")
+        elif problems and name == "distance" and not any(problem.minima for problem in problems):
+            mistakes.tell(join("record", "what", i), "no problem here has known minima to be distant from")
+    if type(every) is int and type(steps) is int and every > steps >= 1:
+        mistakes.tell("record.every", f"expected at most the number of steps, {steps}; got {every}")
+
+
+def _check_target(head: RunsHead, mistakes: Mistakes):
+    target, wanted = head.record.target, "steps_to_target" in head.record.what
+    if wanted and target is None:
+        mistakes.tell("record.target", 'is missing: "steps_to_target" needs a loss to be reached, such as 1e-3')
+    if target is not None and not wanted:
+        mistakes.tell("record.target", 'is for "steps_to_target" alone, which record.what does not name')
+
+
+def _check_range(head: RunsHead, tables: Sequence[ProblemTable], optimizers: Sequence[Optimizer], mistakes: Mistakes):
+    largest = float(np.finfo(head.dtype).max)
+    message = f"expected numbers that {head.dtype} holds, up to {largest:.3g}"
+    for key in dict.fromkeys(
+        o.key for o in optimizers if any(np.max(np.abs(column)) > largest for column in o.numbers().values())
+    ):
+        mistakes.tell(key, message)
+    for key, _, _, points in tables:
+        if points is not None and np.max(np.abs(points)) > largest:
+            mistakes.tell(join(key, "starts"), message)
+    if head.record.target is not None and abs(head.record.target) > largest:
+        mistakes.tell("record.target", message)
+
+
+def _curves(problem: Problem, what: Sequence[str]) -> list[str]:
+    """The quantities of a problem that are recorded over steps, one number each."""
+    others = ["gradient_norm"] + (["distance"] if problem.minima else [])
+    return ["loss", *(name for name in what if name in problem.metrics or name in others)]

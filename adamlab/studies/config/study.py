@@ -1,0 +1,116 @@
+"""Studies: problems, optimizers with their settings, and the keys that say how long to run and what to record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from adamlab.calls import Call, Symbol
+from adamlab.studies.config.schema import Head, RunsHead
+from adamlab.studies.engine.recording import Recording, recorded_steps
+from adamlab.types import Problem
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer of a study: a call whose symbols are swept.
+
+    Attributes:
+        key: its place in the config, such as "optimizer[1]".
+        label: its name in tables and figures.
+        template: the call; a swept number is a symbol in it.
+        columns: for each symbol, its value in every setting.
+    """
+
+    key: str
+    label: str
+    template: Call
+    columns: Mapping[str, np.ndarray]
+
+    @cached_property
+    def count(self) -> int:
+        """The number of settings; 1 where nothing is swept."""
+        return len(next(iter(self.columns.values()), [None]))
+
+    def specs(self) -> list[str]:
+        """The optimizer at each of its settings, numbers written in."""
+        marked = {name: Symbol(f"\0{name}\0") for name in self.columns}
+        parts = str(self.template.with_numbers(marked)).split("\0")  # every second part is the name of a symbol
+        whole = {s.name for s, argument in self.template.symbols() if argument.is_whole}
+        columns = {name: _written(column, name in whole) for name, column in self.columns.items()}
+        rows = zip(*(columns[part] if i % 2 else repeat(part, self.count) for i, part in enumerate(parts)), strict=True)
+        return ["".join(row) for row in rows]
+
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Its numbers, swept or not, at each of its settings; named as by `Call.numbers`."""
+        given = self.template.numeric().items()
+        return {
+            name: self.columns[number.name] if isinstance(number, Symbol) else np.full(self.count, float(number))
+            for name, number in given
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The second stage: the best setting of each optimizer on fresh seeds.
+
+    Attributes:
+        seeds: the fresh seeds.
+        by: the criterion of the best setting, such as "final_loss".
+    """
+
+    seeds: tuple[int, ...]
+    by: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config of any kind, read and checked.
+
+    Attributes:
+        head: its keys beside tables.
+        outputs: the pictures to draw.
+        source: its plain data.
+    """
+
+    head: Head
+    outputs: tuple[Mapping[str, Any], ...]
+    source: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Study(Config):
+    """A config of runs, read and checked.
+
+    Attributes:
+        problems: the problems.
+        texts: each problem as it was asked for, with its options, by its name.
+        starts: the points that runs start from, a row each, by the problem's name; a problem without starts by itself.
+        optimizers: the optimizers with their settings.
+        evaluation: the second stage; None where there is none.
+    """
+
+    head: RunsHead
+    problems: tuple[Problem, ...]
+    texts: Mapping[str, str]
+    starts: Mapping[str, np.ndarray]
+    optimizers: tuple[Optimizer, ...]
+    evaluation: Evaluation | None
+
+    @cached_property
+    def recorded(self) -> np.ndarray:
+        """The steps after which quantities are recorded, from 0 (the start) to the last."""
+        return recorded_steps(self.head.steps, self.head.record.every)
+
+    @cached_property
+    def recording(self) -> Recording:
+        """The recorded steps and quantities, as the engine takes them."""
+        return Recording(self.recorded, tuple(self.head.record.what), self.head.record.target)
+
+
+def _written(column: np.ndarray, whole: bool) -> list[str]:
+    numbers = column.tolist()
+    return [str(int(x)) if x.is_integer() else str(x) for x in numbers] if whole else [*map(str, numbers)]

@@ -1,0 +1,113 @@
+"""Devices and processes: the devices of this process, and its place among the processes that share a run."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from adamlab.errors import InputError, reason
+
+_JOINED: list[bool] = []
+"""Not empty once `join` has joined other processes; a user's own call of JAX leaves it empty."""
+
+
+def join(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> None:
+    """Join the processes that share a run; JAX must not have been used before.
+
+    What is not given comes from Slurm, Open MPI, Kubernetes or a TPU pod, see `jax.distributed.initialize`. If process
+    0 dies, all end; if another one dies, the rest go on.
+
+    Args:
+        coordinator: host and port of process 0, such as "10.0.0.1:7788", the same in every process.
+        processes: the number of processes.
+        process: the number of this process, from 0.
+
+    Raises:
+        InputError: a value is missing, or the processes do not find each other.
+    """
+    if coordinator is not None and not re.fullmatch(r".+:\d{1,5}", coordinator):
+        raise InputError(f'--coordinator: expected HOST:PORT, such as 10.0.0.1:7788; got "{coordinator}".')
+    jax.config.update("jax_enable_recoverability", True)
+    _JOINED.append(True)
+    try:
+        jax.distributed.initialize(coordinator, processes, process)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"this process cannot join the others: {reason(error)} "
+            "Give --coordinator HOST:PORT, --processes and --process, or start it under Slurm or Open MPI."
+        ) from error
+
+
+def devices(count: int | None) -> list[Any]:
+    """The first `count` devices of this process, by default all; on a CPU they are created first.
+
+    Raises:
+        InputError: the process has fewer.
+    """
+    if count is not None and count < 1:
+        raise InputError(f"expected at least 1 device; got {count}.")
+    if count is not None:
+        create_devices(count)
+    local = jax.local_devices()
+    if count is not None and count > len(local):
+        raise InputError(
+            f"{count} devices were asked for, and this process has {len(local)}. A CPU is divided when JAX is first "
+            f'used: ask before, or begin with jax.config.update("jax_num_cpu_devices", {count}).'
+        )
+    return local[:count]
+
+
+def create_devices(count: int) -> None:
+    """Create `count` virtual devices on a CPU, if JAX has not been used yet."""
+    try:
+        if jax.config.values["jax_num_cpu_devices"] in (None, -1, 1) and count > 1:
+            jax.config.update("jax_num_cpu_devices", count)
+    except RuntimeError:
+        pass  # JAX has been used already: `devices` checks whether it has enough
+
+
+def is_first() -> bool:
+    """Whether this is process 0, which does what is done once."""
+    return jax.process_index() == 0
+
+
+def number() -> int:
+    """The number of this process, from 0."""
+    return jax.process_index()
+
+
+def count() -> int:
+    """The number of processes."""
+    return jax.process_count()
+
+
+def wait_for_all(stage: str) -> None:
+    """Wait until all processes of the run have reached a stage.
+
+    Raises:
+        InputError: one of them has ended.
+    """
+    if jax.process_count() > 1:
+        from jax.experimental.multihost_utils import sync_global_devices
+
+        try:
+            sync_global_devices(stage)
+        except (ValueError, RuntimeError) as error:  # depending on how the connection broke
+            raise InputError(
+                f"another process ended before {stage}. What was done is kept, and the same command goes on from there."
+            ) from error
+
+
+def leave() -> None:
+    """Leave the other processes, if `join` has joined them."""
+    if _JOINED:
+        jax.distributed.shutdown()
+
+
+def keep_compiled(folder: Path) -> None:
+    """Keep compiled programs in a folder for later processes, unless JAX has been given a folder already."""
+    if jax.config.values["jax_compilation_cache_dir"] is None:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

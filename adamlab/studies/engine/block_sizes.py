@@ -1,0 +1,94 @@
+"""Block sizes: the number of runs in a block, and how many of them are computed at a time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LANES = 8
+"""The unit of runs at a time: XLA compiles a loop over fewer of them with other roundings."""
+
+ARRAY = 15 * 2**10
+"""The most bytes of an array of the runs at a time: from 16 kB on XLA compiles it with other roundings."""
+
+RECORDS = 64 * 2**20
+"""The most bytes of records in a block, which bounds what a kill loses and what memory holds."""
+
+WORK = 2 * 10**7
+"""The most steps × parameters × runs of a block, which bounds the work that a kill loses."""
+
+MANY = 1024
+"""The number of runs from which on there are at least `SHARES` blocks, so that devices get equal shares."""
+
+SHARES = 4
+"""The unit of the number of blocks from `MANY` runs on."""
+
+SHARED = 16
+"""Runs at a time that share the batches of one seed: each batch is drawn once, for larger products of matrices."""
+
+ENOUGH = 12
+"""The number of runs of each seed from which on runs are grouped by seed."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of a program's blocks.
+
+    Attributes:
+        block: the number of runs in a block.
+        at_a_time: the number of them that are computed at a time.
+        shared: whether the runs at a time have one seed and share its batches.
+    """
+
+    block: int
+    at_a_time: int
+    shared: bool = False
+
+    def count(self, runs: int) -> int:
+        """The number of blocks for that many runs."""
+        return -(-runs // self.block)
+
+    def rows(self, block: int, runs: int) -> np.ndarray:
+        """The rows of a block; the last block may have fewer."""
+        return np.arange(block * self.block, min((block + 1) * self.block, runs))
+
+
+def sizes_of(
+    runs: int, *, side_by_side: int | None, array_bytes: int, record_bytes: int, work: int, shared: bool = False
+) -> Sizes:
+    """The block sizes for that many runs; results do not depend on them, except for last bits where batches are shared.
+
+    Args:
+        runs: the number of runs.
+        side_by_side: the runs at a time that the problem asks for; by default as many as `ARRAY` holds.
+        array_bytes: the bytes of a run's largest array.
+        record_bytes: the bytes of a run's records.
+        work: steps × parameters of a run.
+        shared: whether runs are grouped by seed.
+    """
+    most = max(1, min(RECORDS // record_bytes, WORK // max(1, work)))
+    if side_by_side is None:
+        most = max(LANES, min(most, ARRAY // array_bytes) // LANES * LANES)
+        blocks = _rounded_up(-(-runs // most), SHARES if runs >= MANY else 1)
+        block = at_a_time = _rounded_up(-(-runs // blocks), LANES)
+    else:
+        at_a_time = SHARED if shared else side_by_side
+        block = _rounded_up(min(runs, most), at_a_time)
+    return Sizes(block, at_a_time, shared)
+
+
+def grouped_by_seed(seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows grouped by seed, each group padded to a multiple of `SHARED`, and for each whether it is no padding."""
+    order = np.argsort(seeds, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(seeds[order])) + 1)
+    full = [np.pad(group, (0, -len(group) % SHARED), mode="edge") for group in groups]
+    first = [np.arange(len(rows)) < len(group) for rows, group in zip(full, groups, strict=True)]
+    return np.concatenate(full), np.concatenate(first)
+
+
+def can_share(seeds: np.ndarray) -> bool:
+    """Whether every seed has enough runs to be grouped."""
+    return bool(np.unique(seeds, return_counts=True)[1].min() >= ENOUGH)
+
+
+def _rounded_up(number: int, unit: int) -> int:
+    return -(-number // unit) * unit

@@ -1,0 +1,271 @@
+"""The rollout: a block of runs from their start to their last recorded step, as one function to be compiled."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.flatten_util import ravel_pytree
+
+from adamlab.arithmetic import next_correction
+from adamlab.calls import Call
+from adamlab.dependence import dependence
+from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
+from adamlab.studies.engine.recording import OF_LAST_STEP, Moment, Recording, recorder
+from adamlab.types import Decay, Problem, PyTree
+
+ENDED = np.uint32(2**31)
+"""The bit of a finite-step counter that is set once something was not finite."""
+
+
+class Columns(NamedTuple):
+    """The values that differ between runs, arrays over runs: numbers by symbol, seeds, and starts where given."""
+
+    numbers: Mapping[str, Any]
+    seeds: Any
+    starts: Any = None
+
+
+class Axes(NamedTuple):
+    """The axis of runs in each kind of array; None where an array is the same for all runs."""
+
+    params: int
+    state: Any
+    batch: int | None
+    numbers: int = 0
+    seeds: int = 0
+    loss: int = 0
+
+
+class Carry(NamedTuple):
+    """Runs between two steps.
+
+    Attributes:
+        params: the parameters.
+        state: the optimizer's state.
+        corrections: of each swept decay 1 − b^(t−1) and 1 − b^t of the last step, and the latter's rounding error.
+        finite: the number of finite points so far, the start included, with `ENDED` set once one was not finite.
+        reached: the first step after which the loss was at most the target, or −1; None where there is no target.
+        last: the gradient and the updates of the last step, where they are recorded.
+    """
+
+    params: PyTree
+    state: PyTree
+    corrections: Mapping[str, tuple[Any, Any, Any]]
+    finite: Any
+    reached: Any
+    last: tuple[PyTree, PyTree] | None
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The runs of one optimizer on one problem; all methods take `Columns` whose arrays have a first axis of runs.
+
+    Attributes:
+        problem: the problem.
+        template: the optimizer; its symbols are the runs' numbers.
+        recording: the recorded steps and quantities.
+    """
+
+    problem: Problem
+    template: Call
+    recording: Recording
+
+    def of_runs(self, size: int, shared: bool = False) -> Callable[[Columns], dict[str, jax.Array]]:
+        """The function of `size` runs that gives their recorded quantities by name, runs last.
+
+        "loss" and metrics are (step, run), vectors (step, dim, run), "final_params" (parameter, run), "diverged_at"
+        (run,) the first step after which a parameter or the loss was not finite, or −1. Runs that are `shared` have one
+        seed and see the same batches.
+        """
+        return lambda columns: _SideBySide(self, size, shared, columns).run()
+
+    def start(self, numbers: Mapping[str, Any], seed: Any, start: Any) -> tuple[PyTree, jax.Array, PyTree]:
+        """One run's parameters, the key of its batches, and the optimizer's state."""
+        start_key, sample_key = jax.random.split(jax.random.key(seed))
+        params = self.problem.start(start_key)
+        if start is not None:
+            params = ravel_pytree(params)[1](start)
+        return params, sample_key, self.transform(numbers).init(params)
+
+    def transform(self, numbers: Mapping[str, Any]) -> optax.GradientTransformationExtraArgs:
+        """The optimizer with its numbers."""
+        return optax.with_extra_args_support(self.template.build(numbers))
+
+    def update(self, numbers, gradient, state, params, loss, batch) -> tuple[PyTree, PyTree, PyTree]:
+        """One run's parameters, state and updates after a step."""
+        extra = {"value": loss, "grad": gradient, "value_fn": lambda w: self.problem.loss(w, batch)}
+        updates, state = self.transform(numbers).update(gradient, state, params, **extra)
+        if jax.tree.map(jnp.shape, updates) != jax.tree.map(jnp.shape, params):
+            raise ValueError("its updates have other shapes than the parameters")
+        params = optax.apply_updates(params, updates)
+        return params if self.problem.project is None else self.problem.project(params), state, updates
+
+
+class _SideBySide:
+    """Runs side by side, while they are traced.
+
+    Where the loss is a function of few numbers the runs are the last axis of every array, otherwise the first.
+    """
+
+    def __init__(self, rollout: Rollout, size: int, shared: bool, columns: Columns):
+        self.rollout, self.problem, self.columns = rollout, rollout.problem, columns
+        self.over_runs = over_runs(size)
+        axis = -1 if size > 1 and is_forward(rollout.problem) else 0
+        self.axes = Axes(axis, _state_axes(rollout, columns, axis) if size > 1 else 0, None if shared else 0)
+        self.loss_and_gradient = loss_and_gradient(self.problem, axis, self.axes.batch, self.over_runs)
+        # Checking the parameters that a step begins with would keep a copy of them until its end.
+        self.checks_after = axis == -1 and self.problem.sample is None
+        self.keeps_last = any(name in OF_LAST_STEP for name in rollout.recording.what)
+
+    def run(self) -> dict[str, jax.Array]:
+        axes, ends = self.axes, self.rollout.recording.steps
+        begins = np.concatenate([ends[:1], ends[:-1]])  # the first segment has no steps: it records the start
+        record = self.over_runs(self._record, (None, axes.numbers, axes.params, axes.state, axes.params), -1)
+
+        def segment(carry: Carry, bounds):
+            begin, end = bounds
+            carry = jax.lax.fori_loop(begin, end, self._step, carry)
+            recorded = record(end, self.columns.numbers, carry.params, carry.state, carry.last)
+            return carry, {"loss": self._objective(carry.params)} | recorded
+
+        carry, recorded = jax.lax.scan(segment, self._start(), (begins, ends))
+        return recorded | self._finish(carry, recorded["loss"][-1])
+
+    def _start(self) -> Carry:
+        axes, size = self.axes, self.columns.seeds.shape
+        start = self.over_runs(
+            self.rollout.start, (axes.numbers, axes.seeds, axes.seeds), (axes.params, axes.seeds, axes.state)
+        )
+        params, self.keys, state = start(*self.columns)
+        corrections = {
+            name: (zero := jnp.zeros_like(number.rate), zero, zero)
+            for name, number in self.columns.numbers.items()
+            if isinstance(number, Decay)
+        }
+        carry = Carry(params, state, corrections, jnp.zeros(size, jnp.uint32), None, None)
+        if self.keeps_last:
+            carry = carry._replace(last=jax.tree.map(jnp.zeros_like, (params, params)))
+        if self.rollout.recording.target is not None:
+            carry = carry._replace(reached=self._reach(jnp.full(size, -1, jnp.int32), params, 0))
+        return carry._replace(finite=self._check_after(carry.finite, params))
+
+    def _step(self, t: Any, carry: Carry) -> Carry:
+        """The step after t steps."""
+        axes, batch = self.axes, self._batch(t)
+        loss, gradient = self.loss_and_gradient(carry.params, batch)
+        numbers, corrections = self._next_numbers(carry.corrections)
+        update = self.over_runs(
+            self.rollout.update,
+            (axes.numbers, axes.params, axes.state, axes.params, axes.loss, axes.batch),
+            (axes.params, axes.state, axes.params),
+        )
+        params, state, updates = update(numbers, gradient, carry.state, carry.params, loss, batch)
+        return Carry(
+            params,
+            state,
+            corrections,
+            self._check_after(self._check_before(carry.finite, carry.params, loss), params),
+            None if carry.reached is None else self._reach(carry.reached, params, t + 1),
+            (gradient, updates) if self.keeps_last else None,
+        )
+
+    def _batch(self, t: Any) -> PyTree:
+        sample = self.problem.sample
+        if sample is None:
+            return None
+        if self.axes.batch is None:
+            return sample(jax.random.fold_in(self.keys[0], t), t + 1)
+        return self.over_runs(lambda key: sample(jax.random.fold_in(key, t), t + 1), (self.axes.seeds,), 0)(self.keys)
+
+    def _next_numbers(self, corrections: Mapping[str, tuple[Any, Any, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The optimizer's numbers at the next step, and its decays' corrections there."""
+        numbers, after = dict(self.columns.numbers), {}
+        for name, (_, correction, error) in corrections.items():
+            decay = numbers[name]
+            now, now_error = next_correction(decay.complement, correction, error)
+            after[name] = correction, now, now_error
+            numbers[name] = decay.at_step(correction, now)
+        return numbers, after
+
+    def _check_before(self, finite: Any, params: PyTree, loss: Any) -> Any:
+        """The counter after a check of the parameters that a step begins with, and of their loss."""
+        if self.checks_after:
+            return finite
+        return _count(finite, self.over_runs(_zero_if_finite, (self.axes.params, self.axes.loss), 0)(params, loss))
+
+    def _check_after(self, finite: Any, params: PyTree) -> Any:
+        """The counter after a check of the parameters that a step ends with, and of their loss."""
+        if not self.checks_after:
+            return finite
+
+        def zero(*w: jax.Array) -> jax.Array:
+            return _zero_if_finite(w, self.problem.loss(jnp.stack(w), None))
+
+        return _count(finite, self.over_runs(zero, (0,) * len(params), 0)(*params))
+
+    def _objective(self, params: PyTree) -> Any:
+        if self.axes.params == 0:
+            return self.over_runs(self.problem.objective, (0,), 0)(params)
+        return self.over_runs(lambda *w: self.problem.objective(jnp.stack(w)), (0,) * len(params), 0)(*params)
+
+    def _reach(self, reached: Any, params: PyTree, t: Any) -> Any:
+        loss = self._objective(params)
+        return jnp.where((reached < 0) & (loss <= self.rollout.recording.target), t, reached)
+
+    def _record(self, t, numbers, params, state, last) -> dict[str, jax.Array]:
+        record = recorder(self.problem, self.rollout.template, self.rollout.recording.what)
+        return record(Moment(t, params, state, last, numbers))
+
+    def _finish(self, carry: Carry, loss: jax.Array) -> dict[str, jax.Array]:
+        axes = self.axes
+        if self.problem.sample is None and not self.checks_after:
+            loss = self.over_runs(lambda w: self.problem.loss(w, None), (axes.params,), 0)(carry.params)
+        finite = self._check_before(carry.finite, carry.params, loss)
+        diverged_at = jnp.where(finite >= ENDED, (finite - ENDED).astype(jnp.int32), jnp.int32(-1))
+        flat = self.over_runs(lambda params: ravel_pytree(params)[0], (axes.params,), -1)
+        whole_run = {"final_params": flat(carry.params), "diverged_at": diverged_at}
+        return whole_run if carry.reached is None else whole_run | {"steps_to_target": carry.reached}
+
+
+def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
+    """The axis of runs in each array of the state, None where it is the same for all runs, as a count of steps is."""
+    numbers, seeds, starts = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), columns)
+    params, key, state = jax.eval_shape(rollout.start, numbers, seeds, starts)
+    leaves, tree = jax.tree.flatten(state)
+
+    def start(numbers, params):
+        return rollout.transform(numbers).init(params)
+
+    def step(state, *others):
+        numbers, gradient, params, loss, batch = others
+        return rollout.update(numbers, gradient, state, params, loss, batch)[1]
+
+    sample = rollout.problem.sample
+    batch = None if sample is None else jax.eval_shape(lambda key: sample(key, jnp.int32(1)), key)
+    loss, gradient = jax.eval_shape(jax.value_and_grad(rollout.problem.loss), params, batch)
+
+    # An array differs between runs where its start or its step depends on something that does, or, and that is why
+    # this is a fixed point, on an array of the state that differs by now.
+    differing = {i for i, inputs in enumerate(dependence(start, numbers, params)) if inputs}
+    inputs_of = dependence(step, state, numbers, gradient, params, loss, batch)
+    differing |= {i for i, inputs in enumerate(inputs_of) if max(inputs, default=0) >= len(leaves)}
+    while more := {i for i, inputs in enumerate(inputs_of) if inputs & differing} - differing:
+        differing |= more
+    return jax.tree.unflatten(tree, [axis if i in differing else None for i in range(len(leaves))])
+
+
+def _zero_if_finite(params: PyTree, loss: jax.Array) -> jax.Array:
+    """0 where all numbers are finite, NaN elsewhere; XLA vectorizes this, and not a chain of conditions."""
+    return sum((jnp.sum(x * 0) for x in jax.tree.leaves(params)), start=loss * 0)
+
+
+def _count(finite: jax.Array, zero: jax.Array) -> jax.Array:
+    """The counter plus 1 where `zero` is 0 and always was, otherwise the counter with `ENDED` set.
+
+    Count and flag are packed into one number, so that one vectorizable select updates both.
+    """
+    return jnp.where(zero == 0, finite + (1 - finite // ENDED), finite | ENDED)

@@ -1,0 +1,146 @@
+"""Datasets of results: dims run × step (× dim), one child a problem, settings as coordinates."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from adamlab.analysis import with_agreement
+from adamlab.errors import reason
+from adamlab.problems.landscapes import has_landscape, landscape
+from adamlab.studies.config.reserved import RUN_NAMES
+from adamlab.studies.config.study import Study
+from adamlab.studies.engine.recording import dims_of
+from adamlab.studies.store.blocks import Blocks, Section
+from adamlab.studies.store.folder import STORE, StoreError, root_attributes
+from adamlab.types import Problem
+
+
+def load(folder: str | Path) -> xr.DataTree:
+    """Load the results of a run, one child a problem.
+
+    Of a run that was cut off, what is not done is NaN, and −1 among whole numbers; the coordinate `done` marks the runs
+    that are.
+
+    Args:
+        folder: the results folder, as in `al.run(config, out=folder)`.
+
+    Raises:
+        StoreError: it has no results, their format is another, or they are damaged.
+    """
+    path = Path(folder) / STORE
+    attributes = root_attributes(path)
+    try:
+        if "labels" in attributes:
+            return tree_of(Blocks.open(path))
+        tree = xr.open_datatree(path, engine="zarr", consolidated=False)
+        missing = [name for name in attributes["problems"] if _is_incomplete(tree, name)]
+    except Exception as error:  # zarr and xarray raise whatever a damaged store makes them raise
+        raise StoreError(
+            f"{path} is damaged: {reason(error)}. Run its config again: what can be read is kept, and the rest is "
+            "computed anew."
+        ) from error
+    if missing:
+        raise StoreError(f"{path} is damaged: it lacks results of {', '.join(missing)}. Run its config anew.")
+    return xr.DataTree(tree.to_dataset(), children={name: tree.children[name] for name in attributes["problems"]})
+
+
+def _is_incomplete(tree: xr.DataTree, name: str) -> bool:
+    """Whether the child, or one of its variables, is missing."""
+    written = tree.attrs["variables"][name]
+    return name not in tree.children or not {*written} <= {*map(str, tree[name].to_dataset().variables)}
+
+
+def problem_metadata(study: Study, problem: Problem) -> xr.Dataset:
+    """A problem's part of its dataset that no run is needed for: the recorded steps, landscape, minima and source."""
+    attributes = {"of": "runs", "problem": problem.name, "source": problem.source}
+    metrics = [metric for metric in problem.metrics if metric in study.head.record.what]
+    metadata = xr.Dataset({}, {"step": study.recorded}, {**attributes, "metrics": metrics})
+    return metadata.merge(landscape(problem)) if has_landscape(problem) else metadata
+
+
+def tree_of(blocks: Blocks) -> xr.DataTree:
+    """The results in a store, a child for each problem that has sections; runs that are not done are masked."""
+    attributes = {name: value for name, value in blocks.attributes.items() if name != "todo"}
+    problems = [name for name in attributes["problems"] if blocks.sections(name)]
+    children = {f"/{name}": dataset(blocks, name, attributes["labels"]) for name in problems}
+    tree = xr.DataTree.from_dict(children)
+    tree.attrs.update(attributes)
+    return tree
+
+
+def dataset(blocks: Blocks, name: str, labels: Mapping[str, str]) -> xr.Dataset:
+    """The dataset of one problem.
+
+    Args:
+        blocks: the store.
+        name: the problem.
+        labels: for each optimizer's part its label, in the order of the config.
+
+    Returns:
+        Variables: the recorded quantities, see `adamlab.studies.engine.recording.QUANTITIES`, `final_params`,
+        `diverged_at` (−1 where all stayed finite), each run's distance from Optax's, see
+        `adamlab.analysis.with_agreement`, and the `landscape` and `minima` of a problem that has them. Coordinates of a
+        run: `optimizer` (its label), `spec` (the optimizer in full, with its numbers), `seed`, each number that the
+        config sets, NaN for the optimizers that do not have it, `run_id`, `done` (where it is false the run's values
+        are NaN), and `start` and `stage` in a study that has several.
+
+    Raises:
+        DamageError: a block that is done cannot be read.
+    """
+    metadata = blocks.metadata(name)
+    sections = [(label, section) for part, label in labels.items() for section in blocks.sections(name, part)]
+    places = np.concatenate([section.column("order") for _, section in sections])
+    rows = np.argsort(places, kind="stable")
+    rows = rows[places[rows] >= 0]
+    done = [section.done() for _, section in sections]
+    variables = {
+        quantity: (("run", *dims_of(quantity)), _runs_first(quantity, sections, done, rows))
+        for quantity in sections[0][1].names
+    }
+    coordinates, settings = _coordinates(blocks, sections, done, rows)
+    criterion = {"by": by} if (by := blocks.attributes.get("by")) else {}
+    attributes = {**metadata.attrs, "settings": settings, **criterion}
+    runs = xr.Dataset(variables, {"step": metadata.step, **coordinates}, attributes)
+    return with_agreement(runs.merge(metadata, combine_attrs="override"))
+
+
+def _runs_first(
+    quantity: str, sections: Sequence[tuple[str, Section]], done: Sequence[np.ndarray], rows: np.ndarray
+) -> np.ndarray:
+    values = [section.read(quantity, marks) for (_, section), marks in zip(sections, done, strict=True)]
+    joined = np.concatenate(values, axis=-1)
+    in_order = joined if np.array_equal(rows, np.arange(joined.shape[-1])) else joined[..., rows]
+    return np.moveaxis(in_order, -1, 0)
+
+
+def _coordinates(
+    blocks: Blocks, sections: Sequence[tuple[str, Section]], done: Sequence[np.ndarray], rows: np.ndarray
+) -> tuple[dict[str, Any], list[str]]:
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("optimizer", "spec", "seed", "run_id", "done")}
+    starts, stages, numbers = [], [], []
+    for (label, section), marks in zip(sections, done, strict=True):
+        settings, which = blocks.settings(section), section.column("setting")
+        columns["optimizer"].append(np.full(len(which), label, object))
+        columns["spec"].append(settings.spec.values.astype(object)[which])
+        columns["seed"].append(section.column("seed").astype(np.int64))
+        columns["run_id"].append(np.array([f"{i:016x}" for i in section.column("run_id").tolist()], object))
+        columns["done"].append(np.repeat(marks, section.block)[: len(which)])
+        starts.append(section.column("start"))
+        stages.append(np.full(len(which), section.stage, object))
+        numbers.append({_setting(str(name)): settings[name].values[which] for name in settings.data_vars})
+    names = list(dict.fromkeys(name for own in numbers for name in own))
+    for name in names:
+        columns[name] = [own.get(name, np.full(len(start), np.nan)) for own, start in zip(numbers, starts, strict=True)]
+    if any((start >= 0).any() for start in starts):
+        columns["start"] = starts
+    if len({*np.concatenate(stages)[rows]}) > 1:
+        columns["stage"] = stages
+    return {name: ("run", np.concatenate(parts)[rows]) for name, parts in columns.items()}, names
+
+
+def _setting(argument: str) -> str:
+    """The coordinate of an argument: its name, unless that is reserved (optax.noisy_sgd has a seed of its own)."""
+    return f"argument.{argument}" if argument in RUN_NAMES else argument

@@ -1,0 +1,90 @@
+"""The results folder: created, read, replaced in one step, or refused with the reason."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from adamlab.errors import InputError, reason
+from adamlab.studies.store.provenance import FORMAT
+
+STORE = "results.zarr"
+ASIDE = ".adamlab-aside-"
+
+
+class StoreError(InputError):
+    """A folder without results, or with results that cannot be read or written."""
+
+
+def make_folder(folder: Path) -> None:
+    """Creates the folder unless it exists.
+
+    Raises:
+        StoreError: it cannot be created, or cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StoreError(f"{folder}: results cannot be written here: {error.strerror or error}") from error
+
+
+def replace_store(path: Path, write: Callable[[Path], Any]) -> None:
+    """Replaces a store by what `write` puts in a path beside it: a kill leaves the old store or the new one, whole."""
+    for leftover in path.parent.glob(f"{ASIDE}*"):  # of a process that was killed here
+        shutil.rmtree(leftover)
+    with tempfile.TemporaryDirectory(prefix=ASIDE, dir=path.parent) as aside:
+        write(Path(aside) / "new")
+        if path.exists():
+            path.rename(Path(aside) / "old")
+        (Path(aside) / "new").rename(path)
+
+
+@contextmanager
+def writing(folder: Path | None, remedy: str = "") -> Iterator[None]:
+    """Turns the system's errors while results are written into a `StoreError` that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{error.filename or folder}: the results cannot be written: {error.strerror or error}"
+        raise StoreError(f"{message}. {remedy}" if remedy else message) from error
+
+
+def root_attributes(path: Path) -> dict[str, Any]:
+    """The attributes at a store's root, see `adamlab.studies.store.provenance`.
+
+    Raises:
+        StoreError: there is no store, it was not written by adamlab, or it has another format.
+    """
+    import zarr
+
+    if not path.is_dir():
+        raise StoreError(f"{path.parent}: there are no results here (no {path.name}); adamlab run writes them.")
+    try:
+        attributes = dict(zarr.open_group(str(path), mode="r", zarr_format=3).attrs)
+    except Exception as error:  # zarr raises whatever a damaged store makes it raise
+        raise StoreError(f"{path} cannot be read as a store of results: {reason(error)}") from error
+    version: Any = attributes.get("adamlab_format")
+    if version is None:
+        raise StoreError(f"{path} is a store that adamlab did not write. Choose another folder.")
+    if version != FORMAT:
+        remedy = "Update adamlab to read it." if version > FORMAT else "Run its config anew, with --fresh."
+        raise StoreError(f"{path} is of format {version}; this adamlab reads format {FORMAT}. {remedy}")
+    return attributes
+
+
+def other_config(folder: Path, changed: Sequence[str]) -> StoreError:
+    """The error for a folder with the results of a config that differs by more than further runs."""
+    lines = "\n".join(f"  {line}" for line in changed)
+    return StoreError(
+        f"{folder} holds the results of a config that differs by more than further runs:\n{lines}\n"
+        "Choose another folder with --out, or replace them with --fresh."
+    )
+
+
+def already_done(folder: Path) -> str:
+    """The note for a folder with all results of a config."""
+    return f"{folder} already has the results of this config; --fresh computes them anew."

@@ -1,0 +1,52 @@
+"""Provenance: the config, versions, machine and repository that results were computed with."""
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+FORMAT = 2
+"""The version of the store's layout; stores of another version are refused."""
+
+PACKAGES = ("adamlab", "jax", "jaxlib", "optax", "numpy", "sympy")
+
+
+def provenance(source: Mapping[str, Any]) -> dict[str, Any]:
+    """A store's attributes: its format, the config, versions, machine and device, the repository's state, the time."""
+    import jax
+
+    return {
+        "adamlab_format": FORMAT,
+        "config": json.dumps(source, sort_keys=True),
+        "versions": versions(),
+        "platform": platform.platform(),
+        "device": f"{jax.local_device_count()} × {jax.devices()[0].device_kind}",
+        "processes": jax.process_count(),
+        "git": git_state(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def config_of(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """The plain data of the config that results were computed from, taken from their attributes."""
+    return json.loads(attributes["config"])
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that results depend on."""
+    return {package: version(package) for package in PACKAGES}
+
+
+def git_state() -> dict[str, Any] | None:
+    """The commit of the current folder's repository and whether it has changes; None outside of a repository."""
+    try:
+        commit, changes = (
+            subprocess.run(["git", *command], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "changed": bool(changes)}

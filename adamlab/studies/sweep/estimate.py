@@ -1,0 +1,96 @@
+"""Estimates: the runs, programs, bytes and time of a study, before it is run."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil, prod
+
+import jax
+import numpy as np
+
+from adamlab.studies import distributed
+from adamlab.studies.config.study import Study
+from adamlab.studies.engine.block_sizes import Sizes
+from adamlab.studies.engine.program import Program, execute, prepare
+from adamlab.studies.options import RunOptions
+from adamlab.studies.plan import Plan, plans_of
+from adamlab.studies.store.location import Location
+from adamlab.studies.sweep.ledger import Ledger
+from adamlab.studies.sweep.programs import lower
+
+TRIED = 20
+"""The number of steps that are tried."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The costs of one optimizer's runs on one problem.
+
+    Attributes:
+        problem: the problem's name.
+        optimizer: the optimizer's label.
+        runs: the number of unfinished runs.
+        blocks: the number of their blocks.
+        bytes: the bytes of their results.
+        seconds: the time that they take on this machine, about, without compiling.
+        compiling: the seconds that a program as large took to compile.
+    """
+
+    problem: str
+    optimizer: str
+    runs: int
+    blocks: int
+    bytes: int
+    seconds: float
+    compiling: float
+
+
+def estimate(study: Study, where: str, location: Location, options: RunOptions) -> list[Estimate]:
+    """The costs of a study's unfinished runs; each program is tried for a few steps, and nothing is written.
+
+    The runs of an evaluation depend on the first stage, and are left out.
+
+    Raises:
+        ConfigError, StoreError: as `adamlab.studies.sweep.run.run_study`.
+    """
+    with jax.enable_x64(study.head.dtype == "float64"):
+        devices = distributed.devices(options.devices)
+        ledger = Ledger.open(study, plans_of(study), location)
+        programs = lower(study, ledger, where, devices)
+        return [_estimate(study, plan, programs[key], len(devices)) for key, plan in ledger.unfinished().items()]
+
+
+def compiling_time(estimates: Sequence[Estimate]) -> float:
+    """The seconds that compiling takes, about, with a program on each core."""
+    return sum(estimate.compiling for estimate in estimates) / min(os.cpu_count() or 1, max(1, len(estimates)))
+
+
+def _estimate(study: Study, plan: Plan, program: Program, devices: int) -> Estimate:
+    few, recording = program.sizes.at_a_time, study.recording
+    steps = min(TRIED, study.head.steps)
+    trial = replace(recording, steps=np.array([0, steps], np.int32))
+    runs = plan.runs().take(np.zeros(few, int))
+    small = prepare(plan.problem, runs, trial, sizes=Sizes(few, few, program.sizes.shared))
+    began = time.perf_counter()
+    compiled = small.lowered.compile()
+    compiling = time.perf_counter() - began
+    seconds = min(_timed(small, compiled, runs) for _ in range(2))
+    rounds = ceil(program.sizes.count(len(plan)) / devices) * program.sizes.block / few
+    size = sum(prod(shape.shape) * shape.dtype.itemsize for shape in program.shapes.values())
+    return Estimate(
+        problem=plan.problem.name,
+        optimizer=plan.optimizer.label,
+        runs=len(plan),
+        blocks=program.sizes.count(len(plan)),
+        bytes=size * len(plan),
+        seconds=seconds * rounds * study.head.steps / steps,
+        compiling=compiling,
+    )
+
+
+def _timed(program: Program, compiled: jax.stages.Compiled, runs) -> float:
+    began = time.perf_counter()
+    for _ in execute(program, compiled, runs, [0]):
+        pass
+    return time.perf_counter() - began

@@ -1,0 +1,83 @@
+"""The programs of a study: one for each optimizer on each problem, all lowered before any is run."""
+
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from typing import Any
+
+import jax
+
+from adamlab.errors import reason
+from adamlab.studies.config.errors import ConfigError, Mistakes
+from adamlab.studies.config.study import Study
+from adamlab.studies.engine.block_sizes import can_share
+from adamlab.studies.engine.program import Program, prepare
+from adamlab.studies.plan import Key
+from adamlab.studies.sweep.ledger import Ledger
+
+
+def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> dict[Key, Program]:
+    """A lowered program for each optimizer and problem with unfinished runs.
+
+    Args:
+        study: the study.
+        ledger: its planned and stored runs.
+        where: the config's file, for messages.
+        devices: the devices to compute on.
+
+    Raises:
+        ConfigError: with every optimizer that cannot run on a problem.
+    """
+    programs: dict[Key, Program] = {}
+    mistakes, causes = Mistakes(), []
+    settled = ledger.sizes()
+    for key, plan in ledger.unfinished().items():
+        try:
+            programs[key] = prepare(
+                plan.problem,
+                plan.runs(),
+                study.recording,
+                devices=devices,
+                sizes=settled.get(key),
+                shared=can_share(plan.seed),
+            )
+        except Exception as error:  # whatever a foreign optimizer raises while it is traced
+            label, problem = plan.optimizer.label, plan.problem.name
+            mistakes.tell(plan.optimizer.key, f"{label} cannot run on {problem}: {reason(error, 200)}")
+            causes.append(error)
+    if mistakes:
+        raise ConfigError(where, mistakes) from causes[0]
+    return programs
+
+
+class Programs:
+    """The lowered programs of a study, each compiled once, on a thread of its own.
+
+    Args:
+        pool: the threads; XLA compiles a program on one core.
+    """
+
+    def __init__(self, pool: Executor):
+        self._pool = pool
+        self._lowered: dict[Key, Program] = {}
+        self._compiled: dict[Key, Future[jax.stages.Compiled]] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._lowered
+
+    def __getitem__(self, key: Key) -> Program:
+        return self._lowered[key]
+
+    def update(self, lowered: Mapping[Key, Program]) -> None:
+        """Add programs; one that replaces another is compiled anew."""
+        self._lowered |= lowered
+        self._compiled = {key: future for key, future in self._compiled.items() if key not in lowered}
+
+    def compile(self, keys: Collection[Key]) -> None:
+        """Start to compile programs that are not compiled yet."""
+        for key, program in self._lowered.items():
+            if key in keys and key not in self._compiled:
+                self._compiled[key] = self._pool.submit(program.lowered.compile)
+
+    def compiled(self, key: Key) -> jax.stages.Compiled:
+        """The compiled program, once it is ready."""
+        return self._compiled[key].result()

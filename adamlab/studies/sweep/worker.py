@@ -1,0 +1,90 @@
+"""The worker: one process of a run, which claims blocks, compiles, computes and writes, and waits for the others."""
+
+import time
+from collections.abc import Sequence
+from itertools import groupby
+
+from adamlab.studies import distributed
+from adamlab.studies.engine.program import execute
+from adamlab.studies.progress import Listener
+from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.folder import StoreError, writing
+from adamlab.studies.store.location import Location
+from adamlab.studies.store.locks import is_alive
+from adamlab.studies.sweep.ledger import Ledger, Work
+from adamlab.studies.sweep.programs import Programs
+
+POLL = 0.2
+"""Seconds between looks at the blocks of other processes."""
+
+RESUME = "What was done is kept; the same command goes on from there."
+
+
+class Worker:
+    """One process of a run.
+
+    Args:
+        blocks: the store.
+        location: where it is.
+        programs: the programs of the study.
+        listener: receives the progress.
+    """
+
+    def __init__(self, blocks: Blocks, location: Location, programs: Programs, listener: Listener):
+        self.blocks, self.location, self.programs, self.listener = blocks, location, programs, listener
+
+    def compute(self, ledger: Ledger, steps: int) -> int:
+        """Compute this process's share of the pending blocks, and wait for the others'; the number of its runs."""
+        work = self._claim(ledger)
+        mine = work[distributed.number() :: distributed.count()]
+        runs = sum(len(section.rows(block)) for _, section, block in mine)
+        self.listener.begin(runs, steps)
+        self.programs.compile({key for key, *_ in mine})
+        for _, blocks in groupby(mine, lambda item: item.section.name):
+            self._compute(ledger, list(blocks))
+        self._wait(work)
+        return runs
+
+    def _claim(self, ledger: Ledger) -> list[Work]:
+        """All blocks to compute, the same list in every process."""
+        if distributed.count() == 1:
+            return ledger.pending()
+        if distributed.is_first():
+            # What is pending changes while processes work: the list is settled once, and read by all.
+            by_section = groupby(ledger.pending(), lambda item: item.section.name)
+            self.blocks.update_attributes({"todo": {name: [item.block for item in work] for name, work in by_section}})
+        distributed.wait_for_all("the work is shared out")
+        return ledger.pending(Blocks.open(self.location.shared_path).attributes["todo"])
+
+    def _compute(self, ledger: Ledger, work: Sequence[Work]):
+        """Compute and write blocks of one section."""
+        key, section, _ = work[0]
+        plan = ledger.plans[key]
+        self.listener.working_on(f"{plan.problem.name}: {plan.optimizer.label}")
+        blocks = [item.block for item in work]
+        program, compiled = self.programs[key], self.programs.compiled(key)
+        for group in execute(program, compiled, ledger.runs(key, section), blocks):
+            for block, arrays in group:
+                with writing(self.location.folder, RESUME):
+                    section.write(block, arrays)
+                self.listener.advance(len(section.rows(block)))
+
+    def _wait(self, work: Sequence[Work]):
+        """Wait until the other processes have done their blocks, or one of them is found dead."""
+        folder, count = self.location.folder, distributed.count()
+        waiting = [(i % count, section, block) for i, (_, section, block) in enumerate(work)]
+        while folder is not None and count > 1:
+            alive = {process for process in range(count) if is_alive(folder, process)}
+            done = {name: section.done() for name, section in {s.name: s for _, s, _ in waiting}.items()}
+            waiting = [
+                (process, section, block) for process, section, block in waiting if not done[section.name][block]
+            ]
+            if not waiting:
+                return
+            if dead := {process for process, _, _ in waiting} - alive - {distributed.number()}:
+                lost = sum(process in dead for process, _, _ in waiting)
+                raise StoreError(
+                    f"{folder}: process {', '.join(map(str, sorted(dead)))} of {count} ended before its "
+                    f"work was done; {lost} blocks are missing. The same command computes them, and only them."
+                )
+            time.sleep(POLL)
