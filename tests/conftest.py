@@ -4,6 +4,7 @@ import copy
 import os
 import sys
 import tempfile
+from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
@@ -13,10 +14,12 @@ import numpy as np
 import pytest
 
 from adamlab.cli import main
+from adamlab.studies import distributed
 
-if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and what they start, keep compiled programs there too
-    KEPT = tempfile.TemporaryDirectory(prefix="adamlab-tests-")
-    os.environ["ADAMLAB_CACHE"] = KEPT.name
+if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and the processes that they start, share it
+    CACHE = tempfile.TemporaryDirectory(prefix="adamlab-tests-")
+    os.environ["ADAMLAB_CACHE"] = CACHE.name
+distributed.keep_compiled(Path(os.environ["ADAMLAB_CACHE"]) / "programs")
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("fixed")
