@@ -1,7 +1,6 @@
 """The one walker: a function is traced to a jaxpr, and the jaxpr is read in an algebra of another kind of numbers.
 
-Values are NumPy arrays of objects, scalars 0-d. Booleans and integers stay Python's; floats are the algebra's. This is
-the one file that knows JAX's internals.
+Values are NumPy arrays of objects, scalars 0-d. Booleans and integers stay Python's; floats are the algebra's.
 """
 
 import math

@@ -170,9 +170,7 @@ def _number(value: Any) -> Any:
     match value:
         case Decay(complement=complement, rate=rate):
             small = _number(complement) if complement <= 0.5 else 1 - _number(rate)
-            exactly = object.__new__(Decay)
-            exactly.rate, exactly.complement = objects(1 - small), objects(small)
-            return exactly
+            return Decay.exact(objects(1 - small), objects(small))
         case mpf():
             return value
         case Fraction(numerator=n, denominator=d):

@@ -11,7 +11,7 @@ import numpy as np
 from sympy import Expr, Rational, Symbol
 
 from adamlab.calls import Call
-from adamlab.errors import InputError
+from adamlab.errors import InputError, reason
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.jaxpr import Reader, Rename
 from adamlab.interpret.programs import Programs, Subject, state_names
@@ -109,9 +109,8 @@ def rates_in(subject: Subject) -> set[str]:
 def rational(value: Any) -> Any:
     """The decimal that was meant, exactly."""
     if isinstance(value, Decay):
-        exactly = object.__new__(Decay)
-        exactly.rate, exactly.complement = objects(1 - rational(value.complement)), objects(rational(value.complement))
-        return exactly
+        complement = rational(value.complement)
+        return Decay.exact(objects(1 - complement), objects(complement))
     if isinstance(value, (Rational, Fraction, int)):
         return Rational(value)
     return Rational(value if isinstance(value, (str, Decimal)) else str(float(np.asarray(value)[()])))
@@ -128,5 +127,6 @@ def _programs(subject: Subject, shape: tuple[int, ...]) -> Programs:
     except InputError:
         raise
     except Exception as error:  # whatever a foreign optimizer raises while it is traced
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{subject.title} cannot be read on an array of shape {shape}: {reason[:300]}") from error
+        raise InputError(
+            f"{subject.title} cannot be read on an array of shape {shape}: {reason(error, 300)}"
+        ) from error
