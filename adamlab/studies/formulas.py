@@ -19,7 +19,7 @@ from adamlab.symbolic.open_optimizer import rational
 from adamlab.symbolic.results import Equation
 from adamlab.symbolic.solving.closed_forms import ClosedForm, closed_form_of
 from adamlab.symbolic.solving.weights import NoWeightsError, weights
-from adamlab.symbolic.unrolling import Unrolled, unroll_reading
+from adamlab.symbolic.unrolling import Unrolled, unroll_open
 
 GENERAL = "t"
 """The step of what holds for every t."""
@@ -61,7 +61,7 @@ def prepare_readings(readings: Readings, where: str) -> list[Formulas]:
     found, mistakes = [], Mistakes()
     for read in readings.reads:
         try:
-            found.append(Formulas(read, unroll_reading(read.opened, readings.steps), closed_form_of(read.opened)))
+            found.append(Formulas(read, unroll_open(read.opened, readings.steps), closed_form_of(read.opened)))
         except InputError as error:
             mistakes.tell(read.key, str(error))
     if mistakes:

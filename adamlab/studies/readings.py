@@ -17,7 +17,7 @@ from adamlab.specs import parse
 from adamlab.studies.axes import read_arguments
 from adamlab.studies.config import Plots, check_output, read_outputs
 from adamlab.studies.mistakes import ConfigError, Mistake, Mistakes, join, mistakes_of, shown
-from adamlab.symbolic.open_optimizer import Reading
+from adamlab.symbolic.open_optimizer import OpenOptimizer
 
 MOST_STEPS, MOST_LAGS = 100, 1000
 
@@ -46,7 +46,7 @@ class Read:
 
     key: str
     label: str
-    opened: Reading
+    opened: OpenOptimizer
     spec: str
     fixed: Mapping[str, float]
     swept: Mapping[str, tuple[float, ...]]
@@ -171,10 +171,10 @@ def _optional(name: str, argument: Argument) -> Argument:
 
 def _opened(
     key: str, call: Call, fixed: Mapping[str, float], swept: Mapping[str, tuple[float, ...]], mistakes: Mistakes
-) -> Reading | None:
+) -> OpenOptimizer | None:
     """The optimizer opened; what is swept has to be a symbol in it, and within what the formulas are assumed for."""
     try:
-        opened = Reading.of(call, fixed, symbols=swept.keys() & arguments(call.factory).keys())
+        opened = OpenOptimizer.of(call, fixed, symbols=swept.keys() & arguments(call.factory).keys())
     except InputError as error:
         mistakes.tell(join(key, "spec"), str(error))
         return None
@@ -188,7 +188,7 @@ def _opened(
     return opened
 
 
-def _states(key: str, opened: Reading, wanted: list[str] | None, mistakes: Mistakes) -> tuple[str, ...]:
+def _states(key: str, opened: OpenOptimizer, wanted: list[str] | None, mistakes: Mistakes) -> tuple[str, ...]:
     """The fields that are wanted; by default all that hold floats."""
     leaves = jax.tree.leaves(opened.programs.init.shapes)
     floats = [f for f, leaf in zip(opened.fields, leaves, strict=True) if jnp.issubdtype(leaf.dtype, jnp.floating)]

@@ -13,7 +13,7 @@ from adamlab.interpret.programs import as_call, names_in
 from adamlab.symbolic.general_step import MOST_EARLY_STEPS, UPDATE, Step, general_step
 from adamlab.symbolic.letters import T, at_step
 from adamlab.symbolic.notation.printing import text
-from adamlab.symbolic.open_optimizer import Optimizer, Reading, rates_in
+from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, rates_in
 from adamlab.symbolic.proving.counterexamples import (
     ARRAYS,
     GRADIENTS,
@@ -27,7 +27,7 @@ from adamlab.symbolic.proving.late_steps import in_late_steps, settled_in_late_s
 from adamlab.symbolic.proving.verdicts import Verdict
 from adamlab.symbolic.results import conditions, domains
 from adamlab.symbolic.solving.limits import PLACES, NoLimitError, limit_of, series, toward
-from adamlab.symbolic.unrolling import unroll_reading
+from adamlab.symbolic.unrolling import unroll_open
 from adamlab.types import Formula
 
 HORIZON = 4
@@ -89,22 +89,23 @@ class _Proof:
         calls = [as_call(side) for side in (left, right)]
         _require_known(numbers, {name for call in calls for name in names_in(call)})
         mine = [{n: v for n, v in numbers.items() if n in names_in(call)} for call in calls]
-        opened = [Reading.of(call, fixed) for call, fixed in zip(calls, mine, strict=True)]
-        self.rates = {name for reading in opened for name in rates_in(reading.subject)}
-        names = {name for reading in opened for name in reading.subject.numbers}
-        self.readings = [
-            Reading.of(call, fixed, rates=self.rates, among=names) for call, fixed in zip(calls, mine, strict=True)
+        opened = [OpenOptimizer.of(call, fixed) for call, fixed in zip(calls, mine, strict=True)]
+        self.rates = {name for optimizer in opened for name in rates_in(optimizer.subject)}
+        names = {name for optimizer in opened for name in optimizer.subject.numbers}
+        self.optimizers = [
+            OpenOptimizer.of(call, fixed, rates=self.rates, among=names)
+            for call, fixed in zip(calls, mine, strict=True)
         ]
-        self.hyper = {name: symbol for reading in self.readings for name, symbol in reading.hyper.items()}
+        self.hyper = {name: symbol for optimizer in self.optimizers for name, symbol in optimizer.hyper.items()}
         _require_known(self.limit, {*self.hyper, "t"})
-        self.subjects = [reading.subject for reading in self.readings]
+        self.subjects = [optimizer.subject for optimizer in self.optimizers]
 
     def verdict(self) -> Verdict:
         if self.steps is not None:
             return self._for_first_steps(self.steps)
         if not self.limit and not self.rising and (found := self._found([*GRADIENTS, *ARRAYS])):
             return self._refuted(found)
-        steps = [self._general(reading) for reading in self.readings]
+        steps = [self._general(optimizer) for optimizer in self.optimizers]
         _require_known(self.rising, {field for step in steps for field in step.recurrences}, "state")
         sides = [Side(step, mark) for step, mark in zip(steps, ("", "'"), strict=True)]
         if self.limit:
@@ -125,13 +126,13 @@ class _Proof:
         left, right = self.subjects
         return find(left, right, self.rates, sequences)
 
-    def _general(self, reading: Reading) -> Step:
-        step = general_step(reading)
+    def _general(self, optimizer: OpenOptimizer) -> Step:
+        step = general_step(optimizer)
         for name in self.rising & step.recurrences.keys():
             e = step.recurrences[name]
             others = [a for a in e.args if a != step.before(name)] if isinstance(e, Max) else []
             if len(others) != 1:
-                title = reading.subject.title
+                title = optimizer.subject.title
                 raise InputError(f"{name} of {title} is no running maximum, and cannot be given as rising.")
             step = replace(step, recurrences={**step.recurrences, name: others[0]})
         return step
@@ -161,7 +162,7 @@ class _Proof:
         return early <= HORIZON and all(self._written_out_agree(early))
 
     def _written_out_agree(self, count: int) -> list[bool]:
-        runs = [unroll_reading(reading, count).updates for reading in self.readings]
+        runs = [unroll_open(optimizer, count).updates for optimizer in self.optimizers]
         return [same(a, b) for a, b in zip(*runs, strict=True)]
 
     def _for_first_steps(self, count: int) -> Verdict:
@@ -231,7 +232,7 @@ class _Proof:
         return self._verdict("unknown", why)
 
     def _verdict(self, status: str, explanation: str, sides: tuple[Side, ...] = (), **more: Any) -> Verdict:
-        words = [w for side in sides for w in conditions(side.step.reading, side.step.algebra)]
+        words = [w for side in sides for w in conditions(side.step.optimizer, side.step.algebra)]
         counted = ["t < 2³¹"] if any(side.step.wholes for side in sides) else []
         single = [*self._spoken_of_nonzero(more), *self._spoken_of_single_numbers()] if status == "proved" else []
         return Verdict(
@@ -258,9 +259,9 @@ class _Proof:
 
     def _spoken_of_single_numbers(self) -> list[str]:
         """What to add where the entries of an array speak to each other."""
-        for reading in self.readings:
+        for optimizer in self.optimizers:
             try:
-                update = unroll_reading(reading.on_shape((2,)), 1).updates[0]
+                update = unroll_open(optimizer.on_shape((2,)), 1).updates[0]
             except (InputError, UnreadableError):
                 return ["the parameter is a single number"]
             if update[0].has(at_step("g", 1, (1,))):
