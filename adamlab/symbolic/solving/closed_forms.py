@@ -12,7 +12,7 @@ from adamlab.symbolic.letters import G, T, U
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer
 from adamlab.symbolic.results import Equation, Result, domains, in_words
 from adamlab.symbolic.solving.limits import NoLimitError, limit_of
-from adamlab.symbolic.solving.solutions import states_in, put_in, solved, valid_since
+from adamlab.symbolic.solving.solutions import put_in, solved, states_in, valid_since
 from adamlab.types import Formula
 
 
