@@ -170,8 +170,10 @@ class Formulas(Algebra):
         if (known := _known(relation, difference)) is not None:
             return known
         if self.t is not None and difference.free_symbols == {self.t}:
-            return Rel(a, b, relation, evaluate=False)  # no step is a single point among all
-        touches = {"<=": 1, ">": 1, ">=": -1, "<": -1}.get(relation)  # with this sign only the point 0 is left to decide
+            return Rel(
+                a, b, relation, evaluate=False
+            )  # a step, unlike a point among real numbers, cannot be assumed away
+        touches = {"<=": 1, ">": 1, ">=": -1, "<": -1}.get(relation)  # with this sign only 0 is left to decide
         one_sided = touches is None or is_nonnegative(touches * difference)
         if one_sided and not self.lies_on_steps(difference):
             self.assumptions[Ne(self.in_full(a - b), 0)] = None

@@ -17,7 +17,7 @@ class Maximum(ExprWithLimits):
     __slots__ = ()
 
     def __new__(cls, function, *symbols, **assumptions):
-        """As `sympy.Sum`."""
+        """The maximum of a function, with arguments as `sympy.Sum` takes them."""
         return ExprWithLimits.__new__(cls, function, *symbols, **assumptions)
 
     def doit(self, **hints):

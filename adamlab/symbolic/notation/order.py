@@ -30,7 +30,7 @@ COUNTERS = frozenset("ijklnpqtT")
 
 
 class Level(IntEnum):
-    """How tightly the parts of a formula hold together."""
+    """The strength with which the parts of a formula hold together."""
 
     OR = 1
     AND = 2
@@ -47,7 +47,7 @@ LOGIC = {"∨": Level.OR, "∧": Level.AND}
 
 
 def level(node: Node) -> Level:
-    """How tightly the parts of a node hold together."""
+    """The strength with which the parts of a node hold together."""
     match node:
         case Infix(sign):
             return LOGIC.get(sign, Level.RELATION)
@@ -68,7 +68,7 @@ def level(node: Node) -> Level:
 
 
 def paren(node: Node, least: Level) -> Node:
-    """The node, in parentheses unless it holds together at least that tightly."""
+    """The node, in parentheses unless it holds together at least that strongly."""
     return node if level(node) >= least else Paren(node)
 
 

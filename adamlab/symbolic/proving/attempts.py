@@ -57,7 +57,7 @@ def refute_late_steps(statement: Statement) -> Verdict | None:
 
 
 def prove_every_step(statement: Statement) -> Verdict | None:
-    """Prove it by closed forms alone, or by a relation between the states that have none; either way round."""
+    """Prove the updates equal by closed forms alone, or by a relation between the states without closed forms."""
     if not statement.is_about_every_step:
         return None
     for left, right in _ways_round(*statement.sides):
@@ -80,7 +80,7 @@ def refute_at_zeros(statement: Statement) -> Verdict | None:
 
 
 def compare_few_steps(statement: Statement) -> Verdict | None:
-    """Write a few steps out and compare the formulas, where every step is too much."""
+    """Write a few steps out and compare the formulas, where no proof for every step was found."""
     if not statement.is_about_every_step or statement.rising or not statement.agrees_written_out(HORIZON):
         return None
     how = f"written out, the updates of the first {HORIZON} steps are equal; a proof for every step was not found"

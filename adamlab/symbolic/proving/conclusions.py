@@ -19,8 +19,8 @@ def proved(
     statement: Statement, explanation: str, sides: Sequence[Side] = (), *, horizon: int | None = None, **more: Any
 ) -> Verdict:
     """The verdict that a statement holds, up to the horizon if there is one, by the formulas of these sides."""
-    excluded = [*_zeros(statement, horizon), *_arrays(statement)]
-    return _verdict(statement, "proved", explanation, sides, excluded, horizon=horizon, **more)
+    exceptions = [*_zeros(statement, horizon), *_arrays(statement)]
+    return _verdict(statement, "proved", explanation, sides, exceptions, horizon=horizon, **more)
 
 
 def refuted(
@@ -50,7 +50,7 @@ def _verdict(
     status: str,
     explanation: str,
     sides: Sequence[Side] = (),
-    excluded: Sequence[str] = (),
+    exceptions: Sequence[str] = (),
     **more: Any,
 ) -> Verdict:
     left, right = statement.subjects
@@ -63,13 +63,13 @@ def _verdict(
         status=status,
         explanation=explanation,
         hyper=statement.hyper,
-        assumptions=tuple(dict.fromkeys([*domains(statement.hyper), *words, *counted, *excluded])),
+        assumptions=tuple(dict.fromkeys([*domains(statement.hyper), *words, *counted, *exceptions])),
         **{"horizon": None, "counterexample": None, **more},
     )
 
 
 def _zeros(statement: Statement, horizon: int | None) -> list[str]:
-    """The exception of gradients that are 0, where the two part at these, as sign(g) and g/|g| do."""
+    """The assumption that no gradient is 0, where the two part at 0, as sign(g) and g/|g| do."""
     if "t" in statement.limit or statement.rising:
         return []
     sequences = [g[:horizon] for g in WITH_ZEROS]
@@ -78,7 +78,7 @@ def _zeros(statement: Statement, horizon: int | None) -> list[str]:
 
 
 def _arrays(statement: Statement) -> list[str]:
-    """The exception of arrays, where an optimizer's entries depend on each other or arrays cannot be read."""
+    """The assumption of a single number, where an array's entries depend on each other or arrays cannot be read."""
     for optimizer in statement.optimizers:
         try:
             update = unroll_open(optimizer.on_shape((2,)), 1).updates[0]

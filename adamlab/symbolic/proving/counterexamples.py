@@ -19,7 +19,7 @@ FINE = 400
 """The digits in which a difference is confirmed."""
 
 NEAR = mpmath.mpf(10) ** -30
-"""Two exact updates that are relatively nearer than this are the same; their cancellations cost less than 20 digits."""
+"""The relative distance below which exact updates are the same; their cancellations cost less than 20 digits."""
 
 GRADIENTS: tuple[tuple[str, ...], ...] = (
     ("1", "2"),
@@ -41,7 +41,7 @@ DISTANCES = ("1e-20", "1e-40")
 """The distances of numbers from their limits, the farther and the nearer."""
 
 FALLING = mpmath.mpf(10) ** -3
-"""A gap that falls with a power of the distance, even with its sixth root, falls at least by this factor."""
+"""The least factor by which a gap falls between these distances if it falls with any power from the sixth root up."""
 
 START = "1"
 """The value that parameters start from."""

@@ -61,7 +61,7 @@ def prove(
             new value is the greatest.
 
     Returns:
-        A `Verdict`. It is about a single number as the parameter; that arrays don't part is tried besides.
+        A `Verdict`. It is about a single number as the parameter; arrays are tried on numbers alone.
 
     Raises:
         SpecError, InputError: a name that neither side has, or a side that cannot be read.

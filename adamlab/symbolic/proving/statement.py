@@ -1,4 +1,4 @@
-"""The statement that two optimizers take the same steps: what `al.prove` is asked, before anything is decided."""
+"""The statement that two optimizers take the same steps, as `al.prove` is asked it, before anything is decided."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -108,11 +108,11 @@ class Statement:
         return max(first for side in self.sides for first in side.step.first.values()) - 1
 
     def counterexample(self, sequences: Sequence[Any]) -> Counterexample | None:
-        """Numbers on which the two part on some sequence of gradients, wherever the numbers stand."""
+        """Numbers on which the two part, on any of these sequences of gradients; None if none were found."""
         return find(*self.subjects, self.rates, sequences)
 
     def counterexample_in_the_limit(self, sequences: Sequence[Any] = GRADIENTS[:3]) -> Counterexample | None:
-        """Numbers close to their limits on which the two stay apart."""
+        """Numbers close to their limits on which the two stay apart; None if none were found."""
         return apart_in_the_limit(*self.subjects, self.rates, self.limit, sequences)
 
     def agrees_written_out(self, count: int) -> bool:

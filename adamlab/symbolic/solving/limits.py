@@ -172,7 +172,7 @@ def _product(a: Series, b: Series) -> Series:
 
 
 def _power(base: Series, exponent: Formula) -> Series:
-    """c_0^n·(1 + x)^n by the binomial series."""
+    """A power of a series: c_0^n·(1 + x)^n by the binomial series."""
     if exponent.has(DELTA) or (base.lead != 0 and not exponent.is_Rational):
         raise NoLimitError("δ stands in an exponent, or under one that is not a number")
     first, rest = _leading(base), base.coefficients[1:]
