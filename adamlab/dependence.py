@@ -1,4 +1,4 @@
-"""Which results of a function depend on which of its arguments."""
+"""The arguments of a function that each of its results depends on."""
 
 from collections.abc import Callable
 
@@ -9,13 +9,13 @@ from adamlab.types import PyTree
 
 
 def dependence(function: Callable[..., PyTree], *arguments: PyTree) -> list[frozenset[int]]:
-    """For each leaf of the result the numbers of the argument leaves that it may depend on.
+    """The argument leaves that each leaf of a result may depend on, by their numbers.
 
-    What is computed inside another program, such as a loop, is taken to depend on all that goes in.
+    Results of a program inside the function, such as a loop or a jitted function, count as depending on all its inputs.
 
     Args:
         function: a function of trees of arrays.
-        *arguments: whose leaves need only have shapes and types.
+        *arguments: trees, whose leaves need only have shapes and types.
     """
     jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
     known = {variable: frozenset([i]) for i, variable in enumerate(jaxpr.invars)}

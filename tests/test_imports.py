@@ -65,6 +65,22 @@ def test_imports_point_down(path):
     assert {name for name in imports(path) if RANK[name] > RANK[own]} == set()
 
 
+def lines_with(*internals: str) -> list[str]:
+    """The files of the package that name something internal to JAX, one for each line."""
+    return [
+        path.relative_to(PACKAGE).as_posix()
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if any(name in line for name in internals)
+    ]
+
+
+def test_two_files_know_jax_internals():
+    """As the docstring of `adamlab.interpret` says; JAX changes both without notice."""
+    assert set(lines_with("jax.extend", "make_jaxpr", ".eqns")) == {"dependence.py", "interpret/jaxpr.py"}
+    assert lines_with("jax._src") == ["interpret/jaxpr.py"]
+
+
 def test_every_module_has_a_layer():
     modules = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in PACKAGE.rglob("*.py")}
     assert modules - {"__init__"} == set(RANK)

@@ -1,4 +1,4 @@
-"""Whether two formulas are the same, by a normal form; a yes is a proof, a no says only that none was found.
+"""Equality of formulas, by a normal form: True is a proof, False says only that none was found.
 
 `simplify` misses equal radicands and takes its time. Here powers with symbols in them, roots, absolute values, maxima
 and sums become atoms, each in one form of its own: β^(t+1) is β·β^t, √(v/c) is √v/√c, |−c·g| is c·|g|, a sum to t − 1
@@ -44,21 +44,21 @@ from adamlab.interpret.signs import NONNEGATIVE, POSITIVE, REAL, Rate, is_nonneg
 from adamlab.types import Formula
 
 FACTORED_UP_TO = 10**3
-"""The primes that are looked for in a number under a root."""
+"""The bound of the primes that are looked for in a number under a root."""
 
 SHIFTS = 4
-"""How many terms short of its symbol a sum's end may be."""
+"""The most terms by which a sum may end before its symbol: a sum to t − 4 is written as one to t."""
 
 
 def is_zero(expression: Formula) -> bool:
-    """Whether the expression is 0 wherever it is defined: shown, or else not known."""
+    """Whether the expression is shown to be 0 wherever it is defined."""
     if expression.is_number:
         return expression == 0
     return not any(map(may_vanish, _divisors(expression))) and _vanishes(expression.xreplace(_anonymous(expression)))
 
 
 def may_vanish(e: Formula) -> bool:
-    """Whether it may be 0 on more than single points: where a maximum or a case is 0, which nothing says it is not."""
+    """Whether it may be 0 on more than single points: it has a maximum or cases that are not known to be positive."""
     return not is_positive(e) and any(not _is_sum_of_sizes(part) for part in e.atoms(Max, Min, Piecewise))
 
 
@@ -67,7 +67,7 @@ def _is_sum_of_sizes(e: Formula) -> bool:
 
 
 def _divisors(e: Formula) -> list[Formula]:
-    """What it divides by, and what it takes the sign of."""
+    """The divisors in it, and the arguments of sign: where these are 0 it is not defined."""
     powers = [power.base for power in e.atoms(Pow) if power.exp.could_extract_minus_sign()]
     return [*powers, *(s.args[0] for s in e.atoms(sign))]
 
@@ -85,13 +85,19 @@ def same(left: Any, right: Any) -> bool:
 
 
 def _anonymous(e: Formula) -> dict[Symbol, Symbol]:
-    """Other names for its symbols, by their order, so that what was found of one step is known of the next."""
+    """Numbered names for its symbols, in their order, so that a result for step 3 is remembered for step 4."""
     symbols = sorted((s for s in e.free_symbols if s.is_Symbol), key=lambda s: (type(s).__name__, s.name))
     return {s: s.func(f"_s{k}", **({} if isinstance(s, Rate) else s.assumptions0)) for k, s in enumerate(symbols)}
 
 
 class _NormalForm:
-    """Rational functions over atoms; the atoms of one form are told apart by their keys."""
+    """The normal form of expressions: rational functions over atoms.
+
+    Attributes:
+        atoms: the symbol of each atom, by a key that is the same for equal atoms.
+        equations: for roots and absolute values a power n and the formula that atomⁿ equals.
+        contents: the expression that each atom stands for.
+    """
 
     def __init__(self):
         self.atoms: dict[Hashable, Symbol] = {}
@@ -99,7 +105,7 @@ class _NormalForm:
         self.contents: dict[Symbol, Any] = {}
 
     def vanishes(self, polynomial: Formula) -> bool:
-        """Whether it is 0 by the atoms' equations, the last atom's first, since it may be made of those before it."""
+        """Whether it is 0 by the atoms' equations, the latest atom's first, since it may contain earlier atoms."""
         polynomial = expand(polynomial)
         for atom in reversed(self.equations):
             if not polynomial.has(atom):
@@ -160,7 +166,7 @@ class _NormalForm:
         inner = self.of(base) if base is not E else base
         result: Formula = Integer(1)
         terms: Any = Add.make_args(expand(exponent))
-        can_split = base is E or is_nonnegative(inner)  # of other powers no root can be taken
+        can_split = base is E or is_nonnegative(inner)  # (x^a)^b = x^(ab) is false for negative x
         for term in terms:
             number: Any
             rest: Any
@@ -176,7 +182,7 @@ class _NormalForm:
         return result
 
     def _root(self, base: Formula, degree: int) -> Formula:
-        """The root of that degree, taken of each factor that is known not to be negative."""
+        """The root of that degree, taken of each factor by itself where that is known not to be negative."""
         if degree == 1:
             return base
         outside: Formula = Integer(1)
@@ -210,23 +216,23 @@ class _NormalForm:
         return result
 
     def _factors(self, e: Formula) -> list[tuple[Formula, Any]]:
-        """Its factors with their powers, numbers among them; one that is known to be negative is turned, with a −1."""
-        found: list[tuple[Formula, Any]] = []
+        """The factors with their powers, numbers included; a negative factor f is given as −f, with a factor −1."""
+        powers_of: list[tuple[Formula, Any]] = []
         negative = 0
         for part, turn in zip(fraction(cancel(e)), (1, -1), strict=True):
             listed: Any = factor_list(part)
             number, factors = listed
             negative += bool(number.is_negative)
             for n, outer in ((abs(number.p), turn), (number.q, -turn)):
-                found += [(Integer(p), k * outer) for p, k in factorint(n, limit=FACTORED_UP_TO).items()]
+                powers_of += [(Integer(p), k * outer) for p, k in factorint(n, limit=FACTORED_UP_TO).items()]
             for factor, power in factors:
                 turned = not is_nonnegative(factor) and is_nonnegative(-factor)
                 negative += turned * power
-                found.append((-factor if turned else factor, power * turn))
-        return [*found, *([(Integer(-1), 1)] if negative % 2 else [])]
+                powers_of.append((-factor if turned else factor, power * turn))
+        return [*powers_of, *([(Integer(-1), 1)] if negative % 2 else [])]
 
     def _maximum(self, values: list[Formula]) -> Formula:
-        """The greatest, with what is positive and common to all in front."""
+        """The greatest of some values, with their common positive factors in front."""
         if any(value != 0 and is_nonnegative(value) for value in values):
             values = [value for value in values if value != 0]
         if len(values) == 1:
@@ -240,14 +246,14 @@ class _NormalForm:
         return shared * self._atom(("max", inner), Max(*inner), max(map(sign_of, inner)))
 
     def _over_index(self, e: Formula) -> Formula:
-        """A sum term by term, with what does not depend on the index in front; any other such thing is an atom."""
+        """A sum, term by term and with the factors without the index in front; a product or a maximum is an atom."""
         *within, (index, low, high) = e.limits
         function = e.func(e.function, *within) if within else e.function
         offset, end = high.as_coeff_Add()
         if isinstance(e, Sum) and end.is_Symbol and -SHIFTS <= offset < 0:
             left_out = [function.subs(index, end - n) for n in range(-int(offset))]
             return self.of(Sum(function, (index, low, end))) - sum(map(self.of, left_out), Integer(0))
-        own = Symbol(f"_i{_depth(function)}", integer=True, positive=True)  # one for all sums that are as deep
+        own = Symbol(f"_i{_depth(function)}", integer=True, positive=True)  # the same for all sums that are as deep
         inner = self.of(function.xreplace({index: own}))
         bounds = self.of(low), self.of(high)
         if not isinstance(e, Sum):
@@ -273,7 +279,7 @@ class _NormalForm:
 
 
 def _depth(e: Formula) -> int:
-    """How many sums within sums there are in it."""
+    """The number of sums within sums."""
     return max((len(s.limits) + _depth(s.function) for s in e.atoms(ExprWithLimits)), default=0)
 
 

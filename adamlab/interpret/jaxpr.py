@@ -1,7 +1,6 @@
-"""The one walker: a function is traced to a jaxpr, and the jaxpr is read in an algebra of another kind of numbers.
+"""The walker: a function is traced to a jaxpr, and the jaxpr is evaluated in an algebra of another kind of numbers.
 
-Values are NumPy arrays of objects, scalars 0-d. Booleans and integers stay Python's; floats are the algebra's. This is
-the one file that knows JAX's internals.
+Values are NumPy arrays of objects, scalars 0-d. Booleans and integers stay Python's; floats are the algebra's.
 """
 
 import math
@@ -24,17 +23,16 @@ from adamlab.interpret.arrays import Values, accumulated, each, objects, reduced
 from adamlab.types import PyTree
 
 WHOLE = (bool, int, np.integer, np.bool_)
-"""What booleans and integers come as."""
-
+"""The types of booleans and integers."""
 
 Rename = Callable[[Values], Values]
-"""Puts other values in place of some."""
+"""Puts other values in place of those that it is given."""
 
 EMPTY: Mapping[int, Rename] = MappingProxyType({})
 
 
 class UnreadableError(InputError):
-    """A primitive that an algebra has no meaning for; names it, and the line that it came from."""
+    """A primitive without a meaning in an algebra; the message names it and the line that it comes from."""
 
     def __init__(self, primitive: str, line: str, why: str = "it has no meaning in this algebra"):
         self.primitive, self.line, self.why = primitive, line, why
@@ -42,7 +40,7 @@ class UnreadableError(InputError):
 
 
 class Algebra(ABC):
-    """What the floats of a reading are, and what the primitives make of them."""
+    """A kind of numbers to take the place of floats, with the meaning of JAX's primitives for them."""
 
     @property
     @abstractmethod
@@ -58,16 +56,16 @@ class Algebra(ABC):
         """A float as an integer, towards 0."""
 
     def settled(self, condition: Any) -> Any:
-        """A condition decided, as far as it can be; numbers leave nothing to decide."""
+        """A condition decided as far as it can be; on numbers every condition is decided already."""
         return condition
 
     def as_number(self, x: Any) -> Any:
-        """A condition as 0 or 1, anything else as it is; numbers leave no conditions."""
+        """A condition as 0 or 1, anything else as it is; on numbers no condition is left."""
         return x
 
     @abstractmethod
     def select(self, which: Any, cases: Sequence[Any]) -> Any:
-        """The case of that index, a boolean or an integer."""
+        """The case at an index, which is a boolean, an integer or a condition."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,8 @@ class Program:
     """A traced function of trees of arrays.
 
     Attributes:
-        jaxpr: what it computes.
-        shapes: the tree of what it returns, `jax.ShapeDtypeStruct` for every array.
+        jaxpr: the computation.
+        shapes: the tree that the function returns, with a `jax.ShapeDtypeStruct` for every array.
     """
 
     jaxpr: ClosedJaxpr
@@ -84,7 +82,7 @@ class Program:
 
 
 def trace(function: Callable[..., PyTree], *arguments: PyTree) -> Program:
-    """Traces a function with 64-bit types on; the arguments' leaves need only have shapes and types."""
+    """Trace a function with 64-bit types on; the arguments' leaves need only have shapes and types."""
     with jax.enable_x64(True):
         jaxpr, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
     return Program(jaxpr, shapes)
@@ -92,17 +90,21 @@ def trace(function: Callable[..., PyTree], *arguments: PyTree) -> Program:
 
 @dataclass
 class Reader:
-    """Reads programs in one algebra, and remembers their constants and the ways their arrays are moved about."""
+    """A reader of programs in an algebra.
+
+    Programs are read again and again, a time for each step: constants and movements of arrays are kept by the id of
+    what they come from, together with that object itself, since the id of a freed object may be used again.
+    """
 
     algebra: Algebra
     _constants: dict[int, tuple[Any, Values]] = field(default_factory=dict)
     _moves: dict[Any, tuple[Any, list[np.ndarray]]] = field(default_factory=dict)
 
     def read(self, program: Program, *arguments: PyTree, rename: Mapping[int, Rename] | None = None) -> PyTree:
-        """What the program makes of arguments whose leaves are objects, or arrays of them.
+        """The program's result for arguments whose leaves are objects, or arrays of them.
 
-        `rename` puts others in place of the values of some results, by their number among the leaves of all, as soon
-        as they are known: what the program makes of a result is then made of what stands for it.
+        `rename` puts other values in place of some results, by their number among all leaves, as soon as they are
+        known: later results of the program are then in terms of these.
         """
         values = [objects(leaf) for leaf in jax.tree.leaves(arguments)]
         results = self._walk(program.jaxpr, values, rename or {})
@@ -158,7 +160,7 @@ class Reader:
         return self._constants[id(owner)][1]
 
     def _as_written(self, array: Any) -> Values:
-        """Numbers that the code itself holds: as decimals."""
+        """The numbers that stand in the code itself, as decimals."""
         if jnp.issubdtype(array.dtype, jnp.bool_) or jnp.issubdtype(array.dtype, jnp.integer):
             return array.astype(object)
         if jnp.issubdtype(array.dtype, jnp.complexfloating):
@@ -169,7 +171,7 @@ class Reader:
         )
 
     def _move(self, equation: Any, inputs: list[Values]) -> list[Values]:
-        """Data movement, of whatever kind: JAX moves the entries' positions, once, and the entries follow."""
+        """The result of a primitive that moves data: JAX itself moves the entries' positions, the entries follow."""
         positions: list[Any] = list(inputs)
         holders = range(len(inputs))[MOVES[equation.primitive.name]]
         data = [inputs[i] for i in holders]
@@ -179,25 +181,25 @@ class Reader:
             for i, start in zip(holders, starts, strict=False):
                 positions[i] = start + np.arange(inputs[i].size).reshape(inputs[i].shape)
             operands = (jnp.asarray(x.astype(np.int32)) for x in positions)
-            moved = equation.primitive.bind(*operands, **equation.params)
-            results = moved if equation.primitive.multiple_results else [moved]
+            result = equation.primitive.bind(*operands, **equation.params)
+            results = result if equation.primitive.multiple_results else [result]
             self._moves[key] = equation, [np.asarray(x) for x in results]
         entries = np.concatenate([x.ravel() for x in data]) if len(data) > 1 else data[0].ravel()
-        return [objects(entries[places]) for places in self._moves[key][1]]
+        return [objects(entries[moved]) for moved in self._moves[key][1]]
 
     def _empty(self, name: str, equation: Any) -> Any:
-        """What a reduction gives of nothing: a sum's 0 or a product's 1, of the right kind."""
+        """The result of a reduction over no entries, such as a sum's 0, of the right kind; None for extremes."""
         start = {"reduce_sum": 0, "reduce_prod": 1, "reduce_and": True, "reduce_or": False}.get(name)
         floating = jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.inexact)
         return self.algebra.number(start) if floating and start is not None else start
 
     def iota(self, _, *, dtype, shape, dimension, **__) -> list[Values]:
-        """0, 1, 2 … along a dimension."""
+        """The numbers 0, 1, 2 … along a dimension."""
         values = np.indices(shape)[dimension].astype(object)
         return [each(self.algebra.number, values) if jnp.issubdtype(dtype, jnp.inexact) else values]
 
     def convert(self, inputs: list[Values], *, new_dtype, **_) -> list[Values]:
-        """To another type; from float to float nothing is rounded."""
+        """The values in another type; from float to float nothing is rounded."""
         return [each(partial(self._converted, new_dtype), inputs[0])]
 
     def _converted(self, dtype: Any, x: Any) -> Any:
@@ -209,12 +211,12 @@ class Reader:
         return int(x) if isinstance(x, WHOLE) else self.algebra.whole(x)
 
     def select(self, inputs: list[Values], **_) -> list[Values]:
-        """The entries of the case that a condition says."""
+        """The entries of the cases that a condition selects."""
         which, *cases = inputs
         return [each(lambda index, *entries: self.algebra.select(index, entries), which, *cases)]
 
     def argument(self, inputs: list[Values], *, axes, better, **_) -> list[Values]:
-        """Where the extreme entry stands, the first of them."""
+        """The index of the extreme entry, the first where several are."""
         entries = map(objects, np.moveaxis(inputs[0], axes[0], 0))
 
         def best(*row):
@@ -237,7 +239,7 @@ class Reader:
         return [objects(np.einsum(left, lefts, right, rights, [*batch, *dict.fromkeys(free)]))]
 
     def branch(self, inputs: list[Values], *, branches, **_) -> list[Values]:
-        """`cond` and `switch`: the branch of that index; all of them, where the algebra cannot tell."""
+        """The result of `cond` and `switch`: of the branch at an index, or of all where the algebra cannot tell."""
         index, *operands = inputs
         which = self.algebra.settled(index.item())
         if isinstance(which, WHOLE):
@@ -247,7 +249,7 @@ class Reader:
         return [pick(*cases) for cases in zip(*outcomes, strict=True)]
 
     def loop(self, inputs: list[Values], *, cond_jaxpr, body_jaxpr, cond_nconsts, body_nconsts, **_) -> list[Values]:
-        """`while`, for as long as a condition holds that the algebra can decide."""
+        """The result of `while`, whose condition the algebra has to decide."""
         for_cond, rest = inputs[:cond_nconsts], inputs[cond_nconsts:]
         for_body, carry = rest[:body_nconsts], rest[body_nconsts:]
         while True:
@@ -259,7 +261,7 @@ class Reader:
             carry = self._walk(body_jaxpr, [*for_body, *carry])
 
     def scan(self, inputs: list[Values], *, jaxpr, length, reverse, **params) -> list[Values]:
-        """`scan`, unrolled."""
+        """The result of `scan`, unrolled."""
         constants, carry, columns = _scanned(inputs, params)
         rows, num_carry = [], len(carry)
         for i in reversed(range(length)) if reverse else range(length):
@@ -274,8 +276,8 @@ class Reader:
 def decimal(number: Any) -> str:
     """A float that stands in code, as the decimal that was meant.
 
-    Of its own type the shortest decimal, 0.1 for float32(0.1). Of a double that is exactly 1 − x for a short decimal x,
-    1 − x in decimal: 0.0010000000000000009 is 1 − 0.999. Of others 15 digits; π by its name.
+    This is the shortest decimal of its own type, 0.1 for float32(0.1). A double that is exactly 1 − x for a short
+    decimal x is 1 − x in decimal: 0.0010000000000000009 is 1 − 0.999. Other doubles have 15 digits; π has its name.
     """
     if not isinstance(number, float):
         return str(number)
@@ -288,13 +290,13 @@ def decimal(number: Any) -> str:
 
 
 def _line(equation: Any) -> str:
-    """Where it was written; nothing within JAX's own jitted functions."""
+    """The line of code that an equation comes from; empty within JAX's own jitted functions."""
     line = source_info_util.summarize(equation.source_info)
     return "" if line.startswith(":") else line
 
 
 def _scanned(inputs: list[Values], params: Mapping[str, Any]) -> list[list[Values]]:
-    """A scan's constants, carry and columns, as JAX 0.12 tells them apart, or as it did before."""
+    """The constants, carry and columns of a scan, as JAX 0.12 tells them apart, or as JAX did before."""
     if "ft_in" in params:
         return [list(group) for group in params["ft_in"].update(inputs).unpack()]
     first = params["num_consts"]
@@ -303,11 +305,12 @@ def _scanned(inputs: list[Values], params: Mapping[str, Any]) -> list[list[Value
 
 
 def _numbers_in(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of an elementwise primitive that its meaning depends on."""
     return {"y": params["y"]} if name == "integer_pow" else {}
 
 
 SHORT = 14
-"""Characters of a decimal that someone may have written."""
+"""The most characters of a decimal that a person may have written."""
 
 IDENTITIES = {
     "stop_gradient",
@@ -319,7 +322,7 @@ IDENTITIES = {
     "reduce_precision",
     "pvary",
 }
-"""What only rounds, places or orders."""
+"""Primitives that only round, place or order."""
 
 ALL, FIRST = slice(None), slice(1)
 
@@ -341,7 +344,7 @@ MOVES = {
     "tile": FIRST,
     "transpose": ALL,
 }
-"""What only moves entries about, and which operands hold entries; the others say where to."""
+"""Primitives that only move entries, with the operands that hold entries; the other operands say where to."""
 
 REDUCTIONS = {
     "reduce_sum": "add",

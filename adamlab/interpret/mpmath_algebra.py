@@ -1,4 +1,4 @@
-"""The algebra of exact reading: floats are mpmath's, of as many digits as are asked for."""
+"""The algebra of the exact oracle: floats are mpmath's, with as many digits as are asked for."""
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -13,28 +13,28 @@ NAN = mpf("nan")
 
 
 class Exact(Algebra):
-    """Real and complex numbers at mpmath's present precision; what has no real value is NaN, as in floating point."""
+    """Real and complex numbers at mpmath's present precision; a value that is not real is NaN, as in floating point."""
 
     @property
     def elementwise(self) -> Mapping[str, Callable[..., Any]]:
-        """By JAX's names."""
+        """The meaning of every elementwise primitive, by its name in JAX."""
         return ELEMENTWISE
 
     def number(self, decimal: int | str) -> Any:
-        """As mpmath reads it."""
+        """The number that mpmath reads."""
         return +mpmath.pi if decimal == "pi" else mpf(decimal)
 
     def whole(self, number: Any) -> int:
-        """Towards 0."""
+        """The number rounded towards 0."""
         return int(number)
 
     def select(self, which: Any, cases: Sequence[Any]) -> Any:
-        """The case itself."""
+        """The case at an index."""
         return cases[int(which)]
 
 
 def _real(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function on the reals: NaN where its value would be complex, or where NaN goes in."""
+    """The function on the reals: NaN where its value would be complex, or where an argument is NaN."""
 
     def on_reals(*numbers):
         if any(isinstance(x, mpf) and mpmath.isnan(x) for x in numbers):

@@ -1,4 +1,4 @@
-"""The exact reading: an optimizer's own code in as many digits as are asked for, the oracle of rounding questions."""
+"""The exact oracle: an optimizer's own code run in as many digits as are asked for, to judge rounding by."""
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -23,14 +23,14 @@ from adamlab.types import Decay, PyTree
 
 @dataclass(frozen=True)
 class ExactTrajectory:
-    """What an optimizer does when nothing is rounded; single numbers are `mpmath.mpf`, arrays hold them as objects.
+    """An optimizer's steps with nothing rounded; single numbers are `mpmath.mpf`, arrays hold them as objects.
 
     Attributes:
-        updates: of each step, in the gradient's shape.
-        params: ahead of the first step and after each.
-        states: after each step, by field; where a name repeats, by the shortest path that is its own, "0.count".
+        updates: the update of each step, in the gradient's shape.
+        params: the parameters before the first step and after each.
+        states: the states after each step, by field; where a name repeats, by the shortest path of its own, "0.count".
         hyper: every number of the optimizer, by name.
-        digits: the decimal digits that were computed with.
+        digits: the decimal digits computed with.
     """
 
     updates: list[Any]
@@ -49,17 +49,17 @@ def exact(
     values: Sequence[Any] | None = None,
     digits: int = 50,
 ) -> ExactTrajectory:
-    """Runs an optimizer in exact arithmetic: its own code, traced once, is read with mpmath's numbers.
+    """Run an optimizer in exact arithmetic: its own code, traced once, on mpmath's numbers.
 
     Args:
         optimizer: a factory, such as `optax.adam`, whose named arguments are the hyper-parameters; or a spec.
-        gradients: one entry a step: an array whose first axis is time, or a sequence of numbers, arrays or trees. They
-            are taken as exactly the floats that they are; texts are decimals.
+        gradients: an entry for each step: an array whose first axis is time, or a sequence of numbers, arrays or trees.
+            Floats are taken as exactly what they are; texts are decimals.
         hyper: hyper-parameters by argument, and a spec's symbols. Numbers are read as decimals, so that 0.999 is
             999/1000; texts such as "0.001", `decimal.Decimal` and `fractions.Fraction` are exact. A constant in the
             optimizer's own code is read as the decimal that was meant too.
-        params: where the parameters start, in the gradient's shape; 0 by default.
-        values: the loss at each step, for optimizers that ask for it, such as `optax.polyak_sgd`.
+        params: the parameters' start, in the gradient's shape; 0 by default.
+        values: the loss at each step, for optimizers that need it, such as `optax.polyak_sgd`.
         digits: decimal digits to compute with.
 
     Returns:
@@ -75,7 +75,7 @@ def exact(
 def read_exactly(
     subject: Subject, gradients: Any, params: PyTree = None, values: Sequence[Any] | None = None, digits: int = 50
 ) -> ExactTrajectory:
-    """As `exact`, of an optimizer that is at hand with its numbers."""
+    """Run an optimizer that has its numbers in exact arithmetic, as `exact`."""
     if digits < 1:
         raise InputError(f"digits must be at least 1, not {digits}.")
     with mpmath.workdps(digits):
@@ -91,16 +91,16 @@ def read_exactly(
                 f"gradients and params must all have the shape of the first, {shapes[0]}, not {different[0]}."
             )
         start = jax.tree.map(lambda g: each(lambda _: mpf(0), g), rows[0]) if params is None else _leaves(params)
-        found = ExactTrajectory([], [_plain(start)], [], _numbers(subject), digits)
-        for u, w, state in _steps(subject, found.hyper, rows, start, values=losses):
-            found.updates.append(_plain(u))
-            found.params.append(_plain(w))
-            found.states.append({name: _bare(values) for name, values in state.items()})
-    return found
+        trajectory = ExactTrajectory([], [_plain(start)], [], _numbers(subject), digits)
+        for u, w, state in _steps(subject, trajectory.hyper, rows, start, values=losses):
+            trajectory.updates.append(_plain(u))
+            trajectory.params.append(_plain(w))
+            trajectory.states.append({name: _bare(values) for name, values in state.items()})
+    return trajectory
 
 
 def exact_updates(subject: Subject, gradients: PyTree, params: PyTree, digits: int = 50) -> PyTree:
-    """The updates of all steps in exact numbers, the parameters held where they are; time is the arrays' first axis."""
+    """The updates of all steps in exact numbers, with the parameters held fixed; time is the arrays' first axis."""
     steps = len(jax.tree.leaves(gradients)[0])
     with mpmath.workdps(digits):
         rows = [_leaves(jax.tree.map(lambda g, t=t: np.asarray(g[t]), gradients)) for t in range(steps)]
@@ -116,7 +116,7 @@ def _steps(
     moving: bool = True,
     values: Sequence[Any] | None = None,
 ):
-    """Of each step the update, the parameters after it, and the state by name."""
+    """The update, the parameters and the state by name after each step; without `moving` the parameters stay."""
     init, update, _ = subject.programs(rows[0], with_value=values is not None)
     names, reader = state_names(init.shapes), Reader(Exact())
     state = reader.read(init, numbers, w)
@@ -157,7 +157,7 @@ def _array(leaf: Any) -> Values:
 
 
 def _gradient(value: Any) -> Any:
-    """Exactly the float that it is."""
+    """A gradient as the exact value of its float; a text as a decimal."""
     if isinstance(value, (mpf, mpmath.mpc)):
         return value
     if isinstance(value, (str, Decimal, Fraction)):
@@ -166,13 +166,11 @@ def _gradient(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """The decimal that was meant."""
+    """A hyper-parameter as the decimal that was meant."""
     match value:
         case Decay(complement=complement, rate=rate):
             small = _number(complement) if complement <= 0.5 else 1 - _number(rate)
-            exactly = object.__new__(Decay)
-            exactly.rate, exactly.complement = objects(1 - small), objects(small)
-            return exactly
+            return Decay.exact(objects(1 - small), objects(small))
         case mpf():
             return value
         case Fraction(numerator=n, denominator=d):

@@ -1,4 +1,4 @@
-"""An optimizer as two programs, `init` and `update`, with every number that it was given held apart as an input."""
+"""An optimizer as two programs, `init` and `update`, with its hyper-parameters as inputs."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,13 +21,13 @@ from adamlab.types import Decay, PyTree
 
 @dataclass(frozen=True)
 class Subject:
-    """An optimizer to be read: a call in which a symbol stands for every number, and what the symbols stand for.
+    """An optimizer to be read: a call with a symbol in place of every number, and the numbers apart.
 
     Attributes:
         call: the factory with its symbols, flags and schedules.
-        numbers: the value given for each symbol, by name; None where there is none.
+        numbers: the value given for each symbol, by name; None where none is given.
         title: the optimizer as it was given.
-        defaults: what the factory itself would take for a symbol, where it has a default.
+        defaults: the factory's own defaults for the symbols, where it has some.
     """
 
     call: Call
@@ -38,10 +38,10 @@ class Subject:
 
     @classmethod
     def of(cls, optimizer: Call | str | Callable[..., Any], hyper: Mapping[str, Any] | None = None) -> "Subject":
-        """Reads a factory or a spec; `hyper` gives arguments by name, and the spec's symbols.
+        """Take a factory or a spec apart; `hyper` gives arguments by name, and the spec's symbols.
 
         Raises:
-            SpecError: a name in `hyper` that is neither, an argument without a value, or a spec that means nothing.
+            SpecError: an unknown name in `hyper`, an argument without a value, or a spec that cannot be read.
         """
         call = as_call(optimizer)
         given = {name: value if call.library == "adamlab" else _rate(value) for name, value in (hyper or {}).items()}
@@ -65,10 +65,15 @@ class Subject:
         hyper: Mapping[str, Any] | None = None,
         symbols: Collection[str] = (),
     ) -> "Subject":
-        """As `of`, with a symbol for every number that is neither given nor 0 by default; `symbols` names further ones.
+        """Take a factory or a spec apart, with a symbol for every number that is neither given nor 0 by default.
+
+        Args:
+            optimizer: the factory or the spec.
+            hyper: as in `of`.
+            symbols: names of numbers that are symbols whatever their default is.
 
         Raises:
-            SpecError: as `of`, or a name in `symbols` that can stand for no number.
+            SpecError: as `of`, or a name in `symbols` that is not a number's.
         """
         call, given = as_call(optimizer), dict(hyper or {})
         known = arguments(call.factory)
@@ -85,33 +90,33 @@ class Subject:
         return replace(subject, title=title_of(optimizer, call), defaults=defaults)
 
     def given_numbers(self) -> Mapping[str, Any]:
-        """The numbers.
+        """The value of every number, by name.
 
         Raises:
-            SpecError: a symbol has none.
+            SpecError: a symbol has no value.
         """
         if missing := [name for name, value in self.numbers.items() if value is None]:
             raise SpecError(f"{', '.join(missing)} has no value: give hyper={{{missing[0]!r}: …}}.")
         return self.numbers
 
     def build(self) -> Any:
-        """The optimizer itself, from numbers as floats."""
+        """The optimizer itself, built with its numbers as floats."""
         return self.call.build({name: _plain(value) for name, value in self.given_numbers().items()})
 
     def programs(self, gradient: PyTree, *, with_value: bool = False) -> "Programs":
-        """`init(numbers, params)` and `update(numbers, gradient, state, params)`, for parameters like the gradient.
+        """The traced `init(numbers, params)` and `update(numbers, gradient, state, params)`, for parameters like g.
 
-        With a value, `update` takes the loss as a further argument. Where the factory's code branches on a number, that
-        is a constant of the programs, or else all are, read as decimals.
+        With a value, `update` takes the loss as a further argument. A number that the factory's code branches on is a
+        constant of the programs; where it is more than one, all numbers are constants.
         """
         shapes = jax.tree.map(lambda g: jax.ShapeDtypeStruct(np.shape(g), np.dtype("float64")), gradient)
         numbers = {name: _placeholder(value) for name, value in self.numbers.items()}
         key = id(self.call), str(shapes), jax.tree.structure(numbers), with_value
-        if key in self._traced:  # by another subject, of the same call with other numbers
+        if key in self._traced:  # `replace` keeps this cache for the same call with other numbers
             return self._traced[key][1]
         try:
             programs = self._trace(shapes, numbers, {}, with_value)
-            self._traced[key] = self.call, programs  # with the call, lest another get its id
+            self._traced[key] = self.call, programs  # keep the call alive: a freed object's id() may be used again
             return programs
         except jax.errors.JAXTypeError:
             return self._trace_with_constants(shapes, numbers, with_value)
@@ -119,7 +124,7 @@ class Subject:
     def _trace_with_constants(self, shapes: PyTree, numbers: Any, with_value: bool) -> "Programs":
         known = {n: self.defaults.get(n) if value is None else value for n, value in self.numbers.items()}
         plain = {name: _plain(value) for name, value in known.items() if value is not None}
-        for name, value in plain.items():  # most often it is one number that the code branches on
+        for name, value in plain.items():  # most often the code branches on a single number
             try:
                 return self._trace(shapes, numbers, {name: value}, with_value)
             except jax.errors.JAXTypeError:
@@ -139,7 +144,7 @@ class Subject:
 
 
 class Programs(NamedTuple):
-    """What an optimizer computes, and which of its numbers are constants of it, since its code branches on them."""
+    """The programs of an optimizer, and the numbers that are constants in them, since its code branches on these."""
 
     init: Program
     update: Program
@@ -147,7 +152,7 @@ class Programs(NamedTuple):
 
 
 def _check(call: Call, known: Mapping[str, Argument], given: Mapping[str, Any]):
-    """Whether each value can stand for what it is given for."""
+    """Reject a value that its argument cannot take."""
     ours = call.library == "adamlab"
     for name, value in given.items():
         argument = known[name]
@@ -181,12 +186,12 @@ def title_of(optimizer: Any, call: Call) -> str:
 
 
 def names_in(call: Call) -> list[str]:
-    """What can be given by name: the factory's arguments, and the call's symbols."""
+    """The names of all that can be given: the factory's arguments, and the call's symbols."""
     return list(dict.fromkeys([*arguments(call.factory), *(symbol.name for symbol, _ in call.symbols())]))
 
 
 def _opened(call: Call, prefix: str, numbers: dict[str, Any]) -> Call:
-    """The call with symbols in place of its numbers, which are put into `numbers`."""
+    """The call with symbols in place of its numbers, which are moved into `numbers`."""
     known, filled = arguments(call.factory), {}
     for name, value in call.arguments.items():
         full = prefix + name
@@ -202,7 +207,7 @@ def _opened(call: Call, prefix: str, numbers: dict[str, Any]) -> Call:
 
 
 NUMERIC = ("number", "decay", "integer", "other")
-"""Kinds of arguments that a number can be given for."""
+"""The kinds of arguments that can be numbers."""
 
 
 def _is_left_open(argument: Argument) -> bool:
@@ -219,7 +224,7 @@ def _is_number(argument: Argument, value: Any) -> bool:
 
 
 def is_numeric(value: Any) -> bool:
-    """Whether a finite real number can be read off it, be it a text."""
+    """Whether a value is a finite real number, or a text that writes one."""
     if isinstance(value, str):
         try:
             return abs(Fraction(value)) < 10**300
@@ -233,7 +238,7 @@ def is_numeric(value: Any) -> bool:
 
 
 def _rate(value: Any) -> Any:
-    """A decay as the text of its rate, exactly, for code that knows no `Decay`."""
+    """A decay as the text of its exact rate, for factories that do not take a `Decay`; other values as they are."""
     return str(1 - Decimal(repr(float(value.complement)))) if isinstance(value, Decay) else value
 
 
@@ -246,7 +251,7 @@ def _plain(value: Any) -> Any:
 
 
 def state_names(state: PyTree) -> list[str]:
-    """A name for each leaf of a state: its field, and where that repeats the shortest path that is its own."""
+    """A name for each leaf of a state: its field, or where that repeats the shortest path that no other leaf has."""
     paths = [[_key(key) for key in path] for path, _ in jax.tree_util.tree_leaves_with_path(state)]
     return [_shortest(path, [other for other in paths if other is not path]) for path in paths]
 

@@ -1,4 +1,4 @@
-"""What is known of an expression's sign: rates lie strictly between 0 and 1, other symbols are as SymPy has them.
+"""Signs of expressions, as far as they are known: rates lie strictly between 0 and 1, other symbols as SymPy has them.
 
 SymPy's own deductions are slow and know no upper bounds, so it is asked about single symbols only.
 """
@@ -11,7 +11,7 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 from adamlab.types import Formula
 
 REAL, NONNEGATIVE, POSITIVE = range(3)
-"""How much is known."""
+"""The degrees of knowledge about a sign, in increasing order; REAL is none."""
 
 
 class Rate(Symbol):
@@ -20,33 +20,33 @@ class Rate(Symbol):
     __slots__ = ()
 
     def __new__(cls, name: str):
-        """The rate of that name; two of one name are the same."""
+        """The rate of that name; rates of the same name are equal."""
         return Symbol.__new__(cls, name, positive=True)
 
 
 class Complement(Symbol):
-    """The short name of a 1 − β^k; another symbol than a number that someone calls the same."""
+    """The short name of a 1 − β^k; it differs from a number's symbol of the same name."""
 
     __slots__ = ()
 
     def __new__(cls, name: str):
-        """The one of that name."""
+        """The complement of that name."""
         return Symbol.__new__(cls, name, positive=True)
 
 
 def is_nonnegative(expression: Formula) -> bool:
-    """Whether it is known to be 0 or more, wherever it is defined."""
+    """Whether the expression is known to be 0 or more, wherever it is defined."""
     return sign_of(expression) >= NONNEGATIVE
 
 
 def is_positive(expression: Formula) -> bool:
-    """Whether it is known to be more than 0, wherever it is defined."""
+    """Whether the expression is known to be more than 0, wherever it is defined."""
     return sign_of(expression) == POSITIVE
 
 
 @lru_cache(maxsize=8192)
 def sign_of(e: Formula) -> int:
-    """POSITIVE, NONNEGATIVE, or REAL where neither is known."""
+    """The sign of an expression: POSITIVE, NONNEGATIVE, or REAL where neither is known."""
     if e.is_Number or e.is_Symbol or isinstance(e, Indexed):
         return POSITIVE if e.is_positive else NONNEGATIVE if e.is_nonnegative else REAL
     if isinstance(e, Add):
@@ -85,7 +85,7 @@ def _sign_of_product(e: Formula) -> int:
 
 
 def _sign_turned(e: Formula) -> int:
-    """What is known of −e."""
+    """The sign of −e."""
     if e.is_Number or e.is_Symbol:
         return sign_of(-e) if e.is_Number else POSITIVE if e.is_negative else REAL
     if isinstance(e, Pow) and e.exp.is_Integer and e.exp.is_odd:
@@ -94,14 +94,14 @@ def _sign_turned(e: Formula) -> int:
 
 
 def _sign_over_rates(e: Formula) -> int:
-    """Over positive numbers p, with 1/(1 + p) for every rate: known where all terms of a fraction have one sign."""
+    """The sign by that of all terms of a fraction, over positive numbers p with 1/(1 + p) in place of every rate."""
     stretched, known = _stretched(e)
     above, below = (_sign_of_terms(part, known) for part in fraction(together(stretched)))
     return above[1] if above and below and above[0] == below[0] else REAL
 
 
 def _stretched(e: Formula) -> tuple[Formula, dict[Symbol, int]]:
-    """The expression over fresh symbols, and what is known of each."""
+    """The expression over new symbols, and the sign of each symbol."""
     known: dict[Symbol, int] = {}
     replaced: dict[Formula, Formula] = {}
 
@@ -127,7 +127,10 @@ def _is_in_unit_interval(e: Formula) -> bool:
 
 
 def _sign_of_terms(e: Formula, known: dict[Symbol, int]) -> tuple[int, int] | None:
-    """±1, the one sign of all terms, where each is even or known in every symbol; and how much is known of them."""
+    """The sign ±1 that all terms of a polynomial have, and how much is known of it; None where they differ.
+
+    A term's sign is known where each symbol in it is nonnegative or has an even power.
+    """
     if e.is_Number or not known:
         return (1 if e.is_positive else -1, POSITIVE) if e.is_finite and e != 0 else None
     try:

@@ -1,8 +1,8 @@
-"""The algebra of formulas: floats are SymPy's expressions; what cannot be decided is assumed by name, or left as cases.
+"""The algebra of formulas: floats are SymPy's expressions, and conditions are decided, assumed or left as cases.
 
-Conditions are decided where they can be. One that fails only at single points, such as Σg² = 0, is assumed and
-recorded. One in the number of the step alone is taken as it is for all later steps, and recorded with the first of
-them. Any other makes a `Piecewise`, unless both cases are the same formula.
+A condition is decided where it can be. A condition that fails only at single points, such as Σg² ≠ 0, is assumed and
+recorded. A condition in the number of the step alone is taken as it is at all late steps, and the first of these is
+recorded. Any other makes a `Piecewise`, unless both cases are the same formula.
 """
 
 import math
@@ -58,24 +58,24 @@ from adamlab.interpret.sympy_primitives import (
 from adamlab.types import Formula
 
 UNREACHED = 2**31 - 1
-"""A number of steps that no run takes."""
+"""The largest count; code that compares a count with it guards against overflow, and no run gets that far."""
 
 STEPPED = (sign, floor, ceiling, Mod, Piecewise, Max, Min)
-"""Functions that take a value on more than single points: being equal to it is nothing to assume away."""
+"""Functions that take a value on more than single points: that they do not take it must not be assumed."""
 
 
 @dataclass
 class Formulas(Algebra):
-    """Real formulas.
+    """The algebra of real formulas, with all that was assumed while they were read.
 
     Attributes:
         t: the symbol of the step's number, or None where every count is a number.
-        settled_by: conditions in t that still change after this step make cases, as others do.
-        complements: short names, positive symbols, for the many 1 − β^k, each with what it stands for.
-        assumptions: conditions on the formulas that were read, as relations.
-        constants: the decimals that the code itself holds, other than 1/2.
-        stepped: symbols whose values lie on steps, so that they may well be equal to something.
-        first_step: the least t from which on the conditions in t hold as they were taken.
+        settled_by: the latest step by which a condition in t may be settled; conditions settled later make cases.
+        complements: short names, positive symbols, for the many 1 − β^k, each with its formula.
+        assumptions: the conditions that were assumed, as relations.
+        constants: the decimals that stand in the code itself, other than 1/2.
+        stepped: symbols whose values lie on steps, so that they may equal something at many points.
+        first_step: the least t from which all conditions in t hold as they were taken.
     """
 
     t: Symbol | None = None
@@ -96,11 +96,11 @@ class Formulas(Algebra):
 
     @property
     def elementwise(self) -> Mapping[str, Callable[..., Any]]:
-        """By JAX's names."""
+        """The meaning of every elementwise primitive, by its name in JAX."""
         return self._table
 
     def number(self, decimal: int | str) -> Any:
-        """A rational number; π, ∞ and NaN are SymPy's."""
+        """The rational number; π, ∞ and NaN are SymPy's."""
         if decimal in NAMED:
             return NAMED[decimal]
         number: Any = Rational(decimal)
@@ -109,13 +109,13 @@ class Formulas(Algebra):
         return number
 
     def whole(self, number: Any) -> Any:
-        """Towards 0."""
+        """The number rounded towards 0."""
         if number.is_integer:
             return int(number) if number.is_Integer else number
         return towards_zero(number)
 
     def select(self, which: Any, cases: Sequence[Any]) -> Any:
-        """The case itself, where it can be told or makes no difference; or else all of them."""
+        """The case that a condition selects, where it can be told or makes no difference; otherwise all cases."""
         if isinstance(which, WHOLE):
             return cases[int(which)]
         if not is_condition(which):
@@ -130,10 +130,10 @@ class Formulas(Algebra):
             return within if settled else without
         if (extreme := _extreme_of(which, within, without)) is not None:
             return extreme
-        return Piecewise((within, which), (without, True), evaluate=False)  # by a condition that can be met again
+        return Piecewise((within, which), (without, True), evaluate=False)  # _given looks for this very condition
 
     def settled(self, condition: Any) -> Any:
-        """A condition decided, or assumed, as far as it can be."""
+        """A condition decided or assumed, as far as it can be."""
         if not is_condition(condition):
             return condition
         if getattr(condition, "is_Relational", False):
@@ -147,7 +147,7 @@ class Formulas(Algebra):
         return self.select(x, (0, 1)) if is_condition(x) else x
 
     def compare(self, relation: str, a: Any, b: Any) -> Any:
-        """True or False, where that is plain; or else a SymPy relation, to be settled where it makes a difference."""
+        """The truth of a relation where that is plain; otherwise a SymPy relation, to be settled where it matters."""
         if isinstance(a, WHOLE) and isinstance(b, WHOLE):
             return COMPARE[relation](a, b)
         if is_condition(a) or is_condition(b):
@@ -170,8 +170,10 @@ class Formulas(Algebra):
         if (known := _known(relation, difference)) is not None:
             return known
         if self.t is not None and difference.free_symbols == {self.t}:
-            return Rel(a, b, relation, evaluate=False)  # no step is a single point among all
-        touches = {"<=": 1, ">": 1, ">=": -1, "<": -1}.get(relation)  # which sign leaves only the point 0 to tell
+            return Rel(
+                a, b, relation, evaluate=False
+            )  # a step, unlike a point among real numbers, cannot be assumed away
+        touches = {"<=": 1, ">": 1, ">=": -1, "<": -1}.get(relation)  # with this sign only 0 is left to decide
         one_sided = touches is None or is_nonnegative(touches * difference)
         if one_sided and not self.lies_on_steps(difference):
             self.assumptions[Ne(self.in_full(a - b), 0)] = None
@@ -187,20 +189,20 @@ class Formulas(Algebra):
         return e.xreplace(self.complements) if isinstance(e, (Expr, Boolean)) else e
 
     def lies_on_steps(self, e: Formula) -> bool:
-        """Whether it can keep a value while what it is made of changes."""
+        """Whether an expression can keep its value while the quantities in it change."""
         return e.has(*STEPPED, *self.stepped) or _vanishes_on_a_side(e)
 
     def _in_later_steps(self, relation: str, a: Formula, b: Formula) -> Any:
-        """The relation as it is from some step on; a count is never compared with 2³¹ in earnest."""
+        """The relation as it is from some step on."""
         if any(abs(side) >= UNREACHED for side in (a, b) if side.is_Number):
-            return bool(COMPARE[relation](-1 if b.is_Number else 1, 0))
+            return bool(COMPARE[relation](-1 if b.is_Number else 1, 0))  # every count is less than that
         difference = expand(a - b)
         slope = difference.diff(self.t)
         if not slope.is_Rational or slope == 0:
             return Rel(a, b, relation, evaluate=False)
         crossing = -difference.subs(self.t, 0) / slope
-        later, there = bool(COMPARE[relation](int(sign(slope)), 0)), bool(COMPARE[relation](0, 0))
-        first = int(ceiling(crossing) if there == later else floor(crossing) + 1)
+        later, at_crossing = bool(COMPARE[relation](int(sign(slope)), 0)), bool(COMPARE[relation](0, 0))
+        first = int(ceiling(crossing) if at_crossing == later else floor(crossing) + 1)
         if first > self.settled_by:
             return Rel(a, b, relation, evaluate=False)
         self.first_step = max(self.first_step, first)
@@ -220,10 +222,10 @@ class Formulas(Algebra):
             known = _known(relation, expand(self.in_full(sympify(a) - sympify(b))))
         if isinstance(known, bool):
             return sympify(a if known else b)
-        return extreme(*extreme.make_args(a), *extreme.make_args(b), evaluate=False)  # SymPy would look for long
+        return extreme(*extreme.make_args(a), *extreme.make_args(b), evaluate=False)  # evaluating it is slow
 
     def _subtract(self, a: Any, b: Any) -> Any:
-        """a − b; 1 − β^k goes by its short name."""
+        """The difference a − b; for 1 − β^k its short name."""
         difference = a - b
         if a == 1 and isinstance(b, Expr):
             if b in self.complements:
@@ -250,7 +252,7 @@ class Formulas(Algebra):
 
 
 def _known(relation: str, difference: Formula) -> bool | None:
-    """What the sign of a difference says of the relation, without assuming anything."""
+    """The truth of a relation by the sign of the sides' difference, without any assumption; None if unknown."""
     if difference == 0:
         return relation in ("==", "<=", ">=")
     if is_nonnegative(difference) and (relation in ("<", ">=") or is_positive(difference)):
@@ -265,7 +267,7 @@ def _is_rate(e: Formula) -> bool:
 
 
 def _given(e: Any, condition: Boolean, value: bool) -> Any:
-    """A case as it is where a condition has that value: what it says again within the case is settled."""
+    """A case where a condition has that value: the same condition within the case is decided by it."""
     if is_condition(e):
         return e.xreplace({condition: S(value)})
 
@@ -282,14 +284,14 @@ def _given(e: Any, condition: Boolean, value: bool) -> Any:
 
 
 def _vanishes_on_a_side(e: Formula) -> bool:
-    """Whether it is 0 wherever its absolute values have certain signs, as |g| − g is for g > 0."""
+    """Whether an expression is 0 for some signs of its absolute values' arguments, as |g| − g is for g > 0."""
     sizes = sorted(e.atoms(Abs), key=str)
     turns = product(*([(size, size.args[0]), (size, -size.args[0])] for size in sizes)) if len(sizes) < 4 else ()
     return bool(sizes) and any(expand(e.xreplace(dict(turn))) == 0 for turn in turns)
 
 
 def _extreme_of(which: Any, within: Any, without: Any) -> Any:
-    """The larger or the smaller of two, where this is what the cases say; None otherwise."""
+    """The maximum or the minimum that two cases amount to; None where they amount to neither."""
     if isinstance(which, (Gt, Ge, Lt, Le)) and {which.lhs, which.rhs} == {within, without}:
         return (Max if within == which.gts else Min)(within, without)
     return None

@@ -1,4 +1,4 @@
-"""What elementwise primitives mean on SymPy's expressions; integers and truths are mostly Python's own."""
+"""The meaning of elementwise primitives on SymPy's expressions; integers and truths are mostly Python's own."""
 
 import operator
 from collections.abc import Callable
@@ -43,28 +43,28 @@ from adamlab.types import Formula
 
 
 def is_condition(e: Any) -> bool:
-    """Whether it is a condition in symbols."""
+    """Whether a value is a condition in symbols."""
     return isinstance(e, Boolean) and not isinstance(e, Expr)  # a SymPy symbol is a Boolean too
 
 
 def truth(e: Any) -> Any:
-    """A settled condition as a Python truth, any other as it is."""
+    """A settled condition as a Python truth, any other value as it is."""
     return bool(e) if e in (S.true, S.false) else e
 
 
 def _divide(a: Any, b: Any) -> Any:
-    """a / b; of integers towards 0."""
+    """The quotient a / b; for integers rounded towards 0."""
     return towards_zero(Rational(1) * a / b) if isinstance(a, int) or isinstance(b, int) else a / b
 
 
 def towards_zero(number: Formula) -> Any:
-    """The number without what stands after the point."""
+    """The number rounded towards 0."""
     rounded = floor(number) if is_nonnegative(number) else sign(number) * floor(Abs(number))
     return int(rounded) if rounded.is_Integer else rounded
 
 
 def exponential(x: Any) -> Any:
-    """e^x, with e^(n·log b) as b^n."""
+    """The exponential e^x, with b^n for e^(n·log b)."""
     logarithms, others = sift(Mul.make_args(x), lambda factor: isinstance(factor, log), binary=True)
     if len(logarithms) == 1:
         return Pow(logarithms[0].args[0], Mul(*others))

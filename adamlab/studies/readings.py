@@ -23,7 +23,7 @@ from adamlab.symbolic.results import Equation
 from adamlab.symbolic.solving.closed_forms import ClosedForm, closed_form_of
 from adamlab.symbolic.solving.weights import NoWeightsError
 from adamlab.symbolic.solving.weights import weights as weights_of
-from adamlab.symbolic.unrolling import Unrolled, unroll_reading
+from adamlab.symbolic.unrolling import Unrolled, unroll_open
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,7 @@ def read_formulas(readings: Readings, where: str) -> list[Formulas]:
     formulas, mistakes = [], Mistakes()
     for read in readings.reads:
         try:
-            formulas.append(
-                Formulas(read, unroll_reading(read.opened, readings.head.steps), closed_form_of(read.opened))
-            )
+            formulas.append(Formulas(read, unroll_open(read.opened, readings.head.steps), closed_form_of(read.opened)))
         except InputError as error:
             mistakes.tell(read.key, str(error))
     if mistakes:

@@ -12,37 +12,38 @@ from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.letters import F, G, T, W
-from adamlab.symbolic.open_optimizer import Reading
+from adamlab.symbolic.open_optimizer import OpenOptimizer
 from adamlab.types import Formula
 
 MOST_EARLY_STEPS = 16
-"""How many steps ahead of the general one are read one by one."""
+"""The number of early steps, before the general one holds, that are read one by one at the most."""
 
 FEW = 4
-"""A condition in t that is settled by then counts as one of the beginning."""
+"""The step by which a condition in t has to be settled to count as part of the beginning."""
 
 UPDATE = ""
-"""What the update goes by among the fields of a state."""
+"""The key of the update among the fields of a state."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """The t-th step; x[t] is a state after it and x[t − 1] ahead of it, for `IndexedBase` x.
+    """The t-th step; x[t] is a state after it and x[t − 1] the state before it, for `IndexedBase` x.
 
     Attributes:
-        reading: of the optimizer.
-        start: each state ahead of the first step, by field.
-        states: what stands for each float state after the step, x[t].
-        recurrences: what each of them becomes, in terms of others after the step and ahead of it, g[t], w[t − 1] and t.
-        wholes: the integer and boolean states after the step, which are known.
-        update: what is added to w[t − 1].
-        algebra: what was assumed on the way.
-        first: from which step on each recurrence holds, and the update, which goes by `UPDATE`; mostly 1.
-        early: steps ahead of the last of these, as they are: recurrences and update by field.
-        cases: the update at any step, conditions in t making cases; None where a state's recurrence has such too.
+        optimizer: the optimizer that takes the step.
+        start: each state before the first step, by field.
+        states: the symbol x[t] of each float state after the step.
+        recurrences: the formula of each float state after the step, in terms of others after and before it, g[t],
+            w[t − 1] and t.
+        wholes: the values of the integer and boolean states after the step.
+        update: the formula of the update, which is added to w[t − 1].
+        algebra: the algebra that the step was read in, with the assumptions made.
+        first: the step from which each recurrence holds, and the update, under `UPDATE`; mostly 1.
+        early: the steps before the last of these, read one by one: recurrences and update by field.
+        cases: the update at any step, with cases for conditions in t; None where a recurrence has such conditions too.
     """
 
-    reading: Reading
+    optimizer: OpenOptimizer
     start: Mapping[str, Any]
     states: Mapping[str, Formula]
     recurrences: Mapping[str, Formula]
@@ -54,29 +55,39 @@ class Step:
     cases: Formula | None = None
 
     def before(self, name: str) -> Formula:
-        """The state ahead of the step, x[t − 1]."""
+        """The state before the step, x[t − 1]."""
         return self.states[name].base[T - 1]
 
 
-def general_step(reading: Reading) -> Step:
-    """Reads the t-th step of an optimizer on a single number.
+def general_step(optimizer: OpenOptimizer) -> Step:
+    """Read the t-th step of an optimizer on a single number.
 
     Raises:
         InputError: the optimizer keeps an array for a single parameter, or an integer that is no count.
         UnreadableError: its code uses a primitive without a meaning in formulas.
     """
-    return _General(reading).step()
+    return _General(optimizer).step()
 
 
 class _General:
-    """Takes integers for counts, other such states for constant, floats that start at 0 or above for nonnegative.
+    """The search for the general step, by guesses that the step itself has to confirm.
 
-    The step read so has to bear it out; what it does not is taken back, and the step read again.
+    At first every integer state is taken to be a count, every boolean to be constant, and every float that starts at 0
+    or above to stay there. A guess that the step contradicts is dropped, and the step is read again.
+
+    Attributes:
+        start: the leaves of the state before the first step; leaves are known by their number k.
+        floats: the leaves that are floats.
+        counts: the integer leaves guessed to be start + t.
+        fixed: the leaves guessed to be the same at every step, with their values.
+        nonnegative: the leaves guessed never to be negative.
+        stepped: the leaves whose values lie on steps, so that they may equal something at many points.
+        first: the step from which `fixed` holds: 1, or 2 where the first step sets a flag.
     """
 
-    def __init__(self, reading: Reading):
-        self.reading = reading
-        self.start = [_scalar(reading, k, leaf) for k, leaf in enumerate(reading.start(Formulas(), objects(W[0])))]
+    def __init__(self, optimizer: OpenOptimizer):
+        self.optimizer = optimizer
+        self.start = [_scalar(optimizer, k, leaf) for k, leaf in enumerate(optimizer.start(Formulas(), objects(W[0])))]
         self.floats = [k for k, x in enumerate(self.start) if not isinstance(x, (bool, int))]
         self.counts = {k for k, x in enumerate(self.start) if type(x) is int}
         self.fixed = {k: x for k, x in enumerate(self.start) if isinstance(x, bool)}
@@ -89,15 +100,16 @@ class _General:
             stepped: set[Formula] = {self.base(k)[t] for k in self.stepped for t in (T - 1, T)}
             algebra = Formulas(T, first_step=self.first, stepped=stepped)
             named, after, update = self.read(algebra, T, self.before(T))
-            # Conditions in t that are settled for late steps say nothing of the earlier ones, which lead to them.
+            # Conditions in t are settled as they are at late steps, but the guesses have to hold at every earlier step
+            # too: the step is read a second time with such conditions left as cases.
             anytime = Formulas(T, settled_by=0, first_step=self.first, stepped=stepped)
             named_anytime, after_anytime, _ = self.read(anytime, T, self.before(T))
             whole = {k: after_anytime[k] for k in (*self.counts, *self.fixed)}
-            if self.is_borne_out(anytime, named_anytime, whole) and self.is_borne_out(algebra, named, whole):
+            if self.confirms(anytime, named_anytime, whole) and self.confirms(algebra, named, whole):
                 break
-        fields, full = self.reading.fields, algebra.in_full
-        made = Step(
-            self.reading,
+        fields, full = self.optimizer.fields, algebra.in_full
+        general = Step(
+            self.optimizer,
             dict(zip(fields, self.start, strict=True)),
             {fields[k]: self.base(k)[T] for k in self.floats},
             {fields[k]: full(named[k]) for k in self.floats},
@@ -105,21 +117,22 @@ class _General:
             full(update),
             algebra,
         )
-        return self.with_early_steps(made)
+        return self.with_early_steps(general)
 
     def base(self, k: int) -> Any:
+        """The letter of a leaf, to be indexed by steps."""
         known: dict[str, Any] = {"nonnegative" if k in self.nonnegative else "real": True}
-        return IndexedBase(self.reading.letters[k], **known)
+        return IndexedBase(self.optimizer.letters[k], **known)
 
     def before(self, t: Any) -> list[Any]:
-        """The state ahead of step t."""
+        """The leaves of the state before step t."""
         return [
             self.start[k] + (t - 1) if k in self.counts else self.fixed[k] if k in self.fixed else self.base(k)[t - 1]
             for k in range(len(self.start))
         ]
 
     def read(self, algebra: Formulas, t: Any, before: list[Any]) -> tuple[dict[int, Formula], list[Any], Formula]:
-        """What the float states become, all states as they stand in the rest, and the update."""
+        """A step's formulas: those of the float states by leaf, all leaves as later formulas name them, the update."""
         named: dict[int, Formula] = {}
 
         def rename(k: int):
@@ -132,11 +145,12 @@ class _General:
             return keep
 
         state = [objects(x) for x in before]
-        u, after = self.reading.step(Reader(algebra), objects(G[t]), state, objects(W[t - 1]), objects(F[t]), rename)
+        u, after = self.optimizer.step(Reader(algebra), objects(G[t]), state, objects(W[t - 1]), objects(F[t]), rename)
         leaves = [leaf.item() for leaf in after]
         return {k: named.get(k, sympify(leaves[k])) for k in self.floats}, leaves, sympify(u.item())
 
-    def is_borne_out(self, algebra: Formulas, named: Mapping[int, Formula], after: Mapping[int, Any]) -> bool:
+    def confirms(self, algebra: Formulas, named: Mapping[int, Formula], after: Mapping[int, Any]) -> bool:
+        """Whether the step confirms all guesses; a guess that it contradicts is dropped."""
         wrong = {k for k in self.counts if sympify(after[k] - self.start[k] - T) != 0}
         negative = {k for k in self.nonnegative if not is_nonnegative(algebra.in_full(named[k]))}
         stepped = {k for k in self.floats if algebra.lies_on_steps(named[k])} - self.stepped
@@ -148,21 +162,21 @@ class _General:
         self.fixed |= {k: self.start[k] for k in wrong}
         for k in changed:
             if not isinstance(after[k], (bool, int)) or self.first > 1:
-                name = self.reading.fields[k]
+                name = self.optimizer.fields[k]
                 raise InputError(
-                    f"{self.reading.subject.title} has no general step: {name} is no count; unroll reads it."
+                    f"{self.optimizer.subject.title} has no general step: {name} is no count; unroll reads it."
                 )
-            self.fixed[k] = after[k]  # a flag that the first step sets
+            self.fixed[k] = after[k]  # a flag that the first step sets, and which is constant from then on
             self.first = 2
         return not (wrong or negative or stepped or changed)
 
     def wrong_at_first(self, counts: set[int]) -> set[int]:
-        """Which of them the first step does not count up; the others may be wrong for their sake alone."""
+        """The counts among these that the first step does not count up; others may be wrong because of these alone."""
         _, after, _ = self.read(Formulas(), 1, self.start) if counts else ({}, [], None)
         return {k for k in counts if after[k] != self.start[k] + 1}
 
     def with_early_steps(self, general: Step) -> Step:
-        """The step with those ahead of it that are not as it is, read one by one.
+        """The general step together with the early steps that differ from it, which are read one by one.
 
         Conditions that are settled late, as at the end of a schedule, are left as cases where only the update has them.
         """
@@ -170,22 +184,22 @@ class _General:
         known = {**general.recurrences, UPDATE: general.update}
         soon, anytime = (last, known) if last <= FEW else self.with_late_cases(general)
         if general.algebra.assumptions:
-            soon = max(soon, 2)  # what is assumed of later states may not be so of where they start
+            soon = max(soon, 2)  # an assumption about later states may be false of the states' start
         late = [name for name in general.recurrences if not general.algebra.are_same(anytime[name], known[name])]
         early = [self.early_step(t) for t in range(1, last if late and last <= MOST_EARLY_STEPS else soon)]
         steps = {name: range(1, (last if name in late else soon)) for name in names}
         first = {
-            name: max((t for t in steps[name] if not self.is_as(general, early, name, anytime, t)), default=0) + 1
+            name: max((t for t in steps[name] if not self.agrees(general, early, name, anytime, t)), default=0) + 1
             for name in names
         } | {name: last for name in late if last > MOST_EARLY_STEPS}
         cases = anytime[UPDATE] if not late and set(first.values()) == {1} else None
         first |= {UPDATE: last} if last > FEW else {}
         return replace(general, first=first, early=tuple(early), cases=cases)
 
-    def is_as(
+    def agrees(
         self, general: Step, early: list[dict[str, Any]], name: str, formulas: Mapping[str, Formula], t: int
     ) -> bool:
-        """Whether an early step is as the general one, whatever names its states have gone by."""
+        """Whether an early step has the general formula of a state or the update, with early states written out."""
         if t > len(early):
             return False
         own = early[t - 1]
@@ -196,24 +210,24 @@ class _General:
         return general.algebra.are_same(*(side.xreplace(after).xreplace(after) for side in sides))
 
     def with_late_cases(self, general: Step) -> tuple[int, dict[str, Formula]]:
-        """From which of the first steps on, what the step is with later conditions as cases."""
+        """The step by which the early conditions are settled, and the formulas with cases for the late ones."""
         algebra = Formulas(T, settled_by=FEW, first_step=self.first, stepped=general.algebra.stepped)
         named, _, update = self.read(algebra, T, self.before(T))
-        found = {self.reading.fields[k]: algebra.in_full(e) for k, e in named.items()}
-        return algebra.first_step, {**found, UPDATE: algebra.in_full(update)}
+        recurrences = {self.optimizer.fields[k]: algebra.in_full(e) for k, e in named.items()}
+        return algebra.first_step, {**recurrences, UPDATE: algebra.in_full(update)}
 
     def early_step(self, t: int) -> dict[str, Any]:
-        """The recurrences and the update of a step whose number is known; of the first, from where states start."""
+        """The recurrences and the update of a step whose number is known; those of the first from the states' start."""
         algebra = Formulas()
         named, _, update = self.read(algebra, t, self.start if t == 1 else self.before(t))
-        return {self.reading.fields[k]: algebra.in_full(e) for k, e in named.items()} | {
+        return {self.optimizer.fields[k]: algebra.in_full(e) for k, e in named.items()} | {
             UPDATE: algebra.in_full(update)
         }
 
 
-def _scalar(reading: Reading, k: int, leaf: Values) -> Any:
+def _scalar(optimizer: OpenOptimizer, k: int, leaf: Values) -> Any:
     if leaf.ndim:
-        title, name = reading.subject.title, reading.fields[k]
+        title, name = optimizer.subject.title, optimizer.fields[k]
         raise InputError(
             f"{title} keeps an array of shape {leaf.shape} in {name}: it has no closed form; unroll reads it."
         )

@@ -1,4 +1,4 @@
-"""Which letter stands for what: hyper-parameters, states, gradients, in the field's own notation."""
+"""The letters of hyper-parameters, states and gradients, in the field's own notation."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ HYPER = {
     "initial_accumulator_value": "G_0",
     "initial_scale": "v_0",
 }
-"""The letters of hyper-parameters, written as SymPy writes Greek; any other is called by its own name."""
+"""The letters of hyper-parameters, Greek spelled as in SymPy; any other hyper-parameter is called by its own name."""
 
 STATES = {
     "mu": "m",
@@ -37,12 +37,13 @@ RATES = {"b1", "b2", "b3", "decay", "momentum", "rho", "beta", "beta1", "beta2",
 """The arguments of Optax that are decay rates."""
 
 RESERVED = {"g", "w", "u", "f", "t", "i"}
+"""Letters that no hyper-parameter and no state can have."""
 
 T = Symbol("t", integer=True, positive=True)
 """The number of a step, from 1."""
 
 INDICES = tuple(Symbol(letter, integer=True, positive=True) for letter in "ijklnpq")
-"""What sums run over, the outermost first."""
+"""The indices of sums, the outermost sum's first."""
 
 G: Any
 W: Any

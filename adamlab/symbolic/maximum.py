@@ -1,4 +1,4 @@
-"""The greatest of many terms, max over i of f(i): what Σ is to +, this is to max."""
+"""The greatest of many terms, max over i of f(i): it is to max as Σ is to +."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from adamlab.interpret.signs import is_nonnegative
 class Maximum(ExprWithLimits):
     """max f(i) for i from low to high, written `Maximum(f, (i, low, high))`.
 
-    `doit` writes it out where both ends are numbers. Of no terms it is 0 where f is never negative, and −∞ otherwise.
+    `doit` writes it out where both ends are numbers. The maximum of no terms is 0 where f is never negative, else −∞.
     """
 
     __slots__ = ()
 
     def __new__(cls, function, *symbols, **assumptions):
-        """As `sympy.Sum`."""
+        """The maximum of a function, with arguments as `sympy.Sum` takes them."""
         return ExprWithLimits.__new__(cls, function, *symbols, **assumptions)
 
     def doit(self, **hints):

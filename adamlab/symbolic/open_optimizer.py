@@ -1,4 +1,4 @@
-"""An optimizer with its numbers left open, whose steps are read as formulas."""
+"""An optimizer with its numbers left open, to be read as formulas."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ import numpy as np
 from sympy import Expr, Rational, Symbol
 
 from adamlab.calls import Call
-from adamlab.errors import InputError
+from adamlab.errors import InputError, reason
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.jaxpr import Reader, Rename
 from adamlab.interpret.programs import Programs, Subject, state_names
@@ -21,18 +21,19 @@ from adamlab.symbolic.letters import RATES, hyper_letters, state_letters
 from adamlab.types import Decay, PyTree
 
 Optimizer = Call | str | Callable[..., Any]
+"""An optimizer as it is given: a spec, a factory, or a factory called with symbols."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What is needed to read an optimizer's steps.
+class OpenOptimizer:
+    """An optimizer whose numbers are symbols, or rationals where they are fixed.
 
     Attributes:
-        subject: the optimizer.
-        programs: what it computes, on one array of that `shape`.
-        numbers: each of its numbers, as a symbol or a rational.
+        subject: the optimizer as a call with its numbers apart.
+        programs: its `init` and `update`, traced on an array of that `shape`.
+        numbers: the symbol or the rational of each number, by name.
         hyper: the symbols among them, by name.
-        fields, letters: of the leaves of its state.
+        fields, letters: the name and the letter of each leaf of the state.
     """
 
     subject: Subject
@@ -52,10 +53,16 @@ class Reading:
         shape: tuple[int, ...] = (),
         rates: Collection[str] = (),
         among: Collection[str] = (),
-    ) -> "Reading":
-        """Opens a factory or a spec; `hyper` fixes numbers, which may be formulas, and `rates` names further rates.
+    ) -> "OpenOptimizer":
+        """Open a factory or a spec.
 
-        Its letters are such as not to be mistaken for those of the names `among` which it stands.
+        Args:
+            optimizer: the factory or the spec.
+            hyper: fixed numbers by name; they may be formulas.
+            symbols: names of numbers that stay open whatever their default is.
+            shape: of the parameter.
+            rates: names of further numbers that are decay rates.
+            among: names of other numbers of the same statement: no letter is given twice among all of them.
 
         Raises:
             SpecError: an argument that does not exist, or that cannot be a number.
@@ -72,21 +79,21 @@ class Reading:
             symbol = Rate(letters[name]) if name in every_rate else Symbol(letters[name], positive=True)
             numbers[name] = formulas.get(name, symbol) if value is None else rational(value)
         programs = _programs(subject, shape)
-        for name in programs.constants:
+        for name in programs.constants:  # the code branches on these, so that they cannot be left open
             constant = subject.numbers[name]
             numbers[name] = rational(subject.defaults[name] if constant is None else constant)
         fields = state_names(programs.init.shapes)
         free = {name: value for name, value in numbers.items() if isinstance(value, Symbol)}
         return cls(subject, programs, shape, numbers, free, fields, state_letters(fields))
 
-    def on_shape(self, shape: tuple[int, ...]) -> "Reading":
+    def on_shape(self, shape: tuple[int, ...]) -> "OpenOptimizer":
         """The same optimizer on an array of another shape."""
         programs = _programs(self.subject, shape)
         fields = state_names(programs.init.shapes)
         return replace(self, shape=shape, programs=programs, fields=fields, letters=state_letters(fields))
 
     def start(self, algebra: Formulas, params: PyTree) -> list[Values]:
-        """The leaves of the state ahead of the first step."""
+        """The leaves of the state before the first step."""
         return jax.tree.leaves(Reader(algebra).read(self.programs.init, self.numbers, params))
 
     def step(
@@ -94,9 +101,9 @@ class Reading:
     ) -> tuple[Values, list[Values]]:
         """The update and the next state's leaves; `rename(k)` names what stands for the k-th leaf from then on."""
         before = jax.tree.unflatten(jax.tree.structure(self.programs.init.shapes), state)
-        names = {k + 1: rename(k) for k in range(len(state))}
-        read = reader.read(self.programs.update, self.numbers, g, before, w, value, rename=names)
-        u, *after = jax.tree.leaves(read)
+        names = {k + 1: rename(k) for k in range(len(state))}  # leaf 0 of the result is the update
+        result = reader.read(self.programs.update, self.numbers, g, before, w, value, rename=names)
+        u, *after = jax.tree.leaves(result)
         return u, after
 
 
@@ -107,11 +114,10 @@ def rates_in(subject: Subject) -> set[str]:
 
 
 def rational(value: Any) -> Any:
-    """The decimal that was meant, exactly."""
+    """A number as the rational that its decimal writes: 0.999 is 999/1000; a decay with the exact complement."""
     if isinstance(value, Decay):
-        exactly = object.__new__(Decay)
-        exactly.rate, exactly.complement = objects(1 - rational(value.complement)), objects(rational(value.complement))
-        return exactly
+        complement = rational(value.complement)
+        return Decay.exact(objects(1 - complement), objects(complement))
     if isinstance(value, (Rational, Fraction, int)):
         return Rational(value)
     return Rational(value if isinstance(value, (str, Decimal)) else str(float(np.asarray(value)[()])))
@@ -128,5 +134,6 @@ def _programs(subject: Subject, shape: tuple[int, ...]) -> Programs:
     except InputError:
         raise
     except Exception as error:  # whatever a foreign optimizer raises while it is traced
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{subject.title} cannot be read on an array of shape {shape}: {reason[:300]}") from error
+        raise InputError(
+            f"{subject.title} cannot be read on an array of shape {shape}: {reason(error, 300)}"
+        ) from error

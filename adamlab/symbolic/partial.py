@@ -1,4 +1,4 @@
-"""∂a/∂b as it is written, to be worked out by whoever knows what a is made of."""
+"""∂a/∂b as it is written, for derivations that name a derivative before they work it out."""
 
 from sympy import Function
 
@@ -6,7 +6,7 @@ from adamlab.types import Formula
 
 
 class Partial(Function):
-    """`Partial(a, b)`: the derivative of a by b, which SymPy leaves alone."""
+    """The derivative `Partial(a, b)` of a by b, which SymPy does not work out."""
 
     nargs = 2
 

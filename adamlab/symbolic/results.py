@@ -1,4 +1,4 @@
-"""What every symbolic result offers: its equations as text, LaTeX, MathML and plain data, and what was assumed."""
+"""The base of every symbolic result: its equations and assumptions as text, LaTeX, MathML and plain data."""
 
 import re
 from abc import abstractmethod
@@ -11,7 +11,7 @@ from adamlab.interpret.signs import Rate
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.notation.mathml import NAMESPACE
 from adamlab.symbolic.notation.printing import latex, mathml, text
-from adamlab.symbolic.open_optimizer import Reading
+from adamlab.symbolic.open_optimizer import OpenOptimizer
 
 Equation = tuple[Any, Any]
 """A left side and a right side."""
@@ -25,7 +25,7 @@ class Result:
 
     @abstractmethod
     def _equations(self) -> list[Equation]:
-        """What is shown, in order."""
+        """The equations to be shown, in order."""
 
     def text(self, *, superscripts: bool = False) -> str:
         """A line of Unicode for each equation, and one for each assumption."""
@@ -66,29 +66,29 @@ class Result:
         return f"$$\n{self.latex()}\n$$"
 
 
-def in_words(reading: Reading, algebra: Formulas) -> tuple[str, ...]:
-    """What a reading takes for granted."""
-    return (*domains(reading.hyper), *conditions(reading, algebra))
+def in_words(optimizer: OpenOptimizer, algebra: Formulas) -> tuple[str, ...]:
+    """The assumptions that an optimizer's formulas rest on, in words."""
+    return (*domains(optimizer.hyper), *conditions(optimizer, algebra))
 
 
 def domains(hyper: Mapping[str, Symbol]) -> list[str]:
-    """Where the numbers that are open lie."""
+    """The ranges of the numbers that are open, on one line."""
     rates = [f"0 < {text(symbol)} < 1" for symbol in hyper.values() if isinstance(symbol, Rate)]
     others = [text(symbol) for symbol in hyper.values() if not isinstance(symbol, Rate)]
     return [", ".join([*rates, *([f"{', '.join(others)} > 0"] if others else [])])] if hyper else []
 
 
-def conditions(reading: Reading, algebra: Formulas) -> list[str]:
-    """What was assumed of gradients and states, and which numbers come from the code."""
-    assumed = dict.fromkeys(text(_at_any_step(reading, condition)) for condition in algebra.assumptions)
+def conditions(optimizer: OpenOptimizer, algebra: Formulas) -> list[str]:
+    """The assumptions about gradients and states, and the numbers that come from the code."""
+    assumed = dict.fromkeys(text(_at_any_step(optimizer, condition)) for condition in algebra.assumptions)
     constants = sorted(algebra.constants)
     code = [f"{', '.join(map(text, constants))} from the code, as the decimal that is meant"] if constants else []
-    fixed = reading.programs.constants
-    numbers = [f"{name} = {text(reading.numbers[name])}, since the code branches on it" for name in fixed]
+    fixed = optimizer.programs.constants
+    numbers = [f"{name} = {text(optimizer.numbers[name])}, since the code branches on it" for name in fixed]
     return [*assumed, *code, *numbers]
 
 
-def _at_any_step(reading: Reading, condition: Any) -> Any:
-    """The condition with t in place of the number of its step, so that those of all steps are one."""
+def _at_any_step(optimizer: OpenOptimizer, condition: Any) -> Any:
+    """The condition with t in place of its step's number, so that the same condition at all steps is told once."""
     steps = {s: re.sub(r"_\d+", "_t", s.name, count=1) for s in condition.free_symbols if s.is_Symbol}
-    return condition.xreplace({s: Symbol(name) for s, name in steps.items() if s not in reading.hyper.values()})
+    return condition.xreplace({s: Symbol(name) for s, name in steps.items() if s not in optimizer.hyper.values()})

@@ -1,4 +1,4 @@
-"""Some steps of an optimizer as formulas, read off its own code."""
+"""The first steps of an optimizer as formulas, read off its own code."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.letters import at_step
-from adamlab.symbolic.open_optimizer import Optimizer, Reading, plain
+from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, plain
 from adamlab.symbolic.results import Equation, Result, in_words
 from adamlab.symbolic.solving.recurrences import upright
 from adamlab.types import Formula
 
 MOST_TIDIED = 12
-"""Up to how many steps the formulas written out are put in order, which takes as long as reading them."""
+"""The most steps whose written-out formulas are tidied, which takes as long as reading them."""
 
 
 @dataclass(frozen=True)
 class Unrolled(Result):
-    """Steps of an optimizer.
+    """The first steps of an optimizer.
 
     Attributes:
         title: the optimizer as it was given.
@@ -36,8 +36,8 @@ class Unrolled(Result):
         gradients: g_1 … g_T: symbols, or arrays of them.
         values: f_1 … f_T, the losses that `update` was handed, whether it looks at them or not.
         definitions: every state, update and parameter in terms of those before it: linear in the number of steps. The
-            many 1 − β^t have names of their own, defined ahead of their first use.
-        assumptions: what was taken for granted, in words.
+            many 1 − β^t have names of their own, defined before their first use.
+        assumptions: the conditions under which the formulas hold, in words.
     """
 
     title: str
@@ -82,7 +82,7 @@ class Unrolled(Result):
         return full
 
     def _tidied(self, e: Formula) -> Formula:
-        """A polynomial in the gradients with each coefficient factored, and what is common to all of them in front."""
+        """A polynomial in the gradients with each coefficient factored, and the factors common to all in front."""
         symbols = [g for gradient in self.gradients for g in np.asarray(gradient, object).flat if e.has(g)]
         if not symbols or len(self.gradients) > MOST_TIDIED:
             return e
@@ -97,7 +97,7 @@ class Unrolled(Result):
         return plain(each(lambda e: e.xreplace(self._full) if isinstance(e, Expr) else e, values))
 
     def _equations(self) -> list[Equation]:
-        """Of a few steps the states written out and the updates in terms of them; of others the definitions."""
+        """The states written out and the updates in terms of them; of many steps, or of arrays, the definitions."""
         if len(self.gradients) > MOST_TIDIED or np.ndim(self.gradients[0]):
             return list(self.definitions)
         definitions, lines = dict(self.definitions), []
@@ -119,14 +119,14 @@ def unroll(
     symbols: Collection[str] = (),
     shape: tuple[int, ...] = (),
 ) -> Unrolled:
-    """Reads some steps of an optimizer as formulas.
+    """Read the first steps of an optimizer as formulas.
 
     Args:
         optimizer: a factory such as `optax.adam`, whose named arguments are the hyper-parameters; or a spec, in which
             bare names are symbols.
-        steps: T, how many.
+        steps: T, the number of steps.
         hyper: numbers that are fixed, by name; they are read as decimals. Others are symbols: η, β₁, β₂, ε …, positive,
-            and decay rates less than 1. What is 0 by default stays 0, and what is None stays that.
+            and decay rates less than 1. A number that is 0 or None by default stays that.
         symbols: names of numbers that are symbols whatever their default is.
         shape: of the parameter; by default a single number.
 
@@ -143,40 +143,41 @@ def unroll(
     """
     if not isinstance(steps, int) or steps < 1:
         raise InputError(f"steps must be a whole number of at least 1, not {steps!r}.")
-    return unroll_reading(Reading.of(optimizer, hyper, symbols, shape), steps)
+    return unroll_open(OpenOptimizer.of(optimizer, hyper, symbols, shape), steps)
 
 
-def unroll_reading(reading: Reading, steps: int) -> Unrolled:
-    """As `unroll`, of an optimizer that is open already."""
-    names, shape = _Names(reading), reading.shape
+def unroll_open(optimizer: OpenOptimizer, steps: int) -> Unrolled:
+    """Read the first steps of an optimizer that is open already, as `unroll`."""
+    names, shape = _Names(optimizer), optimizer.shape
     w = start = _symbols("w", 0, shape)
-    state, reader = reading.start(names.algebra, w), Reader(names.algebra)
+    state, reader = optimizer.start(names.algebra, w), Reader(names.algebra)
     gradients, losses, named = [], [], []
     for t in range(1, steps + 1):
         g, f = _symbols("g", t, shape), at_step("f", t)
-        u, state = reading.step(reader, g, state, w, np.array(f, object), lambda k, t=t: lambda x: names.state(k, t, x))
+        value = np.array(f, object)
+        u, state = optimizer.step(reader, g, state, w, value, lambda k, t=t: lambda x: names.state(k, t, x))
         u = names.give("u", t, u)
         w = names.give("w", t, each(lambda a, b: a + b, w, u))
         gradients.append(plain(g))
         losses.append(f)
-        named.append({"u": u, "w": w, "states": dict(zip(reading.fields, state, strict=True))})
-    words = in_words(reading, names.algebra)
-    return Unrolled(reading.subject.title, reading.hyper, gradients, losses, names.definitions(), words, named, start)
+        named.append({"u": u, "w": w, "states": dict(zip(optimizer.fields, state, strict=True))})
+    title, hyper, words = optimizer.subject.title, optimizer.hyper, in_words(optimizer, names.algebra)
+    return Unrolled(title, hyper, gradients, losses, names.definitions(), words, named, start)
 
 
 class _Names:
-    """Gives names to what comes out of a step, and keeps what they stand for."""
+    """The names of a step's states, updates and parameters, each with the formula that it stands for."""
 
-    def __init__(self, reading: Reading):
-        self.reading, self.algebra = reading, Formulas()
+    def __init__(self, optimizer: OpenOptimizer):
+        self.optimizer, self.algebra = optimizer, Formulas()
         self.given: dict[Symbol, Formula] = {}
 
     def state(self, k: int, t: int, values: Values) -> Values:
-        """Names for the k-th leaf of the state after a step."""
-        return self.give(self.reading.letters[k], t, values)
+        """Names for the entries of the k-th leaf of the state after a step."""
+        return self.give(self.optimizer.letters[k], t, values)
 
     def give(self, letter: str, t: int, values: Values) -> Values:
-        """Names for the entries that are not numbers or names already."""
+        """Names for the entries; those that are numbers or names already stay as they are."""
         entries = np.empty(values.shape, object)
         for entry, e in np.ndenumerate(values):
             entries[entry] = self._name(letter, t, entry, e) if isinstance(e, Expr) and not e.is_Atom else e
@@ -190,19 +191,19 @@ class _Names:
         return symbol
 
     def definitions(self) -> list[tuple[Symbol, Formula]]:
-        """What each name stands for, names of complements ahead of what uses them."""
-        found: dict[Symbol, Formula] = {}
+        """Each name with its formula, names of complements before the formulas that use them."""
+        definitions: dict[Symbol, Formula] = {}
         for symbol, e in self.given.items():
             for c in sorted(e.free_symbols & self.algebra.complements.keys(), key=str):
-                found[c] = self.algebra.complements[c]
-            found[symbol] = e
-        return list(found.items())
+                definitions[c] = self.algebra.complements[c]
+            definitions[symbol] = e
+        return list(definitions.items())
 
 
 class _InFull:
-    """Writes formulas with names replaced by what they stand for, and cases, maxima and conditions left as they are.
+    """Formulas in full: names are replaced by their formulas; cases, maxima and conditions stay unevaluated.
 
-    SymPy's own replacement simplifies these anew, at each level of each formula, and takes minutes.
+    SymPy's own replacement simplifies them again, at each level of each formula, and takes minutes.
     """
 
     def __init__(self, names: Mapping[Any, Any]):
@@ -219,7 +220,7 @@ class _InFull:
         return written(e)
 
     def has_cases(self, e: Any) -> bool:
-        """Whether there is a case within what was written, which can be too large to be searched."""
+        """Whether a formula that was written contains cases; it can be too large to be searched."""
         return e in self._with_cases
 
     def _rebuilt(self, e: Any, parts: list[Any]) -> Any:
@@ -228,16 +229,16 @@ class _InFull:
         with_extremes = is_extreme or not self._with_extremes.isdisjoint(parts)
         searched = isinstance(e, (Relational, BooleanFunction)) or (isinstance(e, Abs) and with_extremes)
         if is_case:
-            made = Basic.__new__(e.func, *parts)
+            rebuilt = Basic.__new__(e.func, *parts)  # past SymPy's simplification, which has no switch here
         elif with_cases or is_extreme or searched:
-            made = e.func(*parts, evaluate=False)
+            rebuilt = e.func(*parts, evaluate=False)
         else:
-            made = e.func(*parts) if parts else e
+            rebuilt = e.func(*parts) if parts else e
         if with_cases:
-            self._with_cases.add(made)
+            self._with_cases.add(rebuilt)
         if with_extremes:
-            self._with_extremes.add(made)
-        return made
+            self._with_extremes.add(rebuilt)
+        return rebuilt
 
 
 def _symbols(letter: str, t: int, shape: tuple[int, ...]) -> Values:

@@ -19,7 +19,7 @@ from adamlab.studies.config.outputs import Plots, check_output, read_outputs, ta
 from adamlab.studies.config.reserved import READING_NAMES
 from adamlab.studies.config.schema import Head, Schema, as_list, read_table
 from adamlab.studies.config.study import Config
-from adamlab.symbolic.open_optimizer import Reading
+from adamlab.symbolic.open_optimizer import OpenOptimizer
 
 MOST_STEPS, MOST_LAGS = 100, 1000
 
@@ -41,7 +41,7 @@ class Read:
 
     key: str
     label: str
-    opened: Reading
+    opened: OpenOptimizer
     spec: str
     fixed: Mapping[str, float]
     swept: Mapping[str, tuple[float, ...]]
@@ -151,10 +151,10 @@ def _optional(name: str, argument: Argument) -> Argument:
 
 def _opened(
     key: str, call: Call, fixed: Mapping[str, float], swept: Mapping[str, tuple[float, ...]], mistakes: Mistakes
-) -> Reading | None:
+) -> OpenOptimizer | None:
     """The optimizer with its numbers left open; swept ones have to be symbols, within what the formulas assume."""
     try:
-        opened = Reading.of(call, fixed, symbols=swept.keys() & arguments(call.factory).keys())
+        opened = OpenOptimizer.of(call, fixed, symbols=swept.keys() & arguments(call.factory).keys())
     except InputError as error:
         mistakes.tell(join(key, "spec"), str(error))
         return None
@@ -168,7 +168,7 @@ def _opened(
     return opened
 
 
-def _states(key: str, opened: Reading, wanted: list[str] | None, mistakes: Mistakes) -> tuple[str, ...]:
+def _states(key: str, opened: OpenOptimizer, wanted: list[str] | None, mistakes: Mistakes) -> tuple[str, ...]:
     """The fields to read; by default all that hold floats."""
     leaves = jax.tree.leaves(opened.programs.init.shapes)
     floats = [f for f, leaf in zip(opened.fields, leaves, strict=True) if jnp.issubdtype(leaf.dtype, jnp.floating)]

@@ -182,4 +182,4 @@ def decays_of(template: Call) -> set[str]:
 def _decays(values: np.ndarray, dtype: Any) -> Decay:
     different, which = np.unique(values, return_inverse=True)
     complements = np.array([one_minus(value) for value in different.tolist()])[which]
-    return Decay.tree_unflatten(None, (values.astype(dtype), complements.astype(dtype), None))
+    return Decay.exact(values.astype(dtype), complements.astype(dtype))

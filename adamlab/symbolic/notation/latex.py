@@ -1,4 +1,4 @@
-"""Formulas in LaTeX, as far as possible in the part of it that matplotlib draws too."""
+"""Formulas in LaTeX, as far as possible in the subset that matplotlib draws too."""
 
 import re
 from itertools import pairwise
@@ -49,7 +49,7 @@ TALL = re.compile(r"\\(frac|sum|prod|max_|begin|left)")
 
 
 def as_latex(node: Node) -> str:
-    """To be set between dollar signs."""
+    """A formula in LaTeX, without dollar signs."""
     match node:
         case Number(digits):
             return digits
@@ -128,7 +128,7 @@ def _fenced(left: str, inside: Node, right: str) -> str:
 
 
 def _enclosed(left: str, inside: str, right: str) -> str:
-    """As high as what is inside."""
+    """Two brackets as high as the formula between them."""
     if TALL.search(inside):
         return rf"\left{left} {inside} \right{right}"
     return f"{left} {inside} {right}" if left.startswith("\\") else f"{left}{inside}{right}"

@@ -1,7 +1,7 @@
 """SymPy's expressions laid out as a person would write them.
 
-What is divided stands in one fraction, with the signs in front of it; the square roots in a product, which SymPy takes
-apart, become one again: √v/√c is √(v/c), which holds wherever each of them is real.
+A product with divisors becomes a single fraction, with its sign in front; the square roots in a product, which SymPy
+takes apart, become a single root again: √v/√c is √(v/c), which holds wherever each of them is real.
 """
 
 from collections.abc import Iterable
@@ -71,7 +71,7 @@ RELATIONS = {Eq: "=", Ne: "≠", Lt: "<", Le: "≤", Gt: ">", Ge: "≥"}
 CONSTANTS = {"oo": "∞", "pi": "π", "E": "e", "nan": "NaN", "True": "true", "False": "false"}
 FENCES = {Abs: "||", floor: "⌊⌋", ceiling: "⌈⌉"}
 SMALLEST, LARGEST = -4, 15
-"""The powers of ten between which a decimal number has its digits written out."""
+"""The powers of ten between which all digits of a decimal number are written out."""
 
 
 @dataclass
@@ -83,19 +83,19 @@ class Quotient:
     below: list[Node] = field(default_factory=list)
 
     def node(self) -> Node:
-        """In order."""
+        """The fraction, or the product where nothing is below, with all factors in order."""
         above = product(self.above)
         fraction = Fraction(above, product(self.below)) if self.below else above
         return negative(fraction) if self.is_negative else fraction
 
     def multiply(self, other: "Quotient", *, inverse: bool = False) -> None:
-        """Takes in another's factors, or those of its inverse."""
+        """Multiply by another quotient, or by its inverse."""
         self.is_negative ^= other.is_negative
         self.above += other.below if inverse else other.above
         self.below += other.above if inverse else other.below
 
     def multiply_root(self, radicand: "Quotient") -> None:
-        """Takes in a root, on the side where something in it changes from step to step."""
+        """Multiply by a root, on the side where something in it changes from step to step."""
         changes = [any(node.latest is not None for node in side) for side in (radicand.above, radicand.below)]
         inverse = not changes[0] and (changes[1] or not radicand.above)
         upright = Quotient()
@@ -105,12 +105,12 @@ class Quotient:
 
 @dataclass(frozen=True)
 class Layout:
-    """Lays out; `superscripts` puts time on top."""
+    """The way to lay out expressions; with `superscripts` time goes on top."""
 
     superscripts: bool
 
     def of(self, e: Any) -> Node:
-        """An expression, a number or an array of them."""
+        """The node of an expression, a number or an array of them."""
         match e:
             case Symbol():
                 return name(e.name, superscripts=self.superscripts)
@@ -198,18 +198,18 @@ class Layout:
         return quotient
 
     def _radicand(self, base: Expr) -> Quotient:
-        """Something under a root as a quotient; whole where it would have a minus in front."""
+        """The base of a root as a quotient, or whole where its quotient would have a minus in front."""
         quotient = self._quotient(base)
         return Quotient(above=[self.of(base)]) if quotient.is_negative else quotient
 
 
 def _is_minus(e: Expr) -> bool:
-    """Whether each of its terms has a minus in front."""
+    """Whether each term of an expression has a minus in front."""
     return all(term.as_coeff_Mul()[0].is_negative for term in Add.make_args(e))
 
 
 def _is_turned(e: Expr) -> bool:
-    """Whether it is a sum that reads better with all signs changed: 1 − β for β − 1, but not 1 − t for t − 1."""
+    """Whether a sum reads better with all signs changed: 1 − β for β − 1, but not 1 − t for t − 1."""
     if not isinstance(e, Add):
         return False
     first, *others = e.args
@@ -218,7 +218,7 @@ def _is_turned(e: Expr) -> bool:
 
 
 def _number(number: Rational | Float) -> Quotient:
-    """A decimal where it ends and its denominator is a multiple of 5; a fraction otherwise."""
+    """A number as a decimal where that ends and the denominator is a multiple of 5; otherwise as a fraction."""
     is_negative = bool(number.is_negative)
     if isinstance(number, Float):
         return Quotient(is_negative, _decimal(Decimal(sstr(abs(number), full_prec=False))))
@@ -231,7 +231,7 @@ def _number(number: Rational | Float) -> Quotient:
 
 
 def _decimal(number: Decimal) -> list[Node]:
-    """Its digits, or its factors as a multiple of a power of ten."""
+    """The digits of a decimal number; of a very large or small one, a mantissa and a power of ten."""
     exponent = number.adjusted()
     if SMALLEST <= exponent <= LARGEST:
         whole, _, places = f"{number:f}".partition(".")

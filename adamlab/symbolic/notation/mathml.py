@@ -1,4 +1,4 @@
-"""Formulas in presentation MathML: well-formed XML, whose only entities are XML's own."""
+"""Formulas in presentation MathML: well-formed XML with no entities but XML's own."""
 
 from itertools import pairwise
 from xml.etree.ElementTree import Element, tostring
@@ -31,7 +31,7 @@ APPLIED = "\N{FUNCTION APPLICATION}"
 
 
 def as_mathml(node: Node) -> str:
-    """A whole <math> element."""
+    """A formula as a <math> element."""
     return tostring(_element("math", _drawn(node), xmlns=NAMESPACE), encoding="unicode")
 
 

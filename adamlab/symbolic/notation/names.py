@@ -20,17 +20,17 @@ GREEK = {spelling: letter for spelling, letter in greek_unicode.items() if lette
 """Greek letters, by SymPy's names for them."""
 
 AVERAGES = frozenset("μν")
-"""Greek letters of what changes from step to step."""
+"""Greek letters of quantities that change from step to step."""
 INITIAL = ("G_0", "v_0")
-"""Names of hyper-parameters that would else be taken for quantities at step 0."""
+"""Names of hyper-parameters that look like quantities at step 0."""
 CHANGING = frozenset("gmuvw")
-"""Letters of what changes from step to step, even where no step is named."""
+"""Letters of quantities that change from step to step, even where no step is named."""
 
 _LETTER = re.compile(rf"({'|'.join(GREEK)}|[^\W\d_])(hat|bar|max)?(\d*)")
 
 
 def name(label: str, indices: Sequence[Node] = (), *, superscripts: bool = False) -> Name:
-    """A symbol's name, or an array's with the indices of an entry; `superscripts` puts the step on top."""
+    """The node of a symbol's name, or of an array's with an entry's indices; `superscripts` puts the step on top."""
     front, tail = _split(label)
     all_indices = (*map(_piece, tail), *indices)
     letter = _LETTER.fullmatch(front[0])
@@ -62,6 +62,7 @@ def _piece(part: str) -> Node:
 
 
 def _time(indices: Sequence[Node], can_change: bool) -> Time | None:
+    """The time that the first index tells; None for a name without indices that cannot change."""
     match indices:
         case []:
             return () if can_change else None

@@ -1,4 +1,4 @@
-"""A formula as it is written: what stands where and in which parentheses, whatever it is written in.
+"""The nodes of a formula as it is written, each part in its place and its parentheses, whatever the format.
 
 SymPy's expressions are laid out as these nodes, and each format has a writer for them.
 """
@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 Time = tuple[int | str, ...]
-"""When: () at no particular step, (0, 3) at step 3, (1, "t", -1) at t - 1."""
+"""A time to sort by: () at no particular step, (0, 3) at step 3, (1, "t", -1) at t - 1, (2,) at any other."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Node:
 
     @property
     def children(self) -> Iterator["Node"]:
-        """The parts that it is made of, one by one."""
+        """The nodes that it consists of."""
         for field in fields(self):
             yield from _nodes(getattr(self, field.name))
 
     @cached_property
     def latest(self) -> Time | None:
-        """The latest time of what changes from step to step; None where nothing does."""
+        """The latest time in it; None where nothing in it changes from step to step."""
         times = [child.latest for child in self.children if child.latest is not None]
         return max(times, default=None)
 
@@ -46,7 +46,7 @@ class Number(Node):
 
 @dataclass(frozen=True)
 class Name(Node):
-    """A letter or a word with what stands around it; `time` is None if it is the same at all steps."""
+    """A letter or a word with its accent and indices; `time` is None if it is the same at all steps."""
 
     head: str
     accent: str = ""
@@ -56,25 +56,25 @@ class Name(Node):
 
     @property
     def is_word(self) -> bool:
-        """Whether it has more letters than one."""
+        """Whether it has more than one letter."""
         return len(self.head) > 1
 
     @cached_property
     def latest(self) -> Time | None:
-        """Its time; that of an index says nothing."""
+        """Its own time, whatever its indices are."""
         return self.time
 
 
 @dataclass(frozen=True)
 class Paren(Node):
-    """Something in parentheses."""
+    """A formula in parentheses."""
 
     inside: Node
 
 
 @dataclass(frozen=True)
 class Negative(Node):
-    """−x."""
+    """A formula with a minus in front, −x."""
 
     operand: Node
 
@@ -134,7 +134,7 @@ class Call(Node):
 
 @dataclass(frozen=True)
 class Fence(Node):
-    """Something between two signs of its own, such as |x|."""
+    """A formula between two signs, such as |x|."""
 
     left: str
     inside: Node
@@ -175,7 +175,7 @@ class Grid(Node):
 
     @property
     def rows(self) -> list[tuple[Node, ...]]:
-        """Those of a matrix; a row of whatever else it holds."""
+        """The rows of a matrix; of any other array a single row."""
         rows = [item.items for item in self.items if isinstance(item, Grid) and not item.holds_grids]
         return rows if len(rows) == len(self.items) else [self.items]
 

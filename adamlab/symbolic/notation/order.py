@@ -1,4 +1,4 @@
-"""Sums and products as a person would write them: in which order, in which parentheses."""
+"""The order and the parentheses in which a person would write sums and products."""
 
 from collections.abc import Iterable
 from enum import IntEnum
@@ -26,17 +26,17 @@ ONE = Number("1")
 LEADING = ("η", "learning_rate", "lr")
 """The heads of names that lead a product."""
 COUNTERS = frozenset("ijklnpqtT")
-"""Names of steps, which come ahead of a constant: t + 1, and 1 + x."""
+"""Names of steps, which come before a constant: t + 1, but 1 + x."""
 
 
 class Level(IntEnum):
-    """How tightly the parts of a formula hold together."""
+    """The strength with which the parts of a formula hold together."""
 
     OR = 1
     AND = 2
     RELATION = 3
     SUM = 4
-    OPEN = 5  # ends in a Σ or the like, which takes in every factor that follows
+    OPEN = 5  # ends in a Σ or a max, which takes in every factor that follows
     FRACTION = 6
     PRODUCT = 7
     POWER = 8
@@ -47,7 +47,7 @@ LOGIC = {"∨": Level.OR, "∧": Level.AND}
 
 
 def level(node: Node) -> Level:
-    """How tightly it holds together."""
+    """The strength with which the parts of a node hold together."""
     match node:
         case Infix(sign):
             return LOGIC.get(sign, Level.RELATION)
@@ -61,19 +61,19 @@ def level(node: Node) -> Level:
             return Level.OPEN if level(last) == Level.OPEN else Level.PRODUCT
         case Power() | Root() | Ratio():
             return Level.POWER
-        case Name(upper=Node()):  # what has something above it already is not raised to a power as it is
+        case Name(upper=Node()):  # a name with an index above needs parentheses before it gets an exponent
             return Level.POWER
         case _:
             return Level.ATOM
 
 
 def paren(node: Node, least: Level) -> Node:
-    """The node, in parentheses unless it holds together that well."""
+    """The node, in parentheses unless it holds together at least that strongly."""
     return node if level(node) >= least else Paren(node)
 
 
 def negative(node: Node) -> Node:
-    """−x."""
+    """The negative of a node, −x."""
     return Negative(paren(node, Level.OPEN))
 
 
@@ -87,7 +87,10 @@ def total(terms: Iterable[Node]) -> Node:
 
 
 def product(factors: Iterable[Node]) -> Node:
-    """Numbers, η, other hyper-parameters, differences, powers, what changes by the step, Σ; 1 if there are none."""
+    """The product of factors, 1 if there are none.
+
+    In order: numbers, η, other hyper-parameters, differences, powers, quantities that change by the step, Σ.
+    """
     *others, last = sorted(factors, key=_factor_key) or [ONE]
     if not others:
         return last
@@ -106,12 +109,12 @@ def infix(sign: str, operands: Iterable[Node]) -> Node:
 
 
 def in_order(terms: Iterable[Node]) -> tuple[Node, ...]:
-    """As in a sum."""
+    """The terms in the order of a sum."""
     return tuple(sorted(terms, key=_term_key))
 
 
 def has_dot(left: Node, right: Node) -> bool:
-    """Whether two factors need a dot in between, lest they be read as one number or word."""
+    """Whether two factors need a dot between them, so that they are not read as a single number or word."""
     last, first = _base(left), _base(right)
     return isinstance(first, (Number, Call)) or any(isinstance(side, Name) and side.is_word for side in (last, first))
 
@@ -152,6 +155,7 @@ def _term_key(term: Node) -> tuple[int, tuple[Time, ...], float, bool]:
 
 
 def _rank_without_time(bases: list[Node]) -> int:
+    """The place of a term that is the same at all steps: counters, numbers, any other, ε."""
     others = [base for base in bases if not isinstance(base, Number)]
     heads = [base.head for base in others if isinstance(base, Name)]
     if not others:
@@ -162,7 +166,7 @@ def _rank_without_time(bases: list[Node]) -> int:
 
 
 def _is_decay(bases: list[Node]) -> bool:
-    """λ·w, which is added to an update last."""
+    """Whether a term is a weight decay λ·w, which comes last in an update."""
     *others, last = bases
     is_weight = isinstance(last, Name) and last.head == "w"
     return is_weight and bool(others) and all(isinstance(x, Name) and x.time is None for x in others)
@@ -204,7 +208,7 @@ def _exponent(factor: Node) -> float:
 
 
 def _times(factor: Node) -> list[Time]:
-    """Its time, as often as it is a factor."""
+    """The time of a factor, repeated by its exponent."""
     if factor.latest is None:
         return []
     exponent = _exponent(factor)

@@ -1,8 +1,8 @@
-"""SymPy's expressions of optimizers as text, LaTeX and MathML, which read the same.
+"""Formulas printed as text, LaTeX and MathML, in the same order and with the same parentheses.
 
-With `superscripts` time goes up, as in derivations by hand: w^t for w_t, and (g^i)² for its square;
-`adamlab.symbolic.notation.names` says which indices are times. Printable are expressions, relations, numbers, and
-arrays of them.
+With `superscripts` time goes on top, as in derivations by hand: w^t for w_t, and (g^i)² for its square;
+`adamlab.symbolic.notation.names` says which indices are times. Expressions, relations, numbers, and arrays of them can
+be printed.
 """
 
 from typing import Any
@@ -14,15 +14,15 @@ from adamlab.symbolic.notation.text import as_text
 
 
 def text(expression: Any, *, superscripts: bool = False) -> str:
-    """One line of Unicode for a terminal: -η·m₃/(√v₃ + ε)."""
+    """A formula as a line of Unicode for a terminal: -η·m₃/(√v₃ + ε)."""
     return as_text(Layout(superscripts).of(expression))
 
 
 def latex(expression: Any, *, superscripts: bool = False) -> str:
-    """LaTeX without dollar signs; matplotlib draws it too, but for matrices and cases, which its mathtext lacks."""
+    """A formula in LaTeX without dollar signs; matplotlib's mathtext draws all but matrices and cases."""
     return as_latex(Layout(superscripts).of(expression))
 
 
 def mathml(expression: Any, *, superscripts: bool = False) -> str:
-    """A <math> element of presentation MathML, well-formed as XML and without named entities."""
+    """A formula as a <math> element of presentation MathML, well-formed as XML and without named entities."""
     return as_mathml(Layout(superscripts).of(expression))

@@ -1,4 +1,4 @@
-"""Formulas as one line of Unicode."""
+"""Formulas as a line of Unicode."""
 
 import unicodedata
 
@@ -30,7 +30,7 @@ ACCENTS = {"": "", "hat": "\N{COMBINING CIRCUMFLEX ACCENT}", "bar": "\N{COMBININ
 
 
 def as_text(node: Node) -> str:
-    """On one line, with a dot between factors."""
+    """A formula on one line, with a dot between factors."""
     match node:
         case Number(digits):
             return digits
@@ -115,5 +115,5 @@ def _raised(exponent: Node) -> str:
 
 
 def _tight(node: Node) -> str:
-    """Without spaces around plus and minus."""
+    """A formula without spaces around plus and minus."""
     return as_text(node).replace(" + ", "+").replace(" - ", "-")

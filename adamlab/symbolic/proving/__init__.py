@@ -1,1 +1,1 @@
-"""Verdicts on statements about two optimizers: proofs for every t, counterexamples, first steps."""
+"""Verdicts on the statement that two optimizers are the same: proofs for every step, counterexamples, first steps."""

@@ -1,4 +1,4 @@
-"""Small numbers on which two optimizers part, found and confirmed by running both exactly."""
+"""Small numbers on which two optimizers part, looked for and confirmed by running both exactly."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +13,13 @@ from adamlab.interpret.oracle import ExactTrajectory, read_exactly
 from adamlab.interpret.programs import Subject
 
 DIGITS = 50
+"""The digits in which counterexamples are looked for."""
 
 FINE = 400
-"""The digits in which a difference has to be borne out."""
+"""The digits in which a difference is confirmed."""
 
 NEAR = mpmath.mpf(10) ** -30
-"""Two exact updates that are relatively nearer than this are the same; their cancellations cost less than 20 digits."""
+"""The relative distance below which exact updates are the same; their cancellations cost less than 20 digits."""
 
 GRADIENTS: tuple[tuple[str, ...], ...] = (
     ("1", "2"),
@@ -34,34 +35,37 @@ GRADIENTS: tuple[tuple[str, ...], ...] = (
 WITH_ZEROS: tuple[tuple[str, ...], ...] = (("0", "1", "2"), ("1", "0", "0", "2"))
 
 ARRAYS: tuple[tuple[tuple[str, ...], ...], ...] = ((("1", "-2"), ("3", "1"), ("-1", "0.5")),)
-"""Gradients of an array of parameters, to see whether entries of it speak to each other."""
+"""Gradients of an array of parameters, to see whether its entries depend on each other."""
 
 DISTANCES = ("1e-20", "1e-40")
-"""How far from their limits numbers are, and how near."""
+"""The distances of numbers from their limits, the farther and the nearer."""
 
 FALLING = mpmath.mpf(10) ** -3
-"""A gap that falls with a power of the distance, even its sixth root, has come down to less than this part of it."""
+"""The least factor by which a gap falls between these distances if it falls with any power from the sixth root up."""
 
 START = "1"
-"""Where parameters start."""
+"""The value that parameters start from."""
 
 LOSSES = ("1", "3", "2")
-"""What `update` is told, one after the other, again and again."""
+"""The losses that `update` is told, in turn."""
 
 RATES = (("0.5", "0.25", "0.75", "0.125"), ("0.9", "0.99", "0.8", "0.95"))
+"""Values of decay rates, in turn; a row for each trial."""
+
 OTHERS = (("1", "2", "3", "0.5", "5"), ("0.1", "0.5", "0.2", "0.3", "0.7"))
+"""Values of other numbers, in the same trials."""
 
 
 @dataclass(frozen=True)
 class Counterexample:
-    """Where two optimizers part: everything that is needed to run both again with `al.exact`.
+    """Numbers on which two optimizers part: all that is needed to run both again with `al.exact`.
 
     Attributes:
         hyper: the numbers, as decimals, by name.
-        gradients: one for each step up to where they part.
-        params: where the parameter starts.
-        step: at which the updates differ.
-        left, right: the two updates there.
+        gradients: the gradient of each step up to that at which they part.
+        params: the parameter's start.
+        step: the step at which the updates differ.
+        left, right: the two updates at that step.
     """
 
     hyper: Mapping[str, str]
@@ -93,7 +97,7 @@ class Counterexample:
 
 
 def find(left: Subject, right: Subject, rates: Collection[str], sequences: Sequence[Any]) -> Counterexample | None:
-    """The first of some small numbers and sequences of gradients on which the two part, up to that step."""
+    """The first of some small numbers and sequences of gradients on which the two part; None if all agree."""
     names = list(dict.fromkeys([*left.numbers, *right.numbers]))
     for hyper in _assignments(names, rates):
         for gradients in sequences:
@@ -109,7 +113,7 @@ def apart_in_the_limit(
     limit: Mapping[str, Any],
     sequences: Sequence[Any] = GRADIENTS[:3],
 ) -> Counterexample | None:
-    """Where the two stay apart however near the numbers come to their limits; None where every step's gap falls."""
+    """Numbers near their limits on which the two stay apart; None where every gap falls as the numbers come nearer."""
     names = list(dict.fromkeys([*left.numbers, *right.numbers]))
     for hyper in _assignments(names, rates):
         for gradients in sequences:
@@ -133,10 +137,9 @@ def _near(target: Any, distance: str) -> str:
 def _partings(
     left: Subject, right: Subject, hyper: Mapping[str, str], gradients: Sequence[Any]
 ) -> list[tuple[int, Any, Any]]:
-    """Each step with two entries of the updates there that are not the same.
+    """The steps with each two entries of their updates that are not the same.
 
-    In many more digits they have to be as far apart: where 0 comes out of a cancellation it is rounding that
-    parts them.
+    In many more digits the entries have to be as far apart: where they cancel to 0, they differ by rounding alone.
     """
     rough = _pairs(left, right, hyper, gradients, DIGITS)
     if not any(_apart(a, b) for _, a, b in rough):
@@ -152,19 +155,19 @@ def _partings(
 def _pairs(
     left: Subject, right: Subject, hyper: Mapping[str, str], gradients: Sequence[Any], digits: int
 ) -> list[tuple[int, Any, Any]]:
-    """Each step with an entry of the one's update and that of the other's."""
+    """The steps with each entry of the left's update and that of the right's."""
     updates = [run(side, hyper, gradients, digits).updates for side in (left, right)]
     steps = enumerate(zip(*updates, strict=True), start=1)
     return [(t, a, b) for t, pair in steps for a, b in zip(*map(_entries, pair), strict=True)]
 
 
 def _used(left: Subject, right: Subject, hyper: Mapping[str, str]) -> dict[str, str]:
-    """The numbers that are open on a side that has them."""
+    """The numbers that are open on a side, by name."""
     return {n: v for n, v in hyper.items() if any(n in s.numbers and s.numbers[n] is None for s in (left, right))}
 
 
 def run(subject: Subject, hyper: Mapping[str, str], gradients: Sequence[Any], digits: int = DIGITS) -> ExactTrajectory:
-    """The optimizer in exact numbers, those that it leaves open taken from `hyper`; the losses go up and down."""
+    """The optimizer run in exact numbers, with `hyper` for those that are open, on losses that go up and down."""
     numbers = {name: hyper[name] if value is None else value for name, value in subject.numbers.items()}
     params = np.full(np.shape(gradients[0]), START, object) if np.ndim(gradients[0]) else START
     rows = [np.array(g, object) if np.ndim(g) else g for g in gradients]
@@ -174,6 +177,7 @@ def run(subject: Subject, hyper: Mapping[str, str], gradients: Sequence[Any], di
 
 
 def _assignments(names: Sequence[str], rates: Collection[str]) -> Iterator[dict[str, str]]:
+    """The trials: a value for each name."""
     for row, others in zip(RATES, OTHERS, strict=True):
         next_rate, next_other = cycle(row), cycle(others)
         yield {name: next(next_rate if name in rates else next_other) for name in names}
@@ -184,5 +188,5 @@ def _entries(update: Any) -> list[Any]:
 
 
 def _apart(a: Any, b: Any) -> bool:
-    """Whether both are numbers, and not the same."""
+    """Whether two numbers are finite and not the same."""
     return bool(mpmath.isfinite(a) and mpmath.isfinite(b) and abs(a - b) > NEAR * max(abs(a), abs(b)))

@@ -1,4 +1,4 @@
-"""States of two optimizers that go together: a relation that holds at the start and that a step keeps."""
+"""Relations between the states of two optimizers that hold at the start and that a step keeps."""
 
 from collections.abc import Iterator, Mapping
 
@@ -26,34 +26,38 @@ from adamlab.types import Formula
 
 
 class Side:
-    """An optimizer's general step with what is known of its states.
+    """One side of a statement: an optimizer's general step with the closed forms of its states.
 
     Attributes:
-        step: the step; its states have letters of this side alone.
-        forms: the states that have a closed form, by field.
-        update: with those put in; at any step, where its conditions in t alone can be left as cases.
-        open: the other states, x[t].
-
-    Without `nested`, sums within sums do not count as closed forms: two of them can be the same and not look it.
+        step: the general step.
+        mark: a mark behind the letter of every state, to tell the sides' states apart.
+        forms: the closed forms of the states that have one, by field.
+        update: the update with the forms put in; valid at every step where the conditions in t are left as cases.
+        open: the states without a closed form, x[t], by field.
     """
 
-    def __init__(self, step: Step, mark: str = "", nested: bool = True):
-        self.step = step
-        self.forms = {field: form for field, form in solved(step).items() if nested or not _is_nested(form)}
+    def __init__(self, step: Step, mark: str = "", forms: Mapping[str, Formula] | None = None):
+        self.step, self.mark = step, mark
+        self.forms = solved(step) if forms is None else forms
         self.marks = {s.base: IndexedBase(f"{s.base.label}{mark}", **s.base.assumptions0) for s in step.states.values()}
         self.update = self.marked(put_in(step, step.update if step.cases is None else step.cases, self.forms))
         self.open = {f: self.marked(s) for f, s in step.states.items() if f not in self.forms}
 
+    def without_nested_sums(self) -> "Side":
+        """The side without those forms that have sums within sums, since two of these can be equal and not look it."""
+        flat = {field: form for field, form in self.forms.items() if not _is_nested(form)}
+        return self if len(flat) == len(self.forms) else Side(self.step, self.mark, flat)
+
     def marked(self, e: Formula) -> Formula:
-        """The expression with this side's letters."""
+        """The expression with this side's marked letters."""
         return e.xreplace(self.marks)
 
     def recurrence(self, field: str) -> Formula:
-        """What a state without a closed form becomes, the others' forms put in."""
+        """The recurrence of a state without a closed form, with the others' forms put in."""
         return self.marked(put_in(self.step, self.step.recurrences[field], self.forms))
 
     def update_at(self, t: int) -> Formula:
-        """The update at a step whose number is known, of the states' forms there; None where it was not read."""
+        """The update at a step whose number is known, with the states' forms put in; None where it was not read."""
         if t > len(self.step.early):
             is_known = self.step.cases is not None or t >= self.step.first[UPDATE]
             return self.update.subs(T, t) if is_known else None
@@ -61,23 +65,23 @@ class Side:
         return self.marked(self.step.early[t - 1][UPDATE].xreplace(forms))
 
     def needed(self) -> list[str]:
-        """The states without a closed form that the update depends on, through others too."""
-        found: list[str] = []
+        """The states without a closed form that the update depends on, directly or through others."""
+        needed: list[str] = []
         waiting = [self.update]
         while waiting:
             e = waiting.pop()
             for field, state in self.open.items():
-                if field not in found and e.has(state.base):
-                    found.append(field)
+                if field not in needed and e.has(state.base):
+                    needed.append(field)
                     waiting.append(self.recurrence(field))
-        return found
+        return needed
 
 
 def related(left: Side, right: Side) -> dict[Formula, Formula] | None:
-    """For each state of the right that its update needs and that has no closed form, what it is of the left's states.
+    """The right's states without a closed form in terms of the left's, after the step and before it.
 
-    Both after the step and ahead of it. None where none was found; what comes out holds at the start, and a step of
-    both keeps it.
+    Only for the states that the right's update needs. The relation holds at the start, and a step of both keeps it;
+    None where no such relation was found.
     """
     relation: dict[Formula, Formula] = {}
     for field in right.needed():
@@ -93,7 +97,7 @@ def related(left: Side, right: Side) -> dict[Formula, Formula] | None:
 
 
 def _candidates(left: Side, right: Side, field: str) -> Iterator[Formula]:
-    """States of the left, most likely first; and what is left of a second moment without the square of the first."""
+    """Formulas that a state of the right may equal, likeliest first: states of the left, then its variances v − m²."""
     yield from (state for f, state in left.open.items() if f == field)
     yield from (state for f, state in left.open.items() if f != field)
     for corrected in (False, True):
@@ -108,16 +112,17 @@ def _corrected(form: Formula) -> Formula:
 
 
 def _starts(left: Side, right: Side, field: str, candidate: Formula) -> bool:
-    """Whether it is so ahead of the first step; of what is made of sums, whether it is so after it."""
+    """Whether state and candidate are equal at the start: before the first step, or after it for sums."""
     start = sympify(right.step.start[field])
     if candidate in left.open.values():
-        (mine,) = [f for f, state in left.open.items() if state == candidate]
-        return same(sympify(left.step.start[mine]), start)
+        (own,) = [f for f, state in left.open.items() if state == candidate]
+        return same(sympify(left.step.start[own]), start)
     first = right.recurrence(field).xreplace({right.open[field].base[T - 1]: start})
     return same(written_out(candidate, 1), written_out(first, 1))
 
 
 def _is_kept(left: Side, right: Side, field: str, candidate: Formula, trial: Mapping[Formula, Formula]) -> bool:
+    """Whether a step of both sides keeps the state equal to the candidate, given the relation on trial before it."""
     if any(first > 1 for side in (left, right) for name, first in side.step.first.items() if name != UPDATE):
         return False
     after = {state: left.recurrence(f) for f, state in left.open.items()}
@@ -129,7 +134,7 @@ def _is_nested(form: Formula) -> bool:
 
 
 def without_idle_maxima(e: Formula) -> Formula:
-    """The expression with E for every max(0, E) whose E is shown to stay at 0 or above."""
+    """The expression with E in place of every max(0, E) whose E is shown to stay at 0 or above."""
 
     def settle(maximum: Formula) -> Formula:
         others = [a for a in maximum.args if a != 0]
@@ -142,7 +147,7 @@ def without_idle_maxima(e: Formula) -> Formula:
 def stays_nonnegative(e: Formula) -> bool:
     """Whether E_t ≥ 0 by induction: E_1 ≥ 0, and E_(t+1) = λ·E_t + r with λ ≥ 0 and r ≥ 0, for E's numerator.
 
-    λ is what a sum that occurs once is multiplied by from one step to the next.
+    λ is the growth, from a step to the next, of the factor of a sum that occurs linearly.
     """
     above, below = fraction(together(e))
     sums: Formula = above.atoms(Sum)
@@ -158,9 +163,9 @@ def stays_nonnegative(e: Formula) -> bool:
     if not is_nonnegative(factor(written_out(above, 1))):
         return False
     for x in moments.values():
-        here, there = (expand(side).coeff(x, 1) for side in (now, later))
-        if here != 0 and not here.has(x):
-            growth = factor(cancel(there / here))
+        factor_now, factor_later = (expand(side).coeff(x, 1) for side in (now, later))
+        if factor_now != 0 and not factor_now.has(x):
+            growth: Formula = factor(cancel(factor_later / factor_now))
             rest = factor(cancel(later - growth * now))
             if is_nonnegative(growth) and (rest == 0 or is_nonnegative(rest)):
                 return True

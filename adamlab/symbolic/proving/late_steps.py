@@ -1,4 +1,4 @@
-"""What formulas go to as the steps go on: powers β^t of rates go to 0, and so do their products with powers of t."""
+"""Limits of formulas for t → ∞: powers β^t of rates go to 0, and so do their products with powers of t."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def in_late_steps(e: Formula) -> Formula:
 
 
 def settled_in_late_steps(e: Formula) -> Formula:
-    """The formula with the case that holds from some step on in place of cases, where that can be told."""
+    """The formula with each set of cases replaced by the case of all late steps, where that can be told."""
 
     def settle(cases: Any) -> Formula:
         for case, condition in cases.args:
@@ -59,7 +59,7 @@ def settled_in_late_steps(e: Formula) -> Formula:
 
 
 def _holds_late(condition: Any) -> bool | None:
-    """Whether a relation holds from some step on, by the sign of what the difference of its sides goes to."""
+    """Whether a relation holds from some step on, by the sign that its sides' difference keeps; None if unknown."""
     if condition in (true, false):
         return bool(condition)
     if not getattr(condition, "is_Relational", False):
@@ -78,7 +78,7 @@ def _depends_on_gradients(e: Formula) -> bool:
 
 
 def _late(e: Formula) -> Formula:
-    """Factor by factor and term by term, with what is rational in t and β^t taken as a whole."""
+    """The limit, factor by factor and term by term; the part that is rational in t and β^t is taken as a whole."""
     if _is_rational(e):
         return _late_rational(e) if e.has(T) else e
     if isinstance(e, Add | Mul):
@@ -90,13 +90,14 @@ def _late(e: Formula) -> Formula:
 
 
 def _is_rational(e: Formula) -> bool:
+    """Whether it is a rational function of t and falling powers."""
     if not e.has(T) or e == T or _falls(e):
         return True
     return (isinstance(e, Add | Mul) or (isinstance(e, Pow) and e.exp.is_Integer)) and all(map(_is_rational, e.args))
 
 
 def _falls(e: Formula) -> bool:
-    """Whether it is a power of a rate that goes to 0, such as β^t or β^(2t + 1)."""
+    """Whether it is a power that falls to 0, such as β^t or β^(2t + 1)."""
     if not isinstance(e, Pow) or e.base.has(T) or not e.exp.has(T):
         return False
     slope = e.exp.diff(T)
@@ -104,10 +105,10 @@ def _falls(e: Formula) -> bool:
 
 
 def _late_rational(e: Formula) -> Formula:
-    """By the powers of t that are left above and below where every β^t is put at 0."""
+    """The limit by the highest powers of t above and below, with 0 in place of every β^t."""
     falling = dict.fromkeys(filter(_falls, e.atoms(Pow)), Integer(0))
     above, below = (Poly(side.xreplace(falling), T) for side in fraction(together(e)))
-    leading = factor(below.LC())
+    leading: Formula = factor(below.LC())
     if not (is_positive(leading) or is_positive(-leading)) or above.degree() > below.degree():
         raise NoLimitError(NOT_SETTLED)
     return above.LC() / leading if above.degree() == below.degree() else Integer(0)

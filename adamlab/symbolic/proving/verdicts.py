@@ -14,20 +14,21 @@ from adamlab.types import Formula
 
 @dataclass(frozen=True)
 class Verdict(Result):
-    """What was found of the statement that two optimizers are the same.
+    """The verdict on the statement that two optimizers are the same.
 
     Attributes:
         left, right: the two, as they were given.
-        limit: the numbers that go somewhere, and where to.
+        limit: the numbers that go to a limit, each with its target.
         status: "proved", "refuted" or "unknown".
         horizon: None where it is proved for every step, or unknown; else the step up to which it was shown, or at which
             the two part.
-        explanation: in words.
+        explanation: the grounds in words.
         counterexample: numbers on which the two part; None unless refuted.
-        assumptions: what was taken for granted, in words.
+        assumptions: the conditions under which the verdict holds, in words.
         hyper: the symbols of the numbers that are open, by name.
-        order: of a limit, the power of the distance to it that the relative difference of the updates falls with.
-        relative: of a limit, the relative difference over that power of the distance, in the limit.
+        order: in a limit, the power of the distance to it that the relative difference of the updates falls with.
+        relative: in a limit, the relative difference over that power of the distance.
+        updates: the update of both where they are equal; the two updates, or their limits, where they are not.
     """
 
     left: str
@@ -48,12 +49,11 @@ class Verdict(Result):
         return [*sides, *([(Symbol("relative_difference"), self.relative * DELTA**self.order)] if self.order else [])]
 
     def text(self, *, superscripts: bool = False) -> str:
-        """The status and why, then the updates and what was assumed."""
+        """The status and its grounds, then the updates and the assumptions."""
         return f"{self.status}: {self.explanation}\n{super().text(superscripts=superscripts)}".strip()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        found = self.counterexample
         return {
             "left": self.left,
             "right": self.right,
@@ -61,7 +61,7 @@ class Verdict(Result):
             "status": self.status,
             "horizon": self.horizon,
             "explanation": self.explanation,
-            "counterexample": found and found.to_dict(),
+            "counterexample": self.counterexample and self.counterexample.to_dict(),
             "order": None if self.order is None else str(self.order),
             **super().to_dict(),
         }

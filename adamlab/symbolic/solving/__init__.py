@@ -1,1 +1,1 @@
-"""Recurrences solved for general t: sums, pairs of states, limits, and the weights of gradients."""
+"""Recurrences solved for general t, their limits, and the weights of gradients in them."""

@@ -9,10 +9,10 @@ from sympy import Eq, Expr, S, Symbol, sympify
 from adamlab.errors import InputError, nearest
 from adamlab.symbolic.general_step import UPDATE, Step, general_step
 from adamlab.symbolic.letters import G, T, U
-from adamlab.symbolic.open_optimizer import Optimizer, Reading
+from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer
 from adamlab.symbolic.results import Equation, Result, domains, in_words
 from adamlab.symbolic.solving.limits import NoLimitError, limit_of
-from adamlab.symbolic.solving.solutions import made_of, put_in, solved, valid_since
+from adamlab.symbolic.solving.solutions import put_in, solved, states_in, valid_since
 from adamlab.types import Formula
 
 
@@ -23,13 +23,12 @@ class ClosedForm(Result):
     Attributes:
         title: the optimizer as it was given.
         hyper: the symbol of every number that is open, by name.
-        states: each state after step t, by field: of g[1] … g[t] and the start alone; for one that has no closed form
-            its recurrence, an equation.
+        states: each state after step t, by field, in terms of g[1] … g[t] and the start alone; for a state without a
+            closed form its recurrence, an equation.
         updates: the update at step t, in the same terms and the parameter w[t − 1].
-        recurrences: what a step makes of each float state, as equations for x[t], by field; and the "update" u[t] in
-            terms of these.
+        recurrences: an equation for each float state x[t], by field; and one for the "update" u[t] in terms of these.
         unsolved: the fields without a closed form.
-        assumptions: what was taken for granted, in words.
+        assumptions: the conditions under which the formulas hold, in words.
         t, g: the symbol of the step, and the gradients.
     """
 
@@ -44,10 +43,10 @@ class ClosedForm(Result):
     g: Any = G
 
     def limit(self, **where: Any) -> "ClosedForm":
-        """The same as numbers go somewhere: `limit(b2=1)`; 0, 1 and ∞ ("oo") are places to go.
+        """The limit of all formulas as numbers go to 0, 1 or ∞ ("oo"), such as `limit(b2=1)`.
 
         Raises:
-            InputError: no such number is open, or there is no limit that was found.
+            InputError: no such number is open, or no limit was found.
         """
         states, updates = dict(self.states), self.updates
         for name, value in where.items():
@@ -74,51 +73,52 @@ class ClosedForm(Result):
 def closed_form(
     optimizer: Optimizer, hyper: Mapping[str, Any] | None = None, *, symbols: Collection[str] = ()
 ) -> ClosedForm:
-    """Solves an optimizer's recurrences for general t.
+    """Solve an optimizer's recurrences for general t.
 
-    Affine recurrences become sums over all steps, those that take the greater a maximum, `Maximum`; each form is borne
-    out by induction. The arguments are those of `al.unroll`; the parameter is a single number.
+    Affine recurrences become sums over all steps, running maxima a `Maximum`; each form is checked by induction. The
+    arguments are those of `al.unroll`; the parameter is a single number.
 
     Returns:
         A `ClosedForm`.
 
     Raises:
         SpecError, UnreadableError: as `al.unroll`.
-        InputError: the optimizer keeps an array for a single parameter, or counts in another way than by ones.
+        InputError: the optimizer keeps an array for a single parameter, or an integer that is no count of steps.
 
     >>> closed_form("optax.sgd(lr, momentum=mu)").states["trace"]
     Sum(mu**(-i + t)*g[i], (i, 1, t))
     """
-    return closed_form_of(Reading.of(optimizer, hyper, symbols))
+    return closed_form_of(OpenOptimizer.of(optimizer, hyper, symbols))
 
 
-def closed_form_of(reading: Reading) -> ClosedForm:
-    """As `closed_form`, of an optimizer that is open already."""
-    step = general_step(reading)
+def closed_form_of(optimizer: OpenOptimizer) -> ClosedForm:
+    """Solve the recurrences of an optimizer that is open already, as `closed_form`."""
+    step = general_step(optimizer)
     if step.update.has(S.NaN, S.ComplexInfinity):
-        raise InputError(f"{reading.subject.title} divides by 0 at these numbers; leave one open and take its limit.")
-    found = solved(step)
+        raise InputError(f"{optimizer.subject.title} divides by 0 at these numbers; leave one open and take its limit.")
+    forms = solved(step)
     recurrences: dict[str, Any] = {
         field: Eq(step.states[field], e, evaluate=False) for field, e in step.recurrences.items()
     }
     recurrences["update"] = Eq(U[T], step.update, evaluate=False)
-    states = {f: found.get(f, recurrences.get(f, sympify(step.wholes.get(f)))) for f in reading.fields}
-    unsolved = tuple(field for field in step.states if field not in found)
+    states = {f: forms.get(f, recurrences.get(f, sympify(step.wholes.get(f)))) for f in optimizer.fields}
+    unsolved = tuple(field for field in step.states if field not in forms)
     return ClosedForm(
-        reading.subject.title,
-        reading.hyper,
+        optimizer.subject.title,
+        optimizer.hyper,
         states,
-        put_in(step, step.update, found),
+        put_in(step, step.update, forms),
         recurrences,
         unsolved,
-        (*in_words(reading, step.algebra), *_where_it_holds(step, unsolved)),
+        (*in_words(optimizer, step.algebra), *_where_it_holds(step, unsolved)),
     )
 
 
 def _where_it_holds(step: Step, unsolved: Collection[str]) -> list[str]:
+    """The steps for which the formulas hold, in words."""
     since = valid_since(step)
     counted = ["t < 2³¹"] if step.wholes else []
-    first = max([step.first[UPDATE], *(since[field] + 1 for field in made_of(step, step.update) if since[field] > 1)])
+    first = max([step.first[UPDATE], *(since[field] + 1 for field in states_in(step, step.update) if since[field] > 1)])
     late = [f"the update is that of steps t ≥ {first}"] if first > 1 else []
     states = [f"{field} is so for t ≥ {t + (field in unsolved)}" for field, t in since.items() if t > 1]
     before = ["g₀ = 0"] if step.update.has(G[T - 1]) else []

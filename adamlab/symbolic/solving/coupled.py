@@ -17,13 +17,13 @@ def solve_pair(
 ) -> list[Formula] | None:
     """Both states for general t: x_t = Aᵗ·x_0 + Σ Aᵗ⁻ⁱ·r_i; None where the two are not linear in each other alone.
 
+    The result is checked by induction, as every closed form.
+
     Args:
-        e: what a step makes of each, in terms of both ahead of it, or of the other after it.
+        e: the recurrences of both, in terms of both before the step, or of the other after it.
         after: x[t], for both.
         previous: x[t − 1].
         start: x[0].
-
-    What comes out is checked by induction, as every closed form.
     """
     x = [Dummy("x", real=True), Dummy("y", real=True)]
     ahead = dict(zip(previous, x, strict=True))

@@ -17,21 +17,22 @@ from adamlab.symbolic.maximum import Maximum
 from adamlab.types import Formula
 
 TERMS = 4
-"""How many terms are carried: enough to tell the first order after one is lost to 1 − β^t, and one more."""
+"""The number of terms carried: enough to tell the first order after one is lost to 1 − β^t, and one more."""
 
 DELTA: Any = Dummy("delta", positive=True)
+"""The distance of a hyper-parameter from its limit 0 or 1; of one that goes to ∞, its inverse."""
 
 PLACES = {"0": Integer(0), "0.0": Integer(0), "1": Integer(1), "1.0": Integer(1), "oo": oo, "inf": oo}
-"""Where a number can go, by how it is written; what is written is looked up and never evaluated."""
+"""The limits that a number can go to, by how they are written; the text is looked up and never evaluated."""
 
 
 class NoLimitError(ValueError):
-    """A formula that has no such series, or none that was found."""
+    """A formula without a series in δ, or without one that was found."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """δ^lead·(c_0 + c_1·δ + …), with c_0 ≠ 0 where it is known, up to what the terms at hand say."""
+    """The series δ^lead·(c_0 + c_1·δ + …) up to its last known coefficient; c_0 ≠ 0 where any is known."""
 
     lead: Any
     coefficients: tuple[Formula, ...]
@@ -55,10 +56,10 @@ class Series:
 
 
 def toward(value: Any) -> Formula:
-    """What a hyper-parameter is in terms of δ on its way to 0, 1 or ∞.
+    """A hyper-parameter on its way to 0, 1 or ∞, in terms of δ.
 
     Raises:
-        NoLimitError: limits go to none but these.
+        NoLimitError: the value is none of these.
     """
     if str(value) not in PLACES:
         raise NoLimitError(f"limits go to 0, 1 or oo, not {value}")
@@ -66,10 +67,10 @@ def toward(value: Any) -> Formula:
 
 
 def limit_of(e: Formula, symbol: Symbol, value: Any) -> Formula:
-    """The limit of a formula as a symbol goes to 0, 1 or ∞; a decay rate that goes to 0 is put at it.
+    """The limit of a formula as a symbol goes to 0, 1 or ∞; for a decay rate that goes to 0, its value at 0.
 
     Raises:
-        NoLimitError: none was found.
+        NoLimitError: no limit was found.
     """
     if PLACES.get(str(value)) == 0 and isinstance(symbol, Rate):
         return _at_zero(e, symbol)
@@ -77,7 +78,7 @@ def limit_of(e: Formula, symbol: Symbol, value: Any) -> Formula:
 
 
 def _at_zero(e: Formula, rate: Rate) -> Formula:
-    """The formula at a rate of 0, where a discounted sum keeps its last term alone; formulas are continuous there."""
+    """The formula at a rate of 0, where it is continuous and discounted sums have their last term alone."""
 
     def last_term(s: Formula) -> Formula:
         ((index, _, last),) = s.limits
@@ -100,7 +101,7 @@ def series(e: Formula) -> Series:
     """The series of a formula in δ.
 
     Raises:
-        NoLimitError: it has none, or none that was found.
+        NoLimitError: no series was found.
     """
     if not e.has(DELTA):
         return _constant(e)
@@ -139,22 +140,23 @@ def _constant(e: Formula) -> Series:
 
 
 def _without_zeros(lead: Any, coefficients: list[Formula]) -> Series:
+    """The series without its leading coefficients that are 0."""
     while coefficients and (coefficients[0] == 0 or is_zero(coefficients[0])):
         lead, coefficients = lead + 1, coefficients[1:]
     return Series(lead, tuple(coefficients))
 
 
-def _leading(found: Series) -> Formula:
-    """The first coefficient, by which is divided, or whose sign is taken: it is 0 at single points at the most."""
-    if not found.coefficients:
+def _leading(e: Series) -> Formula:
+    """The first coefficient, to divide by or to take the sign of: it is 0 at single points at the most."""
+    if not e.coefficients:
         raise NoLimitError("all terms that are carried cancel")
-    if may_vanish(found.coefficients[0]):
+    if may_vanish(e.coefficients[0]):
         raise NoLimitError("the leading term may be 0")
-    return found.coefficients[0]
+    return e.coefficients[0]
 
 
 def _sum(parts: list[Series]) -> Series:
-    known = min(part.lead + len(part.coefficients) for part in parts)
+    known = min(part.lead + len(part.coefficients) for part in parts)  # no part is known beyond its own terms
     lead = min(part.lead for part in parts)
     if any((part.lead - lead) % 1 for part in parts):
         raise NoLimitError("powers of δ that are not whole numbers apart")
@@ -170,7 +172,7 @@ def _product(a: Series, b: Series) -> Series:
 
 
 def _power(base: Series, exponent: Formula) -> Series:
-    """c_0^n·(1 + x)^n by the binomial series."""
+    """A power of a series: c_0^n·(1 + x)^n by the binomial series."""
     if exponent.has(DELTA) or (base.lead != 0 and not exponent.is_Rational):
         raise NoLimitError("δ stands in an exponent, or under one that is not a number")
     first, rest = _leading(base), base.coefficients[1:]
@@ -187,7 +189,7 @@ def _power(base: Series, exponent: Formula) -> Series:
 
 
 def _high_root(e: Formula) -> Formula:
-    """The limit of e^δ, a root of degree 1/δ: of x^(1/δ) it is x, of Σ x_i^(1/δ) the greatest x_i, of 1 − β^(1/δ) 1."""
+    """The limit of e^δ, a root of degree 1/δ: x for e = x^(1/δ), max x_i for e = Σ x_i^(1/δ), 1 for e = 1 − β^(1/δ)."""
     if not e.has(DELTA) and is_positive(e):
         return Integer(1)
     if isinstance(e, Mul):
@@ -203,13 +205,13 @@ def _high_root(e: Formula) -> Formula:
 
 
 def _plus(a: Series, b: Series, known: int) -> Series:
-    """The sum of two series that begin at 0 or later, zeros kept."""
+    """The sum of two series in powers of δ from 0 up, with coefficients that are 0 kept."""
     at = [b.coefficients[k - b.lead] if 0 <= k - b.lead < len(b.coefficients) else Integer(0) for k in range(known)]
     return Series(0, tuple(x + y for x, y in zip(a.coefficients, at, strict=True)))
 
 
 def _extreme(extreme: Callable[..., Formula], parts: list[Series]) -> Series:
-    """Of the leading terms, where they are of one order, or where it is a positive one that a maximum is taken of."""
+    """The maximum or minimum of the leading terms: of those of one order, or a maximum that a positive one decides."""
     moving = [part for part in parts if any(c != 0 for c in part.coefficients)]
     lead = min(part.lead for part in moving)
     decided = extreme is Max and any(part.lead == lead and is_positive(_leading(part)) for part in moving)

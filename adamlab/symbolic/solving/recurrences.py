@@ -1,4 +1,4 @@
-"""Recurrences solved for general t: affine ones by sums, those that take the greater by a maximum over all steps."""
+"""Recurrences solved for general t: affine ones by sums, running maxima by a maximum over all steps."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ INDEX, *_ = INDICES
 
 @dataclass(frozen=True)
 class Recurrence:
-    """x_t = e, in which `previous` is x_(t−1), for t > origin; `start` is x at the origin."""
+    """The recurrence x_t = e, in which `previous` is x_(t−1), for t > origin; `start` is x at the origin."""
 
     e: Formula
     previous: Formula
@@ -39,14 +39,14 @@ class Recurrence:
     origin: int = 0
 
     def solved(self) -> Formula | None:
-        """x_t without x_(t−1); None where no form was found, or where induction does not bear it out."""
+        """The closed form of x_t; None where no form was found, or where induction does not confirm it."""
         x = Dummy("x", real=True)
         e = self.e.xreplace({self.previous: x})
         form = self._maximum(e, x) if isinstance(e, Max) else self._affine(e, x)
-        return form if form is not None and self._is_borne_out(form, e, x) else None
+        return form if form is not None and self._holds(form, e, x) else None
 
     def _affine(self, e: Formula, x: Dummy) -> Formula | None:
-        """x_t = a·x_(t−1) + r: by a, or where a is b·c(t−1)/c(t), by the recurrence of c(t)·x_t, whose factor is b."""
+        """The form of x_t = a·x_(t−1) + r; for a = b·c(t−1)/c(t) by the recurrence of c(t)·x_t, whose factor is b."""
         rate = e.diff(x)
         if rate.has(x):
             return None
@@ -63,7 +63,7 @@ class Recurrence:
         return None
 
     def _discounted(self, rate: Formula, rest: Formula) -> Formula:
-        """Σ rate^(t−i)·rest_i, with what is the same at every step in front."""
+        """The sum Σ rate^(t−i)·rest_i, with the factors that are the same at every step in front."""
         outside, inside = factor_terms(rest).as_independent(*moving(rest), as_Add=False)
         steps = T - self.origin
         if inside == 1:
@@ -71,7 +71,7 @@ class Recurrence:
         return outside * Sum(rate ** (T - INDEX) * at(inside, INDEX), (INDEX, self.origin + 1, T))
 
     def _maximum(self, e: Formula, x: Dummy) -> Formula | None:
-        """x_t = max(a·x_(t−1), r) for a ≥ 0."""
+        """The form of x_t = max(a·x_(t−1), r) for a ≥ 0."""
         own, others = [a for a in e.args if a.has(x)], [a for a in e.args if not a.has(x)]
         rate = own[0].diff(x) if own else x
         if len(own) != 1 or not others or rate.has(x) or moving(rate) or not same(own[0], rate * x):
@@ -89,11 +89,13 @@ class Recurrence:
             else Max(rate ** (T - self.origin) * self.start, greatest)
         )
 
-    def _is_borne_out(self, form: Formula, e: Formula, x: Dummy) -> bool:
+    def _holds(self, form: Formula, e: Formula, x: Dummy) -> bool:
+        """Whether a form holds by induction: at the first step, and at each step if it does at the step before."""
         first = self.origin + 1
         if not same(written_out(form, first), written_out(e.xreplace({x: self.start}), first)):
             return False
-        if form.has(Maximum) and isinstance(e, Max):  # x_(t−1) is in one argument, times a rate that is not negative
+        # By the shape that _maximum checked, x_(t−1) in a single argument times a rate ≥ 0, one step stands for all.
+        if form.has(Maximum) and isinstance(e, Max):
             return same(
                 written_out(form, first + 1),
                 written_out(e.xreplace({x: self._form_before(form, first + 1)}), first + 1),
@@ -110,14 +112,14 @@ def written_out(e: Formula, t: int) -> Formula:
 
 
 def at(e: Formula, index: Symbol) -> Formula:
-    """The expression with an index in place of t; sums within it get other indices."""
+    """The expression with an index in place of t; sums in it get the next index."""
     within = {variable for s in e.atoms(ExprWithLimits) for variable in s.variables}
     taken = {k: INDICES[INDICES.index(k) + 1] for k in within if k in INDICES}
     return e.xreplace(taken).subs(T, index)
 
 
 def _weights(rate: Formula) -> list[Formula]:
-    """What x_t may have to be multiplied by for its rate to stay the same: factors of the rate's denominator."""
+    """The factors that may make the rate of x_t constant when x_t is multiplied by them: the rate's denominators."""
     below = denom(together(rate))
     listed: Any = factor_list(below)
     _, factors = listed
@@ -134,5 +136,5 @@ def upright(e: Formula) -> Formula:
 
 
 def moving(e: Any) -> set[Any]:
-    """What in it depends on the step: t itself, and whatever carries an index."""
+    """The symbols that depend on the step: t itself, and all that carry an index."""
     return {s for s in e.free_symbols if s == T or not s.is_Symbol}

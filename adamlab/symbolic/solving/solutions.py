@@ -1,4 +1,4 @@
-"""All states of a step in closed form, as far as they have one: one after the other, and pairs that feed each other."""
+"""Closed forms of a step's states: of single states, each from those before it, and of pairs that feed each other."""
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
@@ -15,64 +15,64 @@ from adamlab.types import Formula
 
 
 def solved(step: Step) -> dict[str, Formula]:
-    """The states of a step that have a closed form, by field: each after step t, of gradients and starts alone."""
-    found: dict[str, Formula] = {}
+    """The closed forms of a step's states, by field: each after step t, in terms of gradients and starts alone."""
+    forms: dict[str, Formula] = {}
     values = origins(step)
     since = valid_since(step)
     while True:
-        before = len(found)
-        for field in [f for f in step.recurrences if f not in found]:
-            form = _solved_alone(step, field, found, values, since)
+        before = len(forms)
+        for field in [f for f in step.recurrences if f not in forms]:
+            form = _solved_alone(step, field, forms, values, since)
             if form is not None:
-                found[field] = form
-        if len(found) == before:
-            found |= next((pair for pair in _solved_pairs(step, found, since) if pair), {})
-        if len(found) == before:
-            _check_assumptions(step, found)
-            return found
+                forms[field] = form
+        if len(forms) == before:
+            forms |= next((pair for pair in _solved_pairs(step, forms, since) if pair), {})
+        if len(forms) == before:
+            _check_assumptions(step, forms)
+            return forms
 
 
 def valid_since(step: Step) -> dict[str, int]:
-    """After which step each state's recurrence holds together with those of all states that it is made of; mostly 0."""
+    """The step after which a state's recurrence holds with those of all states in it, by field; mostly 0."""
     since = {field: step.first[field] - 1 for field in step.states}
-    for _ in since:
-        since = {f: max(since[other] for other in (f, *made_of(step, step.recurrences[f]))) for f in since}
+    for _ in since:  # often enough for each state to hear from those at any distance
+        since = {f: max(since[other] for other in (f, *states_in(step, step.recurrences[f]))) for f in since}
     return since
 
 
-def made_of(step: Step, e: Formula) -> list[str]:
-    """The states that stand in a formula, after the step or ahead of it."""
+def states_in(step: Step, e: Formula) -> list[str]:
+    """The fields of the states in a formula, after the step or before it."""
     return [field for field, state in step.states.items() if e.has(state.base)]
 
 
 def _solved_alone(
-    step: Step, field: str, found: Mapping[str, Formula], values: list[dict[str, Formula]], since: Mapping[str, int]
+    step: Step, field: str, forms: Mapping[str, Formula], values: list[dict[str, Formula]], since: Mapping[str, int]
 ) -> Formula:
-    """A state's closed form, where its recurrence has no other state that is without one; None where it has none."""
-    e = put_in(step, step.recurrences[field], found)
-    if _has_others(step, e, {field, *found}) or not _starts_with(step, step.recurrences[field], found, since):
+    """A state's closed form, where all other states in its recurrence have one; None where none was found."""
+    e = put_in(step, step.recurrences[field], forms)
+    if _has_others(step, e, {field, *forms}) or not _starts_with(step, step.recurrences[field], forms, since):
         return None
     origin = since[field]
     start = values[origin][field] if origin < len(values) else step.states[field].base[origin]
     return Recurrence(e, step.before(field), start, origin).solved()
 
 
-def _solved_pairs(step: Step, found: Mapping[str, Formula], since: Mapping[str, int]) -> Iterator[dict[str, Formula]]:
-    """The closed forms of each two states whose recurrences have no third one that is without."""
-    for pair in combinations([f for f in step.recurrences if f not in found and since[f] == 0], 2):
-        e = [put_in(step, step.recurrences[field], found) for field in pair]
-        starts = all(_starts_with(step, step.recurrences[field], found, since) for field in pair)
-        if starts and not any(_has_others(step, side, {*pair, *found}) for side in e):
-            after, ahead = [step.states[f] for f in pair], [step.before(f) for f in pair]
-            forms = solve_pair(e, after, ahead, [sympify(step.start[f]) for f in pair])
-            yield dict(zip(pair, forms, strict=True)) if forms else {}
+def _solved_pairs(step: Step, forms: Mapping[str, Formula], since: Mapping[str, int]) -> Iterator[dict[str, Formula]]:
+    """The closed forms of each pair of states whose recurrences have no third state without a form."""
+    for pair in combinations([f for f in step.recurrences if f not in forms and since[f] == 0], 2):
+        e = [put_in(step, step.recurrences[field], forms) for field in pair]
+        starts = all(_starts_with(step, step.recurrences[field], forms, since) for field in pair)
+        if starts and not any(_has_others(step, side, {*pair, *forms}) for side in e):
+            after, previous = [step.states[f] for f in pair], [step.before(f) for f in pair]
+            solution = solve_pair(e, after, previous, [sympify(step.start[f]) for f in pair])
+            yield dict(zip(pair, solution, strict=True)) if solution else {}
 
 
-def _check_assumptions(step: Step, found: Mapping[str, Formula]):
-    """Whether what was assumed to differ does not turn out to be equal at every step."""
+def _check_assumptions(step: Step, forms: Mapping[str, Formula]):
+    """Reject a step in which quantities that were assumed to differ are equal at every t."""
     for condition in step.algebra.assumptions:
-        if condition.args and is_zero(put_in(step, condition.args[0] - condition.args[1], found)):
-            title = step.reading.subject.title
+        if condition.args and is_zero(put_in(step, condition.args[0] - condition.args[1], forms)):
+            title = step.optimizer.subject.title
             raise InputError(
                 f"{title} has no general step: it asks for {condition}, which is never so; unroll reads it."
             )
@@ -82,29 +82,29 @@ def _has_others(step: Step, e: Formula, known: set[str]) -> bool:
     return any(e.has(state.base) for f, state in step.states.items() if f not in known)
 
 
-def put_in(step: Step, e: Formula, found: Mapping[str, Formula]) -> Formula:
-    """The expression with closed forms for the states that have one, after the step and ahead of it."""
-    forms = {step.states[field]: form for field, form in found.items()}
-    earlier = {step.before(field): form.subs(T, T - 1) for field, form in found.items()}
-    return e.xreplace(forms | earlier)
+def put_in(step: Step, e: Formula, forms: Mapping[str, Formula]) -> Formula:
+    """The expression with closed forms in place of the states that have one, after the step and before it."""
+    after = {step.states[field]: form for field, form in forms.items()}
+    before = {step.before(field): form.subs(T, T - 1) for field, form in forms.items()}
+    return e.xreplace(after | before)
 
 
-def _starts_with(step: Step, e: Formula, found: Mapping[str, Formula], since: Mapping[str, int]) -> bool:
-    """Whether the forms of all states that it has from ahead of the step are right ahead of the first step too."""
+def _starts_with(step: Step, e: Formula, forms: Mapping[str, Formula], since: Mapping[str, int]) -> bool:
+    """Whether the forms of all states that the expression has from before the step are right at t = 0 too."""
     return all(
         same(written_out(form, 0), sympify(step.start[f]))
-        for f, form in found.items()
+        for f, form in forms.items()
         if e.has(step.before(f)) and since[f] == 0
     )
 
 
 def origins(step: Step) -> list[dict[str, Formula]]:
-    """The states ahead of the first step, and after each of the early ones, of gradients and starts alone."""
+    """The states before the first step and after each early step, in terms of gradients and starts alone."""
     values = [{field: sympify(step.start[field]) for field in step.states}]
     for t, early in enumerate(step.early, start=1):
         before = {step.states[field].base[t - 1]: e for field, e in values[-1].items()}
         after: dict[str, Formula] = {field: early[field].xreplace(before) for field in step.states}
-        for _ in after:  # those that are made of others after the same step
+        for _ in after:  # states in terms of others after the same step, however long the chain
             named = {step.states[field].base[t]: e for field, e in after.items()}
             after = {field: e.xreplace(named) for field, e in after.items()}
         values.append(after)

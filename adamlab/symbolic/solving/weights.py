@@ -1,4 +1,4 @@
-"""How much each gradient counts in a state, read off the state's closed form."""
+"""The weight of each gradient in a state, read off the state's closed form."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,11 @@ from adamlab.symbolic.solving.recurrences import written_out
 from adamlab.types import Formula
 
 FEW = 3
-"""Steps on which it shows whether a form is a weighted sum, ahead of writing out many."""
+"""The steps after which it shows whether a form is a weighted sum, before many are written out."""
 
 
 class NoWeightsError(ValueError):
-    """A state that is no weighted sum of the gradients; says why."""
+    """A state that is no weighted sum of the gradients; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Weights:
 
     Attributes:
         power: of the gradients: 1, or 2 where their squares are added up.
-        values: what g_(t−k) to that power is multiplied by, for k = 0 … t − 1: the latest gradient first.
-        start: what is added besides, left of where the state began.
+        values: the factor of g_(t−k) to that power, for k = 0 … t − 1: the latest gradient first.
+        start: the term that is left of the state's start.
     """
 
     power: int
@@ -59,9 +59,9 @@ def weights(form: Formula, steps: int) -> Weights:
 
 
 def _terms(form: Formula, steps: int) -> list[tuple[int, int, Formula]]:
-    """Each term after that many steps: how long ago its gradient was, to which power, times what; the start's is 0."""
+    """Each term after that many steps: its gradient's age, power and weight; the power of the start's term is 0."""
     lags: dict[Any, int] = {Indexed(G, i): steps - i for i in range(1, steps + 1)}
-    full, found = expand(written_out(form, steps)), []
+    full, terms = expand(written_out(form, steps)), []
     if full.has(S.NaN, S.ComplexInfinity, S.Infinity):
         raise NoWeightsError("it divides by 0 there")
     for term in Add.make_args(full):
@@ -69,5 +69,5 @@ def _terms(form: Formula, steps: int) -> list[tuple[int, int, Formula]]:
         base, power = gradient.as_base_exp()
         if gradient != 1 and not (base in lags and power.is_Integer):
             raise NoWeightsError("it is no weighted sum of the gradients")
-        found.append((0, 0, weight) if gradient == 1 else (lags[base], int(power), weight))
-    return found
+        terms.append((0, 0, weight) if gradient == 1 else (lags[base], int(power), weight))
+    return terms

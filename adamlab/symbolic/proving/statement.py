@@ -1,0 +1,154 @@
+"""The statement that two optimizers take the same steps, as `al.prove` is asked it, before anything is decided."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from sympy import Max, Symbol, oo
+
+from adamlab.errors import InputError, nearest
+from adamlab.interpret.equality import same
+from adamlab.interpret.programs import Subject, as_call, names_in
+from adamlab.symbolic.general_step import Step, general_step
+from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, rates_in
+from adamlab.symbolic.proving.counterexamples import GRADIENTS, Counterexample, apart_in_the_limit, find
+from adamlab.symbolic.proving.invariants import Side
+from adamlab.symbolic.solving.limits import PLACES
+from adamlab.symbolic.unrolling import unroll_open
+from adamlab.types import Formula
+
+MOST_GIVEN = 32
+"""The most first steps that a statement can be about, since they are written out."""
+
+RISING = "rising"
+"""The value given for a state that is a running maximum whose every new value is the greatest."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Two optimizers that are said to take the same steps, for all gradients and all numbers left open.
+
+    Attributes:
+        left, right: the optimizers; equal names are the same number.
+        limit: the numbers that go to 0, 1 or ∞, each with its target, in order; the left's updates then go to the
+            right's. For t it is the ratio of the updates that goes to 1.
+        steps: the number of first steps that the statement is about; None for every step.
+        rising: the states that are running maxima whose every new value is the greatest.
+        rates: the names of the numbers that are decay rates on either side.
+    """
+
+    left: OpenOptimizer
+    right: OpenOptimizer
+    limit: Mapping[str, Formula]
+    steps: int | None
+    rising: tuple[str, ...]
+    rates: frozenset[str]
+
+    @classmethod
+    def of(cls, left: Optimizer, right: Optimizer, limit: Mapping[str, Any], given: Mapping[str, Any]) -> "Statement":
+        """The statement in the terms of `al.prove`.
+
+        Raises:
+            SpecError, InputError: a name that neither side has, or a side that cannot be read.
+        """
+        targets = {name: _target(name, value) for name, value in limit.items()}
+        steps = _steps(given.get("t"))
+        rising = tuple(name for name, value in given.items() if value == RISING and name != "t")
+        numbers = {name: value for name, value in given.items() if name not in (*rising, "t")}
+        calls = [as_call(side) for side in (left, right)]
+        _require_known(numbers, {name for call in calls for name in names_in(call)})
+        fixed = [{n: v for n, v in numbers.items() if n in names_in(call)} for call in calls]
+        # Opened twice: a number that is a decay rate on one side is so on both, and letters are given once for both.
+        subjects = [OpenOptimizer.of(call, own).subject for call, own in zip(calls, fixed, strict=True)]
+        rates = frozenset(name for subject in subjects for name in rates_in(subject))
+        names = {name for subject in subjects for name in subject.numbers}
+        first, second = (
+            OpenOptimizer.of(call, own, rates=rates, among=names) for call, own in zip(calls, fixed, strict=True)
+        )
+        statement = cls(first, second, targets, steps, rising, rates)
+        _require_known(targets, {*statement.hyper, "t"})
+        return statement
+
+    @property
+    def optimizers(self) -> tuple[OpenOptimizer, OpenOptimizer]:
+        """The left and the right."""
+        return self.left, self.right
+
+    @property
+    def subjects(self) -> tuple[Subject, Subject]:
+        """The left and the right as calls with their numbers apart."""
+        return self.left.subject, self.right.subject
+
+    @property
+    def hyper(self) -> dict[str, Symbol]:
+        """The symbols of the numbers that are open on either side, by name."""
+        return {**self.left.hyper, **self.right.hyper}
+
+    @property
+    def is_about_every_step(self) -> bool:
+        """Whether it is about every step t, and in no limit."""
+        return self.steps is None and not self.limit
+
+    @cached_property
+    def sides(self) -> tuple[Side, Side]:
+        """The general steps of both with their closed forms; the right's states are marked with a prime.
+
+        Raises:
+            InputError: one has no general step, or a state said to be rising is unknown or no running maximum.
+            UnreadableError: the code uses a primitive without a meaning in formulas.
+        """
+        left, right = (self._general_step(optimizer) for optimizer in self.optimizers)
+        _require_known(self.rising, {*left.recurrences, *right.recurrences}, "state")
+        return Side(left), Side(right, "'")
+
+    @property
+    def early(self) -> int:
+        """The number of first steps that are not as the general one, on either side."""
+        return max(first for side in self.sides for first in side.step.first.values()) - 1
+
+    def counterexample(self, sequences: Sequence[Any]) -> Counterexample | None:
+        """Numbers on which the two part, on any of these sequences of gradients; None if none were found."""
+        return find(*self.subjects, self.rates, sequences)
+
+    def counterexample_in_the_limit(self, sequences: Sequence[Any] = GRADIENTS[:3]) -> Counterexample | None:
+        """Numbers close to their limits on which the two stay apart; None if none were found."""
+        return apart_in_the_limit(*self.subjects, self.rates, self.limit, sequences)
+
+    def agrees_written_out(self, count: int) -> bool:
+        """Whether the formulas of the first updates are shown to be equal."""
+        updates = [unroll_open(optimizer, count).updates for optimizer in self.optimizers]
+        return all(same(a, b) for a, b in zip(*updates, strict=True))
+
+    def _general_step(self, optimizer: OpenOptimizer) -> Step:
+        """The general step, with its new value in place of each running maximum that rises."""
+        step = general_step(optimizer)
+        for name in self.rising:
+            if (e := step.recurrences.get(name)) is None:
+                continue
+            new = [a for a in e.args if a != step.before(name)] if isinstance(e, Max) else []
+            if len(new) != 1:
+                title = optimizer.subject.title
+                raise InputError(f"{name} of {title} is no running maximum, and cannot be given as rising.")
+            step = replace(step, recurrences={**step.recurrences, name: new[0]})
+        return step
+
+
+def _target(name: str, value: Any) -> Formula:
+    target = PLACES.get(str(value))
+    if target is None or (name == "t" and target != oo):
+        to = "oo" if name == "t" else "0, 1 or oo"
+        raise InputError(f"the limit of {name} must be {to}, not {value!r}.")
+    return target
+
+
+def _steps(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or not 1 <= value <= MOST_GIVEN):
+        raise InputError(f"t must be given as a whole number from 1 to {MOST_GIVEN}, not {value!r}.")
+    return value
+
+
+def _require_known(names: Collection[str], valid: Collection[str], what: str = "number"):
+    for name in names:
+        if name not in valid:
+            raise InputError(f"neither side has a {what} {name!r}; {nearest(name, sorted(valid))}")
