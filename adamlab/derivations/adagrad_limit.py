@@ -6,15 +6,14 @@ from adamlab.derivations.computation import total
 from adamlab.derivations.derivation import DEFINITION, Derivation, Step
 from adamlab.derivations.second_moment import V_HAT, average_of, i, weighted_sum
 from adamlab.interpret.equality import same
+from adamlab.relations.adagrad import ADAGRAD
+from adamlab.relations.adagrad import ADAM_TOWARDS_ADAGRAD as ADAM
 from adamlab.symbolic.letters import G, T, U
 from adamlab.symbolic.proving.proofs import prove
 from adamlab.symbolic.proving.verdicts import DELTA, Verdict
 from adamlab.symbolic.solving.closed_forms import closed_form
 from adamlab.symbolic.solving.limits import limit_of
 from adamlab.types import Formula
-
-ADAM = "optax.adam(inverse_sqrt(learning_rate), b1=0.0, b2=b2, eps=0.0)"
-ADAGRAD = "optax.adagrad(learning_rate, initial_accumulator_value=0.0, eps=0.0)"
 
 
 def weights(decay: Formula) -> Formula:

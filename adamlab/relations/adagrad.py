@@ -12,6 +12,9 @@ from adamlab.types import rule
 
 ADAGRAD = "optax.adagrad(learning_rate, initial_accumulator_value=0.0, eps=0.0)"
 
+ADAM_TOWARDS_ADAGRAD = "optax.adam(inverse_sqrt(learning_rate), b1=0.0, b2=b2, eps=0.0)"
+"""Adam with β₁ = 0, ε = 0 and η₀/√t, whose limit as β₂ → 1 is Adagrad."""
+
 
 class Sum(NamedTuple):
     """The number of the step and a sum of squares."""
@@ -65,7 +68,7 @@ ROWS = (
         name="adam-to-adagrad",
         row="2",
         statement="Adam with β₁ = 0, ε = 0 and η₀/√t goes to Adagrad with η₀ as β₂ → 1.",
-        left="optax.adam(inverse_sqrt(learning_rate), b1=0.0, b2=b2, eps=0.0)",
+        left=ADAM_TOWARDS_ADAGRAD,
         right=ADAGRAD,
         limit={"b2": 1},
         source="Kingma & Ba 2015, section 5",
