@@ -8,6 +8,11 @@ class InputError(ValueError):
     """Input that cannot be used: the message says what was expected, what came, and what to do."""
 
 
+def reason(error: BaseException, most: int | None = None) -> str:
+    """The error's message on one line, or its type where it has none; cut to `most` characters."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:most]
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """The words that point from a wrong name to the right one, or to all there are."""
     valid = list(valid)

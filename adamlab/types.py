@@ -52,6 +52,13 @@ class Decay:
         """The decay itself, or the one that a plain rate stands for."""
         return value if isinstance(value, Decay) else cls(value)
 
+    @classmethod
+    def exact(cls, rate: Any, complement: Any, corrections: tuple[Any, Any] | None = None) -> "Decay":
+        """A decay of these very numbers, whatever they are: nothing is computed, nothing checked."""
+        decay = object.__new__(cls)
+        decay.rate, decay.complement, decay.corrections = rate, complement, corrections
+        return decay
+
     def tree_flatten(self):
         """All its numbers, so that a decay can be mapped over, traced and swept."""
         return (self.rate, self.complement, self.corrections), None
@@ -59,13 +66,11 @@ class Decay:
     @classmethod
     def tree_unflatten(cls, _, numbers):
         """The inverse of `tree_flatten`; takes whatever JAX puts in place of the numbers."""
-        decay = object.__new__(cls)
-        decay.rate, decay.complement, decay.corrections = numbers
-        return decay
+        return cls.exact(*numbers)
 
     def at_step(self, before: Any, now: Any) -> "Decay":
         """The same decay with its corrections at one step."""
-        return Decay.tree_unflatten(None, (self.rate, self.complement, (before, now)))
+        return Decay.exact(self.rate, self.complement, (before, now))
 
     def __repr__(self):
         return f"Decay(rate={self.rate!r}, complement={self.complement!r})"

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 from adamlab.calls import FLOATS, Call
-from adamlab.errors import InputError, nearest
+from adamlab.errors import InputError, nearest, reason
 from adamlab.interpret.jaxpr import UnreadableError
 from adamlab.interpret.oracle import exact_updates
 from adamlab.interpret.programs import Subject, as_call, names_in
@@ -148,10 +148,10 @@ def compare(
     laid = laid_out(gs, layout)
     with jax.enable_x64(dtype == "float64"):
         updates = [by_family(side.run(laid, context), gs) for side in sides]
-    found, unread = _readings(sides, laid, digits) if exact else ([], "exact=False")
-    readings = [by_family(reading, gs) for reading in found]
+    exactly, unread = _exact_updates(sides, laid, digits) if exact else ([], "exact=False")
+    exactly = [by_family(side, gs) for side in exactly]
     with mpmath.workdps(digits), np.errstate(all="ignore"):
-        records = [_record(name, [u[name] for u in updates], [r[name] for r in readings], dtype) for name in names]
+        records = [_record(name, [u[name] for u in updates], [e[name] for e in exactly], dtype) for name in names]
     kind, verdict = _verdict(records, sides, digits, unread)
     return Comparison(sides[0].name, sides[1].name, steps, dtype, context, layout, records, verdict, kind)
 
@@ -194,11 +194,10 @@ class _Side:
         except InputError:
             raise
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{self.name} cannot be compared: {reason[:300]}") from error
+            raise InputError(f"{self.name} cannot be compared: {reason(error, 300)}") from error
 
 
-def _readings(sides: list[_Side], laid: Any, digits: int) -> tuple[list[Any], str]:
+def _exact_updates(sides: list[_Side], laid: Any, digits: int) -> tuple[list[Any], str]:
     """The exact updates of both sides, laid out as they ran; or none, and why."""
     subjects = [side.subject for side in sides if side.subject]
     if not subjects:
@@ -251,14 +250,14 @@ def _verdict(records: list[dict[str, Any]], sides: list[_Side], digits: int, unr
     bits = any(record["differing_bits"] for record in records)
     left, right = (side.subject for side in sides)
     if left is None or right is None or unread:
-        reason = f"different bits, ≤ {apart:.3g} ulp apart; nothing was read exactly: {unread}"
-        return ("different bits", reason) if bits else ("bit-identical", "bit-identical")
+        told = f"different bits, ≤ {apart:.3g} ulp apart; nothing was read exactly: {unread}"
+        return ("different bits", told) if bits else ("bit-identical", "bit-identical")
     parted = [record["family"] for record in records if record["exact_gap"] > SAME]
     if parted and agree_on_probe(left, right, digits):
         return "different formulas", f"different formulas: they agree on ordinary gradients, and part in {parted[0]}"
     if parted or not agree_on_probe(left, right, digits):
-        reason = f"different formulas: {difference_in_words(left, right, digits)}"
-        return ("different formulas", reason) if bits else ("bit-identical", f"bit-identical here, but {reason}")
+        told = f"different formulas: {difference_in_words(left, right, digits)}"
+        return ("different formulas", told) if bits else ("bit-identical", f"bit-identical here, but {told}")
     if not bits:
         return "bit-identical", "bit-identical"
     median = max(record["apart_median"] for record in records)

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from adamlab.errors import InputError
+from adamlab.dependence import dependence
+from adamlab.errors import InputError, reason
 from adamlab.problems.functions import MOST_SPREAD, numeric, problem_of
 from adamlab.problems.registry import BUILT_IN, PROBLEMS
 from adamlab.types import Problem, PyTree
@@ -160,7 +161,8 @@ def _misfits(problem: Problem, loss: Callable[..., jax.Array]) -> Iterator[str]:
     key = jax.random.key(0)
     params, wrong_start = _traced("project of the start" if problem.project else "start", problem.start, key)
     batch, wrong_sample = (None, []) if problem.sample is None else _traced("sample", problem.sample, key, jnp.int32(1))
-    if problem.sample is not None and not wrong_sample and _is_constant(problem.sample, key):
+    if problem.sample is not None and not wrong_sample and not any(dependence(problem.sample, key, jnp.int32(1))):
+        # neither key nor step reaches the batch, as where NumPy draws: once, while the function is traced
         wrong_sample = ["sample: gives the same batch at every step; draw it in JAX from the key, or make it of t"]
     yield from [*wrong_start, *wrong_sample]
     if wrong_start or wrong_sample:
@@ -177,17 +179,11 @@ def _misfits(problem: Problem, loss: Callable[..., jax.Array]) -> Iterator[str]:
     calls |= {} if problem.objective is loss else {"objective": (problem.objective, params)}
     calls |= {f"metrics: {name}": (metric, params) for name, metric in problem.metrics.items()}
     for called, (function, *arguments) in calls.items():
-        made, wrong = _traced(called, function, *arguments)
-        fits = isinstance(made, jax.ShapeDtypeStruct) and made.shape == () and jnp.issubdtype(made.dtype, jnp.floating)
-        yield from wrong if wrong or fits else [f"{called}: expected a floating-point scalar; got {_shapes(made)}"]
+        value, wrong = _traced(called, function, *arguments)
+        is_array = isinstance(value, jax.ShapeDtypeStruct)
+        fits = is_array and value.shape == () and jnp.issubdtype(value.dtype, jnp.floating)
+        yield from wrong if wrong or fits else [f"{called}: expected a floating-point scalar; got {_shapes(value)}"]
     yield from _wrong_geometry(problem, params)
-
-
-def _is_constant(sample: Callable[..., PyTree], key: jax.Array) -> bool:
-    """Whether neither the key nor the step is made use of, as where NumPy draws: once, when the function is traced."""
-    traced = jax.make_jaxpr(sample)(key, jnp.int32(1)).jaxpr
-    used = {id(x) for equation in traced.eqns for x in equation.invars} | {id(x) for x in traced.outvars}
-    return used.isdisjoint(map(id, traced.invars))
 
 
 def _wrong_geometry(problem: Problem, params: PyTree) -> Iterator[str]:
@@ -205,8 +201,7 @@ def _traced(called: str, function: Callable[..., Any], *arguments: Any) -> tuple
     try:
         return jax.eval_shape(function, *arguments), []
     except Exception as error:  # whatever a function of the user's raises
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return None, [f"{called}: cannot be computed: {reason[:200]}"]
+        return None, [f"{called}: cannot be computed: {reason(error, 200)}"]
 
 
 def _shapes(tree: PyTree) -> str:
