@@ -7,16 +7,18 @@ symbols: numbers to be given later, by a sweep or by a reader of formulas.
 import ast
 import inspect
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 import optax
 
+import adamlab.rules
 from adamlab.calls import Call, SpecError, Symbol, arguments, call
 from adamlab.errors import nearest
 from adamlab.rules import PARTS, RULES
 from adamlab.schedules import SCHEDULES
 
-LIBRARIES = ("adamlab", "optax", "optax.contrib")
+LIBRARIES: dict[str, ModuleType] = {"adamlab": adamlab.rules, "optax": optax, "optax.contrib": optax.contrib}
 """Where optimizers come from."""
 
 LITERALS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
@@ -68,8 +70,9 @@ def name_of(factory: Callable[..., Any]) -> str:
 
 
 def _names(library: str) -> Mapping[str, Any]:
-    modules = {"optax": optax, "optax.contrib": optax.contrib}
-    return {**RULES, **PARTS} if library == "adamlab" else vars(modules[library]) if library in modules else {}
+    if library == "adamlab":
+        return {**RULES, **PARTS}
+    return vars(LIBRARIES[library]) if library in LIBRARIES else {}
 
 
 def _is_offered(library: str, name: str, f: Any) -> bool:

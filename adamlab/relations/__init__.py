@@ -47,7 +47,7 @@ def verdict_rows(names: Iterable[str] | None = None, library: str = "optax") -> 
         explanation, source, assumptions, note, general, special, condition, limit and given.
 
     Raises:
-        InputError: there is no relation of that name.
+        InputError: there is no relation of that name, or no such library.
     """
     chosen = list(RELATIONS) if names is None else list(names)
     for name in chosen:

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from adamlab.arithmetic import Leaf
-from adamlab.relations.making import LIBRARIES, Transformation, descend, moving
 from adamlab.relations.relation import Relation
+from adamlab.relations.transformations import Transformation, descend, scheduled
 from adamlab.schedules import inverse_sqrt
+from adamlab.specs import LIBRARIES
 from adamlab.types import rule
 
 ADAGRAD = "optax.adagrad(learning_rate, initial_accumulator_value=0.0, eps=0.0)"
@@ -49,7 +50,7 @@ def adam_eps_in_sqrt(learning_rate, b2, eps, library="optax") -> Transformation:
 def adam_nc(learning_rate, library="optax") -> Transformation:
     """RMSProp with β₂ = 1 − 1/t, whose mean square is the plain mean, and η₀/√t."""
     rmsprop = LIBRARIES[library].rmsprop
-    return moving(lambda t: rmsprop(learning_rate / jnp.sqrt(t), decay=1 - 1 / t, eps=0.0))
+    return scheduled(lambda t: rmsprop(learning_rate / jnp.sqrt(t), decay=1 - 1 / t, eps=0.0))
 
 
 ROWS = (

@@ -5,11 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adamlab.calls import Call, arguments
+from adamlab.errors import InputError, nearest
 from adamlab.rules import PARTS, RULES
 from adamlab.specs import name_of
 from adamlab.symbolic.open_optimizer import Optimizer
 from adamlab.symbolic.proving.proofs import prove
 from adamlab.symbolic.proving.verdicts import Verdict
+
+DECIDED_ON = ("optax", "adamlab")
+"""The libraries that have the family, on whose code relations can be decided."""
 
 SGD = "optax.sgd(learning_rate)"
 HEAVY_BALL = "optax.sgd(learning_rate, momentum=momentum)"
@@ -52,7 +56,13 @@ class Relation:
     condition: str = ""
 
     def on(self, library: str) -> "Relation":
-        """The same statement on the code of "optax" or "adamlab", as far as that library has its own."""
+        """The same statement on the code of "optax" or "adamlab", as far as that library has its own.
+
+        Raises:
+            InputError: there is no such library.
+        """
+        if library not in DECIDED_ON:
+            raise InputError(f"there is no library {library!r} to decide on; {nearest(library, DECIDED_ON)}")
         return replace(self, left=_on(self.left, library), right=_on(self.right, library))
 
 

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 import optax
 
 from adamlab.calls import Call
-from adamlab.relations.making import LIBRARIES, Transformation
 from adamlab.relations.relation import SGD, SIGN, Relation
+from adamlab.relations.transformations import Transformation
+from adamlab.specs import LIBRARIES
 
 NOT_ZERO = ("g ≠ 0",)
 

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import optax
 
 from adamlab.arithmetic import Leaf
-from adamlab.relations.making import LIBRARIES, Transformation, descend, state_of
 from adamlab.relations.relation import ADAM, Relation
+from adamlab.relations.transformations import Transformation, descend, state_of
+from adamlab.specs import LIBRARIES
 from adamlab.types import rule
 
 

@@ -11,9 +11,6 @@ from adamlab.running import write_figure
 from adamlab.terminal.console import require_format, say, say_json
 from adamlab.terminal.formulas import FORMATS, say_verdict
 
-LIBRARIES = ("optax", "adamlab")
-"""On whose code relations are decided."""
-
 
 def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
     """Decides a relation of the registry and prints how; whether it is proved."""
@@ -36,8 +33,6 @@ def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
 def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
     """Decides every relation of the registry, prints and draws the verdicts; whether all are as the registry has it."""
     require_format(form, ("table", "json"))
-    if library not in LIBRARIES:
-        raise InputError(f"there is no library {library!r} to decide on; {nearest(library, LIBRARIES)}")
     found = verdict_rows(library=library)
     if figure is not None:
         write_figure(family(found), [figure])

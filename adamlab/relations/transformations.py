@@ -4,19 +4,15 @@ Such a side is a factory: its named arguments are its numbers, and `library` say
 """
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import jax.numpy as jnp
 import optax
 
-import adamlab.rules
 from adamlab.lifting import lift
 from adamlab.types import Rule
 
 Transformation = optax.GradientTransformation
-
-LIBRARIES: dict[str, ModuleType] = {"optax": optax, "adamlab": adamlab.rules}
 
 
 def descend(rule: Rule, learning_rate: Any, **hyper: Any) -> Transformation:
@@ -24,7 +20,7 @@ def descend(rule: Rule, learning_rate: Any, **hyper: Any) -> Transformation:
     return optax.chain(lift(rule, **hyper), optax.scale_by_learning_rate(learning_rate))
 
 
-def moving(make: Callable[[Any], Transformation]) -> Transformation:
+def scheduled(make: Callable[[Any], Transformation]) -> Transformation:
     """The optimizer `make(t)` at step t, for numbers that move where Optax takes no schedule.
 
     All that `make` gives have one kind of state.
