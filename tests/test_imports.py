@@ -85,6 +85,10 @@ def test_optimizers_load_without_what_studies_need():
     assert not loaded_by("import adamlab as al; al.adam(1e-3)") & heavy
 
 
+def test_drawing_loads_no_sympy():
+    assert "sympy" not in loaded_by("import adamlab.plots")
+
+
 def test_loading_the_optimizers_leaves_the_backend_to_be_configured():
     code = "import jax, adamlab; adamlab.adam(1e-3); jax.config.update('jax_num_cpu_devices', 2)"
     code += "; print(jax.device_count())"

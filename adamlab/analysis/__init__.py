@@ -8,6 +8,9 @@ with a seed, and with a start where there are several. Runs that are not `done` 
 from adamlab.analysis.budgets import tuning_budget as tuning_budget
 from adamlab.analysis.profiles import performance_profiles as performance_profiles
 from adamlab.analysis.ranking import ranks as ranks
+from adamlab.analysis.readings import formula_rows as formula_rows
+from adamlab.analysis.readings import formula_summary as formula_summary
+from adamlab.analysis.readings import weight_rows as weight_rows
 from adamlab.analysis.rows import diverged as diverged
 from adamlab.analysis.rows import finished as finished
 from adamlab.analysis.rows import of_optimizer as of_optimizer

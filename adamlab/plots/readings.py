@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from adamlab.analysis.readings import GENERAL, weight_rows
 from adamlab.plots.style import COLORS, DASHES, NothingToDrawError, figure, legend
-from adamlab.studies.formulas import GENERAL, weight_rows
 
 POWERS = {1: "the gradient", 2: "the squared gradient"}
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from sympy import Eq, Symbol
 
+from adamlab.analysis import readings as tables
+from adamlab.analysis.readings import GENERAL
 from adamlab.errors import InputError
 from adamlab.studies.listening import Listener
 from adamlab.studies.mistakes import ConfigError, Mistakes
@@ -21,8 +22,7 @@ from adamlab.symbolic.solving.closed_forms import ClosedForm, closed_form_of
 from adamlab.symbolic.solving.weights import NoWeightsError, weights
 from adamlab.symbolic.unrolling import Unrolled, unroll_reading
 
-GENERAL = "t"
-"""The step of what holds for every t."""
+formula_rows, summary, weight_rows = tables.formula_rows, tables.formula_summary, tables.weight_rows
 
 
 @dataclass(frozen=True)
@@ -95,41 +95,6 @@ def read_all(readings: Readings, formulas: Sequence[Formulas], listener: Listene
     settings = list(dict.fromkeys(name for one in formulas for name in one.read.swept))
     source = "Read off the optimizers' own code; al.unroll, al.closed_form."
     return made.assign_attrs(of="readings", problem="readings", metrics=[], settings=settings, source=source)
-
-
-def formula_rows(readings: xr.Dataset) -> pd.DataFrame:
-    """A row for each formula: the state of an optimizer, the step, and the formula in every format."""
-    columns = ["label", "spec", "state", "step", "text", "latex", "mathml", "assumptions", "solved"]
-    return readings[["text", "latex", "mathml"]].to_dataframe().reset_index().reindex(columns=columns)
-
-
-def summary(readings: xr.Dataset) -> pd.DataFrame:
-    """The same as rows of summary.csv, without the MathML."""
-    return formula_rows(readings).drop(columns="mathml")
-
-
-def weight_rows(readings: xr.Dataset) -> pd.DataFrame:
-    """A row for each setting of a weighted sum: how much its gradients weigh together, and how fast that fades.
-
-    Columns: `label`, `state`, each number, `gradients` (how many the weights are of), their `sum`, and `halved_after`,
-    the steps after which a gradient weighs at most half of what the latest does.
-    """
-    table = []
-    for k in np.flatnonzero(readings.power.values):
-        of = int(readings.reading_of.values[k])
-        values = readings.weight.values[k][np.isfinite(readings.weight.values[k])]
-        halved = np.flatnonzero(np.abs(values) <= np.abs(values[0]) / 2)
-        table.append(
-            {
-                "label": readings.label.values[of],
-                "state": readings.state.values[of],
-                **{name: float(readings[name].values[k]) for name in readings.attrs["settings"]},
-                "gradients": len(values),
-                "sum": float(values.sum()),
-                "halved_after": str(halved[0]) if len(halved) else f"more than {len(values) - 1}",
-            }
-        )
-    return pd.DataFrame(table)
 
 
 def _written(equations: Sequence[Sequence[Equation]], superscripts: bool) -> dict[str, Any]:
