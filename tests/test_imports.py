@@ -80,7 +80,7 @@ def test_the_command_line_starts_without_heavy_libraries():
 
 
 def test_optimizers_load_without_what_studies_need():
-    heavy = {"matplotlib", "sympy", "xarray", "zarr", "pandas", "sklearn", "pydantic"}
+    heavy = {"matplotlib", "sympy", "xarray", "zarr", "pandas", "sklearn", "pydantic", "chex"}
     assert not loaded_by("import adamlab") & heavy
     assert not loaded_by("import adamlab as al; al.adam(1e-3)") & heavy
 

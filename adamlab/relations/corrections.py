@@ -1,4 +1,4 @@
-"""Bias corrections: where they stand, what they can be moved into, and what is corrected."""
+"""Bias corrections: where they stand, which other numbers can take them in, and which averages they correct."""
 
 from typing import Any
 
