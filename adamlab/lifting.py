@@ -70,7 +70,10 @@ class Lifted:
 
 
 class Transform(optax.GradientTransformationExtraArgs):
-    """An Optax transformation that remembers the pieces it is a chain of: lifted rules, and wrappers of Optax's."""
+    """An Optax transformation that remembers the pieces it is a chain of: lifted rules, and wrappers of Optax's.
+
+    Its `update` raises ValueError where a gradient has another shape than its parameter, which Optax may broadcast.
+    """
 
     update: Callable[..., tuple[PyTree, Any]]
     pieces: tuple[Any, ...]
@@ -199,13 +202,13 @@ def _apply(parts: tuple[Part, ...], numbers, updates, states, params):
 
 def _require_same_shapes(tree: Any, gradients: list[Any], column: list[Any], name: str) -> None:
     """Raise ValueError where a gradient has another shape than its state or parameter: it might broadcast unnoticed."""
-    # Imported here, where a step is traced, since it takes 0.2 s that making a transformation should not.
+    column = [None if g is None else x for g, x in zip(gradients, column, strict=True)]
+    if all(g is None or jnp.shape(g) == jnp.shape(x) for g, x in zip(gradients, column, strict=True)):
+        return
+    # Only now, for its message: importing it takes 0.2 s, and it does not know the keys of every tree.
     import chex
 
-    column = [None if g is None else x for g, x in zip(gradients, column, strict=True)]
-    chex.assert_trees_all_equal_comparator(
-        lambda g, x: jnp.shape(g) == jnp.shape(x),
-        lambda g, x: f"shapes {jnp.shape(g)} and {jnp.shape(x)}",
+    chex.assert_trees_all_equal_shapes(
         tree.unflatten(gradients),
         tree.unflatten(column),
         custom_message=f"tree 0: the updates; tree 1: {name}",

@@ -282,6 +282,6 @@ def test_a_gradient_of_another_shape_is_refused_by_the_name_of_its_leaf(shape):
     params = {"w": jnp.ones((3, 2)), "b": jnp.ones(2), "frozen": jnp.ones(4)}
     gradients = {"w": jnp.ones(shape), "b": jnp.ones(2), "frozen": None}
     for transform, name in ((al.adam(0.1), "mu"), (al.add_decayed_weights(0.1), "params")):
-        told = f"differ in leaves 'w': shapes {shape} and (3, 2). [tree 0: the updates; tree 1: {name}]"
+        told = f"differ in leaves 'w': shapes: {shape} != (3, 2). [tree 0: the updates; tree 1: {name}]"
         with pytest.raises(ValueError, match=re.escape(told)):
             transform.update(gradients, transform.init(params), params)
