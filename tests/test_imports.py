@@ -1,8 +1,10 @@
 """Imports point down, and starting up loads only what is needed."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,14 @@ def test_imports_point_down(path):
 def test_every_module_has_a_layer():
     modules = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in PACKAGE.rglob("*.py")}
     assert modules - {"__init__"} == set(RANK)
+
+
+def test_every_dependency_is_imported_somewhere():
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"\W", dependency)[0] for dependency in project["dependencies"]}
+    lines = [line.split() for path in PACKAGE.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
+    imported = {words[1].partition(".")[0] for words in lines if words[:1] in (["import"], ["from"]) and len(words) > 1}
+    assert declared - imported == set()
 
 
 def loaded_by(statement: str) -> set[str]:
