@@ -1,4 +1,4 @@
-"""How a moving average, its bias correction and its decay are rounded.
+"""Arithmetics: how a moving average, its bias correction and its decay are rounded.
 
 A rule says what is computed and leaves the rounding to the arithmetic that arrives in place of each decay rate b.
 Read as formulas, the three are the same. With c = 1 − b, and t the number of the step from 1:
@@ -92,7 +92,7 @@ class Arithmetic(ABC):
 
     @staticmethod
     def widened(*leaves: Any) -> list[Any]:
-        """What a rule computes with: all leaves in their widest floating type, which is float32 at the least.
+        """The leaves as a rule computes with them: in their widest floating type, which is at least float32.
 
         In float16 an ε of 1e-8 is 0, and a zero gradient would divide 0 by 0.
         """
@@ -144,7 +144,7 @@ class Arithmetic(ABC):
 
 
 class OptaxArithmetic(Arithmetic):
-    """Operand for operand what Optax does; its centered variance can come out negative."""
+    """Optax's own arithmetic, operand for operand; its centered variance can come out negative."""
 
     @staticmethod
     def numbers(decay: Decay) -> tuple[Any, Any]:
@@ -157,11 +157,11 @@ class OptaxArithmetic(Arithmetic):
         return list(leaves)
 
     def one_minus_power(self, t: Any) -> Array:
-        """As `optax.tree.bias_correction` has it."""
+        """1 − b^t as `optax.tree.bias_correction` computes it."""
         return 1 - self.b**t
 
     def blend(self, s: Leaf, x: Leaf) -> Leaf:
-        """As `optax.tree.update_moment` has it."""
+        """b·s + (1 − b)·x as `optax.tree.update_moment` computes it."""
         return self.c * x + self.b * s
 
     def shrink(self, s: Leaf) -> Leaf:
@@ -170,7 +170,7 @@ class OptaxArithmetic(Arithmetic):
 
 
 class AccurateArithmetic(Arithmetic):
-    """Everything from the smaller of b and c = 1 − b, both formed in double before either is rounded."""
+    """Arithmetic by the smaller of b and c = 1 − b, both formed in double before either is rounded."""
 
     def __init__(self, numbers: tuple[Any, ...], t: Any):
         *shares, self.carried = numbers
@@ -204,7 +204,7 @@ class AccurateArithmetic(Arithmetic):
         return jnp.where(self.c > 0.5, 1 - self.b ** _as_float(t), -jnp.expm1(_as_float(t) * jnp.log1p(-small)))
 
     def blend(self, s: Leaf, x: Leaf) -> Leaf:
-        """From s to x by the share c."""
+        """s moved towards x by the share c."""
         return mix(s, x, self.b, self.c)
 
     def shrink(self, s: Leaf) -> Leaf:
@@ -216,20 +216,20 @@ class AccurateArithmetic(Arithmetic):
         return jnp.where((self.c > 0.5) | ~jnp.isfinite(s), x + self.b * s, s + (x - self.c * s))
 
     def variance(self, s: Leaf, x: Leaf, before: Leaf, mean: Leaf, corrected: bool) -> tuple[Leaf, Leaf]:
-        """Held at 0 where rounding would make it negative."""
+        """E|x|² − |E x|², held at 0 where rounding would make it negative."""
         v, variance = super().variance(s, x, before, mean, corrected)
         return v, jnp.maximum(variance, 0)
 
 
 class WeightedArithmetic(AccurateArithmetic):
-    """The state is the corrected average itself, a mean in which step t weighs w_t = c / (1 − b^t), or 1/t at b = 1.
+    """Arithmetic whose state is the corrected average itself: step t weighs w_t = c / (1 − b^t) in it, or 1/t at b = 1.
 
     Without bias correction the weight is c, and the average is Optax's.
     """
 
     @staticmethod
     def state_type(rule: Rule) -> Any:
-        """A type of its own where it holds something else, so that Optax refuses the state and cannot misread it."""
+        """A type of its own where the state holds something else, so that Optax refuses it and cannot misread it."""
         return rule.weighted or rule.state
 
     @cached_property
@@ -251,7 +251,7 @@ class WeightedArithmetic(AccurateArithmetic):
         return jnp.where(first, 0, keep), jnp.where(first, 1, take)
 
     def average(self, s: Leaf, x: Leaf, corrected: bool = True) -> tuple[Leaf, Leaf]:
-        """The mean moved to x by its weight, as state and as average."""
+        """The mean moved towards x by the weight of this step, as state and as average."""
         m = mix(s, x, *_like(self.shares, s)) if corrected else self.blend(s, x)
         return m, m
 
@@ -262,7 +262,7 @@ class WeightedArithmetic(AccurateArithmetic):
         return keep * m + take * g
 
     def variance(self, s: Leaf, x: Leaf, before: Leaf, mean: Leaf, corrected: bool) -> tuple[Leaf, Leaf]:
-        """By its own recursion, (1 − w)·(s + w·|x − m_(t−1)|²), which no rounding can make negative."""
+        """The variance by its own recursion, (1 − w)·(s + w·|x − m_(t−1)|²), which no rounding can make negative."""
         keep, take = _like(self.shares, s) if corrected else (self.b, self.c)
         spread = s + take * abs_sq(x - before)
         nearer = jnp.where(take > 0.5, keep * spread, spread - take * spread)

@@ -1,4 +1,4 @@
-"""A factory with what it is given: arguments read off its signature, literals, symbols, calls of schedules."""
+"""Calls: factories with their arguments, which are literals, symbols or calls of schedules."""
 
 import inspect
 import json
@@ -26,7 +26,7 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class SpecError(InputError):
-    """A spec or a name in it that means nothing: says what was expected and the nearest valid name."""
+    """An unusable spec: the message says what was expected and the nearest valid name."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Argument:
-    """What an optimizer or schedule takes under one name.
+    """An argument of an optimizer or a schedule.
 
     Attributes:
         name: the argument's name.
@@ -70,7 +70,7 @@ class Argument:
         return self.kind == "steps" or type(self.default) is int
 
     def expects(self) -> str:
-        """What can stand here, in words."""
+        """The values that the argument takes, in words."""
         words = {
             "number": "a number" + (" or a schedule" if self.schedule else ""),
             "decay": "a number in [0, 1]",
@@ -86,7 +86,7 @@ class Argument:
         return words[self.kind]
 
     def accepts(self, value: Any) -> bool:
-        """Whether a literal, a symbol or a call can stand here."""
+        """Whether the argument takes a literal, a symbol or a call."""
         if value is None:
             return self.default is None
         match self.kind:
@@ -131,11 +131,11 @@ class Call:
 
     @property
     def library(self) -> str:
-        """Where the factory comes from: "adamlab", "optax", "optax.contrib", or "" for a schedule."""
+        """The library of the factory: "adamlab", "optax", "optax.contrib", or "" for a schedule."""
         return self.name.rpartition(".")[0]
 
     def build(self, numbers: Mapping[str, Any] | None = None) -> Any:
-        """Calls the factory, with the given numbers for the symbols.
+        """Call the factory, with the given numbers for the symbols.
 
         Raises:
             SpecError: a symbol has no number.
@@ -167,13 +167,13 @@ class Call:
 
     def numeric(self) -> dict[str, int | float | Symbol]:
         """The numbers it was given and the symbols that stand for such, by argument; as `numbers`."""
-        found: dict[str, int | float | Symbol] = {}
+        numbers: dict[str, int | float | Symbol] = {}
         for name, value in self.arguments.items():
             if isinstance(value, Call):
-                found |= {f"{name}.{inner}": number for inner, number in value.numeric().items()}
+                numbers |= {f"{name}.{inner}": number for inner, number in value.numeric().items()}
             elif type(value) in (int, float) or isinstance(value, Symbol):
-                found[name] = value
-        return found
+                numbers[name] = value
+        return numbers
 
     def __str__(self):
         return f"{self.name}({', '.join(f'{key}={written(value)}' for key, value in self.arguments.items())})"
@@ -196,7 +196,7 @@ def call(name: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> Ca
 
 @cache
 def arguments(factory: Callable[..., Any]) -> dict[str, Argument]:
-    """What a factory takes, by name, read off its signature."""
+    """The arguments of a factory by name, read off its signature."""
     parameters = inspect.signature(factory).parameters.values()
     return {p.name: _argument(p) for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from adamlab.derivations import NAMES as DERIVATIONS
 from adamlab.errors import InputError
 from adamlab.studies.options import RunOptions
 
@@ -211,7 +212,7 @@ def derive(
         str,
         typer.Argument(
             metavar="NAME",
-            help="second-moment, adagrad-limit, softmax-cross-entropy, batch-norm or conv-shape; all for one document.",
+            help=f"{', '.join(DERIVATIONS[:-1])} or {DERIVATIONS[-1]}; all for one document.",
             show_default=False,
         ),
     ],

@@ -1,4 +1,4 @@
-"""The one kind of error that is the reader's to mend; it loads nothing, so that the command line can know it."""
+"""Bad input: its error, and the words for it. Loads nothing, so that the command line can import it."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -14,7 +14,7 @@ def reason(error: BaseException, most: int | None = None) -> str:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The words that point from a wrong name to the right one, or to all there are."""
+    """The hint that leads from a wrong name to the right one, or to all that are valid."""
     valid = list(valid)
     family = [each for each in valid if name and name in each.split("_")]
     if family:

@@ -1,4 +1,4 @@
-"""A rule on one array becomes an Optax transformation over a tree of parameters."""
+"""Lifting: a rule on one array as an Optax transformation over a tree of parameters."""
 
 import inspect
 from collections.abc import Callable, Hashable, Mapping
@@ -17,7 +17,7 @@ from adamlab.types import Decay, PyTree, Rule, as_float
 
 @dataclass(frozen=True)
 class Part:
-    """What is static of one lifted rule: transforms that are equal in it share one compilation."""
+    """The static part of one lifted rule: transforms in which it is equal share one compilation."""
 
     rule: Rule
     arithmetic: type[Arithmetic]
@@ -70,7 +70,10 @@ class Lifted:
 
 
 class Transform(optax.GradientTransformationExtraArgs):
-    """An Optax transformation that remembers the pieces it is a chain of: lifted rules, and wrappers of Optax's."""
+    """An Optax transformation that remembers the pieces it is a chain of: lifted rules, and wrappers of Optax's.
+
+    Its `update` raises ValueError where a gradient has another shape than its parameter, which Optax may broadcast.
+    """
 
     update: Callable[..., tuple[PyTree, Any]]
     pieces: tuple[Any, ...]
@@ -84,7 +87,7 @@ def lift(
     dtypes: Mapping[str, Any] | None = None,
     **hyper: Any,
 ) -> Transform:
-    """Makes a transformation of a rule and its hyper-parameters.
+    """Make a transformation of a rule and its hyper-parameters.
 
     Args:
         rule: the rule.
@@ -160,7 +163,7 @@ def _transform(init, update, pieces: tuple[Any, ...]) -> Transform:
 
 
 def _in_their_types(done: PyTree, updates: PyTree, params: PyTree, pieces: tuple[Any, ...]) -> PyTree:
-    """What was done, in the wider type of update and parameter; where Optax is copied, in whatever that leads to."""
+    """The updates in the wider type of gradient and parameter; where Optax is copied, in the type that results."""
     if any(isinstance(piece, Lifted) and piece.part.arithmetic is OptaxArithmetic for piece in pieces):
         return done
 
@@ -174,13 +177,13 @@ def _in_their_types(done: PyTree, updates: PyTree, params: PyTree, pieces: tuple
 
 
 def _where_updated(updates: PyTree, params: PyTree) -> PyTree:
-    """The parameters that have a gradient; where there is none there may be no array either."""
+    """The parameters that have a gradient; the others may hold something else than an array."""
     return jax.tree.map(lambda g, w: None if g is None else w, updates, params, is_leaf=lambda g: g is None)
 
 
 def _update(lifted: tuple[Lifted, ...], updates: PyTree, states: tuple[Any, ...], params: PyTree):
-    parts = tuple(one.part for one in lifted)
-    numbers = tuple(one.numbers_at(state) for one, state in zip(lifted, states, strict=True))
+    parts = tuple(piece.part for piece in lifted)
+    numbers = tuple(piece.numbers_at(state) for piece, state in zip(lifted, states, strict=True))
     needs_params = any(part.rule.needs_params for part in parts)
     if needs_params and params is None:
         raise ValueError("The weight decay needs the parameters: call update(updates, state, params).")
@@ -195,6 +198,23 @@ def _apply(parts: tuple[Part, ...], numbers, updates, states, params):
         updates, new_state = _step(part, part_numbers, updates, state, params)
         new_states.append(new_state)
     return updates, tuple(new_states)
+
+
+def _require_same_shapes(tree: Any, gradients: list[Any], column: list[Any], name: str) -> None:
+    """Raise ValueError where a gradient has another shape than its state or parameter: it might broadcast unnoticed."""
+    column = [None if g is None else x for g, x in zip(gradients, column, strict=True)]
+    if all(g is None or jnp.shape(g) == jnp.shape(x) for g, x in zip(gradients, column, strict=True)):
+        return
+    # Only now, for its message: importing it takes 0.2 s, and it does not know the keys of every tree.
+    import chex
+
+    chex.assert_trees_all_equal_shapes(
+        tree.unflatten(gradients),
+        tree.unflatten(column),
+        custom_message=f"tree 0: the updates; tree 1: {name}",
+        include_default_message=False,
+        exception_type=ValueError,
+    )
 
 
 def _step(part: Part, numbers: dict[str, Any], updates: PyTree, state: Any, params: PyTree) -> tuple[PyTree, Any]:
@@ -220,6 +240,8 @@ def _step(part: Part, numbers: dict[str, Any], updates: PyTree, state: Any, para
     gradients, tree = jax.tree.flatten(updates, is_leaf=lambda g: g is None)
     weights = tree.flatten_up_to(params) if rule.needs_params else [None] * len(gradients)
     columns = [tree.flatten_up_to(getattr(stored, field)) for field in fields]
+    for name, column in [*zip(fields, columns, strict=True), *([("params", weights)] if rule.needs_params else [])]:
+        _require_same_shapes(tree, gradients, column, name)
     done = [step_leaf(*row) for row in zip(gradients, weights, *columns, strict=True)]
     new = {field: tree.unflatten([values[i] for _, values in done]) for i, field in enumerate(fields)} | count
     after = part.state(*(new[field] for field in rule.state._fields)) if rule.state._fields else state

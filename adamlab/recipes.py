@@ -1,6 +1,6 @@
-"""What PyTorch's optimizers are in adamlab: for each, a function with PyTorch's signature and defaults.
+"""PyTorch's optimizers in adamlab: for each, a function with PyTorch's signature and defaults.
 
-The bodies are the calls that match; the docstrings say where Optax goes another way. Common to all of PyTorch's:
+The bodies are the calls that match; the docstrings say where Optax differs. Common to all of PyTorch's:
 
 - `weight_decay` is an L2 term that joins the gradient ahead of the rule, unless it is decoupled;
 - `maximize` turns the gradient around ahead of that, so that weights decay in either case;
@@ -90,7 +90,7 @@ def sgd(
     *,
     arithmetic: str = "accurate",
 ) -> Transform:
-    """Optax has it without the dampening: what joins the momentum is (1 − dampening)·g, but g itself at the first step.
+    """SGD with dampening, which Optax does not have: (1 − dampening)·g joins the momentum, but g itself at first.
 
     References:
         https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
@@ -124,7 +124,7 @@ def adagrad(
     *,
     arithmetic: str = "accurate",
 ) -> Transform:
-    """The sum starts at 0 and ε stands outside the root; Optax starts at 0.1 and has ε = 1e-7 inside.
+    """Adagrad with a sum from 0 and ε outside the root; Optax starts at 0.1 and has ε = 1e-7 inside.
 
     References:
         https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
@@ -157,7 +157,7 @@ def rmsprop(
     *,
     arithmetic: str = "accurate",
 ) -> Transform:
-    """ε stands outside the root and the momentum is ahead of the learning rate; Optax has both the other way round.
+    """RMSProp with ε outside the root and momentum ahead of the learning rate; Optax has both the other way round.
 
     Where rounding makes a centered v − m² negative, PyTorch and Optax go to NaN; other arithmetics than "optax" do not.
 
@@ -182,7 +182,7 @@ def adadelta(
     *,
     arithmetic: str = "accurate",
 ) -> Transform:
-    """Optax takes the same steps at a learning rate of 1; without one it goes along the gradient.
+    """Adadelta; Optax takes the same steps at a learning rate of 1, and without one goes along the gradient.
 
     References:
         https://docs.pytorch.org/docs/stable/generated/torch.optim.Adadelta.html
@@ -205,7 +205,7 @@ def adam(
     *,
     arithmetic: str = "accurate",
 ) -> Transform:
-    """Optax takes the same steps but for AMSGrad: here the maximum is of raw second moments, and corrected afterwards.
+    """Adam or AMSGrad; Optax's AMSGrad differs: here the maximum is of raw second moments, and corrected afterwards.
 
     References:
         https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
@@ -246,7 +246,7 @@ def adamax(
     *,
     arithmetic: str = "accurate",
 ) -> Transform:
-    """Optax takes the same steps; its learning rate has no default.
+    """AdaMax; Optax takes the same steps, but its learning rate has no default.
 
     References:
         https://docs.pytorch.org/docs/stable/generated/torch.optim.Adamax.html
@@ -269,7 +269,7 @@ def nadam(
     *,
     arithmetic: str = "accurate",
 ) -> Transform:
-    """The momentum grows, from β₁/2 to β₁; in Optax it is constant, which is momentum_decay → ∞.
+    """NAdam whose momentum grows from β₁/2 to β₁; in Optax it is constant, which is momentum_decay → ∞.
 
     References:
         https://docs.pytorch.org/docs/stable/generated/torch.optim.NAdam.html
@@ -327,7 +327,7 @@ def _scale_by_amsgrad(b1: Rate, b2: Rate, eps: ArrayLike, *, arithmetic: str) ->
 
 
 def _ahead(weight_decay: ArrayLike, maximize: bool, arithmetic: str) -> Transform:
-    """What happens to the gradient ahead of the rule: it is turned around, and the L2 term joins it."""
+    """The part ahead of the rule: the gradient is turned around, and the L2 term joins it."""
     return chain(
         scale_by_learning_rate(1.0 if maximize else None, arithmetic=arithmetic),
         add_decayed_weights(weight_decay, arithmetic=arithmetic),
@@ -335,7 +335,7 @@ def _ahead(weight_decay: ArrayLike, maximize: bool, arithmetic: str) -> Transfor
 
 
 def _momentum(momentum: Rate, nesterov: bool, arithmetic: str) -> Transform:
-    """The trace, where there is a momentum."""
+    """The trace, or nothing without momentum."""
     return chain() if _is_zero(momentum) else trace(momentum, nesterov, arithmetic=arithmetic)
 
 
@@ -344,7 +344,7 @@ def _is_zero(number: Any) -> bool:
 
 
 def _is_number(value: Any, below: float = float("inf")) -> bool:
-    """Whether it is a number in [0, below), so far as that can be known of an array."""
+    """Whether the value is a number in [0, below), or an array, whose numbers are not looked at."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return 0 <= value < below
     return isinstance(value, (jax.Array, np.ndarray, np.number))

@@ -71,17 +71,17 @@ def piecewise(init: ArrayLike, boundaries: Sequence[int], factor: ArrayLike = 0.
 
 
 def _done(count: ArrayLike, steps: Count) -> ArrayLike:
-    """How much of so many steps is done, from 0 to 1."""
+    """The share of so many steps that is done, from 0 to 1."""
     return jnp.asarray(jnp.minimum(steps, count), float) / steps
 
 
 def _half_cosine(count: ArrayLike, steps: Count, alpha: ArrayLike) -> ArrayLike:
-    """From 1 down to alpha."""
+    """Half a cosine from 1 down to alpha."""
     return (1 - alpha) * (0.5 * (1 + jnp.cos(jnp.pi * _done(count, steps)))) + alpha
 
 
 def _between(levels: tuple[ArrayLike, ...], formula: Callable[..., Any]) -> Schedule:
-    """The schedule `formula(count, *levels)`; which floats there are is asked when it is called."""
+    """The schedule `formula(count, *levels)`, in the widest float at the time it is called."""
 
     def schedule(count: ArrayLike) -> jax.Array:
         value = formula(count, *(jnp.asarray(level, float) for level in levels))

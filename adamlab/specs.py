@@ -7,23 +7,25 @@ symbols: numbers to be given later, by a sweep or by a reader of formulas.
 import ast
 import inspect
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 import optax
 
+import adamlab.rules
 from adamlab.calls import Call, SpecError, Symbol, arguments, call
 from adamlab.errors import nearest
 from adamlab.rules import PARTS, RULES
 from adamlab.schedules import SCHEDULES
 
-LIBRARIES = ("adamlab", "optax", "optax.contrib")
+LIBRARIES: dict[str, ModuleType] = {"adamlab": adamlab.rules, "optax": optax, "optax.contrib": optax.contrib}
 """Where optimizers come from."""
 
 LITERALS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
 
 
 def parse(text: str) -> Call:
-    """Reads a spec, such as "optax.rmsprop(0.01, decay=0.9)", or the bare name of an optimizer.
+    """Read a spec, such as "optax.rmsprop(0.01, decay=0.9)", or the bare name of an optimizer.
 
     Raises:
         SpecError: the text is no spec, or names an optimizer, argument or schedule that does not exist.
@@ -35,7 +37,7 @@ def parse(text: str) -> Call:
         return call(name, factory, _arguments(tree, name, factory, text) if isinstance(tree, ast.Call) else {})
     except SpecError:
         raise
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two come of deep nesting
         shown = text if len(text) <= 60 else text[:57] + "…"
         raise SpecError(f'"{shown}" is not a spec; write one as in "optax.rmsprop(0.01, decay=0.9)".') from error
 
@@ -62,14 +64,15 @@ def find(name: str) -> Callable[..., Any]:
 
 
 def name_of(factory: Callable[..., Any]) -> str:
-    """The full name of a factory, or of any other function the one that it was defined with."""
+    """The full name of a factory, or any other function's own name."""
     full = (f"{library}.{name}" for library in LIBRARIES for name, f in _names(library).items() if f is factory)
     return next(full, getattr(factory, "__name__", "the optimizer"))
 
 
 def _names(library: str) -> Mapping[str, Any]:
-    modules = {"optax": optax, "optax.contrib": optax.contrib}
-    return {**RULES, **PARTS} if library == "adamlab" else vars(modules[library]) if library in modules else {}
+    if library == "adamlab":
+        return {**RULES, **PARTS}
+    return vars(LIBRARIES[library]) if library in LIBRARIES else {}
 
 
 def _is_offered(library: str, name: str, f: Any) -> bool:
@@ -77,8 +80,8 @@ def _is_offered(library: str, name: str, f: Any) -> bool:
 
 
 def _makes_a_transform(f: Any) -> bool:
-    made = getattr(getattr(f, "func", f), "__annotations__", {}).get("return")
-    if not inspect.isclass(made) or not issubclass(made, optax.GradientTransformation):
+    returned = getattr(getattr(f, "func", f), "__annotations__", {}).get("return")
+    if not inspect.isclass(returned) or not issubclass(returned, optax.GradientTransformation):
         return False
     if any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(f).parameters.values()):
         return False

@@ -1,4 +1,4 @@
-"""The shared vocabulary: what a decay, a rule and a problem are. Imports nothing of ours."""
+"""The shared vocabulary: decays, rules and problems. Imports nothing else of adamlab."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -112,7 +112,7 @@ class Rule:
 
 
 def rule(state: Any, **attributes: Any) -> Callable[[Callable[..., Any]], Rule]:
-    """Declares the decorated function to be the `step` of a `Rule` with these attributes."""
+    """Declare the decorated function to be the `step` of a `Rule` with these attributes."""
     return lambda step: Rule(step, state, **attributes)
 
 
@@ -150,6 +150,6 @@ class Problem:
 
     @property
     def dimension(self) -> int:
-        """How many numbers the parameters are."""
+        """The number of parameters."""
         start = jax.eval_shape(self.start, jax.random.key(0))
         return sum(leaf.size for leaf in jax.tree.leaves(start))

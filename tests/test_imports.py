@@ -1,8 +1,10 @@
 """Imports point down, and starting up loads only what is needed."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,14 @@ def test_every_module_has_a_layer():
     assert modules - {"__init__"} == set(RANK)
 
 
+def test_every_dependency_is_imported_somewhere():
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"\W", dependency)[0] for dependency in project["dependencies"]}
+    lines = [line.split() for path in PACKAGE.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
+    imported = {words[1].partition(".")[0] for words in lines if words[:1] in (["import"], ["from"]) and len(words) > 1}
+    assert declared - imported == set()
+
+
 def loaded_by(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
@@ -96,9 +106,13 @@ def test_the_command_line_starts_without_heavy_libraries():
 
 
 def test_optimizers_load_without_what_studies_need():
-    heavy = {"matplotlib", "sympy", "xarray", "zarr", "pandas", "sklearn", "pydantic"}
+    heavy = {"matplotlib", "sympy", "xarray", "zarr", "pandas", "sklearn", "pydantic", "chex"}
     assert not loaded_by("import adamlab") & heavy
     assert not loaded_by("import adamlab as al; al.adam(1e-3)") & heavy
+
+
+def test_drawing_loads_no_sympy():
+    assert "sympy" not in loaded_by("import adamlab.plots")
 
 
 def test_loading_the_optimizers_leaves_the_backend_to_be_configured():

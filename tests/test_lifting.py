@@ -1,6 +1,7 @@
 """Transformations as Optax wants them: bit for bit, in its states, on its trees, compiled once."""
 
 import inspect
+import re
 from typing import Any
 
 import jax
@@ -273,3 +274,14 @@ def test_updates_are_as_wide_as_the_parameters():
     g, w = jnp.ones(3, jnp.bfloat16), jnp.ones(3)
     updates, _ = al.adam(1e-3).update(g, al.adam(1e-3).init(w), w)
     assert updates.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("shape", [(2,), (), (2, 3), (1, 3, 2)])
+def test_a_gradient_of_another_shape_is_refused_by_the_name_of_its_leaf(shape):
+    """Optax lets all but one of these broadcast."""
+    params = {"w": jnp.ones((3, 2)), "b": jnp.ones(2), "frozen": jnp.ones(4)}
+    gradients = {"w": jnp.ones(shape), "b": jnp.ones(2), "frozen": None}
+    for transform, name in ((al.adam(0.1), "mu"), (al.add_decayed_weights(0.1), "params")):
+        told = f"differ in leaves 'w': shapes: {shape} != (3, 2). [tree 0: the updates; tree 1: {name}]"
+        with pytest.raises(ValueError, match=re.escape(told)):
+            transform.update(gradients, transform.init(params), params)

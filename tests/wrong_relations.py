@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 
 from adamlab.relations import adagrad, variants
-from adamlab.relations.making import moving
 from adamlab.relations.momentum import powers_of_a_matrix, qhm
+from adamlab.relations.transformations import scheduled
 from adamlab.schedules import inverse_sqrt
 
 Side = str | Callable[..., Any]
@@ -38,7 +38,7 @@ def sgd(rate: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def adam_eps(eps_t: Callable[..., Any]) -> Side:
-    return lambda learning_rate, b1, b2, eps: moving(
+    return lambda learning_rate, b1, b2, eps: scheduled(
         lambda t: optax.adam(learning_rate, b1=b1, b2=b2, eps=eps_t(eps, b2, t))
     )
 
@@ -92,14 +92,14 @@ REFUTED: dict[str, tuple[str, dict[str, Any]]] = {
     "a mean a step late": (
         "adamnc-to-adagrad",
         {
-            "left": lambda learning_rate: moving(
+            "left": lambda learning_rate: scheduled(
                 lambda t: optax.rmsprop(learning_rate / jnp.sqrt(t), decay=1 - 1 / (t + 1), eps=0.0)
             )
         },
     ),
     "a rate a step late": (
         "corrected-average",
-        {"right": lambda b1: moving(lambda t: optax.ema(b1 * (1 - b1**t) / (1 - b1 ** (t + 1)), debias=False))},
+        {"right": lambda b1: scheduled(lambda t: optax.ema(b1 * (1 - b1**t) / (1 - b1 ** (t + 1)), debias=False))},
     ),
     "not corrected": ("corrected-average", {"left": lambda b1: optax.ema(b1, debias=False)}),
     "α without 1 − β₁^t": (

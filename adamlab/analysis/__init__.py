@@ -1,4 +1,4 @@
-"""What can be read off datasets of runs: pure functions, a Dataset in, a Dataset, a DataArray or a table out.
+"""Analysis of datasets: pure functions that take a Dataset and give a Dataset, a DataArray or a table.
 
 A *setting* is an optimizer with its numbers written in. An *instance* is what every optimizer is given alike: a problem
 with a seed, and with a start where there are several. Runs that are not `done` never count. Where the runs have a

@@ -1,4 +1,4 @@
-"""What tuning is worth: the best that so many random trials find."""
+"""The value of tuning: the best score among so many random trials."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from adamlab.analysis.settings import setting_scores
 from adamlab.errors import InputError
 
 POINTS = 100
-"""About how many numbers of trials are looked at where none are given."""
+"""About how many numbers of trials are taken where none are given."""
 
 
 def tuning_budget(
@@ -27,9 +27,9 @@ def tuning_budget(
     E = Σ_i s_(i) C(n−i, k−1) / C(n, k): the mean over all sets of k settings, and so an unbiased estimate for k draws
     from what the settings were drawn from (Tang et al. 2020, arXiv 2004.13705). With replacement it is the estimate of
     Dodge et al. 2019, section 3, E = Σ_i s_(i) (((n−i+1)/n)^k − ((n−i)/n)^k), which draws settings twice and so makes
-    tuning look worse than it is, with a lesser variance (Dodge et al. 2021, arXiv 2110.00613). A trial is one setting
-    on all its seeds; its score is the median, see `setting_scores`. Settings on a grid were not drawn at random: of
-    them it tells what a random search of the same grid finds.
+    tuning look worse than it is, with a smaller variance (Dodge et al. 2021, arXiv 2110.00613). A trial is one setting
+    on all its seeds; its score is the median, see `setting_scores`. Settings on a grid were not drawn at random: for
+    them the result is what a random search of the same grid would find.
 
     Args:
         runs: the dataset of a problem; where it has stages, the runs of "tuning" count.
@@ -55,15 +55,15 @@ def tuning_budget(
         raise InputError(f"expected numbers of trials from 1 up; got {wanted[0]}.")
     levels = np.asarray(quantiles, float)
     expected = np.full((len(labels), len(wanted)), np.nan)
-    found = np.full((len(levels), *expected.shape), np.nan)
+    best = np.full((len(levels), *expected.shape), np.nan)
     for i, each in enumerate(scores):
         for j, k in enumerate(wanted):
             if k <= counts[i] or replacement:
-                expected[i, j], found[:, i, j] = _best_of(each, int(k), levels, replacement)
+                expected[i, j], best[:, i, j] = _best_of(each, int(k), levels, replacement)
     return xr.Dataset(
         {
             "expected_best": (("optimizer", "trials"), sign(by) * expected),
-            "best_quantiles": (("quantile", "optimizer", "trials"), sign(by) * found),
+            "best_quantiles": (("quantile", "optimizer", "trials"), sign(by) * best),
             "settings": ("optimizer", counts),
         },
         {"optimizer": labels, "trials": wanted, "quantile": levels},

@@ -1,4 +1,4 @@
-"""Optimizers side by side on what all of them were given alike: a problem, with a seed and a start."""
+"""Instances: a problem with a seed and a start, on which optimizers stand side by side."""
 
 from collections.abc import Callable, Mapping
 
@@ -30,12 +30,12 @@ def by_instance(
 
     Args:
         results: one problem or several.
-        value: what gives the number of each run, from a dataset.
+        value: gives the number of each run of a dataset.
         by: what the settings are chosen by, see `adamlab.analysis.score`.
 
     Returns:
         The numbers (optimizer, instance), of the instances that all optimizers have results on, with the coordinates
-        `problem`, `seed` and, where there are several, `start` of an instance; and what to call the problems together.
+        `problem`, `seed` and, where there are several, `start` of an instance; and a name for the problems together.
 
     Raises:
         InputError: there is no such instance.
@@ -49,12 +49,12 @@ def by_instance(
     has_start = any("start" in runs for runs in problems.values())
     names = ["problem", "seed", *(["start"] if has_start else [])]
     coordinates = {name: ("instance", table.index.get_level_values(name).to_numpy()) for name in names}
-    found = xr.DataArray(table.to_numpy().T, {"optimizer": labels, **coordinates}, ("optimizer", "instance"))
-    return found, next(iter(problems)) if len(problems) == 1 else f"{len(problems)} problems"
+    numbers = xr.DataArray(table.to_numpy().T, {"optimizer": labels, **coordinates}, ("optimizer", "instance"))
+    return numbers, next(iter(problems)) if len(problems) == 1 else f"{len(problems)} problems"
 
 
 def _table(problem: str, chosen: xr.Dataset, value: Callable[[xr.Dataset], xr.DataArray]) -> pd.DataFrame:
-    """A row an instance, a column an optimizer; NaN where a run is not there, ∞ where its number is NaN."""
+    """A row an instance, a column an optimizer; NaN where a run is missing, ∞ where its number is NaN."""
     names = instance_names(chosen)
     frame = pd.DataFrame({name: chosen[name].values for name in names}).assign(problem=problem)
     if "start" not in names:

@@ -12,7 +12,7 @@ from adamlab.errors import InputError
 def performance_profiles(
     results: Results, cost: Callable[[xr.Dataset], xr.DataArray] | None = None, by: str | None = None
 ) -> xr.Dataset:
-    """For each optimizer the share ρ_s(τ) of instances on which it costs at most τ times what the cheapest costs.
+    """The share ρ_s(τ) of instances on which each optimizer costs at most τ times what the cheapest costs.
 
     Dolan & Moré 2002, section 2: with t_{p,s} the cost of solver s on problem p, the performance ratio is
     r_{p,s} = t_{p,s} / min_s t_{p,s}, and ρ_s(τ) = (1/n_p) |{p : r_{p,s} ≤ τ}|. A run that failed has the ratio r_M,
@@ -22,7 +22,7 @@ def performance_profiles(
 
     Args:
         results: the dataset of a problem, or several by name.
-        cost: what gives the cost of each run of a dataset (run,), such as
+        cost: gives the cost of each run of a dataset (run,), such as
             `lambda runs: al.analysis.steps_to(runs, target=1e-3)`; negative, ∞ or NaN where the run failed. By default
             the recorded `steps_to_target`.
         by: what each optimizer's best setting is chosen by, see `adamlab.analysis.score`.

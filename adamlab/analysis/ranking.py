@@ -1,4 +1,4 @@
-"""Ranks of optimizers over instances, and how sure they are."""
+"""Ranks of optimizers over instances, with intervals of confidence."""
 
 import numpy as np
 import xarray as xr
@@ -7,7 +7,7 @@ from adamlab.analysis.instances import Results, by_instance, datasets
 from adamlab.analysis.scores import criterion, score
 from adamlab.errors import InputError
 
-BLOCK = 2**20
+AT_ONCE = 2**20
 """About how many numbers are drawn at a time."""
 
 
@@ -64,7 +64,7 @@ def average_ranks(scores: np.ndarray) -> np.ndarray:
 def _means_of_draws(table: np.ndarray, draws: int, generator: np.random.Generator) -> np.ndarray:
     """The mean ranks (draw, optimizer) over instances drawn with replacement."""
     instances = table.shape[1]
-    size = max(1, BLOCK // instances)
-    blocks = [min(size, draws - first) for first in range(0, draws, size)]
-    drawn = (generator.multinomial(instances, np.full(instances, 1 / instances), size=n) for n in blocks)
+    size = max(1, AT_ONCE // instances)
+    counts = [min(size, draws - first) for first in range(0, draws, size)]
+    drawn = (generator.multinomial(instances, np.full(instances, 1 / instances), size=n) for n in counts)
     return np.concatenate([times @ table.T / instances for times in drawn])

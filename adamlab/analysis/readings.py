@@ -1,4 +1,4 @@
-"""Tables of readings: a row for each formula, and for each setting of a weighted sum."""
+"""Tables of readings: a row for each formula, and a row for each weighted sum of gradients."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ def formula_rows(readings: xr.Dataset) -> pd.DataFrame:
 
 
 def formula_summary(readings: xr.Dataset) -> pd.DataFrame:
-    """The same as rows of summary.csv, without the MathML."""
+    """The rows of summary.csv: those of `formula_rows` without the MathML."""
     return formula_rows(readings).drop(columns="mathml")
 
 
@@ -26,18 +26,19 @@ def weight_rows(readings: xr.Dataset) -> pd.DataFrame:
     the steps after which a gradient weighs at most half of what the latest does.
     """
     table = []
-    for k in np.flatnonzero(readings.power.values):
-        of = int(readings.reading_of.values[k])
-        values = readings.weight.values[k][np.isfinite(readings.weight.values[k])]
-        halved = np.flatnonzero(np.abs(values) <= np.abs(values[0]) / 2)
+    for setting in np.flatnonzero(readings.power.values):
+        reading = int(readings.reading_of.values[setting])
+        weights = readings.weight.values[setting]
+        weights = weights[np.isfinite(weights)]
+        halved = np.flatnonzero(np.abs(weights) <= np.abs(weights[0]) / 2)
         table.append(
             {
-                "label": readings.label.values[of],
-                "state": readings.state.values[of],
-                **{name: float(readings[name].values[k]) for name in readings.attrs["settings"]},
-                "gradients": len(values),
-                "sum": float(values.sum()),
-                "halved_after": str(halved[0]) if len(halved) else f"more than {len(values) - 1}",
+                "label": readings.label.values[reading],
+                "state": readings.state.values[reading],
+                **{name: float(readings[name].values[setting]) for name in readings.attrs["settings"]},
+                "gradients": len(weights),
+                "sum": float(weights.sum()),
+                "halved_after": str(halved[0]) if len(halved) else f"more than {len(weights) - 1}",
             }
         )
     return pd.DataFrame(table)

@@ -1,4 +1,4 @@
-"""Which runs count, and which of them belong together."""
+"""The runs that count, and the groups that they form."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ TUNING, EVALUATION = "tuning", "evaluation"
 
 
 def finished(runs: xr.Dataset) -> xr.Dataset:
-    """The runs that are `done`; all of them where the dataset does not say."""
+    """The runs that are `done`; all runs of a dataset without such a variable."""
     if "done" not in runs or bool(runs.done.all()):
         return runs
     return runs.isel(run=np.flatnonzero(runs.done.values))
@@ -40,18 +40,19 @@ def of_optimizer(runs: xr.Dataset, optimizer: str) -> xr.Dataset:
 
 
 def recorded(runs: xr.Dataset) -> list[str]:
-    """The names of what was recorded as one number after each recorded step."""
+    """The names of the quantities that were recorded as one number after each recorded step."""
     return [str(name) for name, values in runs.items() if values.dims == ("run", "step")]
 
 
 def is_tuning(runs: xr.Dataset) -> np.ndarray:
-    """Whether settings are compared on a run (run,): all runs count, or those of the stage "tuning"."""
+    """Whether a run counts where settings are compared (run,): every run does, or those of the stage "tuning"."""
     return runs.stage.values == TUNING if "stage" in runs else np.ones(runs.sizes["run"], bool)
 
 
 def setting_of(runs: xr.Dataset) -> np.ndarray:
     """The number of each run's setting (run,), from 0 in the order in which settings first appear."""
     labels, specs = (pd.factorize(runs[name].values.astype(object))[0] for name in ("optimizer", "spec"))
+    # One code for each pair: the same spec under two labels is two settings.
     return pd.factorize(labels * (specs.max(initial=0) + 1) + specs)[0]
 
 
@@ -61,5 +62,5 @@ def first_of(codes: np.ndarray) -> np.ndarray:
 
 
 def instance_names(runs: xr.Dataset) -> list[str]:
-    """The coordinates that make an instance of a problem: the seed, and the start where there are several."""
+    """The coordinates that tell an instance of a problem: the seed, and the start where there are several."""
     return [name for name in ("seed", "start") if name in runs]

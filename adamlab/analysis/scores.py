@@ -1,4 +1,4 @@
-"""One number for a run, by which runs are compared."""
+"""Scores: one number for each run, by which runs are compared."""
 
 import numpy as np
 import xarray as xr
@@ -10,12 +10,12 @@ DEFAULT = "final_loss"
 
 
 def scored(runs: xr.Dataset) -> list[str]:
-    """What runs can be compared by: "final_X" and "best_X" of every X recorded over steps."""
+    """The criteria that runs can be compared by: "final_X" and "best_X" of every X recorded over steps."""
     return [f"{which}_{name}" for name in recorded(runs) for which in ("final", "best")]
 
 
 def criterion(runs: xr.Dataset, by: str | None = None) -> str:
-    """What the runs are compared by: what is asked for, or the dataset's attribute `by`, or "final_loss".
+    """The criterion that runs are compared by: the one asked for, the dataset's attribute `by`, or "final_loss".
 
     Raises:
         InputError: that was not recorded.
@@ -27,7 +27,7 @@ def criterion(runs: xr.Dataset, by: str | None = None) -> str:
 
 
 def sign(name: str) -> int:
-    """−1 of a quantity that is better when greater, those whose names end in "accuracy"; 1 of all others."""
+    """The sign of a score: −1 for a quantity that is better when greater, an "accuracy" by its name; else 1."""
     return -1 if name.endswith("accuracy") else 1
 
 
@@ -44,7 +44,7 @@ def measured(runs: xr.Dataset, by: str | None = None) -> xr.DataArray:
 
 
 def score(runs: xr.Dataset, by: str | None = None) -> xr.DataArray:
-    """What a run is compared by (run,); lower is better.
+    """The score of each run (run,), by which runs are compared; lower is better.
 
     Args:
         runs: the dataset of a problem.

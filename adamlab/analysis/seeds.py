@@ -1,4 +1,4 @@
-"""What happens over seeds, step by step: means and their errors, quantiles, and when a target is reached."""
+"""Statistics over seeds at each step: means and their errors, quantiles, and the steps to a target."""
 
 from collections.abc import Sequence
 
@@ -21,8 +21,8 @@ def over_seeds(
     """Mean, standard error and quantiles of a recorded quantity over the seeds (and starts) of a setting.
 
     From the step where a run diverged on, and wherever the quantity is infinite, it counts as the worst there is: ∞, or
-    −∞ of an accuracy. Leaving such runs out would flatter whoever diverges. A NaN before that, such as the norm of the
-    gradient at the start, is no value and left out.
+    −∞ of an accuracy. Leaving such runs out would flatter optimizers that diverge. A NaN before that, such as the norm
+    of the gradient at the start, is no value and left out.
 
     Args:
         runs: the dataset of a problem.
@@ -92,14 +92,14 @@ def steps_to(runs: xr.Dataset, target: float | int, what: str = "loss") -> xr.Da
 
 
 def _or_worst(runs: xr.Dataset, what: str) -> np.ndarray:
-    """The quantity (run, step) in double; the worst there is where the run has diverged or it is infinite."""
+    """The quantity (run, step) in double; its worst value where it is infinite or the run has diverged."""
     values, since = runs[what].values.astype(float), runs.diverged_at.values[:, None]
     broken = np.isinf(values) | ((since >= 0) & (runs.step.values[None, :] >= since))
     return np.where(broken, sign(what) * np.inf, values)
 
 
 def _stacked(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """The rows of each number side by side (number, row, step), sorted, with NaN at the end where there are fewer."""
+    """The rows of each code side by side (code, row, step), sorted, with NaN at the end where there are fewer."""
     count = np.bincount(codes)
     order = np.argsort(codes, kind="stable")
     place = np.arange(len(codes)) - np.repeat(np.cumsum(count) - count, count)
@@ -117,14 +117,16 @@ def _mean_and_error(values: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _quantiles(values: np.ndarray, count: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Of sorted values (number, row, step) with NaN at the end, (quantile, number, step)."""
-    found = np.empty((len(wanted), *count.shape))
+    """The quantiles (quantile, code, step) of sorted values (code, row, step) with NaN at the end."""
+    quantiles = np.empty((len(wanted), *count.shape))
     for i, q in enumerate(wanted):
         place = q * np.maximum(count - 1, 0)
         below, above = (
             np.take_along_axis(values, at(place).astype(int)[:, None], axis=1)[:, 0] for at in (np.floor, np.ceil)
         )
-        part = place - np.floor(place)
+        share = place - np.floor(place)
         with np.errstate(invalid="ignore"):
-            found[i] = np.where((below == above) | (part == 0), below, (1 - part) * below + part * above)
-    return found
+            between = (1 - share) * below + share * above
+            # At an infinite value itself, share 0, this would be 0·∞, a NaN.
+            quantiles[i] = np.where((below == above) | (share == 0), below, between)
+    return quantiles

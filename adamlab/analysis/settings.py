@@ -1,4 +1,4 @@
-"""Settings compared: which is each optimizer's best, and how much one number of it matters."""
+"""Comparison of settings: each optimizer's best, and how much one number of it matters."""
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def best_settings(runs: xr.Dataset, by: str | None = None) -> xr.Dataset:
 
     Without stages these are the very runs that the setting was chosen on, so that they flatter it, the more the more
     settings and the fewer seeds there were. Where it has runs of the stage "evaluation", on seeds that it was not
-    chosen on, those are given back in their stead.
+    chosen on, those are given back instead.
 
     Args:
         runs: the dataset of a problem.
@@ -65,7 +65,7 @@ def best_setting(runs: xr.Dataset, optimizer: str, by: str | None = None) -> xr.
 
 
 def sensitivity_to(runs: xr.Dataset, optimizer: str, setting: str, by: str | None = None) -> xr.Dataset:
-    """What runs are compared by, over one number of an optimizer, for each of its values at the best of the others.
+    """The criterion over one number of an optimizer, for each of its values at the best of the others.
 
     Args:
         runs: the dataset of a problem; where it has stages, the runs of "tuning" count.
@@ -76,7 +76,7 @@ def sensitivity_to(runs: xr.Dataset, optimizer: str, setting: str, by: str | Non
     Returns:
         A variable named as the criterion, such as `final_loss` (value, instance), over the `value` of the number; an
         instance is a `seed`, with a `start` where there are several. Of a run that diverged ∞ (−∞ of an accuracy); NaN
-        where a run is not there. `value` is empty where the optimizer does not have the number.
+        where a run is missing. `value` is empty where the optimizer does not have the number.
     """
     mine = of_optimizer(runs, optimizer)
     mine, by = mine.isel(run=np.flatnonzero(is_tuning(mine))), criterion(runs, by)

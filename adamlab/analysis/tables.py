@@ -1,4 +1,4 @@
-"""What is told of a dataset in tables: standings, a row for each run, verdicts."""
+"""Tables of a dataset: standings, a row for each run, verdicts."""
 
 import numpy as np
 import pandas as pd
@@ -10,21 +10,21 @@ from adamlab.analysis.settings import best_settings, setting_scores
 
 
 def standings(runs: xr.Dataset, by: str | None = None) -> pd.DataFrame:
-    """Each optimizer at its best setting: median, least and greatest of what it is judged by, over seeds; best first.
+    """Each optimizer at its best setting: median, least and greatest of the criterion over seeds; best first.
 
-    That is the final loss, unless `by` or the dataset says otherwise, see `adamlab.analysis.score`. The column
+    The criterion is the final loss, unless `by` or the dataset says otherwise, see `adamlab.analysis.score`. The column
     `settings` is the budget, how many settings the best was chosen from; `runs` and `diverged` count all of the
-    optimizer's finished runs, at every setting. What it is judged by is the table's attribute `by`.
+    optimizer's finished runs, at every setting. The criterion's name is the table's attribute `by`.
     """
     runs, by = finished(runs), criterion(runs, by)
     best = best_settings(runs, by)
     judged = measured(best, by).values
     compared = setting_scores(runs, by).optimizer.values
-    table = []
+    rows = []
     for label in optimizers(best):
         mine = diverged(runs).values[runs.optimizer.values == label]
         chosen = best.optimizer.values == label
-        table.append(
+        rows.append(
             {
                 "optimizer": label,
                 "spec": best.spec.values[chosen][0],
@@ -36,9 +36,9 @@ def standings(runs: xr.Dataset, by: str | None = None) -> pd.DataFrame:
                 "diverged": int(mine.sum()),
             }
         )
-    made = pd.DataFrame(table).sort_values("median", kind="stable", ignore_index=True, ascending=sign(by) > 0)
-    made.attrs["by"] = by
-    return made
+    table = pd.DataFrame(rows).sort_values("median", kind="stable", ignore_index=True, ascending=sign(by) > 0)
+    table.attrs["by"] = by
+    return table
 
 
 def summary(runs: xr.Dataset) -> pd.DataFrame:
@@ -69,9 +69,9 @@ def verdicts(comparisons: xr.Dataset) -> pd.DataFrame:
     first = comparisons.first_difference.where(comparisons.first_difference > 0)
     columns = {name: comparisons[name].values for name in ("label", "left", "right", "dtype", "context", "layout")}
     settings = {name: comparisons[name].values for name in comparisons.attrs["settings"]}
-    found = {
+    results = {
         "differing_bits": comparisons.differing_bits.sum("family").values,
         "from_step": ["" if np.isnan(step) else str(int(step)) for step in first.min("family").values],
         "verdict": comparisons.verdict.values,
     }
-    return pd.DataFrame(columns | settings | found)
+    return pd.DataFrame(columns | settings | results)

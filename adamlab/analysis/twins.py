@@ -1,4 +1,4 @@
-"""Runs of adamlab beside those of Optax at the same settings: who is whose twin, and how far apart they went."""
+"""Twins: runs of adamlab and of Optax at the same settings, and how far they went apart."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,14 +14,14 @@ from adamlab.specs import parse
 
 
 def with_agreement(runs: xr.Dataset) -> xr.Dataset:
-    """Adds to every run of `adamlab.X` how far it went from the run of `optax.X` with the same settings and seed.
+    """Add to every run of `adamlab.X` its distance from the run of `optax.X` with the same settings and seed.
 
     Returns:
         The dataset with `optax_run`, that run's number, −1 where there is none; `params_difference`, the largest
         difference in a parameter, at any recorded step where those are kept and at the end; `loss_difference`, the
         largest in a recorded loss. Where only one of the two diverged the difference is infinite. It is NaN where
-        both did, on their way through ever larger numbers, and where there is no such run. Runs that are not done
-        have no twin and are nobody's.
+        both did, since ever larger numbers say nothing, and where there is no such run. Runs that are not done have
+        no twin and are no run's twin.
     """
     counterparts = _counterparts(runs)
     ours = np.flatnonzero(counterparts >= 0)
@@ -31,14 +31,14 @@ def with_agreement(runs: xr.Dataset) -> xr.Dataset:
     for column, names in columns.items():
         largest = np.full(runs.sizes["run"], np.nan)
         apart = [_apart(runs[name].values[ours], runs[name].values[theirs]) for name in names if name in runs]
-        largest[ours] = np.max([one.max(axis=tuple(range(1, one.ndim))) for one in apart], axis=0)
+        largest[ours] = np.max([gap.max(axis=tuple(range(1, gap.ndim))) for gap in apart], axis=0)
         largest[ours[diverged(runs).values[ours] & diverged(runs).values[theirs]]] = np.nan
         added[column] = ("run", largest)
     return runs.assign(added)
 
 
 def agreement(runs: xr.Dataset) -> pd.DataFrame:
-    """How far each optimizer is from its twin in Optax.
+    """The distance of each optimizer from its twin in Optax.
 
     Columns: their labels, pairs of `runs`, pairs that `both_diverged`, pairs `identical` in all that was recorded, and
     the largest `params_difference` and `loss_difference` of the pairs that did not diverge.
@@ -63,7 +63,7 @@ def agreement(runs: xr.Dataset) -> pd.DataFrame:
 
 
 def difference_by_step(runs: xr.Dataset) -> xr.Dataset:
-    """For each optimizer with a twin in Optax, the largest `difference` over its runs after each recorded step.
+    """The largest `difference` over the runs of each optimizer with a twin in Optax, after each recorded step.
 
     Of the parameters where they were recorded, of the loss elsewhere; the attribute `of` says which.
     """
@@ -83,7 +83,7 @@ def difference_by_step(runs: xr.Dataset) -> xr.Dataset:
 
 
 def _counterparts(runs: xr.Dataset) -> np.ndarray:
-    """For each run of adamlab the number of Optax's run, −1 where there is none.
+    """The number of Optax's run for each run of adamlab, −1 where there is none.
 
     The settings of an optimizer differ in the numbers alone that the dataset has as coordinates: one spec of each
     label is read, and the runs are joined by their numbers.
@@ -96,18 +96,18 @@ def _counterparts(runs: xr.Dataset) -> np.ndarray:
         if call.library in tables:
             form, table = _numbers(call, mine)
             tables[call.library].setdefault(form, []).append(table)
-    found = np.full(runs.sizes["run"], -1)
+    counterparts = np.full(runs.sizes["run"], -1)
     for form, ours in tables["adamlab"].items():
         if form in tables["optax"]:
             theirs = pd.concat(tables["optax"][form]).sort_values("number")
             keys = [name for name in theirs if name != "number"]
             pairs = pd.concat(ours).merge(theirs.drop_duplicates(keys), on=keys, suffixes=("", "_theirs"))
-            found[pairs.number.to_numpy()] = pairs.number_theirs.to_numpy()
-    return found
+            counterparts[pairs.number.to_numpy()] = pairs.number_theirs.to_numpy()
+    return counterparts
 
 
 def _numbers(call: Call, runs: xr.Dataset) -> tuple[str, pd.DataFrame]:
-    """An optimizer's form, the same whoever made it and however it was written, and its numbers in every run."""
+    """An optimizer's form, the same for either library and any way of writing it, and its numbers in every run."""
     parts = dict(_parts(call))
     is_number = {path: type(value) in (int, float) for path, value in parts.items()}
     form = str(sorted((path, "a number" if is_number[path] else str(value)) for path, value in parts.items()))

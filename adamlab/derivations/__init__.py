@@ -1,27 +1,29 @@
-"""The derivations that adamlab grew out of, step by step, each step checked by machine when it is shown."""
+"""The derivations that adamlab grew out of, step by step, each step checked by machine when it is shown.
 
-from collections.abc import Callable
+Their names load nothing. The derivations, which take JAX and SymPy, are loaded when the first of them is asked for.
+"""
 
-from adamlab.derivations import adagrad_limit, batch_norm, conv_shape, second_moment, softmax_cross_entropy
-from adamlab.derivations.derivation import Derivation as Derivation
-from adamlab.derivations.derivation import Step as Step
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from adamlab.errors import InputError, nearest
 
-DERIVATIONS: dict[str, Callable[[], Derivation]] = {
-    "second-moment": second_moment.derive,
-    "adagrad-limit": adagrad_limit.derive,
-    "softmax-cross-entropy": softmax_cross_entropy.derive,
-    "batch-norm": batch_norm.derive,
-    "conv-shape": conv_shape.derive,
-}
-"""By name."""
+if TYPE_CHECKING:
+    from adamlab.derivations.derivation import Derivation as Derivation
+    from adamlab.derivations.derivation import Step as Step
+    from adamlab.derivations.registry import DERIVATIONS as DERIVATIONS
+
+NAMES = ("second-moment", "adagrad-limit", "softmax-cross-entropy", "batch-norm", "conv-shape")
+"""The names that `derive` takes; each is a module's, with - for _."""
+
+_HOMES = {"DERIVATIONS": "registry", "Derivation": "derivation", "Step": "derivation"}
 
 
-def derive(name: str) -> Derivation:
-    """One of the derivations, its steps checked.
+def derive(name: str) -> "Derivation":
+    """Derive one of the results, with every step checked.
 
     Args:
-        name: a key of `DERIVATIONS`.
+        name: one of `NAMES`.
 
     Returns:
         A `Derivation`, with `.text()`, `.latex()`, `.mathml()` and `.to_dict()`; notebooks show it.
@@ -32,6 +34,14 @@ def derive(name: str) -> Derivation:
     >>> derive("conv-shape").holds
     True
     """
+    from adamlab.derivations.registry import DERIVATIONS
+
     if name not in DERIVATIONS:
         raise InputError(f'there is no derivation "{name}"; {nearest(name, DERIVATIONS)}')
     return DERIVATIONS[name]()
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'adamlab.derivations' has no attribute {name!r}")
+    return getattr(import_module(f"adamlab.derivations.{_HOMES[name]}"), name)

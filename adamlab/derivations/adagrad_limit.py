@@ -1,11 +1,13 @@
-"""How Adam without its first moment becomes Adagrad."""
+"""The limit in which Adam without its first moment becomes Adagrad."""
 
 from sympy import Symbol, sqrt
 
 from adamlab.derivations.computation import total
 from adamlab.derivations.derivation import DEFINITION, Derivation, Step
-from adamlab.derivations.second_moment import V_HAT, average_of, i, weighted_sum
+from adamlab.derivations.second_moment import V_HAT, i, is_average, weighted_sum
 from adamlab.interpret.equality import same
+from adamlab.relations.adagrad import ADAGRAD
+from adamlab.relations.adagrad import ADAM_TOWARDS_ADAGRAD as ADAM
 from adamlab.symbolic.letters import G, T, U
 from adamlab.symbolic.proving.proofs import prove
 from adamlab.symbolic.proving.verdicts import DELTA, Verdict
@@ -13,17 +15,14 @@ from adamlab.symbolic.solving.closed_forms import closed_form
 from adamlab.symbolic.solving.limits import limit_of
 from adamlab.types import Formula
 
-ADAM = "optax.adam(inverse_sqrt(learning_rate), b1=0.0, b2=b2, eps=0.0)"
-ADAGRAD = "optax.adagrad(learning_rate, initial_accumulator_value=0.0, eps=0.0)"
-
 
 def weights(decay: Formula) -> Formula:
-    """(1 − β)·Σ β^(t−i), what the weights of a moving average sum to."""
+    """(1 − β)·Σ β^(t−i), the sum of the weights of a moving average."""
     return (1 - decay) * total(decay ** (T - i), i, T)
 
 
 def derive() -> Derivation:
-    """From Adam to Adagrad: with β₁ = 0, ε = 0 and η/√t the one goes to the other as β₂ → 1; read off Optax's code."""
+    """Adam's way to Adagrad: with β₁ = 0, ε = 0 and η/√t it goes there as β₂ → 1; read off Optax's code."""
     adam, adagrad = closed_form(ADAM), closed_form(ADAGRAD)
     b2, eta = adam.hyper["b2"], adam.hyper["learning_rate"]
     corrected = weighted_sum(b2, 2) / (1 - b2**T)
@@ -43,7 +42,7 @@ def derive() -> Derivation:
             "What the bias is corrected by is the sum of the weights.",
             (1 - b2**T, weights(b2)),
             "by induction: both are 0 at t = 0, and both are an average of ones for every t",
-            average_of(1, b2, 1 - b2**T)
+            is_average(1, b2, 1 - b2**T)
             and weights(b2).subs(T, 0).doit() == 0
             and same(weights(b2), b2 * weights(b2).subs(T, T - 1) + 1 - b2),
         ),
@@ -83,11 +82,11 @@ def derive() -> Derivation:
 def _how_fast(verdict: Verdict, squares: Formula) -> Step:
     adam, adagrad = Symbol("u_Adam_t"), Symbol("u_Adagrad_t")
     formula = DELTA * total((T + 1 - 2 * i) * G[i] ** 2, i, T) / (4 * squares)
-    found = None if verdict.order is None else verdict.relative * DELTA**verdict.order
+    first_order = None if verdict.order is None else verdict.relative * DELTA**verdict.order
     return Step(
         "How fast: with δ = 1 - β₂, to first order the steps differ by so much; early gradients weigh too little.",
         ((adam - adagrad) / adagrad, formula),
         "series of the code's closed forms about β₂ = 1, for every t: equal",
-        verdict.status == "proved" and found is not None and same(found, formula),
+        verdict.status == "proved" and first_order is not None and same(first_order, formula),
         "≈",
     )

@@ -93,19 +93,19 @@ def derive() -> Derivation:
     )
 
 
-def _is_computed(each: Computation) -> bool:
-    x, dy = each.entries(X), each.entries(D)
+def _is_computed(case: Computation) -> bool:
+    x, dy = case.entries(X), case.entries(D)
     dx, dgamma, dbeta, _ = pulled_back(_layer, *_arguments(x, GAMMA, BETA), cotangent=dy.reshape(-1, 1))
     formulas = [*((COMPACT, {i: place + 1}) for place in range(len(x))), (GAMMA_GRADIENT, {}), (BETA_GRADIENT, {})]
-    expected = [each.value(formula, where) for formula, where in formulas]
-    return all(each.holds(pair) for pair in zip([*dx.flat, *dgamma, *dbeta], expected, strict=True))
+    expected = [case.value(formula, where) for formula, where in formulas]
+    return all(case.holds(pair) for pair in zip([*dx.flat, *dgamma, *dbeta], expected, strict=True))
 
 
-def _is_identity(each: Computation) -> bool:
-    x = each.entries(X)
-    y = read(_layer, *_arguments(x, each.value(SIGMA), each.value(MEAN)))
-    by_formula = each.holds((DEFINITIONS[3][1].subs(IDENTITY), X[i]))
-    return by_formula and all(each.holds(pair) for pair in zip(y.flat, x, strict=True))
+def _is_identity(case: Computation) -> bool:
+    x = case.entries(X)
+    y = read(_layer, *_arguments(x, case.value(SIGMA), case.value(MEAN)))
+    by_formula = case.holds((DEFINITIONS[3][1].subs(IDENTITY), X[i]))
+    return by_formula and all(case.holds(pair) for pair in zip(y.flat, x, strict=True))
 
 
 def _layer(x, gamma, beta, eps):
@@ -113,5 +113,5 @@ def _layer(x, gamma, beta, eps):
 
 
 def _arguments(x: np.ndarray, gamma: Formula, beta: Formula) -> list[np.ndarray]:
-    """Of the layer: one feature, and ε open."""
+    """The layer's arguments for one feature, with ε open."""
     return [x.reshape(-1, 1), *(np.array(value, object) for value in ([gamma], [beta], EPS))]

@@ -1,4 +1,4 @@
-"""What is computed from what, on arrays of a small size: formulas with indices are worked out on it, entry by entry."""
+"""Computations on arrays of a small size, on which formulas with indices are worked out entry by entry."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from adamlab.symbolic.partial import Partial
 from adamlab.types import Formula
 
 Definition = tuple[Any, Any]
-"""What is defined, x̂_i or Var, and the formula of it."""
+"""A quantity, such as x̂_i or Var, and its formula."""
 
 
 def arrays(*names: str) -> tuple[Any, ...]:
@@ -80,8 +80,8 @@ class Computation:
         for place in reversed(range(after + 1, len(self.definitions))):
             left, right = self.definitions[place]
             if isinstance(left, Indexed):
-                found = [x for x in e.atoms(Indexed) if x.base == left.base]
-                e = e.xreplace({x: self._written_out(right.subs(left.indices[0], x.indices[0])) for x in found})
+                entries = [x for x in e.atoms(Indexed) if x.base == left.base]
+                e = e.xreplace({x: self._written_out(right.subs(left.indices[0], x.indices[0])) for x in entries})
             else:
                 e = e.xreplace({left: self._written_out(right)})
         return e

@@ -1,4 +1,4 @@
-"""How many windows of a convolution fit."""
+"""The number of windows of a convolution that fit."""
 
 from itertools import product
 from typing import Any
@@ -78,21 +78,21 @@ class Case:
         self.numbers = numbers | {SPAN: SPANNED.xreplace(numbers)}
 
     def value(self, formula: Any) -> Any:
-        """What a formula says of it."""
+        """The value of a formula in this geometry."""
         return formula.xreplace(self.numbers)
 
     def places(self, window: int) -> list[int]:
-        """Those that a window sees, by number from 0, on the padded side or beyond it."""
+        """The places that a window sees, by number from 0, on the padded side or beyond it."""
         return [self.stride * window + self.dilation * entry for entry in range(self.kernel)]
 
     def count(self) -> int:
-        """How many windows see only places that are there."""
+        """The number of windows that see only places on the padded side."""
         return sum(self.padded.issuperset(self.places(window)) for window in range(len(self.padded)))
 
     def computed(self) -> int | None:
-        """What the code says of both sides; None where they differ."""
-        found = {self._computed(turned) for turned in (False, True)}
-        return found.pop() if len(found) == 1 else None
+        """The number that the code gives for both sides; None where they differ."""
+        numbers = {self._computed(turned) for turned in (False, True)}
+        return numbers.pop() if len(numbers) == 1 else None
 
     def _computed(self, turned: bool) -> int:
         pairs = [(self.side, 9), (self.kernel, 1), (self.stride, 1), (self.padding, 0), (self.dilation, 1)]

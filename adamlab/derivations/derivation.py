@@ -13,7 +13,7 @@ from adamlab.symbolic.notation.nodes import Infix, Node
 from adamlab.symbolic.notation.text import as_text
 
 DEFINITION = "by definition"
-"""What a step says that there is nothing to check about."""
+"""The check of a step that defines something."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Step:
         words: why, in a sentence.
         sides: SymPy's expressions with a sign between each two of them.
         checked: how it was checked.
-        holds: what the check said.
+        holds: whether the check succeeded.
         sign: "=" or another, such as "→".
     """
 
@@ -40,7 +40,7 @@ class Step:
         return [Infix(self.sign, (first, others[0])), *others[1:]] if others else [first]
 
     def verdict(self) -> str:
-        """How it was checked, and whether it holds."""
+        """The check in words, marked where it failed."""
         return self.checked if self.holds else f"DOES NOT HOLD: {self.checked}"
 
 
@@ -66,7 +66,7 @@ class Derivation:
 
     @property
     def holds(self) -> bool:
-        """Whether every step does."""
+        """Whether every step holds."""
         return all(step.holds for step in self.steps)
 
     def text(self, *, superscripts: bool = False) -> str:
@@ -147,9 +147,9 @@ def _set(words: str) -> str:
     return MATHEMATICAL.sub(lambda run: f"${PIECE.sub(_piece, run[0]).strip()}$", accented)
 
 
-def _piece(found: re.Match[str]) -> str:
-    lowered, raised = found.groups()
+def _piece(piece: re.Match[str]) -> str:
+    lowered, raised = piece.groups()
     if lowered or raised:
-        digits = "".join(str((LOWERED if lowered else RAISED).index(digit)) for digit in found[0])
+        digits = "".join(str((LOWERED if lowered else RAISED).index(digit)) for digit in piece[0])
         return f"{'_' if lowered else '^'}{{{digits}}}"
-    return IN_WORDS[found[0]]
+    return IN_WORDS[piece[0]]

@@ -25,8 +25,8 @@ def weighted_sum(decay: Formula, power: int, end: Formula = T) -> Formula:
     return (1 - decay) * total(decay ** (end - i) * G[i] ** power, i, end)
 
 
-def average_of(squares: Formula, decay: Formula, claimed: Formula) -> bool:
-    """Whether a moving average that starts at 0 is what is claimed at every t, where all it averages is the same."""
+def is_average(squares: Formula, decay: Formula, claimed: Formula) -> bool:
+    """Whether a moving average of equal squares that starts at 0 is what is claimed, at every t."""
     before = claimed.subs(T, T - 1)
     return claimed.subs(T, 0) == 0 and same(claimed, decay * before + (1 - decay) * squares)
 
@@ -65,7 +65,7 @@ def derive() -> Derivation:
             "If all squares were the same c, the average would be less than c, since the start at 0 counts too.",
             (V[T], C * (1 - b2**T)),
             "0 at t = 0, and as the recurrence has it for every t: equal",
-            average_of(C, b2, C * (1 - b2**T)),
+            is_average(C, b2, C * (1 - b2**T)),
         ),
         Step("So the average is divided by that factor.", (V_HAT[T], V[T] / (1 - b2**T)), DEFINITION),
         Step(

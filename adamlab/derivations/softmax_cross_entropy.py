@@ -33,7 +33,7 @@ def computation(size: int, *, labels_sum_to_1: bool = False) -> Computation:
 
 def derive() -> Derivation:
     """The gradient of softmax with cross-entropy: ∂L/∂z = ŷ − y, from the definitions to the code."""
-    plain, summing = ([computation(size, labels_sum_to_1=one) for size in SIZES] for one in (False, True))
+    plain, summing = ([computation(size, labels_sum_to_1=known) for size in SIZES] for known in (False, True))
 
     def step(words: str, *sides: Any, among: list[Computation] = plain, checked: str = CHECKED) -> Step:
         return Step(words, sides, checked, all(each.holds(sides) for each in among))
@@ -82,27 +82,27 @@ def derive() -> Derivation:
     )
 
 
-def _is_computed(each: Computation) -> bool:
-    classes = each.size[1]
+def _is_computed(case: Computation) -> bool:
+    classes = case.size[1]
     one_hot = [[Integer(int(place == true)) for place in range(classes)] for true in range(classes)]
-    return all(_gradient_is_computed(each, labels) for labels in (each.entries(Y), *np.array(one_hot, object)))
+    return all(_gradient_is_computed(case, labels) for labels in (case.entries(Y), *np.array(one_hot, object)))
 
 
-def _gradient_is_computed(each: Computation, labels: np.ndarray) -> bool:
-    z = each.entries(Z)
-    known = dict(zip(each.entries(Y), labels, strict=True))
-    found, _ = pulled_back(softmax_cross_entropy, z, labels, cotangent=np.array(Integer(1), object))
-    expected = [each.value(GRADIENT, {j: place}).xreplace(known) for place in range(1, len(z) + 1)]
-    return _all_equal(each, found, expected)
+def _gradient_is_computed(case: Computation, labels: np.ndarray) -> bool:
+    z = case.entries(Z)
+    known = dict(zip(case.entries(Y), labels, strict=True))
+    dz, _ = pulled_back(softmax_cross_entropy, z, labels, cotangent=np.array(Integer(1), object))
+    expected = [case.value(GRADIENT, {j: place}).xreplace(known) for place in range(1, len(z) + 1)]
+    return _all_equal(case, dz, expected)
 
 
-def _softmax_is_computed(each: Computation) -> bool:
-    z, dy = each.entries(Z), each.entries(Y)
-    (found,) = pulled_back(softmax, z, cotangent=dy)
-    expected = [each.value(total(Y[i] * JACOBIAN, i, n), {j: place}) for place in range(1, len(z) + 1)]
-    forward = [each.value(Y_HAT[place]) for place in range(1, len(z) + 1)]
-    return _all_equal(each, found, expected) and _all_equal(each, read(softmax, z), forward)
+def _softmax_is_computed(case: Computation) -> bool:
+    z, dy = case.entries(Z), case.entries(Y)
+    (dz,) = pulled_back(softmax, z, cotangent=dy)
+    expected = [case.value(total(Y[i] * JACOBIAN, i, n), {j: place}) for place in range(1, len(z) + 1)]
+    forward = [case.value(Y_HAT[place]) for place in range(1, len(z) + 1)]
+    return _all_equal(case, dz, expected) and _all_equal(case, read(softmax, z), forward)
 
 
-def _all_equal(each: Computation, found: np.ndarray, expected: list[Formula]) -> bool:
-    return all(each.holds((e.xreplace(dict(each.given)), x)) for e, x in zip(found, expected, strict=True))
+def _all_equal(case: Computation, values: np.ndarray, expected: list[Formula]) -> bool:
+    return all(case.holds((e.xreplace(dict(case.given)), x)) for e, x in zip(values, expected, strict=True))

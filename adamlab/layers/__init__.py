@@ -2,7 +2,7 @@
 
 Notation: L is the loss, ∂L/∂y what comes back from the layers above, and each backward gives ∂L/∂ of every input. They
 are functions of arrays without any state, to be used under `jax.grad`, `jax.vmap` and `jax.jit`; only forward-mode
-differentiation (`jax.jvp`) is not for them, as JAX has it for hand-derived backwards.
+differentiation (`jax.jvp`) cannot go through them, since JAX has none for hand-derived backwards.
 """
 
 from adamlab.layers.activation import relu as relu

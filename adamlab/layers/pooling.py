@@ -61,7 +61,7 @@ def _max_pool(geometry, shape, x):
 
 def _max_forward(geometry, shape, x):
     y, *others = seen_at(geometry, x)
-    winner = jnp.zeros(y.shape, jnp.int32)  # noted here: found again by y == x, it could be lost to another rounding
+    winner = jnp.zeros(y.shape, jnp.int32)  # kept: in the backward y == x could miss it by another rounding
     for place, value in enumerate(others, start=1):
         better = (value > y) | jnp.isnan(value)  # NaN wins, and stays
         y, winner = jnp.where(better, value, y), jnp.where(better, place, winner)

@@ -1,4 +1,4 @@
-"""Windows that slide over images: how many fit, what they see, and what they saw put back."""
+"""Windows that slide over images: their number, their contents, and contents put back."""
 
 import operator
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Sides = SupportsIndex | Sequence[SupportsIndex]
 
 
 class Windows(NamedTuple):
-    """How windows lie on an image, a number for each of its two sides."""
+    """The geometry of windows on an image, a number for each of its two sides."""
 
     size: Pair
     stride: Pair
@@ -26,7 +26,7 @@ class Windows(NamedTuple):
     dilation: Pair
 
     def counts(self, sides: Pair) -> Pair:
-        """How many windows fit along each side, ⌊(W − k + 2p)/s⌋ + 1.
+        """The number of windows that fit along each side, ⌊(W − k + 2p)/s⌋ + 1.
 
         Raises:
             ValueError: none does.
@@ -56,7 +56,7 @@ def windows(size: Sides, stride: Sides, padding: Sides = 0, dilation: Sides = 1,
 
 
 def seen_at(geometry: Windows, x: Float[Array, "B W H C"]) -> list[Float[Array, "B W_out H_out C"]]:
-    """For each place within a window, row by row, what all windows see there."""
+    """The contents of all windows at each place within them, row by row."""
     p1, p2 = geometry.padding
     padded = jnp.pad(x, ((0, 0), (p1, p1), (p2, p2), (0, 0)))
     rows, columns = geometry.counts((x.shape[1], x.shape[2]))
@@ -84,19 +84,19 @@ def put_back(
 
 
 def require_images(x: Any) -> None:
-    """Raises ValueError unless it is a batch of images."""
+    """Raise ValueError unless x is a batch of images."""
     if x.ndim != 4:
         raise ValueError(f"images must be (B, W, H, C); got an array of shape {x.shape}.")
 
 
 def whole_numbers(numbers: Any, count: int, least: int) -> tuple[int, ...] | None:
-    """So many whole numbers, each at least that, as Python's own; None if they are something else."""
+    """The numbers as Python's own; None unless they are `count` whole numbers, each at least `least`."""
     try:
-        found = [operator.index(n) for n in numbers if not isinstance(n, bool)]
+        whole = [operator.index(n) for n in numbers if not isinstance(n, bool)]
     except TypeError:
         return None
-    fits = len(found) == len(numbers) == count and all(n >= least for n in found)
-    return tuple(found) if fits else None
+    fits = len(whole) == len(numbers) == count and all(n >= least for n in whole)
+    return tuple(whole) if fits else None
 
 
 def _pair(name: str, numbers: Any, least: int) -> Pair:

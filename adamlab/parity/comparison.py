@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import mpmath
@@ -29,7 +30,7 @@ Optimizer = Call | str | Callable[..., Any] | Built
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found.
+    """The result of a comparison.
 
     Attributes:
         left, right: what was compared, as specs or names.
@@ -51,7 +52,7 @@ class Comparison:
 
     @property
     def differing_bits(self) -> int:
-        """In how many bits the updates differ, over all families, steps and coordinates; two NaNs are the same."""
+        """The number of bits in which the updates differ, over all families, steps and coordinates; NaNs are alike."""
         return sum(record["differing_bits"] for record in self.families)
 
     @property
@@ -113,12 +114,12 @@ def compare(
     exact: bool = True,
     digits: int = 50,
 ) -> Comparison:
-    """Runs two optimizers on the same gradients, and each in exact arithmetic too.
+    """Run two optimizers on the same gradients, and each in exact arithmetic too.
 
     Args:
         left: a spec or a factory; or a transformation already built, if `right` is one too: these can be compared in
             bits only, since their numbers are hidden.
-        right: likewise.
+        right: the same.
         steps: how many steps of each family.
         dtype: "float16", "bfloat16", "float32" or "float64", of the parameters and the gradients.
         context: "jit", each step a jitted call; "scan", all of them in one jitted scan; or "eager". Bits can be claimed
@@ -184,13 +185,15 @@ class _Side:
             return cls("a built transformation", None, optimizer)
         call = as_call(optimizer)
         subject = Subject.of(call, {name: value for name, value in hyper.items() if name in names_in(call)})
-        subject.given_numbers()
+        subject.given_numbers()  # raises where a number has no value
         return cls(subject.title, subject)
 
     def run(self, gradients: Any, context: str) -> Any:
-        """The updates; whatever a foreign optimizer raises is told as its own."""
+        """The updates; whatever a foreign optimizer raises becomes an InputError that names it."""
         try:
-            return run(self.subject.build() if self.subject else self.built, gradients, context)
+            updates = run(self.subject.build() if self.subject else self.built, gradients, context)
+            chex.assert_trees_all_equal_shapes(updates, gradients, custom_message="tree 0: updates; tree 1: gradients")
+            return updates
         except InputError:
             raise
         except Exception as error:

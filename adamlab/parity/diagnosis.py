@@ -1,4 +1,4 @@
-"""Why two optimizers differ, in words: what would have to change for their exact readings to agree."""
+"""The difference of two optimizers in words: the change that would make their exact readings agree."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -31,28 +31,28 @@ NEUTRAL = {
 
 
 def agree_on_probe(left: Subject, right: Subject, digits: int) -> bool:
-    """Whether the two take the same steps on a few ordinary gradients."""
-    return _Exactly(digits).agree(left, right)
+    """Whether two optimizers take the same steps on a few ordinary gradients."""
+    return _Probe(digits).agree(left, right)
 
 
 def difference_in_words(left: Subject, right: Subject, digits: int) -> str:
-    """Of two that part on ordinary gradients: the smallest change found that makes them agree, or where they part."""
-    exactly = _Exactly(digits)
+    """The smallest change that would make two optimizers agree on ordinary gradients, or the step where they part."""
+    probe = _Probe(digits)
     return next(
         words
         for words in (
-            _other_numbers(left, right, exactly),
-            _other_flags(left, right, exactly),
-            _a_factor(left, right, exactly),
-            _other_places(left, right, exactly),
-            _the_first_step(left, right, exactly),
+            _other_numbers(left, right, probe),
+            _other_flags(left, right, probe),
+            _a_factor(left, right, probe),
+            _other_places(left, right, probe),
+            _the_first_step(left, right, probe),
         )
         if words
     )
 
 
-class _Exactly:
-    """Readings over the probe, and whether two of them agree."""
+class _Probe:
+    """The exact readings over the probe's gradients."""
 
     def __init__(self, digits: int):
         self.digits = digits
@@ -61,7 +61,7 @@ class _Exactly:
         return exact_updates(subject, gradients, WEIGHTS, self.digits)
 
     def agree(self, left: Subject, right: Subject) -> bool:
-        """Whether all updates are the same, and are steps at all."""
+        """Whether all updates of two optimizers are the same, and any is a step at all."""
         with mpmath.workdps(self.digits):
             pairs = list(zip(self.updates(left).flat, self.updates(right).flat, strict=True))
             moves = any(a and mpmath.isfinite(a) for a, _ in pairs)
@@ -76,8 +76,8 @@ def _with_numbers(subject: Subject, numbers: Mapping[str, Any]) -> Subject:
     return replace(subject, numbers={name: numbers.get(name, value) for name, value in subject.numbers.items()})
 
 
-def _other_numbers(left: Subject, right: Subject, exactly: _Exactly) -> str:
-    if not exactly.agree(left, _with_numbers(right, left.numbers)):
+def _other_numbers(left: Subject, right: Subject, probe: _Probe) -> str:
+    if not probe.agree(left, _with_numbers(right, left.numbers)):
         return ""
     return f"the same with equal numbers, {_numbers_that_differ(left, right)}"
 
@@ -97,57 +97,57 @@ def _flipped(subject: Subject) -> Iterator[tuple[str, bool, Subject]]:
             yield name, value, replace(subject, call=Call(call.name, call.factory, {**call.arguments, name: not value}))
 
 
-def _other_flags(left: Subject, right: Subject, exactly: _Exactly) -> str:
-    for side, here, there in (("left", left, right), ("right", right, left)):
-        for flag, value, flipped in _flipped(here):
-            equal = _with_numbers(flipped, there.numbers)
-            alike = exactly.agree(flipped, there)
-            if not alike and not exactly.agree(equal, there):
+def _other_flags(left: Subject, right: Subject, probe: _Probe) -> str:
+    for side, subject, other in (("left", left, right), ("right", right, left)):
+        for flag, value, flipped in _flipped(subject):
+            equal = _with_numbers(flipped, other.numbers)
+            alike = probe.agree(flipped, other)
+            if not alike and not probe.agree(equal, other):
                 continue
             has, needs = str(value).lower(), str(not value).lower()
             words = f"{flag} is {has} on the {side}, and the other side is as with {needs}"
             if flag == "eps_in_sqrt":
-                words = _place_of_eps(left, right, exactly)
+                words = _place_of_eps(left, right, probe)
             return words if alike else f"{words}; besides, {_numbers_that_differ(left, right)}"
     return ""
 
 
-def _other_places(left: Subject, right: Subject, exactly: _Exactly) -> str:
-    """Which numbers have to be 0 for the two to agree."""
+def _other_places(left: Subject, right: Subject, probe: _Probe) -> str:
+    """The numbers that have to be 0 for two optimizers to agree, in words."""
     present = [name for name in NEUTRAL if name in left.numbers or name in right.numbers]
     for count in (1, 2):
         for names in combinations(present, count):
             neutral = dict.fromkeys(names, 0.0)
-            if exactly.agree(_with_numbers(left, neutral), _with_numbers(right, neutral)):
+            if probe.agree(_with_numbers(left, neutral), _with_numbers(right, neutral)):
                 if names == ("eps",):
-                    return _place_of_eps(left, right, exactly)
+                    return _place_of_eps(left, right, probe)
                 at = ", ".join(f"{name} = 0" for name in names)
                 return f"{' and '.join(NEUTRAL[name] for name in names)}; they agree at {at}"
     return ""
 
 
-def _place_of_eps(left: Subject, right: Subject, exactly: _Exactly) -> str:
-    """An ε outside the root divides the update by ε as it grows, one inside it by √ε."""
-    places = [_growth(side, exactly) for side in (left, right)]
+def _place_of_eps(left: Subject, right: Subject, probe: _Probe) -> str:
+    """The place of ε on either side, in words: outside the root a large ε divides the update by ε, inside it by √ε."""
+    places = [_growth(side, probe) for side in (left, right)]
     words = {-1: "outside the root", -0.5: "inside the root"}
     if places[0] != places[1] and set(places) <= set(words):
         return f"ε {words[places[0]]} on the left, {words[places[1]]} on the right"
     return "ε stands elsewhere, ahead of the bias correction or after it; they agree at eps = 0"
 
 
-def _growth(subject: Subject, exactly: _Exactly) -> float:
+def _growth(subject: Subject, probe: _Probe) -> float:
     """The power of ε that the first update goes by, as ε → ∞."""
-    first = [exactly.updates(_with_numbers(subject, {"eps": eps}), PROBE[:1])[0, 0] for eps in (1e30, 1e40)]
-    with mpmath.workdps(exactly.digits):
+    first = [probe.updates(_with_numbers(subject, {"eps": eps}), PROBE[:1])[0, 0] for eps in (1e30, 1e40)]
+    with mpmath.workdps(probe.digits):
         return round(float(mpmath.log10(abs(first[1] / first[0]))) / 10, 6) if all(first) else 0.0
 
 
-def _a_factor(left: Subject, right: Subject, exactly: _Exactly) -> str:
-    """Whether the two are the same but for a factor, constant or of the step."""
-    with mpmath.workdps(exactly.digits):
-        here, there = exactly.updates(left), exactly.updates(right)
-        ratios = [[a / b for a, b in zip(*rows, strict=True) if b] for rows in zip(here, there, strict=True)]
-        if any(a and not b for a, b in zip(here.flat, there.flat, strict=True)):
+def _a_factor(left: Subject, right: Subject, probe: _Probe) -> str:
+    """The factor, constant or of the step, that is all the difference between two optimizers, in words."""
+    with mpmath.workdps(probe.digits):
+        ours, theirs = probe.updates(left), probe.updates(right)
+        ratios = [[a / b for a, b in zip(*rows, strict=True) if b] for rows in zip(ours, theirs, strict=True)]
+        if any(a and not b for a, b in zip(ours.flat, theirs.flat, strict=True)):
             return ""
         if not all(_is_near(ratio, row[0]) for row in ratios for ratio in row):
             return ""
@@ -158,13 +158,13 @@ def _a_factor(left: Subject, right: Subject, exactly: _Exactly) -> str:
         return f"the left is the right times a factor of the step alone, {shown} …: a schedule or a bias correction"
 
 
-def _the_first_step(left: Subject, right: Subject, exactly: _Exactly) -> str:
-    with mpmath.workdps(exactly.digits):
-        for t, (here, there) in enumerate(zip(exactly.updates(left), exactly.updates(right), strict=True), start=1):
-            if not all(_is_near(a, b) for a, b in zip(here, there, strict=True)):
-                if any(mpmath.isnan(u) for u in [*here, *there]):
-                    side = "left" if any(map(mpmath.isnan, here)) else "right"
+def _the_first_step(left: Subject, right: Subject, probe: _Probe) -> str:
+    with mpmath.workdps(probe.digits):
+        for t, (ours, theirs) in enumerate(zip(probe.updates(left), probe.updates(right), strict=True), start=1):
+            if not all(_is_near(a, b) for a, b in zip(ours, theirs, strict=True)):
+                if any(mpmath.isnan(u) for u in [*ours, *theirs]):
+                    side = "left" if any(map(mpmath.isnan, ours)) else "right"
                     return f"the {side} is not a number from step {t} on"
-                worst = max(abs(a - b) / max(abs(a), abs(b)) for a, b in zip(here, there, strict=True) if a != b)
+                worst = max(abs(a - b) / max(abs(a), abs(b)) for a, b in zip(ours, theirs, strict=True) if a != b)
                 return f"they part at step {t}, by a relative {mpmath.nstr(worst, 3)}"
     return "they part only beyond the first steps, or on gradients out of the ordinary"

@@ -1,4 +1,4 @@
-"""Ways of making gradients, each of which shows a bug that the others hide."""
+"""Families of gradients, each of which shows a bug that the others hide."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Gradients = Float[np.ndarray, "steps columns"]
 
 @dataclass(frozen=True)
 class Family:
-    """A way of making gradients.
+    """A family of gradients.
 
     Attributes:
         sees: the bug that it shows.
@@ -85,5 +85,5 @@ FAMILIES = {
 def gradients(names: list[str], steps: int, dtype: str, seed: int = 0) -> dict[str, Gradients]:
     """Gradients (steps, columns) by family, as floats of the type, held within its range; the same for every type."""
     largest, numbers = float(jnp.finfo(dtype).max), {name: i for i, name in enumerate(FAMILIES)}
-    made = {name: FAMILIES[name].make(np.random.default_rng([seed, numbers[name]]), steps) for name in names}
-    return {name: np.clip(g, -largest, largest).astype(jnp.dtype(dtype)) for name, g in made.items()}
+    drawn = {name: FAMILIES[name].make(np.random.default_rng([seed, numbers[name]]), steps) for name in names}
+    return {name: np.clip(g, -largest, largest).astype(jnp.dtype(dtype)) for name, g in drawn.items()}

@@ -22,7 +22,7 @@ def laid_out(gradients: Mapping[str, np.ndarray], layout: str) -> Any:
 
 
 def parameters(gradients: Any) -> Any:
-    """Where the parameters stand, for rules that look at them, in the gradients' types: both signs, several scales."""
+    """The parameters for rules that look at them, in the gradients' types: both signs, several scales."""
     return jax.tree.map(lambda g: np.resize([0.5, -3.0, 0.01], g.shape[1:]).astype(g.dtype), gradients)
 
 

@@ -1,4 +1,4 @@
-"""How far apart numbers are, in bits and in units in the last place."""
+"""Distances between numbers, in bits and in units in the last place."""
 
 from typing import Any
 

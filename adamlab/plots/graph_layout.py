@@ -160,13 +160,10 @@ def _pulls(place: Key, joined: list[Key], x: dict[Key, float]) -> tuple[float, f
 
 
 def _apart(wish: np.ndarray, weight: np.ndarray, row: list[Key], width: dict[Key, float]) -> np.ndarray:
-    """The places nearest to where they wish to be, in their order and with room: least squares by pooling."""
+    """The places nearest to where they wish to be, in their order and with room: least squares."""
+    from scipy.optimize import isotonic_regression
+
     sizes = np.array([width.get(place, 0.0) for place in row])
     offset = np.concatenate([[0.0], np.cumsum((sizes[:-1] + sizes[1:]) / 2 + GAP)])
-    pools: list[tuple[float, float, int]] = []  # the mean, its weight, how many
-    for value, w in zip(wish - offset, weight, strict=True):
-        pools.append((float(value), float(w), 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (a, v, m), (b, u, n) = pools[-2:]
-            pools[-2:] = [((a * v + b * u) / (v + u), v + u, m + n)]
-    return np.concatenate([np.full(n, mean) for mean, _, n in pools]) + offset
+    # Less the room that it must have on its left, each place need only not be less than the one before it.
+    return isotonic_regression(wish - offset, weights=weight).x + offset

@@ -1,7 +1,7 @@
 """Problems to minimize, and their registry.
 
 A problem is made by a function with keyword options, whose name is the problem's: `get("rosenbrock", dim=10)`. A
-problem of one's own joins them by `register`.
+problem of your own joins them by `register`.
 """
 
 from adamlab.problems.landscapes import landscape as landscape

@@ -19,7 +19,7 @@ Value = Float[Array, ""]
 
 
 class Examples(NamedTuple):
-    """Images with pixels in [0, 1], their labels, and what a net that is noisy draws its noise from."""
+    """Images with pixels in [0, 1], their labels, and the key that a noisy net draws its noise from."""
 
     x: Float[Array, "n H W C"]
     y: Int[Array, " n"]

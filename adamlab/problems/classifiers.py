@@ -1,4 +1,4 @@
-"""Nets that tell of which class an image is, trained by cross-entropy.
+"""Classifiers of images, trained by cross-entropy.
 
 Softmax regression is plain JAX and Optax, the others are made of `adamlab.layers`. What is recorded is without noise
 and on whole parts of the data: the loss on all training images, and `test_loss`, `train_accuracy` and `test_accuracy`.
@@ -150,7 +150,7 @@ def conv(data: Images, batch_size: int = 64, channels: int = 16) -> Problem:
 def _convolved(
     params: PyTree, x: Pictures, statistics: list[layers.Statistics] | None = None
 ) -> tuple[Logits, list[layers.Statistics]]:
-    """The logits, normalized by given statistics or by the images' own, and what those are in every block."""
+    """The logits, normalized by given statistics or by the images' own, and the latter in every block."""
     seen = []
     for i, block in enumerate(params["blocks"]):
         x = layers.conv2d(x, block.kernel, padding=1)

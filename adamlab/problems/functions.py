@@ -1,4 +1,4 @@
-"""How a problem is made of a function and a start: what the test functions and the problems of users share."""
+"""Problems made of a function and a start, as the test functions and the problems of users are."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from adamlab.types import Problem, PyTree
 
 TOGETHER = 8
-"""Runs side by side of problems with products of matrices, which round otherwise where other numbers of them are."""
+"""The number of runs side by side of problems with matrix products, which round otherwise where it is another."""
 
 MOST_DIMENSIONS = 10**6
 """The greatest `dim` of a test function."""
@@ -126,7 +126,7 @@ def normal(key: jax.Array, size: int) -> Point:
 
 
 def require(name: str, value: int | float, least: int | float, most: int | float) -> None:
-    """Raises ValueError where an option is out of its range."""
+    """Raise ValueError where an option is out of its range."""
     if not least <= value <= most:
         raise ValueError(f"{name} must be from {least:g} to {most:g}, not {value}.")
 

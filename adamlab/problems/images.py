@@ -52,7 +52,7 @@ def load(name: str, test_share: int | float | None = None) -> Images:
             always. The others have a test part of their own.
 
     Raises:
-        InputError: there are no such images, `test_share` is not for them, or they cannot be had.
+        InputError: there are no such images, `test_share` is not for them, or they cannot be fetched.
         ValueError: `test_share` is out of its range.
         ModuleNotFoundError: scikit-learn, which has or fetches the images, is not installed.
     """
@@ -69,7 +69,7 @@ def load(name: str, test_share: int | float | None = None) -> Images:
 
 
 def blank(name: str) -> Images:
-    """What stands for images of openml.org before they are fetched: of their shape and number, all 0, in no memory.
+    """The stand-in for images of openml.org before they are fetched: of their shape and number, all 0, in no memory.
 
     Args:
         name: a key of `openml.ARCHIVES`.

@@ -18,7 +18,7 @@ GRID = 301
 
 
 def has_landscape(problem: Problem) -> bool:
-    """Whether the problem says where to look at it, and has one or two parameters."""
+    """Whether the problem has a domain to be drawn, of one or two parameters."""
     return len(problem.domain) in (1, 2)
 
 
@@ -41,18 +41,16 @@ def landscape(problem: Problem | str, **options: Any) -> "xarray.Dataset":
     """
     import xarray as xr
 
-    made = get(problem, **options) if isinstance(problem, str) else problem
-    if not has_landscape(made):
-        known = "parameters" if made.domain else "parameters and no domain"
-        raise InputError(
-            f"{made.name}: a landscape is drawn over one or two parameters; this problem has {made.dimension} {known}."
-        )
-    axes = {name: jnp.linspace(*bounds, GRID) for name, bounds in zip("xy", made.domain, strict=False)}
+    problem = get(problem, **options) if isinstance(problem, str) else problem
+    if not has_landscape(problem):
+        has = f"{problem.dimension} parameters{'' if problem.domain else ' and no domain'}"
+        raise InputError(f"{problem.name}: a landscape is drawn over one or two parameters; this problem has {has}.")
+    axes = {name: jnp.linspace(*bounds, GRID) for name, bounds in zip("xy", problem.domain, strict=False)}
     points = jnp.stack(jnp.meshgrid(*axes.values()), axis=-1)
-    values = jax.jit(jax.vmap(made.objective))(points.reshape(-1, len(axes))).reshape(points.shape[:-1])
-    minima = np.reshape(made.minima, (-1, len(axes)))
+    values = jax.jit(jax.vmap(problem.objective))(points.reshape(-1, len(axes))).reshape(points.shape[:-1])
+    minima = np.reshape(problem.minima, (-1, len(axes)))
     return xr.Dataset(
         {"landscape": (tuple(axes)[::-1], np.asarray(values)), "minima": (("minimum", "dim"), minima)},
         {name: np.asarray(places) for name, places in axes.items()},
-        {"of": "problem", "problem": made.name, "source": made.source},
+        {"of": "problem", "problem": problem.name, "source": problem.source},
     )

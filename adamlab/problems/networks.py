@@ -20,7 +20,7 @@ DATA = {
     "fashion_mnist": "Fashion-MNIST",
     "cifar_10": "CIFAR-10",
 }
-"""What each data set is called in words."""
+"""The names of the data sets in words."""
 
 
 def on(data: str, net: Callable[..., Problem]) -> Callable[..., Problem]:
@@ -43,9 +43,10 @@ def on(data: str, net: Callable[..., Problem]) -> Callable[..., Problem]:
         options.append(inspect.Parameter("test_share", kind, default=images.TEST_SHARE, annotation=float))
     make.__name__ = make.__qualname__ = f"{data}_{net.__name__}"
     make.__doc__ = (inspect.getdoc(net) or "").replace("images", DATA[data], 1)
+    # Through its dict, since the type of functions declares no __signature__.
     vars(make)["__signature__"] = inspect.Signature(options, return_annotation=Problem)
     return make
 
 
 MAKERS = tuple(on(data, net) for data in DATA for net in (softmax, mlp, conv, vae))
-"""Their makers, those of the digits first."""
+"""The makers of all these problems, those of the digits first."""

@@ -82,7 +82,7 @@ ARCHIVES: dict[str, Archive] = {
 
 
 def cache_folder() -> Path:
-    """Where data sets are kept: the folder `ADAMLAB_CACHE`, else `adamlab` under `XDG_CACHE_HOME` or `~/.cache`."""
+    """The folder that data sets are kept in: `ADAMLAB_CACHE`, else `adamlab` under `XDG_CACHE_HOME` or `~/.cache`."""
     if named := os.environ.get("ADAMLAB_CACHE"):
         return Path(named).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adamlab"
@@ -124,7 +124,7 @@ def _beside(path: Path) -> Path:
 
 
 def _kept(archive: Archive, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """What the file holds; or ValueError, which says what is wrong with it."""
+    """The images and labels in the file; raises ValueError, which says what is wrong with it."""
     content = path.read_bytes()
     told = _beside(path).read_bytes().split()[:1] if _beside(path).exists() else []
     if told != [sha256(content).hexdigest().encode()]:
@@ -140,7 +140,7 @@ def _kept(archive: Archive, path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _keep(path: Path, workplace: Path, images: np.ndarray, labels: np.ndarray) -> None:
-    """Writes both files elsewhere and renames them, the images last, so that no reader finds half a file."""
+    """Write both files elsewhere and rename them, the images last, so that no reader finds half a file."""
     packed = BytesIO()
     np.savez_compressed(packed, images=images, labels=labels)
     content = packed.getvalue()

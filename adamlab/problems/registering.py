@@ -1,4 +1,4 @@
-"""Problems of a user's own, under a name that `get`, configs and lists know in this Python process."""
+"""Problems of users, under a name that `get`, configs and lists know in this Python process."""
 
 import inspect
 import re
@@ -25,7 +25,7 @@ RECORDED = (
     *("final_params", "diverged_at", "landscape", "minima", "optimizer", "spec", "seed", "run_id", "done", "stage"),
     "start",
 )
-"""What a metric cannot be called, since results have something of that name."""
+"""Names that a metric cannot have, since results have something of that name."""
 
 
 def register(
@@ -43,14 +43,14 @@ def register(
     domain: Sequence[Sequence[int | float]] = (),
     source: str = "",
 ) -> Problem:
-    """Makes a problem of a loss and a start, and registers it for as long as Python runs.
+    """Make a problem of a loss and a start, and register it for as long as Python runs.
 
     >>> bowl = register("bowl", lambda w: jnp.sum(w**2), start=[3.0, 4.0], spread=0.1)
 
-    A name of one's own can be registered again, which replaces the problem.
+    A name that you have registered can be registered again, which replaces the problem.
 
     Args:
-        name: of letters, digits, _ and -; not that of a problem of adamlab's.
+        name: of letters, digits, _ and -; not the name of a problem of adamlab's.
         loss: `w -> scalar`, in JAX; or `(w, batch) -> scalar` where there is a `sample`.
         start: the parameters that runs start from: a list of numbers, an array, or a tree of such; or a function
             `key -> params`, whose key comes from the run's seed.
@@ -103,7 +103,7 @@ def _wrong_name(name: Any) -> Iterator[str]:
 
 
 def _unusable(loss: Any, known: Mapping[str, Any]) -> Iterator[str]:
-    """What is no function where one is needed."""
+    """The mistakes of values that are no functions where functions are needed."""
     metrics = known["metrics"]
     if not isinstance(metrics, Mapping):
         yield f"metrics: expected functions of the parameters by name, as {{'norm': norm}}; got {metrics!r}"
@@ -157,7 +157,7 @@ def _rows(value: Any) -> np.ndarray | None:
 
 
 def _misfits(problem: Problem, loss: Callable[..., jax.Array]) -> Iterator[str]:
-    """What does not go together, found by tracing: nothing is computed."""
+    """The mistakes of functions that do not go together, by tracing alone: nothing is computed."""
     key = jax.random.key(0)
     params, wrong_start = _traced("project of the start" if problem.project else "start", problem.start, key)
     batch, wrong_sample = (None, []) if problem.sample is None else _traced("sample", problem.sample, key, jnp.int32(1))
@@ -187,7 +187,7 @@ def _misfits(problem: Problem, loss: Callable[..., jax.Array]) -> Iterator[str]:
 
 
 def _wrong_geometry(problem: Problem, params: PyTree) -> Iterator[str]:
-    """Minima and domain where the parameters are not one vector, or one of another length."""
+    """The mistakes of minima and domain where the parameters are not one vector, or one of another length."""
     vector = isinstance(params, jax.ShapeDtypeStruct) and params.ndim == 1
     for key, rows in (("minima", problem.minima), ("domain", [problem.domain] if problem.domain else [])):
         if rows and not vector:
@@ -197,7 +197,7 @@ def _wrong_geometry(problem: Problem, params: PyTree) -> Iterator[str]:
 
 
 def _traced(called: str, function: Callable[..., Any], *arguments: Any) -> tuple[Any, list[str]]:
-    """The shapes of what the function gives, or what is wrong with it."""
+    """The shapes of the function's result, or the mistake in it."""
     try:
         return jax.eval_shape(function, *arguments), []
     except Exception as error:  # whatever a function of the user's raises

@@ -78,7 +78,7 @@ def least_squares(
 
 
 def wilson(examples: int = 50, positive: float = 0.6) -> Problem:
-    """½·‖Xw − y‖² on data that Adam and its like learn to the last example, and nothing else of; from w = 0.
+    """½·‖Xw − y‖² on data that adaptive methods fit to the last example and cannot generalize from; from w = 0.
 
     Labels are 1 and −1. An example's first feature is its label, the next two are 1, and after them it has features of
     its own, all 1: one if the label is 1, five if it is −1. Since X·sign(Xᵀy) = 4y, the adaptive methods without ε stay

@@ -16,19 +16,19 @@ Dense = dict[str, Float[Array, "..."]]
 
 
 def he(key: jax.Array, *shape: int) -> Float[Array, "..."]:
-    """Normal with variance 2/n, n the inputs of an output: keeps the size of what goes through layers with a rectifier.
+    """Normal weights of variance 2/n, n the inputs of an output, which keep the size of signals through rectifiers.
 
     Source: He, Zhang, Ren & Sun 2015, Delving deep into rectifiers, equation 10.
 
     Args:
-        key: what is drawn from; a seed means the same start in either float type.
+        key: for the draw; a seed means the same start in either float type.
         shape: of the weights, the outputs last.
     """
     return math.sqrt(2 / math.prod(shape[:-1])) * normal(key, math.prod(shape)).reshape(shape)
 
 
 def glorot(key: jax.Array, inputs: int, outputs: int) -> Float[Array, "inputs outputs"]:
-    """Normal with variance 2/(inputs + outputs): a compromise between what goes forward and what comes back.
+    """Normal weights of variance 2/(inputs + outputs): a compromise between the sizes of signals and gradients.
 
     Source: Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, equation
     12; they draw uniformly.

@@ -1,4 +1,4 @@
-"""How optimizers are related: statements with their sources, each of which `al.prove` decides on the shipped code."""
+"""Relations between optimizers: statements with their sources, each decided by `al.prove` on the shipped code."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,12 +11,12 @@ from adamlab.relations.relation import decide as decide
 _ROWS = (*adagrad.ROWS, *corrections.ROWS, *momentum.ROWS, *signs.ROWS, *variants.ROWS)
 
 
-def _place(relation: Relation) -> tuple[int, str]:
+def _number_and_letters(relation: Relation) -> tuple[int, str]:
     letters = relation.row.lstrip("0123456789")
     return int(relation.row.removesuffix(letters)), letters
 
 
-RELATIONS: dict[str, Relation] = {relation.name: relation for relation in sorted(_ROWS, key=_place)}
+RELATIONS: dict[str, Relation] = {relation.name: relation for relation in sorted(_ROWS, key=_number_and_letters)}
 """Every statement, by name."""
 
 UNDECIDED: dict[str, str] = {
@@ -32,7 +32,7 @@ UNDECIDED: dict[str, str] = {
         "−0.997 for AMSGrad without bias correction, −0.910 with Optax's."
     ),
 }
-"""What is known of the family and cannot be stated so, each with the reason."""
+"""Known results about the family that cannot be stated as relations, each with the reason."""
 
 
 def verdict_rows(names: Iterable[str] | None = None, library: str = "optax") -> list[dict[str, Any]]:
@@ -43,11 +43,11 @@ def verdict_rows(names: Iterable[str] | None = None, library: str = "optax") -> 
         library: on whose code, "optax" or "adamlab".
 
     Returns:
-        Of each the columns name, row, statement, expected ("proved" or "refuted"), status, as_expected, horizon, order,
-        explanation, source, assumptions, note, general, special, condition, limit and given.
+        For each relation its name, row, statement, expected ("proved" or "refuted"), status, as_expected, horizon,
+        order, explanation, source, assumptions, note, general, special, condition, limit and given.
 
     Raises:
-        InputError: there is no relation of that name.
+        InputError: there is no relation of that name, or no such library.
     """
     chosen = list(RELATIONS) if names is None else list(names)
     for name in chosen:

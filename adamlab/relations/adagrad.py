@@ -5,12 +5,16 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from adamlab.arithmetic import Leaf
-from adamlab.relations.making import LIBRARIES, Transformation, descend, moving
 from adamlab.relations.relation import Relation
+from adamlab.relations.transformations import Transformation, descend, scheduled
 from adamlab.schedules import inverse_sqrt
+from adamlab.specs import LIBRARIES
 from adamlab.types import rule
 
 ADAGRAD = "optax.adagrad(learning_rate, initial_accumulator_value=0.0, eps=0.0)"
+
+ADAM_TOWARDS_ADAGRAD = "optax.adam(inverse_sqrt(learning_rate), b1=0.0, b2=b2, eps=0.0)"
+"""Adam with β₁ = 0, ε = 0 and η₀/√t, whose limit as β₂ → 1 is Adagrad."""
 
 
 class Sum(NamedTuple):
@@ -46,7 +50,7 @@ def adam_eps_in_sqrt(learning_rate, b2, eps, library="optax") -> Transformation:
 def adam_nc(learning_rate, library="optax") -> Transformation:
     """RMSProp with β₂ = 1 − 1/t, whose mean square is the plain mean, and η₀/√t."""
     rmsprop = LIBRARIES[library].rmsprop
-    return moving(lambda t: rmsprop(learning_rate / jnp.sqrt(t), decay=1 - 1 / t, eps=0.0))
+    return scheduled(lambda t: rmsprop(learning_rate / jnp.sqrt(t), decay=1 - 1 / t, eps=0.0))
 
 
 ROWS = (
@@ -65,7 +69,7 @@ ROWS = (
         name="adam-to-adagrad",
         row="2",
         statement="Adam with β₁ = 0, ε = 0 and η₀/√t goes to Adagrad with η₀ as β₂ → 1.",
-        left="optax.adam(inverse_sqrt(learning_rate), b1=0.0, b2=b2, eps=0.0)",
+        left=ADAM_TOWARDS_ADAGRAD,
         right=ADAGRAD,
         limit={"b2": 1},
         source="Kingma & Ba 2015, section 5",

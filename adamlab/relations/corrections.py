@@ -1,4 +1,4 @@
-"""Bias corrections: where they stand, what they can be moved into, and what is corrected."""
+"""Bias corrections: where they stand, which other numbers can take them in, and which averages they correct."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import optax
 
 from adamlab.arithmetic import Leaf
-from adamlab.relations.making import LIBRARIES, Transformation, descend, moving
 from adamlab.relations.relation import ADAM, Relation
+from adamlab.relations.transformations import Transformation, descend, scheduled
+from adamlab.specs import LIBRARIES
 from adamlab.types import rule
 
 
@@ -35,13 +36,13 @@ def corrected_average(b1) -> Transformation:
 
 def average_at_a_moving_rate(b1) -> Transformation:
     """A plain average with the rate β₁·(1 − β₁^(t−1)) / (1 − β₁^t)."""
-    return moving(lambda t: optax.ema(b1 * (1 - b1 ** (t - 1)) / (1 - b1**t), debias=False))
+    return scheduled(lambda t: optax.ema(b1 * (1 - b1 ** (t - 1)) / (1 - b1**t), debias=False))
 
 
 def adam_eps_falling(learning_rate, b1, b2, eps, library="optax") -> Transformation:
     """Adam with ε_t = ε̂/√(1 − β₂^t)."""
     adam = LIBRARIES[library].adam
-    return moving(lambda t: adam(learning_rate, b1=b1, b2=b2, eps=eps / jnp.sqrt(1 - b2**t)))
+    return scheduled(lambda t: adam(learning_rate, b1=b1, b2=b2, eps=eps / jnp.sqrt(1 - b2**t)))
 
 
 def adam_eps_hat(learning_rate, b1, b2, eps) -> Transformation:

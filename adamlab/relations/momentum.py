@@ -8,9 +8,10 @@ import optax
 
 from adamlab.arithmetic import Leaf
 from adamlab.lifting import lift
-from adamlab.relations.making import LIBRARIES, Transformation, descend, moving
 from adamlab.relations.relation import HEAVY_BALL, NESTEROV, SGD, Relation
+from adamlab.relations.transformations import Transformation, descend, scheduled
 from adamlab.schedules import inverse_sqrt
+from adamlab.specs import LIBRARIES
 from adamlab.types import rule
 
 
@@ -44,7 +45,7 @@ def adam_in_units_of_eps(learning_rate, momentum, b2, eps, library="optax") -> T
     def at(t):
         return adam(learning_rate * eps * (1 - momentum**t) / (1 - momentum), b1=momentum, b2=b2, eps=eps)
 
-    return moving(at)
+    return scheduled(at)
 
 
 def rmsprop_in_units_of_eps(learning_rate, momentum, b2, eps, library="optax") -> Transformation:

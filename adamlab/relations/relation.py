@@ -5,11 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adamlab.calls import Call, arguments
+from adamlab.errors import InputError, nearest
 from adamlab.rules import PARTS, RULES
 from adamlab.specs import name_of
 from adamlab.symbolic.open_optimizer import Optimizer
 from adamlab.symbolic.proving.proofs import prove
 from adamlab.symbolic.proving.verdicts import Verdict
+
+DECIDED_ON = ("optax", "adamlab")
+"""The libraries that have the family, on whose code relations can be decided."""
 
 SGD = "optax.sgd(learning_rate)"
 HEAVY_BALL = "optax.sgd(learning_rate, momentum=momentum)"
@@ -20,20 +24,20 @@ ADAM = "optax.adam(learning_rate, b1=b1, b2=b2, eps=eps)"
 
 @dataclass(frozen=True)
 class Relation:
-    """That one optimizer takes the steps of another, all along or in a limit; or that it does not.
+    """The statement that one optimizer takes the steps of another, always or in a limit; or that it does not.
 
     Attributes:
-        name: what it goes by, such as "adam-to-adagrad".
+        name: such as "adam-to-adagrad".
         row: its number; statements of one number and different letters belong together.
         statement: in words.
         left, right: the two sides, specs or factories, on Optax's code wherever Optax has it.
         source: the paper it is from, or "algebra".
         limit, given: as `al.prove` takes them.
-        holds: whether it is to be proved; False for one that is to be refuted.
+        holds: whether it is to be proved; False where it is to be refuted.
         assumptions: what else has to be so, in words.
-        note: what else there is to know.
-        general, special: in a picture of the family, who becomes whom; empty where it is about no such pair.
-        condition: under what condition, in short.
+        note: a remark.
+        general, special: in a picture of the family, which optimizer becomes which; empty where none does.
+        condition: the condition under which it does, in short.
     """
 
     name: str
@@ -52,12 +56,18 @@ class Relation:
     condition: str = ""
 
     def on(self, library: str) -> "Relation":
-        """The same statement on the code of "optax" or "adamlab", as far as that library has its own."""
+        """The same statement on the code of "optax" or "adamlab", as far as that library has its own.
+
+        Raises:
+            InputError: there is no such library.
+        """
+        if library not in DECIDED_ON:
+            raise InputError(f"there is no library {library!r} to decide on; {nearest(library, DECIDED_ON)}")
         return replace(self, left=_on(self.left, library), right=_on(self.right, library))
 
 
 def decide(relation: Relation, library: str = "optax") -> Verdict:
-    """Proves or refutes a relation on the code of "optax" or "adamlab"."""
+    """Prove or refute a relation on the code of "optax" or "adamlab"."""
     stated = relation.on(library)
     return prove(stated.left, stated.right, limit=stated.limit, given=stated.given)
 

@@ -1,11 +1,12 @@
-"""Where only the gradient's sign is left, and what no scale of it changes."""
+"""Special cases that see only the gradient's sign, and optimizers that its scale does not change."""
 
 import jax.numpy as jnp
 import optax
 
 from adamlab.calls import Call
-from adamlab.relations.making import LIBRARIES, Transformation
 from adamlab.relations.relation import SGD, SIGN, Relation
+from adamlab.relations.transformations import Transformation
+from adamlab.specs import LIBRARIES
 
 NOT_ZERO = ("g ≠ 0",)
 
@@ -38,8 +39,11 @@ def _scale_free(optimizer: str, library: str, learning_rate, b1, b2) -> Transfor
 
 
 def _on_a_ray(optimizer: str, title: str, *, holds: bool) -> Relation:
-    """Along a ray all gradients are multiples of one vector: each coordinate moves as every other, up to its sign."""
-    named = {"optimizer": optimizer}
+    """The relation behind runs along a ray, where all gradients are multiples of one vector.
+
+    Each coordinate moves as every other, up to its sign.
+    """
+    arguments = {"optimizer": optimizer}
     return Relation(
         name=f"{optimizer}-of-a-multiple",
         row="26",
@@ -49,8 +53,8 @@ def _on_a_ray(optimizer: str, title: str, *, holds: bool) -> Relation:
             if holds
             else f"{title}'s step on c·g is not sign(c) times that on g, and it leaves the ray."
         ),
-        left=Call("of_a_multiple", of_a_multiple, named),
-        right=Call("times_a_sign", times_a_sign, named),
+        left=Call("of_a_multiple", of_a_multiple, arguments),
+        right=Call("times_a_sign", times_a_sign, arguments),
         holds=holds,
         source="Wilson et al. 2017, Lemma 3.1",
         assumptions=("ε = 0", "c ≠ 0", *NOT_ZERO) if holds else (),

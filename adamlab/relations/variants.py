@@ -1,4 +1,4 @@
-"""Variants of Adam and RMSProp, and what they are when their own number is switched off."""
+"""Variants of Adam and RMSProp, and the special cases in which their own number is switched off."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import optax
 
 from adamlab.arithmetic import Leaf
-from adamlab.relations.making import LIBRARIES, Transformation, descend, state_of
 from adamlab.relations.relation import ADAM, Relation
+from adamlab.relations.transformations import Transformation, descend, state_of
+from adamlab.specs import LIBRARIES
 from adamlab.types import rule
 
 
@@ -44,20 +45,20 @@ def lp_adam(learning_rate, b1, b2, p) -> Transformation:
 
 def sgd_with_l2(learning_rate, weight_decay, library="optax") -> Transformation:
     """Gradient descent on the loss with λ·w²/2 beside it."""
-    ours = LIBRARIES[library]
-    return optax.chain(ours.add_decayed_weights(weight_decay), ours.sgd(learning_rate))
+    family = LIBRARIES[library]
+    return optax.chain(family.add_decayed_weights(weight_decay), family.sgd(learning_rate))
 
 
 def sgd_with_decay(learning_rate, weight_decay, library="optax") -> Transformation:
     """Gradient descent, and beside it the share η·λ taken off the parameter."""
-    ours = LIBRARIES[library]
-    return optax.chain(ours.sgd(learning_rate), ours.add_decayed_weights(-learning_rate * weight_decay))
+    family = LIBRARIES[library]
+    return optax.chain(family.sgd(learning_rate), family.add_decayed_weights(-learning_rate * weight_decay))
 
 
 def adam_with_l2(learning_rate, b1, b2, eps, weight_decay, library="optax") -> Transformation:
     """Adam on the loss with λ·w²/2 beside it."""
-    ours = LIBRARIES[library]
-    return optax.chain(ours.add_decayed_weights(weight_decay), ours.adam(learning_rate, b1=b1, b2=b2, eps=eps))
+    family = LIBRARIES[library]
+    return optax.chain(family.add_decayed_weights(weight_decay), family.adam(learning_rate, b1=b1, b2=b2, eps=eps))
 
 
 def adadelta_held_at_c(rho, eps, c, library="optax") -> Transformation:
@@ -80,12 +81,12 @@ def rmsprop_in_units_of_c(rho, eps, c, library="optax") -> Transformation:
 
 
 def variance_of_rmsprop(b1, library="optax") -> Transformation:
-    """What centered RMSProp takes the root of: the mean square less the square of the mean."""
+    """The variance under the root of centered RMSProp: the mean square less the square of the mean."""
     return state_of(LIBRARIES[library].scale_by_stddev(b1), lambda s: s.nu - s.mu**2)
 
 
 def variance_of_adabelief(b1) -> Transformation:
-    """What AdaBelief takes the root of: the mean square of each gradient less the mean of its own time."""
+    """The variance under the root of AdaBelief: the mean square of each gradient less the mean at its own step."""
     return state_of(optax.scale_by_belief(b1, b1, eps_root=0.0), lambda s: s.nu)
 
 
@@ -188,7 +189,7 @@ ROWS = (
         right=variance_of_adabelief,
         holds=False,
         source="algebra",
-        note="The one is about the mean of now, the other takes each gradient less the mean of its own time.",
+        note="The former is about the latest mean; the latter takes each gradient less the mean at its own step.",
         general="Centered RMSProp",
         special="AdaBelief",
         condition="variance",

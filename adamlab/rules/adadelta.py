@@ -29,7 +29,7 @@ def scale_by_adadelta(
     arithmetic: str = "accurate",
     nu_dtype: DTypeLike | None = None,
 ) -> Transform:
-    """Scales as Adadelta does: u_t = g_t·√(E[u²]_(t−1) + ε) / √(E[g²]_t + ε). The arguments are those of `adadelta`.
+    """Scale as Adadelta does: u_t = g_t·√(E[u²]_(t−1) + ε) / √(E[g²]_t + ε). The arguments are those of `adadelta`.
 
     Returns:
         A transformation whose state is `optax.ScaleByAdaDeltaState`: the averages `e_g` of squared gradients and `e_x`

@@ -49,7 +49,7 @@ def scale_by_rss(
     arithmetic: str = "accurate",
     compensated: bool = False,
 ) -> Transform:
-    """Scales by the root of the sum of all squared gradients: u = g_t / √(G_0 + Σg_i² + ε), and 0 where the sum is 0.
+    """Scale by the root of the sum of all squared gradients: u = g_t / √(G_0 + Σg_i² + ε), and 0 where the sum is 0.
 
     Args:
         initial_accumulator_value: G_0 ≥ 0.

@@ -41,7 +41,7 @@ def scale_by_adam(
     arithmetic: str = "accurate",
     nu_dtype: DTypeLike | None = None,
 ) -> Transform:
-    """Scales as Adam does: u = m̂_t / (√(v̂_t + eps_root) + ε). The arguments are those of `adam`.
+    """Scale as Adam does: u = m̂_t / (√(v̂_t + eps_root) + ε). The arguments are those of `adam`.
 
     Returns:
         A transformation whose state is `optax.ScaleByAdamState`: `count`, a scalar int32; `mu` and `nu`, of the

@@ -37,7 +37,7 @@ def scale_by_adamax(
     arithmetic: str = "accurate",
     nu_dtype: DTypeLike | None = None,
 ) -> Transform:
-    """Scales as AdaMax does: u = m̂_t / u_t with u_t = max(|g_t| + ε, β₂·u_(t−1)). The arguments are those of `adamax`.
+    """Scale as AdaMax does: u = m̂_t / u_t with u_t = max(|g_t| + ε, β₂·u_(t−1)). The arguments are those of `adamax`.
 
     Returns:
         A transformation whose state is `optax.ScaleByAdamState`: `count`, a scalar int32; `mu`, and the norm as `nu`,

@@ -53,7 +53,7 @@ def scale_by_amsgrad(
     arithmetic: str = "accurate",
     nu_dtype: DTypeLike | None = None,
 ) -> Transform:
-    """Scales as AMSGrad does: u = m̂_t / (√(max_i v̂_i + eps_root) + ε). The arguments are those of `amsgrad`.
+    """Scale as AMSGrad does: u = m̂_t / (√(max_i v̂_i + eps_root) + ε). The arguments are those of `amsgrad`.
 
     Returns:
         A transformation whose state is `optax.ScaleByAmsgradState`: `count`, a scalar int32; `mu`, `nu` and `nu_max`,

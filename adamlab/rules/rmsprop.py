@@ -78,7 +78,7 @@ def scale_by_rms(
     arithmetic: str = "accurate",
     nu_dtype: DTypeLike | None = None,
 ) -> Transform:
-    """Scales by the root of the squared gradients' average: u = g_t / √(v_t + ε). The arguments are those of `rmsprop`.
+    """Scale by the root of the squared gradients' average: u = g_t / √(v_t + ε). The arguments are those of `rmsprop`.
 
     Returns:
         A transformation with the state of `optax.scale_by_rms`: `nu`, of the parameters' shapes, and with bias
@@ -111,7 +111,7 @@ def scale_by_stddev(
     arithmetic: str = "accurate",
     nu_dtype: DTypeLike | None = None,
 ) -> Transform:
-    """Scales by the gradients' standard deviation: u = g_t / √(v_t − m_t² + ε). The arguments are those of `rmsprop`.
+    """Scale by the gradients' standard deviation: u = g_t / √(v_t − m_t² + ε). The arguments are those of `rmsprop`.
 
     v − m² can come out negative in float32, and then Optax gives NaN; the accurate arithmetic holds it at 0, the
     weighted one keeps the variance itself, by a recursion that no rounding can make negative.

@@ -31,7 +31,7 @@ scheduled_decay_rule = Rule(_decay, _WeightDecaySchedule, needs_params=True)
 def add_decayed_weights(
     weight_decay: ArrayLike | Schedule = 0.0, mask: Mask | None = None, *, arithmetic: str = "accurate"
 ) -> optax.GradientTransformationExtraArgs:
-    """Adds λ times the parameter: u = g + λ·w, as `optax.add_decayed_weights`.
+    """Add λ times the parameter: u = g + λ·w, as `optax.add_decayed_weights`.
 
     Args:
         weight_decay: λ, a scalar or a schedule of the number of finished updates. With a Python 0 the updates stay as

@@ -11,9 +11,6 @@ from adamlab.relations import RELATIONS, UNDECIDED, decide, verdict_rows
 from adamlab.terminal.console import require_format, say, say_json
 from adamlab.terminal.formulas import FORMATS, say_verdict
 
-LIBRARIES = ("optax", "adamlab")
-"""The libraries on whose code relations are decided."""
-
 
 def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
     """Decide a relation of the registry and print the verdict; whether it is proved."""
@@ -36,8 +33,6 @@ def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
 def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
     """Decide every relation of the registry, print and draw the verdicts; whether all are the expected ones."""
     require_format(form, ("table", "json"))
-    if library not in LIBRARIES:
-        raise InputError(f"there is no library {library!r} to decide on; {nearest(library, LIBRARIES)}")
     rows = verdict_rows(library=library)
     if figure is not None:
         write_figure(family(rows), [figure])

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from adamlab import analysis
 from adamlab.errors import InputError
-from tests.analysis.made import SGD, made
+from tests.analysis.examples import SGD, dataset
 
 
 def with_losses(losses, label="a"):
     """An optimizer whose i-th setting ends at the i-th loss; infinite where it diverged."""
     specs = [SGD.format(float(i)) for i in range(len(losses))]
     runs = zip(specs, losses, strict=True)
-    return made([(label, spec, 0, [9, 9, loss], 10 if np.isinf(loss) else -1) for spec, loss in runs])
+    return dataset([(label, spec, 0, [9, 9, loss], 10 if np.isinf(loss) else -1) for spec, loss in runs])
 
 
 DRAWS = {
@@ -35,9 +35,9 @@ def test_expectation_and_quantiles_are_those_of_all_draws(replacement, losses):
     for k in range(1, n + 1):
         best = np.sort([min(drawn) for drawn in DRAWS[replacement](losses, k)])
         np.testing.assert_allclose(over.expected_best.sel(optimizer="a", trials=k), best.mean(), rtol=1e-13, atol=1e-13)
-        for level, found in zip(levels, over.best_quantiles.sel(optimizer="a", trials=k).values, strict=True):
+        for level, quantile in zip(levels, over.best_quantiles.sel(optimizer="a", trials=k).values, strict=True):
             needed = max(int(np.ceil(level * len(best) - 1e-9)), 1)  # so many draws are at or below it
-            assert found == best[needed - 1]
+            assert quantile == best[needed - 1]
 
 
 def test_the_expectation_by_hand():
@@ -69,7 +69,7 @@ def test_an_accuracy_keeps_its_sign():
 
 def test_optimizers_have_budgets_of_their_own():
     losses = (("a", 1.0), ("a", 2.0), ("a", 3.0), ("b", 9.0))
-    runs = made([(label, SGD.format(loss), 0, [9, 9, loss], -1) for label, loss in losses])
+    runs = dataset([(label, SGD.format(loss), 0, [9, 9, loss], -1) for label, loss in losses])
     over = analysis.tuning_budget(runs)
     assert over.settings.values.tolist() == [3, 1]
     assert over.trials.values.tolist() == [1, 2, 3]
@@ -78,14 +78,14 @@ def test_optimizers_have_budgets_of_their_own():
 
 def test_a_trial_is_the_median_over_its_seeds_in_tuning():
     rows = [("a", SGD.format(1.0), seed, [9, 9, loss], -1) for seed, loss in enumerate((1, 5, 100, 0))]
-    runs = made(rows, stage=np.array(["tuning"] * 3 + ["evaluation"], object))
+    runs = dataset(rows, stage=np.array(["tuning"] * 3 + ["evaluation"], object))
     assert analysis.tuning_budget(runs).expected_best.values.tolist() == [[5]]
 
 
 def test_a_hundred_thousand_settings_are_exact_at_both_ends(rng):
     """The best of one is the mean, of all the least; of half the n-th is the best with a chance of about 2⁻ⁿ."""
     scores = np.arange(100_000.0)
-    runs = made([("a", SGD.format(1.0), 0, [9, 9, 0], -1)]).isel(run=np.zeros(len(scores), int))
+    runs = dataset([("a", SGD.format(1.0), 0, [9, 9, 0], -1)]).isel(run=np.zeros(len(scores), int))
     runs = runs.assign_coords(spec=("run", np.array([f"{i}" for i in rng.permutation(len(scores))], object)))
     runs["loss"] = ("run", "step"), np.tile(scores[:, None], 3)
     over = analysis.tuning_budget(runs, trials=[1, 50_000, 100_000])

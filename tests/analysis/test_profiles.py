@@ -6,14 +6,14 @@ import xarray as xr
 
 from adamlab import analysis
 from adamlab.errors import InputError
-from tests.analysis.made import SGD, made
+from tests.analysis.examples import SGD, dataset
 
 
 def costing(costs, problem="made", **coordinates):
     """One setting an optimizer, whose run with seed i costs the i-th number."""
     pairs = [(label, seed) for label, numbers in costs.items() for seed in range(len(numbers))]
     rows = [(label, SGD.format(0.1), seed, [9, 9, 1], -1) for label, seed in pairs]
-    runs = made(rows, problem=problem, **coordinates)
+    runs = dataset(rows, problem=problem, **coordinates)
     return runs.assign(steps_to_target=("run", np.concatenate(list(costs.values()))))
 
 
@@ -33,12 +33,12 @@ def test_profiles_of_several_problems_are_their_definition(rng):
         instances = [(p, i) for p in costs for i in range(6)]
         assert list(zip(over.problem.values, over.seed.values, strict=True)) == instances
         for s in "abc":
-            for tau, found in zip(over.factor.values, over.profile.sel(optimizer=s).values, strict=True):
+            for tau, share in zip(over.factor.values, over.profile.sel(optimizer=s).values, strict=True):
                 within = 0
                 for p, i in instances:
                     spent = [t[i] for t in costs[p].values() if t[i] >= 0]
                     within += bool(costs[p][s][i] >= 0 and costs[p][s][i] <= tau * min(spent, default=0))
-                assert found == within / len(instances)
+                assert share == within / len(instances)
         finite = over.ratio.values[np.isfinite(over.ratio.values)]
         assert set(over.factor.values) == {1, *finite}
 

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from adamlab import analysis
 from adamlab.analysis.ranking import average_ranks
 from adamlab.errors import InputError
-from tests.analysis.made import SGD, made
+from tests.analysis.examples import SGD, dataset
 
 
 def with_losses(losses, problem="made"):
@@ -21,7 +21,7 @@ def with_losses(losses, problem="made"):
         for label, each in losses.items()
         for seed, loss in enumerate(each)
     ]
-    return made(rows, problem=problem)
+    return dataset(rows, problem=problem)
 
 
 scores = st.lists(st.lists(st.sampled_from([0, 1, 2, np.inf]), min_size=4, max_size=4), min_size=1, max_size=6)
@@ -52,8 +52,8 @@ def test_ranks_go_by_what_is_asked_for_and_divergence_is_last():
 
 def test_problems_are_joined_and_each_optimizer_is_at_its_best_on_each():
     losses = (("a", 0.5), ("a", 0.1), ("b", 0.3))
-    one = made([(label, SGD.format(loss), 0, [9, 9, loss], -1) for label, loss in losses])
-    over = analysis.ranks({"one": one, "two": with_losses({"a": [3], "b": [2]}, "two")})
+    first = dataset([(label, SGD.format(loss), 0, [9, 9, loss], -1) for label, loss in losses])
+    over = analysis.ranks({"one": first, "two": with_losses({"a": [3], "b": [2]}, "two")})
     assert over["rank"].values.tolist() == [[1, 2], [2, 1]]
     assert over.problem.values.tolist() == ["one", "two"]
     assert over.attrs["problem"] == "2 problems"
@@ -62,7 +62,7 @@ def test_problems_are_joined_and_each_optimizer_is_at_its_best_on_each():
 def test_settings_are_chosen_by_what_is_asked_for():
     """Of a, 0.5 ends best, and 0.1 was best on its way."""
     losses = (("a", 0.5, 1, 3), ("a", 0.1, 0, 4), ("b", 0.3, 0.5, 2))
-    runs = made([(label, SGD.format(rate), 0, [9, best, final], -1) for label, rate, best, final in losses])
+    runs = dataset([(label, SGD.format(rate), 0, [9, best, final], -1) for label, rate, best, final in losses])
     assert analysis.ranks(runs)["rank"].values.tolist() == [[2], [1]]
     assert analysis.ranks(runs, "best_loss")["rank"].values.tolist() == [[1], [2]]
 
@@ -75,12 +75,12 @@ def test_the_interval_is_that_of_all_draws_with_replacement():
     level = 0.9
     over = analysis.ranks(with_losses(losses), level=level, draws=40_000)
     for optimizer, row in enumerate(means.T):
-        for q, found in ((0.05, over.low), (0.95, over.high)):
+        for q, bound in ((0.05, over.low), (0.95, over.high)):
             value = np.quantile(row, q)
             spread = 5 * np.sqrt(q * (1 - q) / 40_000)  # five standard errors of a share among the draws
             assert np.mean(row <= value + 1e-9) > q + spread
             assert np.mean(row < value - 1e-9) < q - spread
-            np.testing.assert_allclose(found.values[optimizer], value, rtol=1e-12)
+            np.testing.assert_allclose(bound.values[optimizer], value, rtol=1e-12)
 
 
 def test_the_same_seed_gives_the_same_interval(rng):
@@ -89,10 +89,10 @@ def test_the_same_seed_gives_the_same_interval(rng):
     assert not analysis.ranks(runs, draws=50).low.identical(analysis.ranks(runs, draws=50, seed=1).low)
 
 
-def test_many_draws_are_made_in_blocks(rng, monkeypatch):
+def test_many_draws_are_made_some_at_a_time(rng, monkeypatch):
     runs = with_losses({name: rng.random(7).tolist() for name in "ab"})
     whole = analysis.ranks(runs, draws=101)
-    monkeypatch.setattr("adamlab.analysis.ranking.BLOCK", 30)
+    monkeypatch.setattr("adamlab.analysis.ranking.AT_ONCE", 30)
     assert analysis.ranks(runs, draws=101).identical(whole)
 
 

@@ -1,11 +1,11 @@
-"""What runs are compared by."""
+"""Scores, by which runs are compared."""
 
 import numpy as np
 import pytest
 
 from adamlab import analysis
 from adamlab.errors import InputError
-from tests.analysis.made import SGD, at_random, made
+from tests.analysis.examples import SGD, at_random, dataset
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def runs():
         ("a", SGD.format(0.1), 3, [5, np.inf, 2.0], -1),
     ]
     accuracy = [[0.1, 0.9, 0.8], [0.1, np.nan, 0.3], [0.1, 1.0, 1.0], [0.1, 0.2, 0.7]]
-    return made(rows).assign(test_accuracy=(("run", "step"), np.array(accuracy)))
+    return dataset(rows).assign(test_accuracy=(("run", "step"), np.array(accuracy)))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from adamlab import analysis
 from adamlab.errors import InputError
-from tests.analysis.made import SGD, at_random, made
+from tests.analysis.examples import SGD, at_random, dataset
 
 
 def worst(runs, what):
@@ -41,17 +41,17 @@ def test_mean_error_and_quantiles_are_those_of_each_group(rng, what, per_setting
                     np.testing.assert_allclose(over.standard_error.values[i, j], error, rtol=1e-12)
                 else:
                     assert np.isnan(over.standard_error.values[i, j])
-                for level, found in zip(levels, over.quantiles.values[:, i, j], strict=True):
+                for level, quantile in zip(levels, over.quantiles.values[:, i, j], strict=True):
                     around = column[[int(np.floor(level * (n - 1))), int(np.ceil(level * (n - 1)))]]
                     if np.isfinite(around).all():
-                        np.testing.assert_allclose(found, np.quantile(np.clip(column, -1e9, 1e9), level), rtol=1e-14)
+                        np.testing.assert_allclose(quantile, np.quantile(np.clip(column, -1e9, 1e9), level), rtol=1e-14)
                     else:
-                        assert found == around[~np.isfinite(around)][0]
+                        assert quantile == around[~np.isfinite(around)][0]
 
 
 def test_a_run_that_diverged_counts_as_infinite_from_then_on():
     rows = [("a", SGD.format(0.1), seed, [4, 3, 2.0], since) for seed, since in ((0, -1), (1, 10), (2, -1))]
-    over = analysis.over_seeds(made(rows), quantiles=[0.5, 1.0])
+    over = analysis.over_seeds(dataset(rows), quantiles=[0.5, 1.0])
     assert over["mean"].values.tolist() == [[4, np.inf, np.inf]]
     assert over.quantiles.values.tolist() == [[[4, 3, 2]], [[4, np.inf, np.inf]]]
     np.testing.assert_array_equal(over.standard_error, [[0, np.nan, np.nan]])
@@ -59,7 +59,7 @@ def test_a_run_that_diverged_counts_as_infinite_from_then_on():
 
 def test_where_nothing_is_recorded_there_is_nothing():
     rows = [("a", SGD.format(0.1), seed, [np.nan, loss, loss], -1) for seed, loss in enumerate((1, 3))]
-    over = analysis.over_seeds(made(rows))
+    over = analysis.over_seeds(dataset(rows))
     assert over["count"].values.tolist() == [[0, 2, 2]]
     np.testing.assert_array_equal(over["mean"], [[np.nan, 2, 2]])
     np.testing.assert_array_equal(over.quantiles.sel(quantile=0.25), [[np.nan, 1.5, 1.5]])
@@ -68,14 +68,14 @@ def test_where_nothing_is_recorded_there_is_nothing():
 def test_the_standard_error_by_hand():
     """Of 1, 2, 6: the mean 3, s² = (4 + 1 + 9) / 2 = 7, the error √(7/3)."""
     rows = [("a", SGD.format(0.1), seed, [loss] * 3, -1) for seed, loss in enumerate((1, 2, 6))]
-    over = analysis.over_seeds(made(rows))
+    over = analysis.over_seeds(dataset(rows))
     np.testing.assert_allclose(over["mean"], [[3, 3, 3]], rtol=1e-15)
     np.testing.assert_allclose(over.standard_error, [[np.sqrt(7 / 3)] * 3], rtol=1e-15)
 
 
 def test_evaluation_is_told_of_and_every_setting_in_tuning():
     rows = [("a", SGD.format(0.1), seed, [loss] * 3, -1) for seed, loss in enumerate((1, 2, 6))]
-    runs = made(rows, stage=np.array(["tuning", "evaluation", "evaluation"], object))
+    runs = dataset(rows, stage=np.array(["tuning", "evaluation", "evaluation"], object))
     assert analysis.over_seeds(runs)["mean"].values.tolist() == [[4, 4, 4]]
     assert analysis.over_seeds(runs, per_setting=True)["mean"].values.tolist() == [[1, 1, 1]]
 
@@ -84,12 +84,12 @@ def test_steps_to_are_what_a_loop_finds(rng):
     runs = at_random(rng)
     runs.loss[2, 0] = np.nan
     for what, target, meets in (("loss", 3, np.less_equal), ("test_accuracy", 0.75, np.greater_equal)):
-        found = analysis.steps_to(runs, target, what)
+        steps = analysis.steps_to(runs, target, what)
         for run in range(runs.sizes["run"]):
             recorded = zip(runs.step.values, runs[what].values[run], strict=True)
-            assert found.values[run] == next((step for step, value in recorded if meets(value, target)), -1)
-        assert found.seed.values.tolist() == runs.seed.values.tolist()
-        assert set(found.values.tolist()) >= {-1, 0, 10}
+            assert steps.values[run] == next((step for step, value in recorded if meets(value, target)), -1)
+        assert steps.seed.values.tolist() == runs.seed.values.tolist()
+        assert set(steps.values.tolist()) >= {-1, 0, 10}
 
 
 @pytest.mark.parametrize("ask", [analysis.over_seeds, lambda runs, what: analysis.steps_to(runs, 1, what)])

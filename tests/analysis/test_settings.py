@@ -5,12 +5,12 @@ import pytest
 
 from adamlab import analysis
 from adamlab.errors import InputError
-from tests.analysis.made import ADAM, SGD, at_random, made
+from tests.analysis.examples import ADAM, SGD, at_random, dataset
 
 
 @pytest.fixture
 def runs():
-    return made(
+    return dataset(
         [
             ("sgd", SGD.format(0.1), 0, [5, 3, 1.0], -1),
             ("sgd", SGD.format(0.1), 1, [5, 3, 9.0], -1),
@@ -33,10 +33,10 @@ def test_every_setting_and_the_best_are_what_a_loop_finds(rng, by):
     for _ in range(20):
         runs = at_random(rng)
         scores = analysis.score(runs, by).values
-        found = {}
+        groups = {}
         for i in range(runs.sizes["run"]):
-            found.setdefault((runs.optimizer.values[i], runs.spec.values[i]), []).append(scores[i])
-        medians = {key: float(np.median(values)) for key, values in found.items()}
+            groups.setdefault((runs.optimizer.values[i], runs.spec.values[i]), []).append(scores[i])
+        medians = {key: float(np.median(values)) for key, values in groups.items()}
         table = analysis.setting_scores(runs, by)
         assert list(zip(table.optimizer.values, table.spec.values, strict=True)) == list(medians)
         assert table.score.values.tolist() == list(medians.values())
@@ -53,8 +53,8 @@ def test_every_setting_and_the_best_are_what_a_loop_finds(rng, by):
 
 def test_one_spec_under_two_labels_is_two_settings():
     rows = [(label, SGD.format(0.1), 0, [5, 5, loss], -1) for label, loss in (("a", 1), ("b", 2))]
-    assert analysis.setting_scores(made(rows)).score.values.tolist() == [1, 2]
-    assert analysis.best_settings(made(rows)).optimizer.values.tolist() == ["a", "b"]
+    assert analysis.setting_scores(dataset(rows)).score.values.tolist() == [1, 2]
+    assert analysis.best_settings(dataset(rows)).optimizer.values.tolist() == ["a", "b"]
 
 
 def staged(fresh):
@@ -67,7 +67,7 @@ def staged(fresh):
         ("b", SGD.format(0.7), 0, [5, 5, 4.0], -1),
     ]
     stages = ["tuning"] * len(rows) + ["evaluation"] * len(fresh)
-    return made(rows + fresh, stage=np.array(stages, object))
+    return dataset(rows + fresh, stage=np.array(stages, object))
 
 
 def test_settings_are_chosen_in_tuning_and_told_of_in_evaluation():
@@ -108,14 +108,14 @@ def test_sensitivity_takes_the_best_of_the_other_numbers():
         for setting, values in losses.items()
         for seed in (0, 1)
     ]
-    over = analysis.sensitivity_to(made(rows), "a", "learning_rate")
+    over = analysis.sensitivity_to(dataset(rows), "a", "learning_rate")
     np.testing.assert_array_equal(over.final_loss, [[1, 2], [3, 5]])
-    over = analysis.sensitivity_to(made(rows), "a", "momentum")
+    over = analysis.sensitivity_to(dataset(rows), "a", "momentum")
     np.testing.assert_array_equal(over.final_loss, [[4, 4], [1, 2]])
 
 
 def test_starts_and_seeds_make_instances():
     rows = [("a", SGD.format(0.1), seed, [9, 9, 10 * seed + start], -1) for seed in (3, 4) for start in (0, 1)]
-    over = analysis.sensitivity_to(made(rows, start=[0, 1, 0, 1]), "a", "learning_rate")
+    over = analysis.sensitivity_to(dataset(rows, start=[0, 1, 0, 1]), "a", "learning_rate")
     assert over.final_loss.values.tolist() == [[30, 31, 40, 41]]
     assert (over.seed.values.tolist(), over.start.values.tolist()) == ([3, 3, 4, 4], [0, 1, 0, 1])

@@ -1,10 +1,10 @@
-"""What is told of a dataset."""
+"""Tables of a dataset: standings and the summary."""
 
 import numpy as np
 import pytest
 
 from adamlab import analysis
-from tests.analysis.made import SGD, made
+from tests.analysis.examples import SGD, dataset
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def runs():
         ("b", SGD.format(0.1), 0, [5, 3, 1.5], -1),
     ]
     accuracy = [0.5, 0.25, 0.75, 0.9, 0.1, 0.1, 0.6]
-    return made(rows).assign(test_accuracy=(("run", "step"), np.tile(np.array(accuracy)[:, None], 3)))
+    return dataset(rows).assign(test_accuracy=(("run", "step"), np.tile(np.array(accuracy)[:, None], 3)))
 
 
 def test_standings_are_those_of_the_best_settings(runs):

@@ -5,14 +5,14 @@ import pytest
 
 from adamlab import analysis
 from adamlab.rules import RULES
-from tests.analysis.made import made
+from tests.analysis.examples import dataset
 
 OURS, THEIRS = "adamlab.sgd(learning_rate={})", "optax.sgd(learning_rate={}, nesterov=false)"
 
 
 @pytest.fixture
 def runs():
-    return made(
+    return dataset(
         [
             ("ours", OURS.format(0.1), 0, [5, 3, 1.0], -1),
             ("ours", OURS.format(0.1), 1, [5, 3, 9.0], -1),
@@ -55,9 +55,9 @@ def test_runs_that_are_not_done_are_nobodys_twins(runs):
 
 
 def twins(*specs):
-    """For each spec, the number of its twin among them."""
+    """The number of each spec's twin among them."""
     rows = [(f"{i}", spec, 0, [1, 1, 1], -1) for i, spec in enumerate(specs)]
-    return analysis.with_agreement(made(rows)).optax_run.values.tolist()
+    return analysis.with_agreement(dataset(rows)).optax_run.values.tolist()
 
 
 def test_arithmetic_leaves_the_formula_and_other_settings_do_not():
@@ -71,12 +71,12 @@ def test_arithmetic_leaves_the_formula_and_other_settings_do_not():
 
 
 def test_twins_are_found_however_they_are_written():
-    found = twins(
+    pairs = twins(
         "adamlab.sgd(learning_rate=exponential(init=1, rate=0.9))",
         "optax.sgd(learning_rate=exponential(init=1.0, rate=0.9, every=1))",
         "optax.sgd(learning_rate=exponential(init=1.0, rate=0.8))",
     )
-    assert found == [1, -1, -1]
+    assert pairs == [1, -1, -1]
 
 
 def test_another_schedule_of_the_same_numbers_is_no_twin():
@@ -87,7 +87,7 @@ def test_another_schedule_of_the_same_numbers_is_no_twin():
 
 
 def test_of_two_equal_runs_of_optax_the_first_is_taken():
-    twice = made([("b", THEIRS.format(1.0), 0, [1, 1, 1], -1)] * 2 + [("a", OURS.format(1.0), 0, [1, 1, 2], -1)])
+    twice = dataset([("b", THEIRS.format(1.0), 0, [1, 1, 1], -1)] * 2 + [("a", OURS.format(1.0), 0, [1, 1, 2], -1)])
     assert analysis.with_agreement(twice).optax_run.values.tolist() == [-1, -1, 0]
 
 

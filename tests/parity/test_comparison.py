@@ -179,3 +179,10 @@ def test_parameters_are_seen_by_rules_that_decay_them():
     apart = al.compare("optax.adamw(0.1, weight_decay=0.5)", "optax.adamw(0.1, weight_decay=0.6)", **FEW)
     assert np.isfinite(apart.table.exact_gap).all()
     assert apart.kind == "different formulas"
+
+
+def test_updates_of_another_shape_or_structure_are_told():
+    for wrong in (lambda updates: jax.tree.map(jnp.sum, updates), lambda updates: list(updates.values())):
+        built = optax.stateless(lambda updates, params, wrong=wrong: wrong(updates))
+        with pytest.raises(InputError, match=r"a built transformation cannot be compared: \[Chex\] .*tree 0: updates"):
+            al.compare(built, optax.sgd(0.1), **FEW)

@@ -8,7 +8,7 @@ import pytest
 
 from adamlab import analysis
 from adamlab.plots import PLOTS, NothingToDrawError, budget, curves, profiles, ranks, sensitivity
-from tests.analysis.made import at_random, made
+from tests.analysis.examples import at_random, dataset
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_what_cannot_be_drawn_is_told(runs, kind, options, message):
 
 
 def test_one_optimizer_of_one_setting_is_not_compared():
-    alone = analysis.with_agreement(made([("a", "adamlab.sgd(learning_rate=0.1)", 0, [3, 2, 1], -1)]))
+    alone = analysis.with_agreement(dataset([("a", "adamlab.sgd(learning_rate=0.1)", 0, [3, 2, 1], -1)]))
     with pytest.raises(NothingToDrawError, match="ranks take two optimizers; there is a alone"):
         ranks(alone)
     with pytest.raises(NothingToDrawError, match="no optimizer has two settings to choose from"):

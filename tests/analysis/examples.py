@@ -1,4 +1,4 @@
-"""Datasets made by hand, whose answers are plain, or at random, to be gone through by loops."""
+"""Datasets written by hand, whose answers are plain, or drawn at random, to be gone through by loops."""
 
 import numpy as np
 import xarray as xr
@@ -9,12 +9,12 @@ SGD = "adamlab.sgd(learning_rate={})"
 ADAM = "optax.adam(learning_rate={})"
 
 
-def made(rows, steps=3, problem="made", **coordinates):
+def dataset(rows, steps=3, problem="made", **coordinates):
     """A dataset of runs given as (optimizer, spec, seed, losses, diverged at); the numbers are read off the specs."""
     labels, specs, seeds, losses, diverged = zip(*rows, strict=True)
     losses = np.array(losses, float)
     numbers = [parse(spec).numbers() for spec in specs]
-    settings = list(dict.fromkeys(name for one in numbers for name in one))
+    settings = list(dict.fromkeys(name for setting in numbers for name in setting))
     return xr.Dataset(
         {
             "loss": (("run", "step"), losses),
@@ -28,7 +28,7 @@ def made(rows, steps=3, problem="made", **coordinates):
             "spec": ("run", np.array(specs, object)),
             "seed": ("run", np.array(seeds)),
         }
-        | {name: ("run", np.array([one.get(name, np.nan) for one in numbers])) for name in settings}
+        | {name: ("run", np.array([setting.get(name, np.nan) for setting in numbers])) for name in settings}
         | {name: ("run", np.array(values)) for name, values in coordinates.items()},
         {"problem": problem, "source": "", "settings": settings, "metrics": []},
     )
@@ -43,6 +43,6 @@ def at_random(rng, settings=(4, 3), seeds=3, steps=4):
         for i in range(count)
         for seed in range(seeds)
     ]
-    runs = made(rows, steps)
+    runs = dataset(rows, steps)
     accuracy = rng.integers(0, 9, (len(rows), steps)) / 8
     return runs.assign(test_accuracy=(("run", "step"), accuracy)).isel(run=rng.permutation(len(rows)))

@@ -1,33 +1,29 @@
-"""What the sides of statements are made of where a spec cannot write them.
+"""Transformations for the sides of statements that a spec cannot write.
 
 Such a side is a factory: its named arguments are its numbers, and `library` says whose optimizers it is made of.
 """
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import jax.numpy as jnp
 import optax
 
-import adamlab.rules
 from adamlab.lifting import lift
 from adamlab.types import Rule
 
 Transformation = optax.GradientTransformation
 
-LIBRARIES: dict[str, ModuleType] = {"optax": optax, "adamlab": adamlab.rules}
-
 
 def descend(rule: Rule, learning_rate: Any, **hyper: Any) -> Transformation:
-    """−η times what a rule written here makes of the gradient; η can be a schedule."""
+    """Descend by a rule: −η times its update; η can be a schedule."""
     return optax.chain(lift(rule, **hyper), optax.scale_by_learning_rate(learning_rate))
 
 
-def moving(make: Callable[[Any], Transformation]) -> Transformation:
-    """The optimizer `make(t)` at step t, for numbers that move where Optax takes no schedule.
+def scheduled(make: Callable[[Any], Transformation]) -> Transformation:
+    """The optimizer `make(t)` at step t, for numbers that change where Optax takes no schedule.
 
-    All that `make` gives have one kind of state.
+    Its state has the same form for every t.
     """
 
     def init(params):
@@ -42,7 +38,7 @@ def moving(make: Callable[[Any], Transformation]) -> Transformation:
 
 
 def state_of(transformation: Transformation, read: Callable[[Any], Any]) -> Transformation:
-    """What is read off a transformation's state after each step, in place of its update."""
+    """A quantity read off a transformation's state after each step, in place of its update."""
 
     def update(updates, state, params=None):
         _, state = transformation.update(updates, state, params)
