@@ -55,6 +55,23 @@ def tree_gradients(rng: np.random.Generator, dtype: str, steps: int = 40) -> dic
     return {name: jnp.asarray(rng.normal(size=(steps, *shapes[name])) * scales[name], dtype) for name in shapes}
 
 
+def updates_of_all(transforms, gs, w) -> list:
+    """The updates by each transformation, all in one loop, which is compiled faster than a loop for each.
+
+    Args:
+        transforms: the transformations.
+        gs: the gradients, time as their first axis.
+        w: the weights, held where they are, or None.
+    """
+
+    def step(states, g):
+        updates, states = zip(*(t.update(g, s, w) for t, s in zip(transforms, states, strict=True)), strict=True)
+        return list(states), list(updates)
+
+    first = jax.tree.map(lambda g: g[0], gs)
+    return jax.lax.scan(step, [transform.init(first) for transform in transforms], gs)[1]
+
+
 def trajectory(transform, gs, context):
     """The last parameters and state, and all updates, of gradients with time as their first axis."""
     params = jax.tree.map(lambda g: g[0], gs)

@@ -14,13 +14,16 @@ mp.dps = 50
 
 
 def number(value) -> Any:
-    """A hyper-parameter as the decimal it was written as."""
+    """A hyper-parameter, read as the decimal that it was written as."""
     return mpf(repr(float(value)))
 
 
 def each_step(value) -> Callable[[int], Any]:
-    """What a number or a schedule is at step t, from 1."""
-    return lambda t: value(mpf(t - 1)) if callable(value) else number(value)
+    """The value of a number or a schedule at step t, from 1."""
+    if callable(value):
+        return lambda t: value(mpf(t - 1))
+    constant = number(value)
+    return lambda t: constant
 
 
 def sgd(gradients, learning_rate, momentum=None, nesterov=False):
@@ -34,10 +37,10 @@ def sgd(gradients, learning_rate, momentum=None, nesterov=False):
 
 def adagrad(gradients, learning_rate, initial_accumulator_value=0.1, eps=1e-7):
     """Duchi et al. 2011 with ε inside the root: u = −η·g / √(G₀ + Σg² + ε), 0 while the sum is 0."""
-    eta, total, updates = each_step(learning_rate), number(initial_accumulator_value), []
+    eta, total, eps, updates = each_step(learning_rate), number(initial_accumulator_value), number(eps), []
     for t, g in enumerate(map(mpf, gradients), start=1):
         total += g**2
-        updates.append(-eta(t) * g / sqrt(total + number(eps)) if total > 0 else mpf(0))
+        updates.append(-eta(t) * g / sqrt(total + eps) if total > 0 else mpf(0))
     return updates
 
 

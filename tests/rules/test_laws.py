@@ -1,9 +1,9 @@
 """Laws that every rule keeps, whatever the gradients: the papers' symmetries, and finite numbers."""
 
 import inspect
-from functools import partial
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 import adamlab as al
 from adamlab.lifting import Transform
 from adamlab.rules import RULES
-from tests.harness import assert_same_bits
+from tests.harness import assert_same_bits, updates_of_all
 
 STEPS, COLUMNS = 5, 13  # an odd number of columns: eight side by side, and the rest one by one
 
@@ -40,45 +40,38 @@ any_gradients = gradients(0.0, float(np.finfo(np.float32).max))
 weights = arrays(np.float32, COLUMNS, elements=st.floats(-100, 100, width=32))
 
 
-def made(options: str, arithmetic: str, scale_free: bool = False) -> Transform:
-    """The optimizer; `scale_free` puts 0 for all that is measured in gradients: ε, and where Adagrad starts."""
+def optimizer(options: str, arithmetic: str, unit: Any = 1.0) -> Transform:
+    """The optimizer; a number measured in gradients (ε, and the start of Adagrad) is its default times the unit."""
     name, hyper = OPTIONS[options]
-    in_gradients = {"eps", "initial_accumulator_value"} & inspect.signature(RULES[name]).parameters.keys()
-    zeros = dict.fromkeys(in_gradients, 0.0) if scale_free else {}
-    return getattr(al, name)(0.1, **hyper, **zeros, arithmetic=arithmetic)
+    parameters = inspect.signature(RULES[name]).parameters
+    in_gradients = {"eps", "initial_accumulator_value"} & parameters.keys()
+    scaled = {number: parameters[number].default * unit for number in in_gradients}
+    return getattr(al, name)(0.1, **hyper, **scaled, arithmetic=arithmetic)
 
 
-def trajectory(transform: Transform, gs: Any, w: Any) -> Any:
-    """The updates of gradients with time as their first axis, the weights held where they are."""
-
-    def step(state, g):
-        u, state = transform.update(g, state, w)
-        return state, u
-
-    return jax.lax.scan(step, transform.init(w), gs)[1]
+@jax.jit
+def compiled(gs, w, unit) -> dict[tuple[str, str], Any]:
+    transforms = [optimizer(*variant, unit) for variant in VARIANTS]
+    return dict(zip(VARIANTS, updates_of_all(transforms, gs, w), strict=True))
 
 
-@partial(jax.jit, static_argnames="scale_free")
-def every_trajectory(gs, w, scale_free=False) -> dict[tuple[str, str], Any]:
-    """The trajectory of every variant, compiled as one."""
-    return {variant: trajectory(made(*variant, scale_free), gs, w) for variant in VARIANTS}
+def every_trajectory(gs, w, unit=1.0) -> dict[tuple[str, str], Any]:
+    """The updates of every variant; all are one program for each type and tree, whatever the unit."""
+    return compiled(gs, w, unit)
 
 
 @some
 @given(any_gradients, weights)
 def test_updates_are_odd(gs, w):
-    there, back = every_trajectory(gs, w), every_trajectory(-gs, -w)
-    for variant in VARIANTS:
-        np.testing.assert_array_equal(back[variant], -there[variant], err_msg=str(variant))
+    mirrored = jax.tree.map(np.negative, every_trajectory(-gs, -w))
+    chex.assert_trees_all_equal(mirrored, every_trajectory(gs, w))
 
 
 @some
 @given(any_gradients, weights, st.permutations(range(COLUMNS)))
 def test_coordinates_are_treated_alike(gs, w, order):
-    order = np.array(order)
-    plain, permuted = every_trajectory(gs, w), every_trajectory(gs[:, order], w[order])
-    for variant in VARIANTS:
-        np.testing.assert_array_equal(permuted[variant], plain[variant][:, order], err_msg=str(variant))
+    permuted = jax.tree.map(lambda u: np.asarray(u)[:, order], every_trajectory(gs, w))
+    chex.assert_trees_all_equal(every_trajectory(gs[:, order], w[np.array(order)]), permuted)
 
 
 @some
@@ -86,7 +79,7 @@ def test_coordinates_are_treated_alike(gs, w, order):
 def test_gradients_have_no_unit_but_epsilon(gs, exponent):
     # A power of two changes no rounding, as long as v, some 2⁻⁸⁰ at the least, stays far above 2⁻¹²⁶.
     w = np.zeros(COLUMNS, np.float32)
-    plain, scaled = (every_trajectory(np.ldexp(gs, k), w, scale_free=True) for k in (0, exponent))
+    plain, scaled = (every_trajectory(np.ldexp(gs, k), w, unit=0.0) for k in (0, exponent))
     for options, arithmetic in VARIANTS:
         if options != "adadelta":  # which without ε never leaves 0
             unit = exponent if OPTIONS[options][0] == "sgd" else 0
@@ -116,7 +109,7 @@ def test_state_of_a_leaf_without_a_gradient_stays(rng):
     @jax.jit
     def two_states(gs):
         """The states after a step of both leaves, and after a further one of the first leaf."""
-        transforms = {variant: made(*variant) for variant in VARIANTS}
+        transforms = {variant: optimizer(*variant) for variant in VARIANTS}
         before = {variant: tx.update(gs, tx.init(gs), gs)[1] for variant, tx in transforms.items()}
         half = {"seen": 2 * gs["seen"], "unseen": None}
         return before, {variant: tx.update(half, before[variant], gs)[1] for variant, tx in transforms.items()}
@@ -149,5 +142,4 @@ def test_finite_gradients_give_finite_updates(float_type, data):
         # gradients under 5e-3, whose m / ε comes to 4e5: that is finite at a learning rate of 0.1, not at 1.
         largest = 2.0 ** min(jnp.finfo(float_type).maxexp // 2 - 2, 126)
         gs, w = data.draw(gradients(0.0, largest)), data.draw(weights)
-        for variant, updates in every_trajectory(jnp.asarray(gs, float_type), jnp.asarray(w, float_type)).items():
-            assert jnp.isfinite(updates).all(), variant
+        chex.assert_tree_all_finite(every_trajectory(jnp.asarray(gs, float_type), jnp.asarray(w, float_type)))

@@ -1,27 +1,23 @@
 """A wall of wrong optimizers: each is its paper with a line or two gone wrong, and the oracle's test must reject it."""
 
-import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
-from jax.numpy import maximum, minimum, sqrt, where
+from numpy import maximum, minimum, sqrt, where
 
 import adamlab as al
-from adamlab.lifting import Transform, lift
-from adamlab.types import Rule
-from tests.gradients import families
-from tests.rules.test_formulas import CASES, assert_is_the_papers
+from tests.rules.test_formulas import CASES, COLUMNS, WEIGHTS, exact, wrong_families
 
 Lines = Mapping[str, Callable[..., Any]]
 """A rule as its paper prints it: a line for each letter, which may name the letters above it, s, t, w and arguments."""
 
 
 class Memory(NamedTuple):
-    """What the lines read as s: the number of the step, and the letters m, v and x as the last step left them."""
+    """The letters m, v and x as the last step left them, which the lines read from s."""
 
-    count: Any
     m: Any
     v: Any
     x: Any
@@ -311,42 +307,54 @@ WRONG: dict[str, dict[str, Lines]] = {
 }
 
 
-def made_of(lines: Lines, name: str, hyper: Mapping[str, Any]) -> Transform:
-    """The lines as an optimizer, with the arguments of the optimizer of that name; t is the number of the step."""
+def updates_of(lines: Lines, name: str, hyper: Mapping[str, Any]) -> np.ndarray:
+    """The updates (steps, families) by the lines, with the arguments of the optimizer of that name.
+
+    NumPy computes them: a wrong optimizer is rejected for its numbers, and none has to be compiled.
+    """
     bound = inspect.signature(getattr(al, name)).bind(**hyper)
     bound.apply_defaults()
     absent = {"learning_rate": -1.0, "momentum": 0.0}  # what None stands for
     given: dict[str, Any] = {key: absent.get(key) if value is None else value for key, value in bound.arguments.items()}
+    letters = {letter: tuple(inspect.signature(line).parameters) for letter, line in lines.items()}
 
-    def value(line: Callable[..., Any], known: Mapping[str, Any]) -> Any:
-        return line(*(known[letter] for letter in inspect.signature(line).parameters))
-
-    def at(key: str, count: Any) -> Any:
+    def at(key: str, count: int) -> Any:
         return given[key](count) if callable(given[key]) else given[key]
 
-    def step(g, w, s):
-        known: dict[str, Any] = {key: at(key, s.count - 1) for key in given}
-        known |= {"g": g, "w": w, "s": s, "t": s.count, "at": at}
+    s = Memory(*np.zeros((3, len(WEIGHTS))))
+    s = s._replace(v=s.v + lines["v0"](*(given[letter] for letter in letters["v0"])))
+    updates = []
+    for t, g in enumerate(COLUMNS, start=1):
+        known: dict[str, Any] = {key: at(key, t - 1) for key in given} | {
+            "g": g,
+            "w": WEIGHTS,
+            "s": s,
+            "t": t,
+            "at": at,
+        }
         for letter, line in lines.items():
-            known[letter] = value(line, known)
-        return known["step"], Memory(*(known.get(field, getattr(s, field)) for field in Memory._fields))
+            known[letter] = line(*(known[name] for name in letters[letter]))
+        s = Memory(*(known.get(field, getattr(s, field)) for field in Memory._fields))
+        updates.append(known["step"])
+    return np.stack(updates)
 
-    return lift(Rule(step, Memory, needs_params=True), start={"v": value(lines["v0"], given)})
 
-
-def assert_cases_accept(lines: Lines, name: str, rng):
+def rejections(lines: Lines, name: str) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """The arguments and families on which the lines are not the optimizer of that name."""
     for case, hyper in CASES:
         if case == name:
-            assert_is_the_papers(made_of(lines, name, hyper), name, hyper, copy.deepcopy(rng))
+            with np.errstate(all="ignore"):  # of wrong lines 0/0 is expected
+                wrong = wrong_families(updates_of(lines, name, hyper), *exact(name, **hyper))
+            if wrong:
+                yield hyper, wrong
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_right_lines_are_accepted(x64, rng, name):
-    assert_cases_accept(RIGHT[name], name, rng)
+def test_right_lines_are_accepted(name):
+    assert list(rejections(RIGHT[name], name)) == []
 
 
-@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in WRONG for mistake in WRONG[name]])
-def test_wrong_lines_are_rejected(x64, rng, name, mistake):
-    wrong = WRONG[name][mistake]
-    with pytest.raises(AssertionError, match="|".join(families(rng, 1))):
-        assert_cases_accept({**RIGHT[name], **wrong}, name, rng)
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_lines_are_rejected(name):
+    accepted = [mistake for mistake, wrong in WRONG[name].items() if not any(rejections(RIGHT[name] | wrong, name))]
+    assert accepted == []
