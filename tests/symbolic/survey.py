@@ -103,7 +103,7 @@ class Numbers:
     def values(self, u: Unrolled) -> Values:
         """The symbols' values."""
         known: dict[Any, Any] = {symbol: mpf(self.hyper[name]) for name, symbol in u.hyper.items()}
-        given = [(u.params[0], self.start), *zip(u.gradients, self.gradients, strict=True)]
+        given = [(u._start, self.start), *zip(u.gradients, self.gradients, strict=True)]
         for symbols, numbers in [*given, (np.array(u.values), self.losses)]:
             entries = zip(np.asarray(symbols, object).flat, np.asarray(numbers).flat, strict=True)
             known |= {symbol: mpf(float(number)) for symbol, number in entries}
