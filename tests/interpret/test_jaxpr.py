@@ -58,8 +58,8 @@ def test_exact_numbers_are_those_of_jax(x64, name):
     with jax.numpy_rank_promotion("allow"):
         expected = jax.tree.leaves(function(jnp.asarray(MATRIX), jnp.asarray(VECTOR)))
         program = trace(function, MATRIX, VECTOR)
-    found = jax.tree.leaves(Reader(Exact()).read(program, each(mpf, MATRIX), each(mpf, VECTOR)))
-    for ours, theirs in zip(found, expected, strict=True):
+    values = jax.tree.leaves(Reader(Exact()).read(program, each(mpf, MATRIX), each(mpf, VECTOR)))
+    for ours, theirs in zip(values, expected, strict=True):
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours.astype(theirs.dtype), theirs, rtol=1e-13)
 

@@ -32,10 +32,10 @@ def test_formulas_have_the_values_of_jax(x64, name):
         expected = jax.tree.leaves(function(jnp.asarray(MATRIX), jnp.asarray(VECTOR)))
         program = trace(function, MATRIX, VECTOR)
     algebra, arguments = Formulas(), (symbols_like(MATRIX, "x"), symbols_like(VECTOR, "y"))
-    found = jax.tree.leaves(Reader(algebra).read(program, *arguments))
+    formulas = jax.tree.leaves(Reader(algebra).read(program, *arguments))
     names = [s for argument in arguments for s in argument.flat]
     numbers = [n for values in (MATRIX, VECTOR) for n in values.flat]
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(formulas, expected, strict=True):
         full = [algebra.in_full(e) for e in ours.flat]
         values = np.array(lambdify(names, full, "mpmath")(*map(float, numbers)), object)
         np.testing.assert_allclose(values.astype(float).reshape(theirs.shape), theirs, rtol=1e-12)

@@ -123,7 +123,7 @@ def test_definitions_grow_linearly(factory):
     def size(steps):
         return sum(sympy.count_ops(e) + 1 for _, e in al.unroll(factory, steps=steps).definitions)
 
-    assert size(24) - size(12) <= 1.1 * (size(12) - size(6)) * 2
+    assert size(16) - size(8) <= 1.1 * (size(8) - size(4)) * 2
 
 
 def test_definitions_lead_to_the_updates():
