@@ -35,18 +35,20 @@ LIMITS = [
 ]
 
 
-@pytest.mark.parametrize(("e", "symbol", "value", "limit"), LIMITS, ids=str)
-def test_limits_are_found(e, symbol, value, limit):
-    assert same(limit_of(e, symbol, value), limit)
+def test_limits_are_seen():
+    assert [e for e, symbol, value, limit in LIMITS if not same(limit_of(e, symbol, value), limit)] == []
 
 
-@pytest.mark.parametrize(("e", "symbol", "value", "limit"), LIMITS, ids=str)
-def test_limits_are_what_numbers_come_near_to(e, symbol, value, limit):
+def test_limits_are_what_numbers_come_near_to():
     """A check of the expectations themselves, by numbers alone."""
-    near = {0: Rational(1, 10**12), 1: 1 - Rational(1, 10**12), oo: Integer(10**12)}[value]
+    near = {0: Rational(1, 10**12), 1: 1 - Rational(1, 10**12), oo: Integer(10**12)}
     point = {x: Rational(7, 3), y: Rational(-5, 4), g[1]: Integer(2), g[2]: Rational(-3, 2), g[3]: Rational(1, 3)}
-    close_by, at_limit = (side.subs(T, 3).doit().xreplace(point) for side in (e.xreplace({symbol: near}), limit))
-    assert abs(close_by.evalf(40) - at_limit.evalf(40)) < 1e-9
+    far = []
+    for e, symbol, value, limit in LIMITS:
+        sides = [side.subs(T, 3).doit().xreplace(point) for side in (e.xreplace({symbol: near[value]}), limit)]
+        if not abs(sides[0].evalf(40) - sides[1].evalf(40)) < 1e-9:
+            far.append(e)
+    assert far == []
 
 
 def test_a_series_has_the_coefficients_of_a_taylor_series():
