@@ -71,11 +71,11 @@ def with_formula(source: str, name: str) -> str:
     block = "".join(f"        {line}\n" for line in docstring_lines(name))
     body = re.sub(rf"    {re.escape(HEADING)}\n\n(?:        .*\n)+\n", "", body, count=1)
     summary = re.compile(r'    """.*?\n\n', re.DOTALL)
-    return head + summary.sub(lambda found: f"{found[0]}    {HEADING}\n\n{block}\n", body, count=1)
+    return head + summary.sub(lambda match: f"{match[0]}    {HEADING}\n\n{block}\n", body, count=1)
 
 
 def source_of(name: str) -> Path:
-    """Where the factory of a rule stands."""
+    """The file of a rule's factory."""
     return next(path for path in (ROOT / "adamlab/rules").glob("*.py") if f"\ndef {name}(" in path.read_text("utf-8"))
 
 

@@ -31,6 +31,15 @@ LIMITS = [
 OURS = [name for name, r in RELATIONS.items() if r.on("adamlab") != r]
 """Those that speak of something that adamlab has too."""
 
+EDGES = {RELATIONS[name].general: name for name in reversed(OURS)}
+"""Of these the first from each optimizer, and one from none."""
+
+DECIDED = [
+    *((name, "optax") for name in RELATIONS),
+    *((name, "adamlab") for name in EDGES.values()),
+    *(pytest.param(n, "adamlab", marks=pytest.mark.slow) for n in OURS if n not in EDGES.values()),
+]
+
 NEAR = {"b2": (1 - 1e-2, 1 - 1e-4), "eps": (1e4, 1e6), "p": (20.0, 200.0)}
 """Far from the limit, and near to it."""
 
@@ -43,9 +52,7 @@ def _unchecked():
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
-@pytest.mark.parametrize(
-    ("name", "library"), [*((name, "optax") for name in RELATIONS), *((n, "adamlab") for n in OURS)]
-)
+@pytest.mark.parametrize(("name", "library"), DECIDED)
 def test_relations_are_decided_as_they_should_be(name, library):
     relation = RELATIONS[name]
     verdict = decide(relation, library)

@@ -196,4 +196,4 @@ NOT_PROVED: dict[str, tuple[str, dict[str, Any]]] = {
         {"left": with_a_falling_square, "right": "optax.sgd(learning_rate)"},
     ),
 }
-"""Likewise; of limits in t there are no counterexamples."""
+"""The same of limits in t, for which there are no counterexamples."""

@@ -12,13 +12,13 @@ from adamlab.derivations import DERIVATIONS, Derivation, Step
 
 @pytest.fixture
 def once(monkeypatch):
-    """Each derivation is made once for all tests."""
+    """Every derivation is derived once for all tests."""
     for name in DERIVATIONS:
-        monkeypatch.setitem(DERIVATIONS, name, partial(made, name, DERIVATIONS[name]))
+        monkeypatch.setitem(DERIVATIONS, name, partial(derived, name, DERIVATIONS[name]))
 
 
 @cache
-def made(name: str, derive: Callable[[], Derivation]) -> Derivation:
+def derived(name: str, derive: Callable[[], Derivation]) -> Derivation:
     return derive()
 
 
@@ -27,11 +27,11 @@ def made(name: str, derive: Callable[[], Derivation]) -> Derivation:
 def test_every_form_is_written(adamlab, form):
     done = adamlab("derive", "conv-shape", "--format", form)
     assert (done.returncode, done.stderr) == (0, "")
-    found = DERIVATIONS["conv-shape"]()
+    derivation = DERIVATIONS["conv-shape"]()
     if form == "json":
-        assert json.loads(done.stdout) == found.to_dict()
+        assert json.loads(done.stdout) == derivation.to_dict()
     else:
-        assert done.stdout.rstrip("\n") == getattr(found, form)()
+        assert done.stdout.rstrip("\n") == getattr(derivation, form)()
     if form == "mathml":
         ElementTree.fromstring(done.stdout)
 
@@ -45,7 +45,7 @@ def test_all_is_one_document(adamlab, monkeypatch, form):
     assert (done.returncode, done.stderr) == (0, "")
     titles = ["From Adam to Adagrad", "The output shape of a convolution"]
     if form == "json":
-        assert [one["title"] for one in json.loads(done.stdout)] == titles
+        assert [section["title"] for section in json.loads(done.stdout)] == titles
     if form == "mathml":
         assert [head.text for head in ElementTree.fromstring(done.stdout).iter("h1")] == titles
     assert all(title in done.stdout for title in titles)

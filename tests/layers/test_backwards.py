@@ -1,8 +1,10 @@
 """Every hand-derived backward against autodiff of another implementation, and against central differences."""
 
+from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,8 +56,8 @@ def plain_inference(x, gamma, beta, known):
 def plain_batch_norm(x, gamma, beta, eps=1e-5):
     axes = tuple(range(x.ndim - 1))
     mean, variance = jnp.mean(x, axes, keepdims=True), jnp.var(x, axes, keepdims=True)
-    place = (1,) * (x.ndim - 1) + (-1,)
-    return gamma.reshape(place) * (x - mean) * lax.rsqrt(variance + eps) + beta.reshape(place)
+    last = (1,) * (x.ndim - 1) + (-1,)
+    return gamma.reshape(last) * (x - mean) * lax.rsqrt(variance + eps) + beta.reshape(last)
 
 
 def lax_pool(x, start, combine, size, stride):
@@ -135,19 +137,30 @@ CASES = {
 }
 
 
-@pytest.fixture
-def arguments(rng, case):
-    return [jnp.asarray(rng.normal(size=shape)) for shape in case.shapes]
+SECOND = ("softmax of a vector", "cross-entropy of a vector", "batch norm", "dense", "conv", "mean pool")
+
+each_case = pytest.mark.parametrize("name", CASES)
+each_second = pytest.mark.parametrize("name", SECOND)
 
 
-def each_case(test):
-    return pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))(test)
+QUICKLY = {"xla_backend_optimization_level": 0}
+"""Most of the time goes into compiling; what is computed is the same."""
 
 
-def pulled_back(function):
-    """y, and ∂L/∂ of every argument for a given ∂L/∂y, in one program."""
+def in_one_program(functions: dict[str, Function]) -> Function:
+    """The program of all functions, each of its own arguments by name, in float64."""
+    program = jax.jit(lambda given: {name: f(*given[name]) for name, f in functions.items()}, compiler_options=QUICKLY)
 
-    @jax.jit
+    def run(arguments: dict[str, Any]) -> dict[str, Any]:
+        with jax.enable_x64(True):
+            return jax.tree.map(np.asarray, program(arguments))
+
+    return run
+
+
+def pulled_back(function: Function) -> Function:
+    """The function of ∂L/∂y and the arguments that gives y and ∂L/∂ of every argument."""
+
     def both(dy, *arguments):
         y, backward = jax.vjp(function, *arguments)
         return y, backward(dy)
@@ -155,81 +168,139 @@ def pulled_back(function):
     return both
 
 
-@each_case
-def test_backward_is_autodiff_of_the_reference(x64, rng, case, arguments):
-    dy = jnp.asarray(rng.normal(size=jax.eval_shape(case.reference, *arguments).shape))
-    found, expected = (pulled_back(function)(dy, *arguments) for function in (case.layer, case.reference))
-    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        assert ours.shape == theirs.shape
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=WITHIN)
+def drawn(batch: tuple[int, ...] = ()) -> dict[str, list[np.ndarray]]:
+    """Of every case ∂L/∂y and the arguments, or a batch of them."""
+    return {name: _drawn(case, batch) for name, case in CASES.items()}
+
+
+def _drawn(case: Case, batch: tuple[int, ...]) -> list[np.ndarray]:
+    rng = np.random.default_rng(20150507)
+    arguments = [rng.normal(size=batch + shape) for shape in case.shapes]
+    dy = jax.eval_shape(case.reference, *(jax.ShapeDtypeStruct(shape, "float32") for shape in case.shapes))
+    return [rng.normal(size=batch + dy.shape), *arguments]
+
+
+INPUTS = drawn()
+LAYERS = in_one_program({name: pulled_back(case.layer) for name, case in CASES.items()})
+REFERENCES = in_one_program({name: pulled_back(case.reference) for name, case in CASES.items()})
+
+
+@cache
+def backwards() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of every case y and its gradients, by the layer and by the reference."""
+    return LAYERS(INPUTS), REFERENCES(INPUTS)
 
 
 @each_case
-def test_backward_is_that_of_central_differences(x64, rng, case, arguments):
-    dy = jnp.asarray(rng.normal(size=jax.eval_shape(case.layer, *arguments).shape))
-    _, gradients = pulled_back(case.layer)(dy, *arguments)
-    losses = jax.jit(jax.vmap(lambda *arguments: jnp.vdot(dy, case.layer(*arguments))))
-    reach = jnp.array([sign * k * STEP for k in STENCIL for sign in (1, -1)])
-    for which, gradient in enumerate(gradients):
-        for _ in range(3):
-            direction = rng.normal(size=case.shapes[which])
-            direction = jnp.asarray(0.1 * direction / np.abs(direction).max())  # too short to cross a kink
-            moved = [
-                jnp.stack([x + (r * direction if k == which else 0) for r in reach]) for k, x in enumerate(arguments)
-            ]
-            ahead, behind = np.asarray(losses(*moved)).reshape(-1, 2).T
-            difference = np.dot([*STENCIL.values()], ahead - behind) / STEP
-            assert float(jnp.vdot(gradient, direction)) == pytest.approx(difference, abs=WITHIN)
+def test_backward_is_autodiff_of_the_reference(name):
+    ours, theirs = backwards()
+    chex.assert_trees_all_equal_shapes(ours[name], theirs[name])
+    chex.assert_trees_all_close(ours[name], theirs[name], rtol=0, atol=WITHIN)
+
+
+REACH = np.array([sign * k * STEP for k in STENCIL for sign in (1, -1)])
+
+
+@cache
+def directions(name: str) -> list[tuple[int, np.ndarray]]:
+    """Three directions for each argument, by its number, too short to cross a kink."""
+    rng = np.random.default_rng(4)
+    ways = [(which, rng.normal(size=shape)) for which, shape in enumerate(CASES[name].shapes) for _ in range(3)]
+    return [(which, 0.1 * way / np.abs(way).max()) for which, way in ways]
+
+
+def around(name: str) -> list[np.ndarray]:
+    """∂L/∂y, and the arguments at the points of the stencil along each direction."""
+    dy, *arguments = INPUTS[name]
+    steps = [(which, r * way) for which, way in directions(name) for r in REACH]
+    return [dy, *(np.stack([x + way if which == k else x for which, way in steps]) for k, x in enumerate(arguments))]
+
+
+def losses_of(layer: Function) -> Function:
+    return lambda dy, *stacked: jax.vmap(lambda *arguments: jnp.vdot(dy, layer(*arguments)))(*stacked)
+
+
+@cache
+def losses() -> dict[str, Any]:
+    program = in_one_program({name: losses_of(case.layer) for name, case in CASES.items()})
+    return program({name: around(name) for name in CASES})
+
+
+@each_case
+def test_backward_is_that_of_central_differences(name):
+    _, gradients = backwards()[0][name]
+    along = losses()[name].reshape(-1, len(STENCIL), 2)
+    differences = (along[:, :, 0] - along[:, :, 1]) @ np.array([*STENCIL.values()]) / STEP
+    slopes = [np.vdot(gradients[which], way) for which, way in directions(name)]
+    np.testing.assert_allclose(slopes, differences, rtol=0, atol=WITHIN)
 
 
 @each_case
 @pytest.mark.usefixtures("strict_promotion")
-def test_types_are_kept(case):
+def test_types_are_kept(name):
+    case = CASES[name]
     for dtype in (jnp.float16, jnp.bfloat16, jnp.float32):
         arguments = [jax.ShapeDtypeStruct(shape, dtype) for shape in case.shapes]
         y = jax.eval_shape(case.layer, *arguments)
         assert y.dtype == dtype
         _, gradients = jax.eval_shape(pulled_back(case.layer), y, *arguments)
-        assert {gradient.dtype for gradient in gradients} == {jnp.dtype(dtype)}
+        chex.assert_trees_all_equal_shapes_and_dtypes(list(gradients), arguments)
+
+
+@cache
+def mapped_and_alone() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    two = drawn((2,))
+    mapped = in_one_program({name: jax.vmap(pulled_back(case.layer)) for name, case in CASES.items()})
+    return mapped(two), [LAYERS({name: [x[k] for x in inputs] for name, inputs in two.items()}) for k in range(2)]
 
 
 @each_case
-def test_under_vmap_it_is_the_same(x64, rng, case, arguments):
-    gradients, dy = pulled_back(case.layer), jax.eval_shape(case.layer, *arguments)
-    dys, *several = [jnp.asarray(rng.normal(size=(2, *x.shape))) for x in (dy, *arguments)]
-    mapped = jax.vmap(gradients)(dys, *several)
-    for k in range(2):
-        alone = gradients(dys[k], *(x[k] for x in several))
-        for found, expected in zip(jax.tree.leaves(mapped), jax.tree.leaves(alone), strict=True):
-            np.testing.assert_allclose(found[k], expected, rtol=0, atol=1e-12)
+def test_under_vmap_it_is_the_same(name):
+    mapped, alone = mapped_and_alone()
+    stacked = jax.tree.map(lambda *rows: np.stack(rows), *(each[name] for each in alone))
+    chex.assert_trees_all_close(mapped[name], stacked, rtol=0, atol=1e-12)
 
 
-SECOND = ("softmax of a vector", "cross-entropy of a vector", "batch norm", "dense", "conv", "mean pool")
+def curvature(function: Function) -> Function:
+    """The Hessian of Σy² by the first argument."""
+    return lambda dy, first, *others: jax.hessian(lambda x: jnp.sum(function(x, *others) ** 2))(first)
 
 
-@pytest.mark.parametrize("case", [CASES[name] for name in SECOND], ids=SECOND)
-def test_hessians_can_be_taken(x64, rng, case, arguments):
-    def curvature(function):
-        return jax.jit(jax.hessian(lambda x: jnp.sum(function(x, *arguments[1:]) ** 2)))(arguments[0])
+def gradients_over_the_first(layer: Function) -> Function:
+    """The gradients of Σ sin y by the first argument, for two values of it side by side."""
 
-    np.testing.assert_allclose(curvature(case.layer), curvature(case.reference), rtol=0, atol=1e-9)
+    def mapped(dy, first, *others):
+        one_by_one = jax.grad(lambda x, *others: jnp.sum(jnp.sin(layer(x, *others))))
+        return jax.vmap(one_by_one, in_axes=(0, *[None] * len(others)))(jnp.stack([first, -2 * first]), *others)
+
+    return mapped
 
 
-@pytest.mark.parametrize("name", SECOND)
-def test_one_argument_can_be_mapped_over_and_all_be_computed_again(x64, rng, name):
-    case = CASES[name]
-    first, *others = [jnp.asarray(rng.normal(size=shape)) for shape in case.shapes]
-    several = jnp.stack([first, -2 * first])
+@cache
+def second() -> dict[str, Any]:
+    """Of some cases the curvature and the gradients, by the reference, the layer, and the layer computed again."""
 
-    def gradients(layer):
-        def loss(x, *others):
-            return jnp.sum(jnp.sin(layer(x, *others)))
+    def computed(case: Case) -> Function:
+        ours = case.layer, jax.checkpoint(case.layer)
+        return lambda *inputs: (
+            [curvature(function)(*inputs) for function in (case.reference, case.layer)],
+            [gradients_over_the_first(function)(*inputs) for function in (case.reference, *ours)],
+        )
 
-        return jax.jit(jax.vmap(jax.grad(loss), in_axes=(0, *[None] * len(others))))(several, *others)
+    return in_one_program({name: computed(CASES[name]) for name in SECOND})(INPUTS)
 
-    expected = gradients(case.reference)
-    for layer in (case.layer, jax.checkpoint(case.layer)):
-        np.testing.assert_allclose(gradients(layer), expected, rtol=0, atol=WITHIN)
+
+@each_second
+def test_hessians_can_be_taken(name):
+    (expected, ours), _ = second()[name]
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-9)
+
+
+@each_second
+def test_one_argument_can_be_mapped_over_and_all_be_computed_again(name):
+    _, (expected, *ours) = second()[name]
+    for gradients in ours:
+        np.testing.assert_allclose(gradients, expected, rtol=0, atol=WITHIN)
 
 
 def test_cross_entropy_is_that_of_optax(x64, rng):
@@ -239,25 +310,28 @@ def test_cross_entropy_is_that_of_optax(x64, rng):
 
 
 def test_the_jacobian_of_softmax_is_the_matrix_it_says(x64, rng):
-    z = jnp.asarray(rng.normal(size=(2, 5)))
-    y = layers.softmax(z)
-    jacobians = jax.vmap(jax.jacrev(jax.nn.softmax))(z)
-    np.testing.assert_allclose(layers.softmax_jacobian(y), jacobians, rtol=0, atol=1e-15)
-    for row, matrix in zip(np.asarray(y), np.asarray(layers.softmax_jacobian(y)), strict=True):
+    @jax.jit
+    def computed(z):
+        y = layers.softmax(z)
+        return y, layers.softmax_jacobian(y), jax.vmap(jax.jacrev(jax.nn.softmax))(z)
+
+    y, matrices, expected = map(np.asarray, computed(rng.normal(size=(2, 5))))
+    np.testing.assert_allclose(matrices, expected, rtol=0, atol=1e-15)
+    for row, matrix in zip(y, matrices, strict=True):
         for i, j in product(range(5), range(5)):
             assert matrix[i, j] == pytest.approx(row[i] * ((i == j) - row[j]), abs=1e-16)
 
 
 def test_of_equals_in_a_window_the_first_gets_it_all():
     x = jnp.array([[3.0, 1.0, 3.0], [3.0, 3.0, 2.0]]).reshape(1, 2, 3, 1)
-    gradient = jax.grad(lambda x: jnp.sum(layers.max_pool(x, (2, 2), 1) * jnp.array([5.0, 7.0]).reshape(1, 1, 2, 1)))
+    dy = jnp.array([5.0, 7.0]).reshape(1, 1, 2, 1)
+    gradient = jax.jit(jax.grad(lambda x: jnp.sum(layers.max_pool(x, (2, 2), 1) * dy)))
     np.testing.assert_array_equal(gradient(x).reshape(2, 3), [[5.0, 0.0, 7.0], [0.0, 0.0, 0.0]])
 
 
-@pytest.mark.parametrize("place", range(4))
-def test_nan_in_a_window_is_not_lost(place):
-    x = jnp.arange(4.0).at[place].set(jnp.nan).reshape(1, 2, 2, 1)
-    assert jnp.isnan(layers.max_pool(x)).all()
+def test_nan_in_a_window_is_not_lost():
+    windows = np.where(np.eye(4), np.nan, np.arange(4.0)).reshape(4, 2, 2, 1)
+    assert jnp.isnan(layers.max_pool(jnp.asarray(windows))).all()
 
 
 def test_relu_has_no_slope_at_0():
@@ -272,14 +346,17 @@ def test_dropout_refuses_other_rates(rate):
 
 
 def test_what_is_dropped_is_gone_whatever_it_was():
-    x = jnp.full(20, jnp.inf)
-    y, backward = jax.vjp(lambda x: layers.dropout(x, jax.random.key(0), 0.5), x)
-    dropped = y == 0
+    @jax.jit
+    def computed(x):
+        y, backward = jax.vjp(lambda x: layers.dropout(x, jax.random.key(0), 0.5), x)
+        return y == 0, backward(jnp.where(y == 0, jnp.nan, 1.0))[0]
+
+    dropped, gradient = computed(jnp.full(20, jnp.inf))
     assert 0 < dropped.sum() < 20
-    np.testing.assert_array_equal(backward(jnp.where(dropped, jnp.nan, 1.0))[0], jnp.where(dropped, 0.0, 2.0))
+    np.testing.assert_array_equal(gradient, np.where(dropped, 0.0, 2.0))
 
 
 def test_dropout_keeps_the_mean(x64):
-    y = layers.dropout(jnp.ones(10**5), jax.random.key(1), 0.2)
+    y = jax.jit(lambda x: layers.dropout(x, jax.random.key(1), 0.2))(jnp.ones(10**5))
     np.testing.assert_array_equal(np.unique(np.asarray(y)), [0.0, 1.25])
     assert float(y.mean()) == pytest.approx(1.0, abs=5 * 0.5 / np.sqrt(10**5))  # 5 standard errors of 0.5

@@ -12,10 +12,11 @@ from adamlab.layers import Statistics, batch_norm, batch_statistics, update_stat
 
 
 def test_it_can_be_the_identity(x64, rng):
-    x = jnp.asarray(rng.normal(3.0, [2.0, 0.1, 30.0], size=(6, 5, 3)))
+    x = rng.normal(3.0, [2.0, 0.1, 30.0], size=(6, 5, 3))
     mean, variance = x.mean((0, 1)), x.var((0, 1))
-    np.testing.assert_allclose(batch_norm(x, jnp.sqrt(variance + 1e-5), mean), x, rtol=1e-13)
-    np.testing.assert_allclose(batch_norm(x, jnp.sqrt(variance + 0.5), mean, eps=0.5), x, rtol=1e-13)
+    normalized = jax.jit(lambda x, gamma, beta, eps: (batch_norm(x, gamma, beta), batch_norm(x, gamma, beta, eps=eps)))
+    np.testing.assert_allclose(normalized(x, np.sqrt(variance + 1e-5), mean, 0.5)[0], x, rtol=1e-13)
+    np.testing.assert_allclose(normalized(x, np.sqrt(variance + 0.5), mean, 0.5)[1], x, rtol=1e-13)
 
 
 def test_what_comes_out_has_mean_beta_and_deviation_gamma(x64, rng):
@@ -39,18 +40,22 @@ def test_inference_by_the_batch_s_own_statistics_is_training_without_their_gradi
     def inferred(x):
         return batch_norm(x, gamma, beta, batch_statistics(x))
 
-    np.testing.assert_allclose(inferred(x), batch_norm(x, gamma, beta), rtol=1e-12)
+    @jax.jit
+    def computed(x):
+        return inferred(x), batch_norm(x, gamma, beta), jax.grad(lambda x: jnp.sum(inferred(x)))(x)
+
+    by_its_own, trained, gradient = computed(x)
+    np.testing.assert_allclose(by_its_own, trained, rtol=1e-12)
     sigma = np.sqrt(np.asarray(x).var(0) + 1e-5)
-    gradient = jax.grad(lambda x: jnp.sum(inferred(x)))(x)
     np.testing.assert_allclose(gradient, np.tile(np.asarray(gamma) / sigma, (6, 1)), rtol=1e-12)
 
 
 def test_running_statistics_come_to_be_those_of_the_population(x64, rng):
     running = Statistics(jnp.zeros(2), jnp.ones(2))
-    weights = np.zeros(0)
+    update, weights = jax.jit(lambda running, x: update_statistics(running, x, decay=0.8)), np.zeros(0)
     batches = [rng.normal([1.0, -2.0], [3.0, 0.5], size=(4, 2)) for _ in range(60)]
     for batch in batches:
-        running = update_statistics(running, jnp.asarray(batch), decay=0.8)
+        running = update(running, batch)
         weights = np.append(0.8 * weights, 0.2)
     left = 0.8 ** len(batches)
     means = np.array([batch.mean(0) for batch in batches])
@@ -72,18 +77,23 @@ def in_double(x, dy, gamma=3.0):
     return gamma * x_hat, gamma / sigma * (dy - dy.mean(0) - x_hat * (dy * x_hat).mean(0))
 
 
+@jax.jit
+def forward_and_backward(x, gamma, beta, dy):
+    y, backward = jax.vjp(batch_norm, x, gamma, beta)
+    return y, backward(dy)[0]
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize(("rows", "size"), [(80_000, 1.0), (64, 400.0)])
 def test_many_and_large_halves_do_not_overflow(rng, dtype, rows, size):
     x = jnp.asarray(size * rng.normal(size=(rows, 1)), dtype)
     dy = jnp.asarray(rng.normal(size=(rows, 1)), dtype)
     gamma, beta = jnp.full(1, 3.0, dtype), jnp.zeros(1, dtype)
-    y, backward = jax.vjp(batch_norm, x, gamma, beta)
+    y, dx = forward_and_backward(x, gamma, beta, dy)
     expected, gradient = in_double(x, dy)
     unit = float(jnp.finfo(dtype).eps)
     np.testing.assert_allclose(np.asarray(y, float), expected, rtol=unit, atol=unit)
-    dx = np.asarray(backward(dy)[0], float)
-    np.testing.assert_allclose(dx, gradient, rtol=unit, atol=unit * np.abs(gradient).max())
+    np.testing.assert_allclose(np.asarray(dx, float), gradient, rtol=unit, atol=unit * np.abs(gradient).max())
 
 
 def test_inference_is_as_accurate_as_training(rng):
@@ -107,5 +117,6 @@ def test_a_feature_has_a_scale_and_a_shift(gamma, beta):
 
 def test_eps_can_be_swept(x64, rng):
     x, gamma, beta = jnp.asarray(rng.normal(size=(5, 2))), jnp.ones(2), jnp.zeros(2)
-    swept = jax.vmap(lambda eps: batch_norm(x, gamma, beta, eps=eps))(jnp.array([1e-5, 0.5]))
-    np.testing.assert_allclose(swept[1], batch_norm(x, gamma, beta, eps=0.5), rtol=1e-14)
+    normalized = jax.jit(lambda eps: batch_norm(x, gamma, beta, eps=eps))
+    swept = jax.jit(jax.vmap(normalized))(jnp.array([1e-5, 0.5]))
+    np.testing.assert_allclose(swept[1], normalized(0.5), rtol=1e-14)

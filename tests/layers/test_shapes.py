@@ -1,5 +1,7 @@
 """The shape of a convolution's output against JAX's own, and against windows counted one by one."""
 
+from itertools import product
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,15 +37,12 @@ def test_shape_is_that_of_jax(sides, kernel, stride, padding, dilation, batch, c
 
 
 def test_windows_counted_one_by_one():
-    for side in range(1, 11):
-        for kernel in range(1, 5):
-            for stride in range(1, 5):
-                for padding in range(4):
-                    last = side + 2 * padding - kernel
-                    starts = [start for start in range(0, side + 2 * padding, stride) if start <= last]
-                    if starts:
-                        shape = conv_output_shape((1, side, 12, 1), (kernel, 1), 7, (stride, 1), (padding, 0))
-                        assert shape == (1, len(starts), 12, 7)
+    for side, kernel, stride, padding in product(range(1, 11), range(1, 5), range(1, 5), range(4)):
+        last = side + 2 * padding - kernel
+        starts = [start for start in range(0, side + 2 * padding, stride) if start <= last]
+        if starts:
+            shape = conv_output_shape((1, side, 12, 1), (kernel, 1), 7, (stride, 1), (padding, 0))
+            assert shape == (1, len(starts), 12, 7)
 
 
 def test_the_example_of_the_docstring():

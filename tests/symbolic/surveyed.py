@@ -1,7 +1,6 @@
 """Which of Optax's optimizers are read, with which numbers left open, and which are not, for what reason."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -151,13 +150,18 @@ COMPOSED = {
     "injected": Case(injected),
     "masked": Case(masked),
     "mechanized": Case(mechanized, within={"s_init": (1, 9)}),
-    "orthogonal": Case(orthogonal, shape=(2, 2), steps=1),
+    "orthogonal, a column": Case(orthogonal, shape=(2, 1), steps=1),
+    "orthogonal, a row": Case(orthogonal, shape=(1, 2), steps=2),
     "scheduled": Case(scheduled, float32=True),
     "second_order": Case(second_order),
     "sharpness_aware": Case(sharpness_aware, shape=(2,)),
     "split": Case(split),
 }
 """What wrappers make of them."""
+
+
+LARGE = {"orthogonal, a square": Case(orthogonal, shape=(2, 2), steps=1)}
+"""Formulas that take many seconds to read; of the same kind as others."""
 
 
 @dataclass(frozen=True)
@@ -201,5 +205,4 @@ UNREAD = {
 }
 """What cannot be read, or not in this form."""
 
-READ: dict[str, Any] = {**ALIASES, **CONTRIBUTED}
-EVERYTHING = {**READ, **PARTS, **COMPOSED}
+READ: dict[str, Case] = {**ALIASES, **CONTRIBUTED, **PARTS, **COMPOSED}

@@ -25,8 +25,8 @@ def chain_rule(y, x, cotangent):
 def is_its_derivative(layer, *arguments) -> bool:
     y = read(layer, *arguments)
     cotangent = symbols("d", *y.shape)
-    found = pulled_back(layer, *arguments, cotangent=cotangent)
-    return all(equal(back, chain_rule(y, x, cotangent)) for x, back in zip(arguments, found, strict=True))
+    gradients = pulled_back(layer, *arguments, cotangent=cotangent)
+    return all(equal(back, chain_rule(y, x, cotangent)) for x, back in zip(arguments, gradients, strict=True))
 
 
 LAYERS = {

@@ -35,26 +35,28 @@ LIMITS = [
 ]
 
 
-@pytest.mark.parametrize(("e", "symbol", "value", "limit"), LIMITS, ids=str)
-def test_limits_are_found(e, symbol, value, limit):
-    assert same(limit_of(e, symbol, value), limit)
+def test_limits_are_seen():
+    assert [e for e, symbol, value, limit in LIMITS if not same(limit_of(e, symbol, value), limit)] == []
 
 
-@pytest.mark.parametrize(("e", "symbol", "value", "limit"), LIMITS, ids=str)
-def test_limits_are_what_numbers_come_near_to(e, symbol, value, limit):
+def test_limits_are_what_numbers_come_near_to():
     """A check of the expectations themselves, by numbers alone."""
-    near = {0: Rational(1, 10**12), 1: 1 - Rational(1, 10**12), oo: Integer(10**12)}[value]
+    near = {0: Rational(1, 10**12), 1: 1 - Rational(1, 10**12), oo: Integer(10**12)}
     point = {x: Rational(7, 3), y: Rational(-5, 4), g[1]: Integer(2), g[2]: Rational(-3, 2), g[3]: Rational(1, 3)}
-    there, here = (side.subs(T, 3).doit().xreplace(point) for side in (e.xreplace({symbol: near}), limit))
-    assert abs(there.evalf(40) - here.evalf(40)) < 1e-9
+    far = []
+    for e, symbol, value, limit in LIMITS:
+        sides = [side.subs(T, 3).doit().xreplace(point) for side in (e.xreplace({symbol: near[value]}), limit)]
+        if not abs(sides[0].evalf(40) - sides[1].evalf(40)) < 1e-9:
+            far.append(e)
+    assert far == []
 
 
 def test_a_series_has_the_coefficients_of_a_taylor_series():
     e = sqrt(1 + x**2 * DELTA) / (1 - DELTA) ** T + DELTA * (1 - DELTA) ** (T - 2)
-    found, at_five = series(e), e.subs(T, 5)
+    expansion, at_five = series(e), e.subs(T, 5)
     for k in range(4):
         expected = sympy.diff(at_five, DELTA, k).subs(DELTA, 0) / sympy.factorial(k)
-        assert sympy.expand(found[k].subs(T, 5) - expected) == 0
+        assert sympy.expand(expansion[k].subs(T, 5) - expected) == 0
 
 
 def test_a_pole_has_a_negative_power_and_an_infinite_value():

@@ -177,10 +177,9 @@ FORMULAS = {
 }
 
 
-@pytest.mark.parametrize(("expression", "in_text", "in_latex"), FORMULAS.values(), ids=FORMULAS)
-def test_a_formula_is_written_as_by_hand(expression, in_text, in_latex):
-    assert text(expression) == in_text
-    assert latex(expression) == in_latex
+def test_formulas_are_written_as_by_hand():
+    by_hand = {name: written for name, (_, *written) in FORMULAS.items()}
+    assert {name: [text(e), latex(e)] for name, (e, *_) in FORMULAS.items()} == by_hand
 
 
 WITH_TIME_ON_TOP = {
@@ -203,10 +202,12 @@ WITH_TIME_ON_TOP = {
 }
 
 
-@pytest.mark.parametrize(("expression", "in_text", "in_latex"), WITH_TIME_ON_TOP.values(), ids=WITH_TIME_ON_TOP)
-def test_time_goes_up_in_superscripts(expression, in_text, in_latex):
-    assert text(expression, superscripts=True) == in_text
-    assert latex(expression, superscripts=True) == in_latex
+def test_time_goes_up_in_superscripts():
+    by_hand = {name: written for name, (_, *written) in WITH_TIME_ON_TOP.items()}
+    written = {
+        name: [text(e, superscripts=True), latex(e, superscripts=True)] for name, (e, *_) in WITH_TIME_ON_TOP.items()
+    }
+    assert written == by_hand
 
 
 NAMES = [
@@ -238,11 +239,10 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize(("label", "in_text", "in_latex", "on_top"), NAMES)
-def test_a_name_is_a_letter_or_a_word_with_its_indices(label, in_text, in_latex, on_top):
-    symbol = Symbol(label)
-    assert text(symbol) == in_text
-    assert (latex(symbol), latex(symbol, superscripts=True)) == (in_latex, on_top)
+def test_a_name_is_a_letter_or_a_word_with_its_indices():
+    symbols_of = {label: Symbol(label) for label, *_ in NAMES}
+    written = [(label, text(s), latex(s), latex(s, superscripts=True)) for label, s in symbols_of.items()]
+    assert written == NAMES
 
 
 def test_the_indices_of_arrays_are_written_as_those_of_symbols():
@@ -282,9 +282,8 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize(("number", "written"), NUMBERS)
-def test_numbers_are_decimals_where_these_end(number, written):
-    assert text(number) == written
+def test_numbers_are_decimals_where_these_end():
+    assert [text(number) for number, _ in NUMBERS] == [written for _, written in NUMBERS]
 
 
 def test_a_string_is_no_formula():

@@ -1,7 +1,6 @@
 """Factors and terms are written in the same order, however SymPy holds them."""
 
 import numpy as np
-import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,12 +20,15 @@ PRODUCTS = [
 ]
 
 
-@pytest.mark.parametrize(("factors", "written"), PRODUCTS, ids=[written for _, written in PRODUCTS])
+def shuffled(formulas):
+    """The parts of each formula in some order."""
+    return st.tuples(*(st.permutations([sympy.sympify(part) for part in parts]) for parts, _ in formulas))
+
+
 @settings(max_examples=20)
-@given(data=st.data())
-def test_factors_are_in_order(factors, written, data):
-    shuffled = data.draw(st.permutations(factors))
-    assert text(Mul(*map(sympy.sympify, shuffled), evaluate=False)) == written
+@given(shuffled(PRODUCTS))
+def test_factors_are_in_order(products):
+    assert [text(Mul(*factors, evaluate=False)) for factors in products] == [written for _, written in PRODUCTS]
 
 
 SUMS = [
@@ -47,12 +49,10 @@ SUMS = [
 ]
 
 
-@pytest.mark.parametrize(("terms", "written"), SUMS, ids=[written for _, written in SUMS])
 @settings(max_examples=20)
-@given(data=st.data())
-def test_terms_are_in_order(terms, written, data):
-    shuffled = data.draw(st.permutations(terms))
-    assert text(Add(*map(sympy.sympify, shuffled), evaluate=False)) == written
+@given(shuffled(SUMS))
+def test_terms_are_in_order(sums):
+    assert [text(Add(*terms, evaluate=False)) for terms in sums] == [written for _, written in SUMS]
 
 
 SIGNS = [
@@ -70,9 +70,8 @@ SIGNS = [
 ]
 
 
-@pytest.mark.parametrize(("expression", "written"), SIGNS)
-def test_signs_are_drawn_out_and_lines_are_one(expression, written):
-    assert text(expression) == written
+def test_signs_are_drawn_out_and_lines_are_one():
+    assert [text(expression) for expression, _ in SIGNS] == [written for _, written in SIGNS]
 
 
 PARENTHESES = [
@@ -85,9 +84,8 @@ PARENTHESES = [
 ]
 
 
-@pytest.mark.parametrize(("expression", "written"), PARENTHESES)
-def test_parentheses_stand_where_they_are_needed(expression, written):
-    assert text(expression) == written
+def test_parentheses_stand_where_they_are_needed():
+    assert [text(expression) for expression, _ in PARENTHESES] == [written for _, written in PARENTHESES]
 
 
 def test_a_dot_stands_between_numbers_and_ahead_of_words():

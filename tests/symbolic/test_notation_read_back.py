@@ -8,7 +8,6 @@ from unicodedata import normalize
 from xml.etree import ElementTree
 
 import mpmath
-import pytest
 import sympy
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -86,18 +85,27 @@ def test_text_is_read_as_the_number_that_was_written(expression, superscripts):
 WRITTEN = [expression for expression, *_ in FORMULAS.values()] + [e for e, *_ in WITH_TIME_ON_TOP.values()]
 
 
-@pytest.mark.parametrize("superscripts", [False, True])
-@pytest.mark.parametrize("expression", WRITTEN, ids=text)
-def test_mathml_is_well_formed_without_named_entities(expression, superscripts):
-    written = mathml(expression, superscripts=superscripts)
-    root = ElementTree.fromstring(written)
-    assert root.tag == "{http://www.w3.org/1998/Math/MathML}math"
-    assert not re.search("&(?!(amp|lt|gt|quot|apos);)", written)
-    arity = {"mfrac": 2, "msub": 2, "msup": 2, "mover": 2, "munder": 2, "msubsup": 3, "munderover": 3}
-    for element in root.iter():
-        tag = element.tag.rpartition("}")[2]
-        assert len(element) == arity.get(tag, len(element))
-        assert bool(element.text) == (tag in ("mi", "mn", "mo", "mtext"))
+WAYS = [(expression, superscripts) for expression in WRITTEN for superscripts in (False, True)]
+"""Every formula, with time below and on top."""
+
+ARITY = {"mfrac": 2, "msub": 2, "msup": 2, "mover": 2, "munder": 2, "msubsup": 3, "munderover": 3}
+
+
+def is_right(element) -> bool:
+    """Whether an element has as many children as its kind takes, and words only where words belong."""
+    tag = element.tag.rpartition("}")[2]
+    return len(element) == ARITY.get(tag, len(element)) and bool(element.text) == (tag in ("mi", "mn", "mo", "mtext"))
+
+
+def test_mathml_is_well_formed_without_named_entities():
+    offenders = []
+    for expression, superscripts in WAYS:
+        written = mathml(expression, superscripts=superscripts)
+        root = ElementTree.fromstring(written)
+        entities = re.search("&(?!(amp|lt|gt|quot|apos);)", written)
+        if root.tag != "{http://www.w3.org/1998/Math/MathML}math" or entities or not all(map(is_right, root.iter())):
+            offenders.append(written)
+    assert offenders == []
 
 
 def tokens(written: str) -> list[str]:
@@ -105,13 +113,16 @@ def tokens(written: str) -> list[str]:
     return re.findall(r"[A-Za-zα-ω∞]+|[0-9]+(?:\.[0-9]+)?|[₀-₉]+|[⁰¹²³⁴-⁹]+", normalize("NFD", written))
 
 
-@pytest.mark.parametrize("superscripts", [False, True])
-@pytest.mark.parametrize("expression", [e for e in WRITTEN if not getattr(e, "has", bool)(Maximum)], ids=text)
-def test_mathml_reads_as_text_does(expression, superscripts):
-    element = ElementTree.fromstring(mathml(expression, superscripts=superscripts))
-    from_mathml = [token for leaf in element.iter() for token in tokens(leaf.text or "")]
-    from_text = tokens(text(expression, superscripts=superscripts))
-    assert from_mathml == [token.translate(SUBSCRIPTS).translate(SUPERSCRIPTS) for token in from_text]
+def test_mathml_reads_as_text_does():
+    pairs = []
+    for expression, superscripts in WAYS:
+        if not getattr(expression, "has", bool)(Maximum):
+            element = ElementTree.fromstring(mathml(expression, superscripts=superscripts))
+            from_mathml = [token for leaf in element.iter() for token in tokens(leaf.text or "")]
+            from_text = tokens(text(expression, superscripts=superscripts))
+            pairs.append((from_mathml, [token.translate(SUBSCRIPTS).translate(SUPERSCRIPTS) for token in from_text]))
+    assert [pair for pair in pairs if pair[0] != pair[1]] == []
+    assert len(pairs) > 0.8 * len(WAYS)
 
 
 def test_mathml_of_a_closed_form():
@@ -132,15 +143,20 @@ def test_mathml_of_a_greatest_term_and_of_a_hat():
     assert '<msub><mover accent="true"><mi>m</mi><mo>^</mo></mover><mn>3</mn></msub>' in mathml(Symbol("mhat_3"))
 
 
-@pytest.mark.parametrize("superscripts", [False, True])
-@pytest.mark.parametrize("expression", WRITTEN, ids=text)
-def test_matplotlib_draws_all_but_matrices_and_cases(expression, superscripts):
-    written = latex(expression, superscripts=superscripts)
-    if r"\begin" in written:
-        with pytest.raises(ValueError, match=r"Unknown symbol: \\begin"):
-            MathTextParser("path").parse(f"${written}$")
-    else:
+def undrawn(written: str) -> str:
+    """Matplotlib's complaint about a formula, if it has one."""
+    try:
         MathTextParser("path").parse(f"${written}$")
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def test_matplotlib_draws_all_but_matrices_and_cases():
+    written = [latex(expression, superscripts=superscripts) for expression, superscripts in WAYS]
+    complaints = {formula: undrawn(formula) for formula in written}
+    assert [f for f, complaint in complaints.items() if bool(complaint) != (r"\begin" in f)] == []
+    assert [c for c in complaints.values() if c and r"Unknown symbol: \begin" not in c] == []
 
 
 def test_printing_asks_sympy_no_questions(monkeypatch):

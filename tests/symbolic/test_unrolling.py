@@ -123,7 +123,7 @@ def test_definitions_grow_linearly(factory):
     def size(steps):
         return sum(sympy.count_ops(e) + 1 for _, e in al.unroll(factory, steps=steps).definitions)
 
-    assert size(40) - size(20) <= 1.1 * (size(20) - size(10)) * 2
+    assert size(16) - size(8) <= 1.1 * (size(8) - size(4)) * 2
 
 
 def test_definitions_lead_to_the_updates():
