@@ -1,4 +1,4 @@
-"""The engine as tests use it: some runs computed at once, with the runs as the first axis."""
+"""The engine as tests use it: runs in, recorded arrays out, with the runs as the first axis."""
 
 from typing import Any
 
@@ -30,11 +30,11 @@ def computed(
     shared=False,
     optimized=True,
 ):
-    """What is recorded of runs, by name; compiled without optimization where that is quicker."""
+    """The recorded quantities of runs, by name; compiled without optimization where that is quicker."""
     runs = runs_of(spec, numbers, seeds, starts)
     recording = Recording(recorded_steps(steps, every), what, target)
     program = prepare(problem, runs, recording, devices=devices, sizes=sizes, shared=shared)
     compiled = program.lowered.compile({} if optimized else {"xla_backend_optimization_level": "0"})
     blocks = range(program.sizes.count(len(runs)))
-    found = [arrays for group in execute(program, compiled, runs, blocks) for _, arrays in group]
-    return {name: np.moveaxis(np.concatenate([one[name] for one in found], axis=-1), -1, 0) for name in found[0]}
+    pieces = [arrays for group in execute(program, compiled, runs, blocks) for _, arrays in group]
+    return {name: np.moveaxis(np.concatenate([piece[name] for piece in pieces], axis=-1), -1, 0) for name in pieces[0]}

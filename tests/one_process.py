@@ -1,6 +1,6 @@
-"""One process of a run as tests want it: small blocks, and a signal to itself after so many of them.
+"""A process of a run with small blocks, which sends itself a signal after some of them.
 
-python -m tests.one_process AFTER SIGNAL ARGUMENTS… is `adamlab ARGUMENTS…`; AFTER is −1 for no signal.
+python -m tests.one_process AFTER SIGNAL ARGUMENTS… runs `adamlab ARGUMENTS…`; with AFTER −1 no signal is sent.
 """
 
 import os

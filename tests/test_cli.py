@@ -1,4 +1,4 @@
-"""The command line as a user meets it: files, exit codes, messages."""
+"""The command line as a user sees it: files, exit codes, messages."""
 
 import json
 import os
@@ -235,9 +235,9 @@ def test_compare_says_yes_with_0_and_no_with_1(adamlab, tmp_path):
     assert other.returncode == 1
     assert "the same formula, rounded differently" in other.stdout
     assert "bits differ, from step 1 on" in other.stdout
-    found = adamlab("compare", "optax.sgd(0.1)", "optax.sgd(0.2)", "--format", "json", *few, cwd=tmp_path)
-    assert found.returncode == 1
-    assert json.loads(found.stdout)["kind"] == "different formulas"
+    as_json = adamlab("compare", "optax.sgd(0.1)", "optax.sgd(0.2)", "--format", "json", *few, cwd=tmp_path)
+    assert as_json.returncode == 1
+    assert json.loads(as_json.stdout)["kind"] == "different formulas"
     wrong = adamlab("compare", "optax.sgd(0.1)", "optax.sdg(0.2)", cwd=tmp_path)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith('adamlab: there is no optimizer "optax.sdg"; did you mean "optax.sgd"')

@@ -1,4 +1,4 @@
-"""Pictures of a dataset: every function takes a Dataset and gives a matplotlib Figure; nothing is computed here."""
+"""Pictures of datasets: every function takes a Dataset and returns a matplotlib Figure; nothing is computed here."""
 
 from collections.abc import Callable
 
@@ -21,6 +21,6 @@ PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
     "readings": {plot.__name__: plot for plot in (weights,)},
     "problem": {plot.__name__: plot for plot in (landscape,)},
 }
-"""By what a dataset holds, its attribute `of`."""
+"""The plots by the attribute `of` of the datasets that they take."""
 
 PLOTS = {name: plot for plots in PLOTS_OF.values() for name, plot in plots.items()}

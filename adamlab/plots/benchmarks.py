@@ -1,4 +1,4 @@
-"""Optimizers against each other: performance profiles, ranks, and what tuning is worth."""
+"""Optimizers against each other: performance profiles, ranks, and the worth of tuning."""
 
 import numpy as np
 import xarray as xr
@@ -14,18 +14,18 @@ from adamlab.plots.style import NothingToDrawError, figure, legend, shown, style
 
 
 def profiles(results: Results, target: float | int | None = None, what: str = "loss") -> Figure:
-    """How often each optimizer, at its best setting, reaches a target within so many times the fewest steps.
+    """Performance profiles: how often each optimizer, at its best setting, needs at most k times the fewest steps.
 
-    Performance profiles (Dolan & Moré 2002): at factor 1 how often it is the fastest, at the right how often it gets
-    there at all.
+    After Dolan & Moré 2002: the value at k = 1 is how often the optimizer is the fastest, the value at the right how
+    often it reaches the target at all.
 
     Args:
         results: the dataset of a problem, or several by name.
-        target: the value to be reached; by default that of the recorded `steps_to_target`.
-        what: the quantity that is to reach it.
+        target: the value to reach; by default that of the recorded `steps_to_target`.
+        what: the quantity that should reach it.
 
     Raises:
-        NothingToDrawError: no steps to a target were recorded and no target is given, or no run reached it.
+        NothingToDrawError: no steps to a target were recorded and no target is given, or no run reached the target.
     """
     problems = datasets(results)
     for name, runs in problems.items():
@@ -33,95 +33,99 @@ def profiles(results: Results, target: float | int | None = None, what: str = "l
             raise NothingToDrawError(f'{name}: give a target, or put "steps_to_target" among record.what.')
         if what not in runs:
             raise NothingToDrawError(f"{name}: no {what} was recorded over steps.")
-    over = performance_profiles(problems, None if target is None else lambda runs: steps_to(runs, target, what))
-    if not over.profile.values.any():
-        raise NothingToDrawError(f"{over.attrs['problem']}: no run reached the target.")
+    shares = performance_profiles(problems, None if target is None else lambda runs: steps_to(runs, target, what))
+    if not shares.profile.values.any():
+        raise NothingToDrawError(f"{shares.attrs['problem']}: no run reached the target.")
     reached = "the target" if target is None else f"{what} {target:g}"
-    made, axes = figure(over, f"steps to {reached}, each optimizer at its best setting")
-    factors = np.append(over.factor.values, max(1.05 * over.factor.values[-1], 2.0))
+    fig, axes = figure(shares, f"steps to {reached}, each optimizer at its best setting")
+    factors = np.append(shares.factor.values, max(1.05 * shares.factor.values[-1], 2.0))
     for label, look in _looks(problems).items():
-        shares = over.profile.sel(optimizer=label).values
-        axes.step(factors, np.append(shares, shares[-1]), where="post", **look, label=label)
+        profile = shares.profile.sel(optimizer=label).values
+        axes.step(factors, np.append(profile, profile[-1]), where="post", **look, label=label)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
-    count = over.sizes["instance"]
+    count = shares.sizes["instance"]
     axes.set(xlabel="steps, times the fewest", ylabel=f"share of {count} {_unit(problems)}", ylim=(-0.02, 1.02))
-    legend(made, ncols=3)
-    return made
+    legend(fig, ncols=3)
+    return fig
 
 
 def ranks(results: Results, by: str | None = None) -> Figure:
-    """Each optimizer's mean rank over seeds and problems, 1 being the best, in its 95 % bootstrap interval.
+    """Each optimizer's mean rank over seeds and problems, where 1 is the best, with its 95 % bootstrap interval.
 
     Args:
         results: the dataset of a problem, or several by name.
-        by: what is compared: "final_X" or "best_X" of a recorded X; by default what settings are compared by.
+        by: the criterion: "final_X" or "best_X" of a recorded X; by default that of the best setting.
 
     Raises:
-        NothingToDrawError: there is one optimizer, or that was not recorded.
+        NothingToDrawError: the results have one optimizer alone, or lack the criterion.
     """
     problems = datasets(results)
     for name, runs in problems.items():
         _require_criterion(name, runs, by)
-    over = ranks_of(problems, by)
-    over = over.isel(optimizer=np.argsort(-over.mean_rank.values, kind="stable"))
-    labels = over.optimizer.values.tolist()
+    table = ranks_of(problems, by)
+    table = table.isel(optimizer=np.argsort(-table.mean_rank.values, kind="stable"))
+    labels = table.optimizer.values.tolist()
     if len(labels) == 1:
-        raise NothingToDrawError(f"{over.attrs['problem']}: ranks take two optimizers; there is {labels[0]} alone.")
-    told = over.attrs["by"].replace("_", " ", 1)
-    made, axes = figure(over, f"mean rank of {len(labels)} by {told}", height=1.6 + 0.32 * len(labels))
+        raise NothingToDrawError(f"{table.attrs['problem']}: ranks take two optimizers; there is {labels[0]} alone.")
+    title = f"mean rank of {len(labels)} by {_name(table.attrs['by'])}"
+    fig, axes = figure(table, title, height=1.6 + 0.32 * len(labels))
     looks = _looks(problems)
-    for place, label in enumerate(labels):
-        mine = over.isel(optimizer=place)
-        color = looks[label]["color"]
-        axes.plot([mine.low, mine.high], [place, place], color=color, lw=3, alpha=0.4, solid_capstyle="butt")
-        axes.plot(mine.mean_rank, place, "o", color=color, ms=6)
+    for height, label in enumerate(labels):
+        row, color = table.isel(optimizer=height), looks[label]["color"]
+        axes.plot([row.low, row.high], [height, height], color=color, lw=3, alpha=0.4, solid_capstyle="butt")
+        axes.plot(row.mean_rank, height, "o", color=color, ms=6)
     axes.set_yticks(range(len(labels)), labels, parse_math=False)
-    axes.set(xlabel=f"mean rank over {over.sizes['instance']} {_unit(problems)}, 95 % bootstrap interval")
+    axes.set(xlabel=f"mean rank over {table.sizes['instance']} {_unit(problems)}, 95 % bootstrap interval")
     axes.set_xlim(0.9, len(labels) + 0.1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return made
+    return fig
 
 
 def budget(runs: xr.Dataset, by: str | None = None) -> Figure:
-    """The best score to be expected after so many random trials of an optimizer's settings, in a band of quartiles.
+    """The expected best score after k random trials of an optimizer's settings, with a band of quartiles.
 
-    Dotted is the median. Where all of the trials can diverge the expectation is infinite: there is no line.
+    The dotted line is the median. The expectation is infinite, and has no line, where all k trials can diverge.
 
     Args:
         runs: the dataset of a problem.
-        by: what is compared: "final_X" or "best_X" of a recorded X; by default what settings are compared by.
+        by: the criterion: "final_X" or "best_X" of a recorded X; by default that of the best setting.
 
     Raises:
-        NothingToDrawError: no optimizer has two settings, or that was not recorded.
+        NothingToDrawError: no optimizer has two settings, or the results lack the criterion.
     """
-    name = runs.attrs["problem"]
-    _require_criterion(name, runs, by)
-    over = tuning_budget(runs, by).map(shown, keep_attrs=True)
-    if over.settings.max() < 2:
-        raise NothingToDrawError(f"{name}: no optimizer has two settings to choose from.")
-    told = over.attrs["by"].replace("_", " ", 1)
-    made, axes = figure(over, f"{told} of the best of k random settings")
+    problem = runs.attrs["problem"]
+    _require_criterion(problem, runs, by)
+    scores = tuning_budget(runs, by).map(shown, keep_attrs=True)
+    if scores.settings.max() < 2:
+        raise NothingToDrawError(f"{problem}: no optimizer has two settings to choose from.")
+    name = _name(scores.attrs["by"])
+    fig, axes = figure(scores, f"{name} of the best of k random settings")
     for label, look in styles(runs).items():
-        mine = over.sel(optimizer=label)
-        low, median, high = mine.best_quantiles.values
-        axes.plot(over.trials, mine.expected_best, **look, label=f"{label}, {mine.settings:.0f} settings")
-        axes.plot(over.trials, median, color=look["color"], lw=1.0, ls=":")
-        axes.fill_between(over.trials, low, high, color=look["color"], alpha=0.15, lw=0)
-    if (over.best_quantiles.min() > 0) and over.best_quantiles.max() > 20 * over.best_quantiles.min():
+        row = scores.sel(optimizer=label)
+        low, median, high = row.best_quantiles.values
+        axes.plot(scores.trials, row.expected_best, **look, label=f"{label}, {row.settings:.0f} settings")
+        axes.plot(scores.trials, median, color=look["color"], lw=1.0, ls=":")
+        axes.fill_between(scores.trials, low, high, color=look["color"], alpha=0.15, lw=0)
+    if (scores.best_quantiles.min() > 0) and scores.best_quantiles.max() > 20 * scores.best_quantiles.min():
         axes.set_yscale("log")
-    axes.set(xscale="log", xlabel="trials k", ylabel=f"best {told}: mean, median, quartiles")
-    legend(made)
-    return made
+    axes.set(xscale="log", xlabel="trials k", ylabel=f"best {name}: mean, median, quartiles")
+    legend(fig)
+    return fig
 
 
 def _looks(problems: dict[str, xr.Dataset]):
-    """How to draw each optimizer, as on the first of the problems that has it."""
+    """The style of each optimizer, taken from the first problem that has it."""
     return {label: look for runs in reversed(problems.values()) for label, look in styles(runs).items()}
 
 
+def _name(by: str) -> str:
+    """A criterion in words: "final loss"."""
+    return by.replace("_", " ", 1)
+
+
 def _unit(problems: dict[str, xr.Dataset]) -> str:
-    """What an instance is."""
+    """The word for the instances of a single problem, or of several."""
     alone = len(problems) == 1 and not any("start" in runs for runs in problems.values())
     return "seeds" if alone else "runs"
 

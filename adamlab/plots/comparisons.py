@@ -1,4 +1,4 @@
-"""Pictures of comparisons: how many ulp each optimizer is off, and how far one goes from another over a number."""
+"""Pictures of comparisons: the errors of each optimizer in ulp, and the gap between two optimizers over a number."""
 
 import numpy as np
 import pandas as pd
@@ -11,17 +11,17 @@ from adamlab.parity.ulps import SAME
 from adamlab.plots.style import COLORS, DASHES, NothingToDrawError, figure, legend
 
 LEAST = 0.1
-"""Fewer ulp than these are drawn alike."""
+"""The error in ulp below which all have the same colour."""
 
 
 def errors(comparisons: xr.Dataset) -> Figure:
-    """The median error in ulp of every optimizer compared, by family of gradients, against its own exact reading.
+    """The median error in ulp of every compared optimizer, by family of gradients, against its own exact values.
 
     Args:
         comparisons: the dataset of a config of comparisons.
 
     Raises:
-        NothingToDrawError: nothing was read exactly.
+        NothingToDrawError: no exact values were computed.
     """
     if "left_median" not in comparisons:
         raise NothingToDrawError("comparisons: nothing was read exactly, so there are no errors to draw.")
@@ -31,7 +31,7 @@ def errors(comparisons: xr.Dataset) -> Figure:
     rows = [*zip(lefts, comparisons.left_median.values, strict=True)]
     rows += dict(zip(rights, comparisons.right_median.values, strict=True)).items()
     grid = np.array([values for _, values in rows])
-    made, axes = figure(comparisons, "median error in ulp", width=11.0, height=1.6 + 0.28 * len(rows))
+    fig, axes = figure(comparisons, "median error in ulp", width=11.0, height=1.6 + 0.28 * len(rows))
     colors = np.clip(np.where(np.isfinite(grid), grid, 1e6), LEAST, 1e6)
     axes.imshow(colors, cmap="viridis_r", norm=LogNorm(LEAST, 1e6), aspect="auto")
     axes.set_xticks(range(grid.shape[1]), comparisons.family.values, rotation=30, ha="right", fontsize=8)
@@ -39,13 +39,13 @@ def errors(comparisons: xr.Dataset) -> Figure:
     for (row, column), value in np.ndenumerate(grid):
         tone = "white" if value > 1e3 else "black"
         axes.text(column, row, f"{value:.2g}", ha="center", va="center", fontsize=7, color=tone)
-    return made
+    return fig
 
 
 def gap(comparisons: xr.Dataset, setting: str | None = None) -> Figure:
-    """How far the left optimizer's updates go from the right's exact ones, over a number, on log-log axes.
+    """The gap between the left optimizer's updates and the right's exact ones, over a number, on log-log axes.
 
-    The black line is the exact gap of the formulas, captioned with its slope: 1 is first order.
+    The black line is the exact gap of the formulas; its label tells its slope, which is 1 for first order.
 
     Args:
         comparisons: the dataset of a config of comparisons.
@@ -58,7 +58,7 @@ def gap(comparisons: xr.Dataset, setting: str | None = None) -> Figure:
     if "gap" not in comparisons or not swept or (setting is not None and setting not in swept):
         raise NothingToDrawError(f"comparisons: no {setting or 'number'} has several values.")
     setting = setting or swept[0]
-    made, axes = figure(comparisons, f"largest relative gap over {setting}", height=5.0)
+    fig, axes = figure(comparisons, f"largest relative gap over {setting}", height=5.0)
     worst = comparisons[["gap", "exact_gap"]].max("family").to_dataframe()
     others = [name for name in comparisons.attrs["settings"] if name != setting]
     for i, (name, lines) in enumerate(worst.groupby(_names(worst, ["dtype", "context", "layout"], others), sort=False)):
@@ -73,12 +73,12 @@ def gap(comparisons: xr.Dataset, setting: str | None = None) -> Figure:
     axes.set_xscale("symlog", linthresh=positive)
     axes.tick_params(axis="x", labelsize=7)
     axes.set(yscale="log", xlabel=setting, ylabel="largest relative gap")
-    legend(made)
-    return made
+    legend(fig)
+    return fig
 
 
 def _names(table: pd.DataFrame, ways: list[str], settings: list[str]) -> list[str]:
-    """What to call each comparison: its label, the ways that are not always the same, and its settings."""
+    """The name of each comparison: its label, the ways that differ between comparisons, and its settings."""
     shown = [way for way in ways if way == "dtype" or len(set(table[way])) > 1]
     return [
         ", ".join([*(row[way] for way in ("label", *shown) if ways), *(f"{name} {row[name]:g}" for name in settings)])

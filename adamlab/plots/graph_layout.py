@@ -1,4 +1,4 @@
-"""Where the boxes of a layered graph stand: edges lead downwards, and each has its label in a row between two layers.
+"""The layout of a layered graph: edges lead downwards, and each has its label in a row between two layers of boxes.
 
 An edge is a chain of places, one in every row that it passes, so that neither lines nor labels run into boxes.
 """
@@ -13,24 +13,24 @@ Key = Hashable
 Edge = tuple[str, str]
 
 SWEEPS = 200
-"""How often the rows are put in order, and their boxes in place."""
+"""The number of sweeps over the rows, both for their order and for the positions."""
 
 STRAIGHT, INWARD = 6.0, 0.02
-"""How much more two places of one line draw each other than a line does a box, and how much all are drawn inwards."""
+"""Weights of attraction: between two places of the same line, where line and box have 1; and towards the middle."""
 
 GAP = 0.14
-"""The least room between two places in a row, in inches."""
+"""The least gap between two places in a row, in inches."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """A graph's rows, from the bottom; even rows hold boxes, odd ones labels, and all hold places of lines.
+    """The rows of a graph, from the bottom: even rows hold boxes, odd ones labels, and all hold places of lines.
 
     Attributes:
-        chains: of each edge the places that it goes through, from the upper box to the lower.
-        labels: of each edge the place of its label.
+        chains: the places that each edge passes through, from the upper box to the lower.
+        labels: the place of each edge's label.
         rows: the places in each row, from the left.
-        x: where each place has its middle.
+        x: the middle of each place.
         row_of: the row of each place.
     """
 
@@ -42,15 +42,15 @@ class Layers:
 
 
 def layered(edges: Sequence[Edge], widths: Sequence[float], box_widths: dict[str, float]) -> Layers:
-    """Lays out a graph; what comes out depends on what goes in alone.
+    """Lay out a graph; the same edges and widths give the same layout.
 
     Args:
         edges: (upper, lower), in any order.
-        widths: of the edges' labels.
-        box_widths: of the boxes, by name.
+        widths: the widths of the edges' labels.
+        box_widths: the widths of the boxes, by name.
 
     Raises:
-        ValueError: the edges go round in a circle.
+        ValueError: the edges form a circle.
     """
     row_of: dict[Key, int] = {name: 2 * layer for name, layer in _heights(edges).items()}
     chains = [[a, *((k, row) for row in range(row_of[a] - 1, row_of[b], -1)), b] for k, (a, b) in enumerate(edges)]
@@ -62,7 +62,7 @@ def layered(edges: Sequence[Edge], widths: Sequence[float], box_widths: dict[str
 
 
 def _heights(edges: Sequence[Edge]) -> dict[str, int]:
-    """How many edges the longest way down from each box has."""
+    """The number of edges of the longest way down from each box."""
     heights = {name: 0 for edge in edges for name in edge}
     for _ in heights:
         for a, b in edges:
@@ -73,15 +73,15 @@ def _heights(edges: Sequence[Edge]) -> dict[str, int]:
 
 
 def _labels(chains: list[list[Key]], row_of: dict[Key, int], widths: Sequence[float]) -> list[Key]:
-    """For every edge a place between two layers, long edges' where there is most room left."""
+    """The place of each edge's label, between two layers; those of long edges in the row with most room left."""
     taken: dict[int, float] = {}
-    found: dict[int, Key] = {}
+    labels: dict[int, Key] = {}
     for k in sorted(range(len(chains)), key=lambda k: len(chains[k])):
         choices = [place for place in chains[k] if row_of[place] % 2]
-        found[k] = min(choices, key=lambda place: taken.get(row_of[place], 0.0))
-        row = row_of[found[k]]
+        labels[k] = min(choices, key=lambda place: taken.get(row_of[place], 0.0))
+        row = row_of[labels[k]]
         taken[row] = taken.get(row, 0.0) + widths[k] + GAP
-    return [found[k] for k in range(len(chains))]
+    return [labels[k] for k in range(len(chains))]
 
 
 def _first_order(chains: list[list[Key]], row_of: dict[Key, int]) -> list[list[Key]]:
@@ -93,14 +93,14 @@ def _first_order(chains: list[list[Key]], row_of: dict[Key, int]) -> list[list[K
 
 
 def _links(chains: list[list[Key]]) -> list[tuple[Key, Key]]:
-    """What is joined to what, upper place first."""
+    """All pairs of joined places, the upper one first."""
     return [pair for chain in chains for pair in pairwise(chain)]
 
 
 def _ordered(rows: list[list[Key]], chains: list[list[Key]]) -> list[list[Key]]:
-    """The order in which the fewest lines cross, of those that come up when places go to the middle of what they join.
+    """The rows in the order with the fewest crossings, of all that barycentre sweeps pass through.
 
-    As Sugiyama, Tagawa & Toda 1981 have it.
+    Each place moves to the mean position of its neighbours, after Sugiyama, Tagawa & Toda 1981.
     """
     above, below = _neighbours(chains)
     best, fewest = rows, _crossings(rows, above)
@@ -119,7 +119,7 @@ def _ordered(rows: list[list[Key]], chains: list[list[Key]]) -> list[list[Key]]:
 
 
 def _neighbours(chains: list[list[Key]]) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]]]:
-    """Of each place those that it is joined to, in the row above and in the row below."""
+    """The neighbours of each place in the row above, and in the row below."""
     above: dict[Key, list[Key]] = {}
     below: dict[Key, list[Key]] = {}
     for upper, lower in _links(chains):
@@ -138,12 +138,12 @@ def _crossings(rows: list[list[Key]], above: dict[Key, list[Key]]) -> int:
 
 
 def _placed(rows: list[list[Key]], chains: list[list[Key]], width: dict[Key, float]) -> dict[Key, float]:
-    """Each place near the middle of what it is joined to, as far as there is room in its row; all near the middle."""
+    """The x of each place: near the mean of its neighbours, as far as its row has room, and near the common middle."""
     above, below = _neighbours(chains)
     x: dict[Key, float] = {}
     for row in rows:
-        there = _apart(np.zeros(len(row)), np.ones(len(row)), row, width)
-        x |= dict(zip(row, there - there.mean(), strict=True))
+        first = _apart(np.zeros(len(row)), np.ones(len(row)), row, width)
+        x |= dict(zip(row, first - first.mean(), strict=True))
     for sweep in range(SWEEPS):
         for r in range(len(rows)) if sweep % 2 else reversed(range(len(rows))):
             pulls = [_pulls(place, [*above.get(place, []), *below.get(place, [])], x) for place in rows[r]]
@@ -154,13 +154,14 @@ def _placed(rows: list[list[Key]], chains: list[list[Key]], width: dict[Key, flo
 
 
 def _pulls(place: Key, joined: list[Key], x: dict[Key, float]) -> tuple[float, float]:
-    """What draws a place: lines at lines most, since they are to be straight, and the middle a little."""
+    """The sum of x times weight of all that attracts a place, and the sum of weights; lines attract lines most."""
+    # The middle, at x = 0, adds to the weights alone.
     pulls = [(x[other], STRAIGHT if isinstance(place, tuple) and isinstance(other, tuple) else 1.0) for other in joined]
     return sum(at * pull for at, pull in pulls), sum(pull for _, pull in pulls) + INWARD
 
 
 def _apart(wish: np.ndarray, weight: np.ndarray, row: list[Key], width: dict[Key, float]) -> np.ndarray:
-    """The places nearest to where they wish to be, in their order and with room: least squares."""
+    """The positions nearest to the wishes that keep order and gaps: weighted least squares."""
     from scipy.optimize import isotonic_regression
 
     sizes = np.array([width.get(place, 0.0) for place in row])

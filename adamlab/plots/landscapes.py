@@ -1,4 +1,4 @@
-"""The function itself: contours with a scale of values, or a line where there is one parameter."""
+"""Pictures of the function itself: contours with a colour bar, or a line for a single parameter."""
 
 import numpy as np
 import xarray as xr
@@ -17,36 +17,36 @@ ROUND = [1, 2, 5, 10]
 
 
 def landscape(data: xr.Dataset) -> Figure:
-    """The function over its domain, in contours or as a line, with its minima and, of runs, their starts.
+    """The function over its domain, as contours or as a line, with its minima and the starts of runs.
 
-    Contours are at round values; where a few points are high and most are low, in steps 1, 2, 5, 10, …, since even
+    Contours are at round values; where a few values are high and most are low, in steps 1, 2, 5, 10, …, since even
     steps would leave the valleys empty. Where the function is not finite nothing is drawn.
 
     Args:
-        data: a landscape, as `adamlab.problems.landscape` gives it, or the dataset of a problem's runs.
+        data: a dataset of `adamlab.problems.landscape`, or of a problem's runs.
 
     Raises:
-        NothingToDrawError: the problem is not one of one or two parameters with a domain, or nowhere finite.
+        NothingToDrawError: the problem has more than two parameters, or no domain, or is nowhere finite.
     """
     require_landscape(data)
     line = data.landscape.ndim == 1
-    made, axes = figure(data, "the function", width=6.6, height=4.4 if line else 5.8)
+    fig, axes = figure(data, "the function", width=6.6, height=4.4 if line else 5.8)
     if line:
         axes.plot(data.x, data.landscape, color=COLORS[0], lw=1.8)
         axes.set(xlabel="$w_1$", ylabel="loss")
     else:
         drawn = contour(axes, data, colormaps["viridis"], "white")
-        bar = made.colorbar(drawn, ax=axes, label="loss", ticks=drawn.levels, format="{x:g}")
+        bar = fig.colorbar(drawn, ax=axes, label="loss", ticks=drawn.levels, format="{x:g}")
         bar.ax.tick_params(labelsize=8)
         axes.set(xlabel="$w_1$", ylabel="$w_2$")
         axes.set_box_aspect(1)
     _mark_points(axes, data)
-    legend(made, ncols=2)
-    return made
+    legend(fig, ncols=2)
+    return fig
 
 
 def require_landscape(data: xr.Dataset) -> None:
-    """Raises NothingToDrawError unless the dataset has a landscape, somewhere finite."""
+    """Raise NothingToDrawError unless the dataset has a landscape, somewhere finite."""
     name = data.attrs["problem"]
     if "landscape" not in data:
         raise NothingToDrawError(
@@ -60,9 +60,9 @@ def contour(axes: Axes, data: xr.Dataset, shades: Colormap, lines: str) -> Conto
     """Filled contours of a landscape over the plane, with their lines.
 
     Args:
-        axes: where to draw.
+        axes: the axes to draw on.
         data: a dataset with a `landscape` over y and x, somewhere finite.
-        shades: the colours from the lowest values to the highest; each step between two levels has one.
+        shades: the colours from the lowest values to the highest; each step between two levels has its own.
         lines: the colour of the lines.
     """
     values = np.ma.masked_invalid(data.landscape.values)
@@ -75,10 +75,10 @@ def contour(axes: Axes, data: xr.Dataset, shades: Colormap, lines: str) -> Conto
 
 
 def round_levels(values: np.ndarray) -> np.ndarray:
-    """Round numbers between the least and the greatest value; or, where there are not two of them, around these.
+    """Round levels between the least and the greatest value; or around these, if fewer than two lie between them.
 
-    Where positive values reach over decades: 1, 2, 5 of each. Otherwise in even steps; or closer together the lower
-    they are, where most values are low.
+    Positive values over several decades have levels at 1, 2 and 5 of each decade. Otherwise the levels are even; or,
+    where most values are low, closer together the lower they are.
     """
     low, high = values.min(), values.max()
     if low >= 0 and high > 100 * np.quantile(values, 0.01):
@@ -98,7 +98,7 @@ def round_levels(values: np.ndarray) -> np.ndarray:
 
 
 def _mark_points(axes: Axes, data: xr.Dataset):
-    """Minima and starts, whole even at the edge of the domain; where they are outside, the picture reaches to them."""
+    """Mark minima and starts, uncut even at the edge of the domain; the axes grow to those outside."""
     starts, minima = _starts(data), _minima(data)
     marks = (
         (starts, {"label": "start", "marker": "s", "ms": 5, "mec": "white", "color": "black"}),
@@ -108,12 +108,12 @@ def _mark_points(axes: Axes, data: xr.Dataset):
         if len(points):
             axes.plot(*points.T, ls="none", clip_on=False, zorder=3, **look)
     if data.landscape.ndim == 2:
-        every = np.concatenate([starts, minima, [[data.x[0], data.y[0]], [data.x[-1], data.y[-1]]]])
-        axes.set(xlim=(every[:, 0].min(), every[:, 0].max()), ylim=(every[:, 1].min(), every[:, 1].max()))
+        points = np.concatenate([starts, minima, [[data.x[0], data.y[0]], [data.x[-1], data.y[-1]]]])
+        axes.set(xlim=(points[:, 0].min(), points[:, 0].max()), ylim=(points[:, 1].min(), points[:, 1].max()))
 
 
 def _starts(data: xr.Dataset) -> np.ndarray:
-    """Where runs start, a row each: the two parameters; or the one and the loss."""
+    """The starts of runs, a row each: two parameters, or a single parameter and its loss."""
     if "params" not in data:
         return np.zeros((0, 2))
     done = finished(data)
@@ -122,7 +122,7 @@ def _starts(data: xr.Dataset) -> np.ndarray:
 
 
 def _minima(data: xr.Dataset) -> np.ndarray:
-    """The minima, a row each, as the starts; the loss there is between that of the neighbours on the grid."""
+    """The minima, a row each, as the starts; the loss of a minimum is interpolated on the grid."""
     minima = data.minima.values
     if data.landscape.ndim == 2:
         return minima

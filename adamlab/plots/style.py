@@ -1,4 +1,4 @@
-"""What all pictures share: a figure, colours that colour-blind readers can tell apart, names."""
+"""The common style of all pictures: the figure, colours that colour-blind readers can tell apart, names."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from adamlab.analysis import optimizers
 from adamlab.errors import InputError
 
-# Okabe & Ito 2008, without the yellow that white paper swallows.
+# Okabe & Ito 2008, without the yellow, which is too pale on white paper.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
@@ -18,25 +18,25 @@ DASHES = ("-", ":", "-.")
 
 
 HIGHEST = 1e30
-"""Values beyond are not drawn, as if infinite: no run comes back from there, and axes cannot follow it."""
+"""The highest value that is drawn: a run beyond it does not recover, and Matplotlib cannot scale axes to it."""
 
 
 class NothingToDrawError(InputError):
-    """The dataset lacks what the picture shows."""
+    """Raised where a dataset lacks the quantities that a picture shows."""
 
 
 def figure(runs: xr.Dataset, title: str, *, width: float = 7.0, height: float = 4.6) -> tuple[Figure, Axes]:
     """An empty figure with one pair of axes, headed by the problem's name."""
-    made = Figure(figsize=(width, height), layout="constrained", dpi=120)
-    axes = made.add_subplot()
+    fig = Figure(figsize=(width, height), layout="constrained", dpi=120)
+    axes = fig.add_subplot()
     axes.set_title(f"{runs.attrs['problem']}: {title}", fontsize=11)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    return made, axes
+    return fig, axes
 
 
 def styles(runs: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """How to draw each optimizer; Optax's twin of ours is a thin dashed line of the same colour over a broad one."""
+    """The style of each optimizer; Optax's twin is a thin dashed line over adamlab's broad one, in the same colour."""
     labels = optimizers(runs)
     ours = np.flatnonzero(runs.optax_run.values >= 0)
     pairs = zip(runs.optimizer.values[ours], runs.optimizer.values[runs.optax_run.values[ours]], strict=True)
@@ -54,19 +54,19 @@ def styles(runs: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 
 def caption(runs: xr.Dataset, label: str, chosen: xr.Dataset) -> str:
-    """The optimizer's label with what is swept, as it is in the chosen runs: "adam, learning_rate 0.1"."""
-    mine = runs.optimizer.values == label
-    swept = [name for name in runs.attrs["settings"] if len(np.unique(runs[name].values[mine])) > 1]
+    """The optimizer's label with the chosen runs' values of all swept numbers: "adam, learning_rate 0.1"."""
+    is_own = runs.optimizer.values == label
+    swept = [name for name in runs.attrs["settings"] if len(np.unique(runs[name].values[is_own])) > 1]
     return ", ".join([label, *(f"{name} {float(chosen[name][0]):.7g}" for name in swept)])
 
 
 def shown(values: xr.DataArray) -> xr.DataArray:
-    """The values that can be drawn, NaN in place of the others."""
+    """The values with NaN for those that cannot be drawn."""
     return values.where(abs(values) <= HIGHEST)
 
 
-def legend(made: Figure, ncols: int = 2):
-    """A legend below the axes; labels are shown as they are, never as formulas."""
-    shown = made.legend(loc="outside lower center", ncols=ncols, fontsize=8, frameon=False)
-    for text in shown.get_texts():
+def legend(fig: Figure, ncols: int = 2):
+    """Draw a legend below the axes; a label with dollar signs is text, not a formula."""
+    drawn = fig.legend(loc="outside lower center", ncols=ncols, fontsize=8, frameon=False)
+    for text in drawn.get_texts():
         text.set_parse_math(False)

@@ -22,14 +22,14 @@ def trajectories(runs: xr.Dataset) -> Figure:
         runs: the dataset of a problem in the plane, with its parameters recorded.
 
     Raises:
-        NothingToDrawError: the problem is not in the plane, or its parameters were not recorded.
+        NothingToDrawError: the problem has not two parameters, or they were not recorded.
     """
     if "y" not in runs.dims or "params" not in runs:
         raise NothingToDrawError(
             f"{runs.attrs['problem']}: trajectories are drawn in the plane; this takes a problem of two parameters "
             'and "params" among record.what.'
         )
-    made, axes = figure(runs, "each optimizer at its best setting", width=7.4, height=5.6)
+    fig, axes = figure(runs, "each optimizer at its best setting", width=7.4, height=5.6)
     looks = styles(runs)
     paths, best = {}, best_settings(runs)
     for label in looks:
@@ -40,8 +40,8 @@ def trajectories(runs: xr.Dataset) -> Figure:
             axes.plot(*path.T, **looks[label], label=name, zorder=3)
             end = path[np.isfinite(path).all(axis=1)][-1]
             axes.plot(*end, "o", ms=6, mec="white", color=looks[label]["color"], zorder=4)
-    points = np.concatenate([path for each in paths.values() for path in each])
-    starts = np.unique([path[0] for each in paths.values() for path in each], axis=0)
+    points = np.concatenate([path for drawn in paths.values() for path in drawn])
+    starts = np.unique([path[0] for drawn in paths.values() for path in drawn], axis=0)
     axes.plot(*starts.T, "s", ms=7, mec="white", color="black", label="start", zorder=5)
     axes.plot(*runs.minima.values.T, "*", ms=12, mec="black", color="gold", ls="none", label="minimum", zorder=6)
     if np.isfinite(runs.landscape).any():
@@ -49,12 +49,12 @@ def trajectories(runs: xr.Dataset) -> Figure:
     _zoom(axes, runs, starts, np.concatenate([points, runs.minima.values]))
     axes.set(xlabel="$w_1$", ylabel="$w_2$")
     axes.plot([], [], "o", ms=6, color="0.4", label="end")
-    legend(made)
-    return made
+    legend(fig)
+    return fig
 
 
 def _zoom(axes: Axes, runs: xr.Dataset, starts: np.ndarray, points: np.ndarray):
-    """The paths and minima with a margin, but no further than the problem's domain or the starts."""
+    """Fit the axes to the paths and minima with a margin, but no further than the problem's domain or the starts."""
     for limit, grid, first, values in (
         (axes.set_xlim, runs.x.values, starts[:, 0], points[:, 0]),
         (axes.set_ylim, runs.y.values, starts[:, 1], points[:, 1]),

@@ -1,1 +1,1 @@
-"""What the command line shows: progress, tables, lists, formulas."""
+"""The output of the command line: progress, tables, lists, formulas."""

@@ -9,7 +9,7 @@ from adamlab.terminal.numbers import read_numbers
 
 
 def compare_and_show(left: str, right: str, numbers: Sequence[str], form: str, **how: Any) -> bool:
-    """Compare two specs and print the comparison; whether they are bit-identical."""
+    """Compare two specs, print the comparison, and return whether they are bit-identical."""
     require_format(form, ("table", "json"))
     comparison = compare(left, right, hyper=read_numbers(numbers), **how)
     if form == "json":

@@ -14,7 +14,7 @@ from adamlab.report import number, rows
 
 
 def console() -> Console:
-    """A console without markup, since labels may hold brackets; where it is no terminal it is not cut at 80 columns."""
+    """A console without markup, since labels may hold brackets; at least 160 columns wide where no terminal is."""
     screen = Console(markup=False, highlight=False, emoji=False)
     if not screen.is_terminal:
         screen.width = max(screen.width, 160)
@@ -22,17 +22,17 @@ def console() -> Console:
 
 
 def say(text: str) -> None:
-    """Print text as it is, its lines unbroken."""
+    """Print text as it is, without wrapping its lines."""
     console().print(text, soft_wrap=True)
 
 
 def say_json(data: Any) -> None:
-    """Print data as JSON that every reader of JSON takes."""
+    """Print data as strict JSON, which every reader of JSON accepts."""
     say(json.dumps(strict_json(data), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def strict_json(data: Any) -> Any:
-    """The data with texts in place of numbers that JSON lacks: "inf", "nan"."""
+    """The data with the numbers that JSON lacks as texts: "inf", "nan"."""
     if isinstance(data, dict):
         return {key: strict_json(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):

@@ -5,13 +5,13 @@ from adamlab.terminal.console import say, say_json
 from adamlab.terminal.formulas import require_formula_format
 
 EVERY = "all"
-"""The name for all derivations, as one document."""
+"""The name that stands for all derivations, in a single document."""
 
 
 def derive_and_show(name: str, form: str, superscripts: bool) -> bool:
-    """Print a derivation, or all of them, with the steps checked; whether all steps hold."""
+    """Print a derivation, or all, with the steps checked, and return whether all steps hold."""
     require_formula_format(form, superscripts)
-    derivations = [derive(each) for each in (DERIVATIONS if name == EVERY else [name])]
+    derivations = [derive(key) for key in (DERIVATIONS if name == EVERY else [name])]
     if form == "json":
         data = [derivation.to_dict() for derivation in derivations]
         say_json(data if name == EVERY else data[0])

@@ -16,11 +16,12 @@ from adamlab.studies.store.folder import STORE
 from adamlab.terminal.console import say
 
 
-def plot_and_show(place: str, kind: str, out: Path | None, problem: str | None, options: Sequence[str]) -> None:
-    """Draw one kind of figure from a results folder, or of a problem alone, and print the names of the files."""
-    folder = Path(place)
-    if not (folder / STORE).exists() and (place in PROBLEMS or (kind in PLOTS_OF["problem"] and not folder.exists())):
-        _plot_problem(place, kind, out, problem, options)
+def plot_and_show(source: str, kind: str, out: Path | None, problem: str | None, options: Sequence[str]) -> None:
+    """Draw a kind of figure of a results folder, or of a problem alone, and print the names of the files."""
+    folder = Path(source)
+    # A folder of results goes before a problem of its name; what is neither is told as a misspelt problem.
+    if not (folder / STORE).exists() and (source in PROBLEMS or (kind in PLOTS_OF["problem"] and not folder.exists())):
+        _plot_problem(source, kind, out, problem, options)
     else:
         _plot_results(folder, kind, out, problem, options)
 
@@ -44,7 +45,7 @@ def _plot_problem(name: str, kind: str, out: Path | None, problem: str | None, o
 
 
 def _plot_results(folder: Path, kind: str, out: Path | None, problem: str | None, options: Sequence[str]):
-    """Draw for one problem, or for each that has what the figure shows."""
+    """Draw the figure for a single problem, or for each that has the data for it."""
     tree = load(folder)
     quantities = {name: ["loss", *child.attrs["metrics"]] for name, child in tree.children.items()}
     settings = list(dict.fromkeys(name for child in tree.children.values() for name in child.attrs["settings"]))

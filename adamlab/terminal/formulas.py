@@ -33,14 +33,14 @@ def unroll_and_show(
 def closed_form_and_show(
     spec: str, numbers: Sequence[str], symbols: Sequence[str], limit: Sequence[str], form: str, superscripts: bool
 ) -> None:
-    """Print an optimizer's states and update for general t, or their limit in some of its numbers."""
+    """Print an optimizer's states and update for general t, or their limit as some of its numbers go to a value."""
     require_formula_format(form, superscripts)
     closed = closed_form(spec, read_numbers(numbers), symbols=symbols)
     _say(closed.limit(**read_numbers(limit, "--limit")), form, superscripts)
 
 
 def prove_and_show(left: str, right: str, limit: Sequence[str], given: Sequence[str], form: str) -> bool:
-    """Decide whether two specs are the same and print the verdict; whether it is proved."""
+    """Decide whether two specs are the same, print the verdict, and return whether it is proved."""
     require_format(form, FORMATS)
     verdict = prove(left, right, limit=read_numbers(limit, "--limit"), given=read_numbers(given, "--given"))
     say_verdict(verdict, form)
@@ -48,7 +48,7 @@ def prove_and_show(left: str, right: str, limit: Sequence[str], given: Sequence[
 
 
 def say_verdict(verdict: Verdict, form: str) -> None:
-    """Print a verdict; in a format for formulas its words are a comment."""
+    """Print a verdict; in LaTeX and MathML its words are a comment."""
     words = f"{verdict.status}: {' '.join(verdict.explanation.split())}"
     if form == "latex":
         say(f"% {words}")
@@ -65,7 +65,7 @@ def _say(result: Result, form: str, superscripts: bool) -> None:
 
 
 def require_formula_format(form: str, superscripts: bool) -> None:
-    """Raise InputError unless formulas can be printed in that format."""
+    """Raise InputError unless formulas can be printed in the format."""
     require_format(form, FORMATS)
     if superscripts and form == "json":
         raise InputError("--superscripts is for text, latex and mathml; formulas in JSON have the step below.")

@@ -15,7 +15,7 @@ from adamlab.terminal.console import say
 
 
 def show_list(what: str) -> None:
-    """Print one list of names, each with its description, and problems with their options."""
+    """Print a list of names, each with its description, and problems with their options."""
     lists: dict[str, Callable[[], Mapping[str, str]]] = {
         "optimizers": _optimizers,
         "problems": _problems,
@@ -42,12 +42,12 @@ def _optimizers() -> dict[str, str]:
 
 
 def _problems() -> dict[str, str]:
-    # From the factories alone: to build a problem can take data that have to be fetched.
+    # From the factories alone: to build a problem can mean to download its data.
     return {name: "\n".join([_first_line(make), *_options(make)]) for name, make in PROBLEMS.items()}
 
 
 def _options(make: Callable[..., Any]) -> list[str]:
-    """The options with their defaults, on a line if there are any."""
+    """A line of the options with their defaults; no line where there are none."""
     options = [name if a.required else f"{name}={written(a.default)}" for name, a in arguments(make).items()]
     return [f"({', '.join(options)})"] if options else []
 

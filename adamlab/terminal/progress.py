@@ -10,7 +10,7 @@ from adamlab.studies.progress import Listener
 
 
 class Lines(Listener, AbstractContextManager):
-    """Progress as plain lines, for output that is no terminal."""
+    """Progress as plain lines, for output that is not a terminal."""
 
     def __init__(self, console: Console):
         self.console = console
@@ -30,7 +30,7 @@ class Lines(Listener, AbstractContextManager):
         self.note(what)
 
     def advance(self, runs: int) -> None:
-        """Print the runs done, the speed and the time left; not more often than once a second."""
+        """Print the runs done, the speed and the time left, at most once a second."""
         self.done += runs
         if self.done < self.runs and perf_counter() - self.printed < 1:
             return

@@ -8,12 +8,13 @@ from adamlab.errors import InputError, nearest
 from adamlab.plots.family import family
 from adamlab.plots.files import write_figure
 from adamlab.relations import RELATIONS, UNDECIDED, decide, verdict_rows
+from adamlab.relations.making import LIBRARIES
 from adamlab.terminal.console import require_format, say, say_json
 from adamlab.terminal.formulas import FORMATS, say_verdict
 
 
 def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
-    """Decide a relation of the registry and print the verdict; whether it is proved."""
+    """Decide a relation of the registry, print the verdict, and return whether it is proved."""
     require_format(form, FORMATS)
     if name in UNDECIDED:
         raise InputError(f"{name} cannot be decided: {UNDECIDED[name]}")
@@ -31,7 +32,7 @@ def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
 
 
 def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
-    """Decide every relation of the registry, print and draw the verdicts; whether all are the expected ones."""
+    """Decide every relation of the registry, print and draw the verdicts, and return whether all are as expected."""
     require_format(form, ("table", "json"))
     rows = verdict_rows(library=library)
     if figure is not None:
@@ -44,7 +45,7 @@ def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
 
 
 def _say_lines(rows: Sequence[Mapping[str, Any]], library: str) -> None:
-    """Print a line for each relation: the verdict, the name, the statement, and what was expected if it differs."""
+    """Print a line for each relation: verdict, name, statement, and the expected verdict where it differs."""
     width = max(map(len, [*RELATIONS, *UNDECIDED]))
     say(f"Whether both sides take the same steps, all along or in the limit, on the code of {library}:")
     for row in rows:

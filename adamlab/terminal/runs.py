@@ -78,13 +78,13 @@ def _show_estimate(study: object, where: str, location: Location, options: RunOp
     ]
     if rows:
         console().print(table_of(f"{study.head.name}: what is to be done", pd.DataFrame(rows)))
-    say(_in_all(estimates, study.head.steps))
+    say(_total(estimates, study.head.steps))
     if study.evaluation is not None:
-        more = len(study.problems) * len(study.optimizers) * len(study.evaluation.seeds)
-        say(f"Then {more:,} runs of the best settings on fresh seeds, more where a problem has several starts.")
+        evaluated = len(study.problems) * len(study.optimizers) * len(study.evaluation.seeds)
+        say(f"Then {evaluated:,} runs of the best settings on fresh seeds, more where a problem has several starts.")
 
 
-def _in_all(estimates: Sequence[Estimate], steps: int) -> str:
+def _total(estimates: Sequence[Estimate], steps: int) -> str:
     if not estimates:
         return "All runs of this config are done."
     runs, size, seconds = (sum(getattr(item, name) for item in estimates) for name in ("runs", "bytes", "seconds"))

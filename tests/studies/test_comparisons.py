@@ -1,4 +1,4 @@
-"""Configs of comparisons: what they say is what is compared, and every mistake in them is told."""
+"""Configs of comparisons: the pairs that they describe, and the message for every mistake in them."""
 
 import tomllib
 from pathlib import Path
@@ -61,23 +61,23 @@ def test_every_combination_is_a_pair(data):
 
 def test_results_hold_what_was_found_and_are_drawn(data, tmp_path):
     tree = al.run(data, out=tmp_path)
-    found = tree["comparisons"].to_dataset()
-    assert found.sizes == {"comparison": 7, "family": 3}
-    gap = found.exact_gap.sel(family="normal").values
+    dataset = tree["comparisons"].to_dataset()
+    assert dataset.sizes == {"comparison": 7, "family": 3}
+    gap = dataset.exact_gap.sel(family="normal").values
     assert np.isnan(gap[6])
     assert gap[3] / gap[4] == pytest.approx(100, rel=0.05)  # first order in 1 − b2
     assert gap[5] < 1e-45  # at b2 = 1 it is Adagrad
-    assert found.gap.sel(family="normal").values[5] < 1e-14
-    assert found.kind.values[5] == "same formula"
-    assert found.kind.values[6] == "different bits"
-    assert found.first_difference.sel(family="zeros").values[6] > 0
+    assert dataset.gap.sel(family="normal").values[5] < 1e-14
+    assert dataset.kind.values[5] == "same formula"
+    assert dataset.kind.values[6] == "different bits"
+    assert dataset.first_difference.sel(family="zeros").values[6] > 0
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         f"comparisons-{kind}.{end}" for kind in ("errors", "gap") for end in ("png", "svg")
     }
     assert "the same formula, rounded differently" in (tmp_path / "report.html").read_text()
     assert len((tmp_path / "summary.csv").read_text().splitlines()) == 1 + 7 * 3
     again = al.load(tmp_path)["comparisons"].to_dataset()
-    np.testing.assert_array_equal(again.differing_bits, found.differing_bits)
+    np.testing.assert_array_equal(again.differing_bits, dataset.differing_bits)
     with pytest.raises(InputError, match="curves is a picture of runs"):
         draw(al.load(tmp_path), "comparisons", "curves", [tmp_path / "x.png"])
 

@@ -46,7 +46,7 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def found() -> xr.Dataset:
+def dataset() -> xr.Dataset:
     return al.run(tomllib.loads(CONFIG))["readings"].to_dataset()
 
 
@@ -64,17 +64,17 @@ def test_a_number_is_fixed_and_a_list_stays_a_symbol(data):
     assert (adam.states, rmsprop.states) == (("mu", "nu"), ("nu",))
 
 
-def test_formulas_are_those_that_python_reads(found):
+def test_formulas_are_those_that_python_reads(dataset):
     unrolled, closed = al.unroll("optax.adam", 3, {"b1": 0.5}), al.closed_form("optax.adam", {"b1": 0.5})
-    assert found.step.values.tolist() == STEPS
+    assert dataset.step.values.tolist() == STEPS
     for row, (field, letter) in enumerate([("mu", "m"), ("nu", "v")]):
         pairs = [(Symbol(f"{letter}_{t + 1}", real=True), unrolled.states[t][field]) for t in range(3)]
         pairs.append((Symbol(f"{letter}_t"), closed.states[field]))
-        assert found.text.values[row].tolist() == [f"{text(a)} = {text(b)}" for a, b in pairs]
-        assert found.latex.values[row].tolist() == [f"{latex(a)} = {latex(b)}" for a, b in pairs]
-        assert found.mathml.values[row].tolist() == [mathml(Eq(a, b, evaluate=False)) for a, b in pairs]
-    assert found.text.sel(step="t").values[1] == "v_t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·g_i²"
-    assert all(ElementTree.fromstring(formula) is not None for formula in found.mathml.values.flat)
+        assert dataset.text.values[row].tolist() == [f"{text(a)} = {text(b)}" for a, b in pairs]
+        assert dataset.latex.values[row].tolist() == [f"{latex(a)} = {latex(b)}" for a, b in pairs]
+        assert dataset.mathml.values[row].tolist() == [mathml(Eq(a, b, evaluate=False)) for a, b in pairs]
+    assert dataset.text.sel(step="t").values[1] == "v_t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·g_i²"
+    assert all(ElementTree.fromstring(formula) is not None for formula in dataset.mathml.values.flat)
 
 
 def test_superscripts_are_written_where_they_are_asked_for(data):
@@ -83,22 +83,22 @@ def test_superscripts_are_written_where_they_are_asked_for(data):
     assert above.text.sel(step="2").values[1] == "v² = (1 - β₂)·(β₂·(g¹)² + (g²)²)"
 
 
-def test_weights_are_the_factors_in_the_formula(found):
-    assert found.weight.sizes == {"setting": 6, "lag": 6}
-    assert found.reading_of.values.tolist() == [0, 0, 1, 1, 2, 2]
-    assert found.power.values.tolist() == [1, 1, 2, 2, 2, 2]
-    np.testing.assert_allclose(found.weight.values[0], 0.5 ** np.arange(1, 7), rtol=1e-15)
+def test_weights_are_the_factors_in_the_formula(dataset):
+    assert dataset.weight.sizes == {"setting": 6, "lag": 6}
+    assert dataset.reading_of.values.tolist() == [0, 0, 1, 1, 2, 2]
+    assert dataset.power.values.tolist() == [1, 1, 2, 2, 2, 2]
+    np.testing.assert_allclose(dataset.weight.values[0], 0.5 ** np.arange(1, 7), rtol=1e-15)
     for row, rate in ((2, 0.9), (3, 0.75)):
-        np.testing.assert_allclose(found.weight.values[row], (1 - rate) * rate ** np.arange(6), rtol=1e-15)
-    np.testing.assert_allclose(found.weight.values[4], [0.5, 0.25, 0.125, 0.0625, np.nan, np.nan], rtol=1e-15)
+        np.testing.assert_allclose(dataset.weight.values[row], (1 - rate) * rate ** np.arange(6), rtol=1e-15)
+    np.testing.assert_allclose(dataset.weight.values[4], [0.5, 0.25, 0.125, 0.0625, np.nan, np.nan], rtol=1e-15)
 
 
-def test_weights_add_up_to_the_state_that_runs(found):
+def test_weights_add_up_to_the_state_that_runs(dataset):
     """From the formula's weights the state of Optax's own code on some gradients, in exact arithmetic."""
     gradients = ["1", "-2", "3", "0.5", "4", "-1"]
     state = al.exact("optax.adam", gradients, {"learning_rate": "1", "b2": "0.9"}).states[-1]["nu"]
     squares = np.array([float(g) ** 2 for g in gradients])
-    assert float(state) == pytest.approx(found.weight.values[2] @ squares[::-1], rel=1e-14)
+    assert float(state) == pytest.approx(dataset.weight.values[2] @ squares[::-1], rel=1e-14)
 
 
 def test_unlike_a_decayed_sum_adagrads_does_not_forget(data):
@@ -133,31 +133,31 @@ def test_what_has_no_closed_form_shows_its_recurrence(data):
     assert left.text.sel(step="t").values[1] == f"{text(Symbol('e_x_t'))} = {text(closed.recurrences['e_x'].rhs)}"
 
 
-def test_how_weights_fade_is_told(found):
-    table = weight_rows(found)
+def test_how_weights_fade_is_told(dataset):
+    table = weight_rows(dataset)
     assert table.columns.tolist() == ["label", "state", "b2", "d", "scale", "gradients", "sum", "halved_after"]
     assert table.gradients.tolist() == [6, 6, 6, 6, 4, 4]
     assert table["sum"].tolist() == pytest.approx([1 - 0.5**6] * 2 + [1 - 0.9**6, 1 - 0.75**6, 1 - 0.5**4, 1 - 0.75**4])
     assert table.halved_after.tolist() == ["1", "1", "more than 5", "3", "1", "3"]
 
 
-def test_the_folder_has_everything_and_is_taken_as_it_is(data, found, tmp_path, monkeypatch):
+def test_the_folder_has_everything_and_is_taken_as_it_is(data, dataset, tmp_path, monkeypatch):
     al.run(data, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"results.zarr", "summary.csv", "figures", "report.html"}
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {f"readings-weights.{e}" for e in ("png", "svg")}
-    xr.testing.assert_identical(al.load(tmp_path)["readings"].to_dataset(), found)
+    xr.testing.assert_identical(al.load(tmp_path)["readings"].to_dataset(), dataset)
     table = pd.read_csv(tmp_path / "summary.csv")
     assert table.step.tolist() == STEPS * 3
-    assert table.latex.tolist() == found.latex.values.ravel().tolist()
+    assert table.latex.tolist() == dataset.latex.values.ravel().tolist()
     monkeypatch.setattr("adamlab.studies.readings.closed_form_of", None)  # nothing is read again
-    xr.testing.assert_identical(al.run(data, tmp_path)["readings"].to_dataset(), found)
+    xr.testing.assert_identical(al.run(data, tmp_path)["readings"].to_dataset(), dataset)
 
 
-def test_the_report_shows_step_by_step_then_the_closed_form_then_the_picture(data, found, tmp_path):
+def test_the_report_shows_step_by_step_then_the_closed_form_then_the_picture(data, dataset, tmp_path):
     del data["reading"][1]
     al.run(data, tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    shown = [page.index(formula) for formula in found.mathml.values[:2].ravel()]
+    shown = [page.index(formula) for formula in dataset.mathml.values[:2].ravel()]
     assert shown == sorted(shown)
     assert shown[-1] < page.index("<figure>") < page.index("<h3>Weights</h3>")
     assert page.count("<math ") == page.count("</math>") == len(shown)
@@ -245,8 +245,8 @@ def test_the_experiment_is_the_second_moment():
     (read,) = study.reads
     assert (study.head.steps, read.spec, read.states) == (5, "optax.adam", ("nu",))
     assert read.swept == {"b2": (0.9, 0.99, 0.999)}
-    found = al.run(path, overrides=["reading.0.lags=3"])["readings"].ds
-    assert found.text.values[0, [0, 1, -1]].tolist() == [
+    dataset = al.run(path, overrides=["reading.0.lags=3"])["readings"].ds
+    assert dataset.text.values[0, [0, 1, -1]].tolist() == [
         "v¹ = (1 - β₂)·(g¹)²",
         "v² = (1 - β₂)·(β₂·(g¹)² + (g²)²)",
         "v^t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·(g^i)²",

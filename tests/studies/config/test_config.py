@@ -1,4 +1,4 @@
-"""Configs: what they become, and how every mistake in them is told."""
+"""Configs: the settings that they become, and the message for every mistake in them."""
 
 import copy
 from time import process_time
@@ -287,17 +287,17 @@ BROKEN_NUMBERS = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_mistake_is_told_by_key_with_a_remedy(config, case):
     keys, key, message = BROKEN[case]
-    found = mistakes(changed(config, record={}) | keys)
-    assert list(found) == [key]
-    assert message in found[key]
+    told = mistakes(changed(config, record={}) | keys)
+    assert list(told) == [key]
+    assert message in told[key]
 
 
 @pytest.mark.parametrize("case", BROKEN_NUMBERS)
 def test_what_is_no_number_or_sweep_is_told(config, case):
     value, message = BROKEN_NUMBERS[case]
-    found = mistakes(changed(config, optimizer=[{"name": "adamlab.adam", "learning_rate": value}]))
-    assert list(found) == ["optimizer[0].learning_rate"]
-    assert message in found["optimizer[0].learning_rate"]
+    told = mistakes(changed(config, optimizer=[{"name": "adamlab.adam", "learning_rate": value}]))
+    assert list(told) == ["optimizer[0].learning_rate"]
+    assert message in told["optimizer[0].learning_rate"]
 
 
 @pytest.mark.parametrize(
@@ -313,9 +313,9 @@ def test_what_is_no_number_or_sweep_is_told(config, case):
     ],
 )
 def test_mistakes_in_a_schedule_are_told_by_their_own_keys(config, table, key, message):
-    found = mistakes(changed(config, optimizer=[{"name": "optax.sgd", "learning_rate": table}]))
-    assert list(found) == [f"optimizer[0].learning_rate.{key}"]
-    assert message in found[f"optimizer[0].learning_rate.{key}"]
+    told = mistakes(changed(config, optimizer=[{"name": "optax.sgd", "learning_rate": table}]))
+    assert list(told) == [f"optimizer[0].learning_rate.{key}"]
+    assert message in told[f"optimizer[0].learning_rate.{key}"]
 
 
 def test_every_setting_is_the_number_that_was_written(config):

@@ -77,7 +77,7 @@ EVERYTHING = {
 }
 
 LOADERS = {"compare": read_comparisons, "reading": read_readings}
-EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
+EXPERIMENTS = sorted((Path(__file__).parents[3] / "experiments").glob("*.toml"))
 
 SMALL = {
     "name": "small",

@@ -1,4 +1,4 @@
-"""The store of runs: what was cut off goes on, what is added joins, what is damaged is found, and nothing is lost."""
+"""The run of a study: it goes on where it was cut off, computes what was added or damaged, and loses nothing."""
 
 import copy
 import errno
@@ -30,7 +30,7 @@ CONFIG = {
 
 
 class Notes(Listener):
-    """Keeps what it is told."""
+    """A listener that keeps the notes and the number of computed runs."""
 
     def __init__(self):
         self.notes, self.runs = [], 0
@@ -44,7 +44,7 @@ class Notes(Listener):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    """Blocks of eight runs: three of adam, one of sgd; and no pictures, which are not what is looked at here."""
+    """Blocks of eight runs: three of adam, one of sgd; and no pictures, which these tests do not look at."""
     monkeypatch.setattr(block_sizes, "WORK", 1)
     monkeypatch.setattr(al.running, "_write_products", lambda *arguments: None)
 
@@ -62,11 +62,11 @@ def whole():
 
 
 class Killed(BaseException):
-    """What no code catches."""
+    """The end of the process, as far as the code can tell: nothing catches it."""
 
 
 def killed_at(monkeypatch, moment):
-    """Lets the process end at the so-and-so-many-th write of an array, be it a value or a mark."""
+    """Raise Killed at that write of an array, where values and `done` flags are counted alike."""
     write, count = Section.write, iter(range(moment))
 
     def interrupted(self, block, arrays):
@@ -84,10 +84,10 @@ def killed_at(monkeypatch, moment):
     monkeypatch.setattr(Section, "write", interrupted)
 
 
-def identical(one, other):
-    for name in one.children:
-        xr.testing.assert_identical(one[name].to_dataset(), other[name].to_dataset())
-    assert [*one.children] == [*other.children]
+def identical(tree, expected):
+    for name in tree.children:
+        xr.testing.assert_identical(tree[name].to_dataset(), expected[name].to_dataset())
+    assert [*tree.children] == [*expected.children]
 
 
 def test_a_run_goes_on_wherever_it_was_cut_off(config, whole, tmp_path, monkeypatch):
@@ -98,14 +98,14 @@ def test_a_run_goes_on_wherever_it_was_cut_off(config, whole, tmp_path, monkeypa
             killed_at(patch, moment)
             with pytest.raises(Killed):
                 al.run(config, folder)
-        found = al.load(folder)["rosenbrock"].ds
-        done = found.done.values
+        runs = al.load(folder)["rosenbrock"].ds
+        done = runs.done.values
         assert done.sum() == sum([8, 8, 8, 6][: moment // 7])
         xr.testing.assert_identical(
-            found.isel(run=done)[["loss", "params", "m"]],
+            runs.isel(run=done)[["loss", "params", "m"]],
             whole["rosenbrock"].ds.isel(run=done)[["loss", "params", "m"]],
         )
-        assert np.isnan(found.loss.values[~done]).all()
+        assert np.isnan(runs.loss.values[~done]).all()
         listener = Notes()
         identical(al.run(config, folder, listener=listener), whole)
         assert listener.runs == 30 - done.sum()
@@ -154,12 +154,12 @@ def test_another_config_is_refused_with_what_differs(config, tmp_path, change, l
 
 
 def test_ids_say_what_a_run_is(config):
-    one = al.run(config)["rosenbrock"].ds
-    assert len({*one.run_id.values}) == one.sizes["run"]
+    runs = al.run(config)["rosenbrock"].ds
+    assert len({*runs.run_id.values}) == runs.sizes["run"]
     config["optimizer"].reverse()
     config["seeds"] = [2, 0]
     other = al.run(config)["rosenbrock"].ds
-    known = dict(zip(one.run_id.values, zip(one.spec.values, one.seed.values, strict=True), strict=True))
+    known = dict(zip(runs.run_id.values, zip(runs.spec.values, runs.seed.values, strict=True), strict=True))
     for run_id, spec, seed in zip(other.run_id.values, other.spec.values, other.seed.values, strict=True):
         assert known[run_id] == (spec, seed)
     assert not {*al.run(config | {"steps": 20})["rosenbrock"].ds.run_id.values} & {*known}
@@ -209,10 +209,10 @@ def test_a_full_disk_is_told_and_what_was_whole_is_kept(config, whole, tmp_path,
 def test_the_best_settings_are_run_on_fresh_seeds(config, tmp_path):
     tuned = al.run(config)["rosenbrock"].ds
     config["evaluation"] = {"seeds": 5}
-    found = al.run(config, tmp_path)["rosenbrock"].ds
-    tuning = found.isel(run=found.stage.values == "tuning")
+    runs = al.run(config, tmp_path)["rosenbrock"].ds
+    tuning = runs.isel(run=runs.stage.values == "tuning")
     xr.testing.assert_equal(tuning.loss.drop_vars("stage"), tuned.loss)
-    fresh = found.isel(run=found.stage.values == "evaluation")
+    fresh = runs.isel(run=runs.stage.values == "evaluation")
     for label in ("adamlab.adam", "sgd"):
         mine = fresh.isel(run=fresh.optimizer.values == label)
         assert mine.seed.values.tolist() == [3, 4, 5, 6, 7]
@@ -221,7 +221,7 @@ def test_the_best_settings_are_run_on_fresh_seeds(config, tmp_path):
             for spec in dict.fromkeys(tuned.spec.values[tuned.optimizer.values == label])
         }
         assert {*mine.spec.values} == {min(medians, key=lambda spec: np.nan_to_num(medians[spec], nan=np.inf))}
-    told = al.analysis.standings(found).set_index("optimizer")["median"].to_dict()
+    told = al.analysis.standings(runs).set_index("optimizer")["median"].to_dict()
     losses = fresh.loss.values[fresh.optimizer.values == "adamlab.adam", -1]
     assert told["adamlab.adam"] == pytest.approx(float(np.median(losses)))
     config["evaluation"]["seeds"] = 7
@@ -233,10 +233,10 @@ def test_the_best_settings_are_run_on_fresh_seeds(config, tmp_path):
 def test_every_start_has_every_setting_and_seed(config):
     points = [[0.0, 0.0], [-1.0, 2.0]]
     config["problem"] = [{"name": "rosenbrock", "starts": points}]
-    found = al.run(config)["rosenbrock"].ds
-    assert found.sizes["run"] == 2 * 30
-    np.testing.assert_array_equal(found.params.values[:, 0], np.array(points, np.float32)[found.start.values])
-    instances = zip(found.spec.values, found.start.values, found.seed.values, strict=True)
+    runs = al.run(config)["rosenbrock"].ds
+    assert runs.sizes["run"] == 2 * 30
+    np.testing.assert_array_equal(runs.params.values[:, 0], np.array(points, np.float32)[runs.start.values])
+    instances = zip(runs.spec.values, runs.start.values, runs.seed.values, strict=True)
     assert len({*instances}) == 60
 
 
@@ -262,9 +262,9 @@ def test_a_seed_of_an_evaluation_can_become_one_of_the_tuning(config, tmp_path):
     config["optimizer"] = [{"name": "optax.sgd", "learning_rate": 1e-3}]
     for seeds in (1, 2):
         config |= {"seeds": seeds, "evaluation": {"seeds": 1}}
-        found = al.run(config, tmp_path)["rosenbrock"].ds
-        assert found.seed.values.tolist() == [*range(seeds + 1)]
-        assert found.done.values.all()
+        runs = al.run(config, tmp_path)["rosenbrock"].ds
+        assert runs.seed.values.tolist() == [*range(seeds + 1)]
+        assert runs.done.values.all()
     del config["evaluation"]
     plain = al.run(config, tmp_path)["rosenbrock"].ds
     assert "stage" not in plain.coords

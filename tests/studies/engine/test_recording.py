@@ -1,4 +1,4 @@
-"""What is recorded, against a plain loop that looks at gradients, updates and states itself."""
+"""Recorded quantities, against a plain loop that looks at gradients, updates and states itself."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ ALL = tuple(QUANTITIES)
 
 
 def looked_at(problem, transform, fields, b1, b2):
-    """By quantity its values at the recorded steps, computed in NumPy of what a loop of Optax passes by."""
+    """The values of each quantity at the recorded steps, computed in NumPy from a loop of Optax."""
     w = problem.start(jax.random.split(jax.random.key(3))[0])
     state = transform.init(w)
     g = u = np.full(w.shape, np.nan)
@@ -26,7 +26,7 @@ def looked_at(problem, transform, fields, b1, b2):
             with np.errstate(all="ignore"):
                 m_hat, v_hat = m / np.float64(1 - b1**t), v / np.float64(1 - b2**t)
                 over = np.asarray(g) if not fields[0] else m_hat
-                found = {
+                row = {
                     "loss": float(problem.loss(w, None)),
                     "params": np.asarray(w),
                     "updates": np.asarray(u),
@@ -38,7 +38,7 @@ def looked_at(problem, transform, fields, b1, b2):
                     "effective_learning_rate": -np.asarray(u) / over if t else np.full(2, np.nan),
                     "distance": min(np.sqrt(np.sum((np.asarray(w) - best) ** 2)) for best in problem.minima),
                 }
-            for name, value in found.items():
+            for name, value in row.items():
                 rows[name].append(value)
         g = jax.grad(problem.loss)(w, None)
         u, state = transform.update(g, state, w)
@@ -60,10 +60,10 @@ def looked_at(problem, transform, fields, b1, b2):
 def test_each_quantity_is_what_a_loop_sees(x64, spec, numbers, transform, fields, b1, b2):
     problem = problems.get("himmelblau")
     columns = {name: [value, value] for name, value in numbers.items()}
-    found = computed(problem, spec, columns, [3, 4], STEPS, EVERY, ALL, target=1.0)
+    recorded = computed(problem, spec, columns, [3, 4], STEPS, EVERY, ALL, target=1.0)
     wanted = looked_at(problem, transform, fields, b1, b2)
     for name, values in wanted.items():
-        np.testing.assert_allclose(found[name][0], values, rtol=1e-9, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(recorded[name][0], values, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["rosenbrock", "least_squares"])
@@ -91,8 +91,8 @@ def test_steps_can_be_recorded_at_equal_ratios():
 
 
 def test_vectors_of_many_parameters_are_not_recorded():
-    found = computed(problems.get("digits_softmax"), "adamlab.adam(0.1)", steps=2, every=1, what=ALL, target=0.0)
-    assert {*found} == {"loss", "gradient_norm", "steps_to_target", "final_params", "diverged_at"}
+    recorded = computed(problems.get("digits_softmax"), "adamlab.adam(0.1)", steps=2, every=1, what=ALL, target=0.0)
+    assert {*recorded} == {"loss", "gradient_norm", "steps_to_target", "final_params", "diverged_at"}
 
 
 def test_a_moment_is_the_whole_tree_of_parameters():
@@ -103,6 +103,6 @@ def test_a_moment_is_the_whole_tree_of_parameters():
         start=lambda key: {"a": problem.start(key)[0], "b": problem.start(key)[1:]},
         objective=lambda w: problem.objective(jnp.stack([w["a"], w["b"][0]])),
     )
-    whole, parts = (computed(one, "adamlab.adam(0.1)", steps=9, every=3, what=ALL) for one in (problem, as_tree))
+    whole, parts = (computed(form, "adamlab.adam(0.1)", steps=9, every=3, what=ALL) for form in (problem, as_tree))
     for name in ("params", "m", "v", "m_hat", "updates", "gradient_norm"):
         np.testing.assert_allclose(parts[name], whole[name], rtol=1e-6, err_msg=name)

@@ -1,4 +1,4 @@
-"""The store: what is written is read back, and what is there is not lost."""
+"""The store of results that are computed in one go: written, read back, and never lost."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Starts: the points that a config's value stands for."""
+"""Starts: the points that a value of a config describes."""
 
 import itertools
 
@@ -12,11 +12,11 @@ from adamlab.studies.config.starts import read_starts
 
 def starts(value, problem="rosenbrock", **options) -> np.ndarray:
     mistakes = Mistakes()
-    found = read_starts(value, get(problem, **options), "starts", mistakes)
+    points = read_starts(value, get(problem, **options), "starts", mistakes)
     assert not mistakes
-    assert found is not None
-    assert found.dtype == np.float64
-    return found
+    assert points is not None
+    assert points.dtype == np.float64
+    return points
 
 
 def test_listed_points_are_as_they_stand():
