@@ -1,6 +1,25 @@
 """adamlab: understand first-order optimizers.
 
 Names are looked up when they are first used, so that the command line starts without loading JAX.
+
+Words that the package uses, each for one thing:
+
+- run: one optimizer at one setting on one problem, with one seed and one start.
+- setting: an optimizer with its numbers written in, such as `optax.adam(0.1, b2=0.99)`.
+- axis: the values that a config gives one argument: a number, a list, a range, or a schedule made of such.
+- design: the way in which the values of the axes make settings: a grid, a zip, or points drawn from their space.
+- stage: "tuning", in which settings are compared, or "evaluation", in which the best of them get fresh seeds.
+- plan: the runs of one optimizer on one problem in one stage, a row each, with its id.
+- part: the place in a store of one optimizer's runs on a problem, the same whatever values are swept.
+- section: the runs of a part that were added at one time; it never changes afterwards.
+- block: the runs of a section that are computed and written at once.
+- key: a place in a config, such as `optimizer[1].b2`; of a plan, its problem and its part.
+- target: the loss, or other quantity, that counts as reached.
+- reading: an optimizer's own code read in another algebra: as formulas, or in as many digits as are asked for.
+- relation: a statement about two optimizers, with its source, that is decided on their code.
+- verdict: the answer to a statement, "proved", "refuted" or "unknown"; to a comparison, in words.
+- family: a way of making gradients, which shows a mistake that the others hide.
+- ulp: the distance from a number to the next float of its type, the unit of rounding errors.
 """
 
 from importlib import import_module
