@@ -8,7 +8,6 @@ from adamlab.errors import InputError, nearest
 from adamlab.plots.family import family
 from adamlab.plots.files import write_figure
 from adamlab.relations import RELATIONS, UNDECIDED, decide, verdict_rows
-from adamlab.relations.making import LIBRARIES
 from adamlab.terminal.console import require_format, say, say_json
 from adamlab.terminal.formulas import FORMATS, say_verdict
 
