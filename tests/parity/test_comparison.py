@@ -83,7 +83,7 @@ def clipped(learning_rate):
         (
             "optax.adagrad(0.1, initial_accumulator_value=0.0, eps=0.0)",
             'adamlab.adam(inverse_sqrt(0.1), b1=0.0, b2=1.0, eps=0.0, arithmetic="weighted")',
-            {"families": ["normal", "zeros"]},
+            {"steps": 30, "families": ["normal", "zeros"]},
             "they agree on ordinary gradients, and part in zeros",
         ),
         (optax.sgd, clipped, {"families": ["scales"]}, "they agree on ordinary gradients, and part in scales"),
@@ -94,20 +94,20 @@ def clipped(learning_rate):
             {},
             "besides, learning_rate is 0.1 on the left",
         ),
-        ("optax.amsgrad(0.1)", "optax.adam(0.1)", {"families": ["constant"]}, "they part at step"),
+        ("optax.amsgrad(0.1)", "optax.adam(0.1)", {"steps": 30, "families": ["constant"]}, "they part at step"),
         ("optax.adam(0.1, b1=0.9)", "optax.adam(0.1, b1=0.8)", {"steps": 1}, "b1 is 0.9 on the left, 0.8 on the right"),
         ("optax.sgd(0.1, momentum=0.9)", "optax.sgd(0.1)", {"steps": 1, "families": ["normal"]}, "the momentum"),
     ],
 )
 def test_agreement_for_want_of_evidence_is_not_taken_for_sameness(left, right, how, words):
-    c = al.compare(left, right, hyper=None if isinstance(left, str) else {"learning_rate": 0.1}, **{"steps": 30, **how})
+    c = al.compare(left, right, hyper=None if isinstance(left, str) else {"learning_rate": 0.1}, **FEW | how)
     assert "different formulas: " in c.verdict
     assert words in c.verdict
 
 
 @pytest.mark.parametrize(("spec", "layout"), [("lamb(0.1)", "tree"), ("lamb(0.1)", "leaf"), ("adamw(0.1)", "leaf")])
 def test_each_side_is_read_as_it_was_run(spec, layout):
-    c = al.compare(f"optax.{spec}", f"optax.{spec}", dtype="float64", layout=layout, steps=20)
+    c = al.compare(f"optax.{spec}", f"optax.{spec}", dtype="float64", layout=layout, **FEW)
     assert c.identical
     assert (c.table.left_median < 1e4).all()  # of 2⁻⁵³: Optax's own rounding
 
