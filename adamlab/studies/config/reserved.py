@@ -5,7 +5,8 @@ A test compares each set with datasets as they are computed.
 
 RUN_NAMES = frozenset(
     {"run", "step", "dim", "parameter", "optimizer", "spec", "seed", "problem", "steps", "x", "y", "diverged"}
-    | {"run_id", "done", "stage", "start"}
+    | {"run_id", "done", "stage", "start", "optax_run", "params_difference", "loss_difference"}
+    | {"landscape", "minima", "minimum"}
 )
 """Of runs; a number with such a name becomes a coordinate of another name, see `adamlab.studies.store.dataset`."""
 
@@ -16,7 +17,7 @@ COMPARISON_NAMES = frozenset(
 """Of comparisons, beside the keys of a [[compare]] table."""
 
 READING_NAMES = frozenset(
-    {"reading", "step", "text", "latex", "mathml", "assumptions", "solved", "problem", "setting", "reading_of", "lag"}
+    {"reading", "step", "text", "latex", "mathml", "assumptions", "solved", "setting", "reading_of", "lag"}
     | {"weight", "power", "note", "gradients", "sum", "halved_after"}
 )
 """Of readings, beside the keys of a [[reading]] table."""
