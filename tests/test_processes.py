@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 import adamlab as al
+from adamlab.errors import InputError
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.locks import LOCK, locked
@@ -149,7 +150,7 @@ def test_a_second_run_is_refused_while_the_first_is_at_work(config, tmp_path):
 
 
 def test_devices_that_are_not_there_are_told(config):
-    with pytest.raises(al.running.InputError, match=r"64 devices were asked for, and this process has 1\. A CPU is d"):
+    with pytest.raises(InputError, match=r"64 devices were asked for, and this process has 1\. A CPU is d"):
         al.run(config, devices=64)
 
 

@@ -218,7 +218,7 @@ def test_states_without_closed_forms_are_related_by_induction():
 
 def test_wrong_relations_are_not_believed(monkeypatch):
     """A solver that makes up a closed form is caught by the induction, and one that makes up a relation too."""
-    from adamlab.symbolic.proving import invariants, proofs
+    from adamlab.symbolic.proving import attempts, invariants
     from adamlab.symbolic.solving import recurrences, solutions
 
     def made_up(self, rate, rest):
@@ -230,7 +230,7 @@ def test_wrong_relations_are_not_believed(monkeypatch):
     assert al.closed_form(optax.adam).unsolved == ("mu", "nu")
     monkeypatch.undo()
     monkeypatch.setattr(invariants, "_candidates", lambda left, right, field: [2 * s for s in left.open.values()])
-    monkeypatch.setattr(proofs, "HORIZON", 2)  # each step more is ten times as long to compare
+    monkeypatch.setattr(attempts, "HORIZON", 2)  # each step more is ten times as long to compare
     assert al.prove(al.adadelta, optax.adadelta).horizon == 2
 
 

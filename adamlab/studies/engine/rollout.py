@@ -81,7 +81,8 @@ class Rollout:
         (run,) the first step after which a parameter or the loss was not finite, or −1. Runs that are `shared` have one
         seed and see the same batches.
         """
-        return lambda columns: _SideBySide(self, size, shared, columns).run()
+        forward = is_forward(self.problem)  # which lowers a function, and that cannot be done while another is traced
+        return lambda columns: _SideBySide(self, size, shared, forward, columns).run()
 
     def start(self, numbers: Mapping[str, Any], seed: Any, start: Any) -> tuple[PyTree, jax.Array, PyTree]:
         """One run's parameters, the key of its batches, and the optimizer's state."""
@@ -111,10 +112,10 @@ class _SideBySide:
     Where the loss is a function of few numbers the runs are the last axis of every array, otherwise the first.
     """
 
-    def __init__(self, rollout: Rollout, size: int, shared: bool, columns: Columns):
+    def __init__(self, rollout: Rollout, size: int, shared: bool, forward: bool, columns: Columns):
         self.rollout, self.problem, self.columns = rollout, rollout.problem, columns
         self.over_runs = over_runs(size)
-        axis = -1 if size > 1 and is_forward(rollout.problem) else 0
+        axis = -1 if size > 1 and forward else 0
         self.axes = Axes(axis, _state_axes(rollout, columns, axis) if size > 1 else 0, None if shared else 0)
         self.loss_and_gradient = loss_and_gradient(self.problem, axis, self.axes.batch, self.over_runs)
         # Checking the parameters that a step begins with would keep a copy of them until its end.
