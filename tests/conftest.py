@@ -1,6 +1,7 @@
 """Strict settings for every test: ranks are never promoted, warnings are errors, random numbers have fixed seeds."""
 
 import copy
+import gc
 import os
 import sys
 import tempfile
@@ -20,6 +21,14 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and the processes th
     CACHE = tempfile.TemporaryDirectory(prefix="adamlab-tests-")
     os.environ["ADAMLAB_CACHE"] = CACHE.name
 distributed.keep_compiled(Path(os.environ["ADAMLAB_CACHE"]) / "programs")
+
+
+def pytest_collection_finish(session):
+    """Keep the collector off what the imports made: JAX's and SymPy's objects are many, and never garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("fixed")
