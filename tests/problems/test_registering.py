@@ -244,13 +244,18 @@ def test_a_projected_start_is_feasible():
     assert (np.abs(replace(made, project=None).start(jax.random.key(0))) <= 1).all()
 
 
-def test_a_sample_drawn_by_numpy_is_refused(rng):
+@pytest.mark.parametrize("uses_key", [False, True])
+def test_a_sample_drawn_by_numpy_is_refused(rng, uses_key):
+    def sample(key, t):
+        _ = jax.random.normal(key, (2,)) if uses_key else None  # the batch does not depend on it
+        return rng.normal(size=2)
+
     with pytest.raises(InputError, match="sample: gives the same batch at every step; draw it in JAX from the key"):
         problems.register(
             "noise",
             lambda w, batch: jnp.sum(w * batch),
             start=[1.0, 2.0],
-            sample=lambda key, t: rng.normal(size=2),
+            sample=sample,
             objective=jnp.sum,
         )
 

@@ -33,12 +33,10 @@ def compare_limits(statement: Statement) -> Verdict | None:
     if statement.steps is not None or not statement.limit:
         return None
     left, right = statement.sides
+    limits = updates = left.update, without_idle_maxima(right.update)
     try:
-        (*first, last) = statement.limit
-        updates = [left.update, without_idle_maxima(right.update)]
-        for name in first:
-            updates = [limit_of(u, statement.hyper[name], statement.limit[name]) for u in updates]
-        limits = [limit_of(u, statement.hyper[last], statement.limit[last]) for u in updates]
+        for name, target in statement.limit.items():
+            limits = tuple(limit_of(e, statement.hyper[name], target) for e in limits)
     except NoLimitError as error:
         return unknown(statement, f"no limit was found: {error}")
     where = ", then ".join(f"{text(statement.hyper[name])} → {text(value)}" for name, value in statement.limit.items())
@@ -54,11 +52,11 @@ def compare_limits(statement: Statement) -> Verdict | None:
     how = f"as {where} the left goes to {text(limits[0])}, the right to {text(limits[1])}"
     if apart is None:
         return unknown(statement, how)
-    return refuted(statement, apart, f"{how}; {apart}", updates=tuple(limits))
+    return refuted(statement, apart, f"{how}; {apart}", updates=limits)
 
 
 def _relative_difference(
-    statement: Statement, updates: list[Formula], limit: Formula
+    statement: Statement, updates: tuple[Formula, ...], limit: Formula
 ) -> tuple[Formula, Formula] | tuple[None, None]:
     """The power of the distance to the limit that the updates' relative difference falls with, and its factor."""
     if len(statement.limit) > 1 or limit == 0:

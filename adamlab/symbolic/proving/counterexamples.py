@@ -41,7 +41,7 @@ DISTANCES = ("1e-20", "1e-40")
 """The distances of numbers from their limits, the farther and the nearer."""
 
 FALLING = mpmath.mpf(10) ** -3
-"""The least factor by which a gap falls between these distances if it falls with any power from the sixth root up."""
+"""A gap that falls with a power of the distance, the sixth root or a higher one, falls to less than this fraction."""
 
 START = "1"
 """The value that parameters start from."""

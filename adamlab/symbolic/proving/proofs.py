@@ -1,4 +1,4 @@
-"""Whether two optimizers are the same, or become the same in a limit: proved for every step, refuted, or unknown."""
+"""Proofs and refutations of the statement that two optimizers are the same, at every step or in a limit."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
