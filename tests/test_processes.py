@@ -74,28 +74,29 @@ def same(folder, whole):
     xr.testing.assert_identical(al.load(folder)["rosenbrock"].to_dataset(), whole["rosenbrock"].to_dataset())
 
 
-def test_a_killed_run_goes_on_and_its_lock_is_freed(config, whole, tmp_path):
-    for after in (3, 5):
+@pytest.mark.parametrize("kills", [(8,), pytest.param((3, 5), marks=pytest.mark.slow)], ids=["once", "twice"])
+def test_a_killed_run_goes_on_and_its_lock_is_freed(adamlab, config, whole, tmp_path, kills):
+    for after in kills:
         code, _, _ = ended(started("run", config, "--out", tmp_path, after=after))
         assert code == -signal.SIGKILL
         assert (tmp_path / f"{LOCK}.0").exists()
     assert done_in(tmp_path) == 8 * 8  # the second went on where the first was killed
     assert not (tmp_path / "report.html").exists()
-    code, out, err = ended(started("run", config, "--out", tmp_path))
-    assert (code, err) == (0, "")
-    assert "16 runs of 60 steps" in out
+    result = adamlab("run", config, "--out", tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "16 runs of 60 steps" in result.stdout
     assert not [*tmp_path.glob(f"{LOCK}*")]
     assert (tmp_path / "report.html").exists()
     same(tmp_path, whole)
 
 
-def test_an_interrupted_run_says_how_to_go_on(config, whole, tmp_path):
+def test_an_interrupted_run_says_how_to_go_on(adamlab, config, whole, tmp_path):
     code, out, err = ended(started("run", config, "--out", tmp_path, after=2, sent="SIGINT"))
     assert code == 130
     assert f"Stopped. What was done is kept in {tmp_path}" in out
     assert "Traceback" not in out + err
     assert done_in(tmp_path) in (16, 24)
-    assert ended(started("run", config, "--out", tmp_path))[0] == 0
+    assert adamlab("run", config, "--out", tmp_path).returncode == 0
     same(tmp_path, whole)
 
 
@@ -107,7 +108,7 @@ def test_two_devices_compute_what_one_does(config, whole, tmp_path):
 
 
 def shared(config, folder, after=-1):
-    """Two processes on one run; the second is killed after so many blocks."""
+    """The ends of two processes that share a run; the second is killed after some blocks, unless `after` is −1."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
@@ -126,16 +127,16 @@ def test_two_processes_share_a_run(config, whole, tmp_path):
     same(tmp_path, whole)
 
 
-def test_a_process_that_dies_costs_its_unfinished_blocks_only(config, whole, tmp_path):
+def test_a_process_that_dies_costs_its_unfinished_blocks_only(adamlab, config, whole, tmp_path):
     (code, _, err), (other, _, _) = shared(config, tmp_path, after=1)
     assert other == -signal.SIGKILL
     assert code == 2
     assert "process 1 of 2 ended before its work was done; 4 blocks are missing" in err
     assert "Traceback" not in err
     assert done_in(tmp_path) == 8 * (BLOCKS // 2 + 1)
-    code, out, _ = ended(started("run", config, "--out", tmp_path))
-    assert code == 0
-    assert "32 runs of 60 steps" in out
+    result = adamlab("run", config, "--out", tmp_path)
+    assert result.returncode == 0
+    assert "32 runs of 60 steps" in result.stdout
     same(tmp_path, whole)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shutil
 
 import jax
 import numpy as np
@@ -16,8 +17,21 @@ from adamlab.studies.store.folder import StoreError
 
 
 @pytest.fixture(scope="module")
-def results(small_config):
-    return al.run(small_config)
+def kept(small_config, tmp_path_factory):
+    """A folder with everything that a run of the small study writes, and the tree that it returned."""
+    folder = tmp_path_factory.mktemp("kept")
+    return folder, al.run(small_config, folder)
+
+
+@pytest.fixture
+def results(kept):
+    return kept[1]
+
+
+@pytest.fixture
+def folder(kept, tmp_path):
+    """A copy of the folder, to be changed at will."""
+    return shutil.copytree(kept[0], tmp_path / "kept")
 
 
 def test_results_are_as_designed(results):
@@ -60,19 +74,16 @@ def test_one_compilation_for_each_problem_and_optimizer(config, monkeypatch):
     assert len(compiled) == 2 * 3
 
 
-def test_the_folder_has_everything(config, tmp_path):
-    results = al.run(config, tmp_path / "out")
-    names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").iterdir()}
-    assert names == {"results.zarr", "summary.csv", "figures", "report.html"}
-    assert {path.name for path in (tmp_path / "out/figures").iterdir()} == {
+def test_the_folder_has_everything(kept):
+    folder, results = kept
+    assert {path.name for path in folder.iterdir()} == {"results.zarr", "summary.csv", "figures", "report.html"}
+    assert {path.name for path in (folder / "figures").iterdir()} == {
         f"{stem}.{end}"
         for stem in ("rosenbrock-trajectories", "rosenbrock-curves", "digits_softmax-curves")
         for end in ("png", "svg")
     }
-    xr.testing.assert_identical(
-        al.load(tmp_path / "out")["rosenbrock"].to_dataset(), results["rosenbrock"].to_dataset()
-    )
-    table = pd.read_csv(tmp_path / "out/summary.csv")
+    xr.testing.assert_identical(al.load(folder)["rosenbrock"].to_dataset(), results["rosenbrock"].to_dataset())
+    table = pd.read_csv(folder / "summary.csv")
     assert len(table) == 36
     row = table.iloc[3]
     losses = results["rosenbrock"].ds.loss[3]
@@ -81,45 +92,37 @@ def test_the_folder_has_everything(config, tmp_path):
     assert not row.diverged
     assert table.optax_params_difference.notna().sum() == 16
     assert table.final_test_accuracy.notna().sum() == 18
-    report = (tmp_path / "out/report.html").read_text()
+    report = (folder / "report.html").read_text()
     assert report.count("data:image/svg+xml;base64,") == 3
     assert not re.search(r'(src|href)="(?!data:)', report)  # nothing to load from elsewhere
 
 
-def test_results_of_the_same_config_are_kept_and_of_another_refused(config, tmp_path):
-    al.run(config, tmp_path)
-    stamp = al.load(tmp_path).attrs["created"], (tmp_path / "results.zarr").stat().st_mtime_ns
+def test_results_of_the_same_config_are_kept_and_of_another_refused(config, folder):
+    stamp = al.load(folder).attrs["created"], (folder / "results.zarr").stat().st_mtime_ns
     notes = []
 
     class Notes(al.running.Listener):
         def note(self, text):
             notes.append(text)
 
-    al.run(config, tmp_path, listener=Notes())
-    assert stamp == (al.load(tmp_path).attrs["created"], (tmp_path / "results.zarr").stat().st_mtime_ns)
+    al.run(config, folder, listener=Notes())
+    assert stamp == (al.load(folder).attrs["created"], (folder / "results.zarr").stat().st_mtime_ns)
     assert "already has the results of this config" in notes[0]
     other = copy.deepcopy(config) | {"steps": 30, "seeds": 3}
     with pytest.raises(StoreError, match=r"(?s)seeds: 2 → 3.*Choose another folder with --out") as caught:
-        al.run(other, tmp_path)
+        al.run(other, folder)
     assert "steps: 25 → 30" in str(caught.value)
-    al.run(config, tmp_path, overrides=["steps=30"], fresh=True)
-    assert al.load(tmp_path)["rosenbrock"].step[-1] == 30
+    al.run(config, folder, overrides=["steps=30"], fresh=True)
+    assert al.load(folder)["rosenbrock"].step[-1] == 30
 
 
-def test_new_outputs_are_drawn_from_old_results(config, tmp_path):
-    al.run(config, tmp_path)
-    al.run(config | {"output": [{"kind": "sensitivity", "setting": "b2", "problem": "rosenbrock"}]}, tmp_path)
-    assert (tmp_path / "figures/rosenbrock-sensitivity-b2.svg").exists()
-
-
-def test_old_figures_go_and_the_report_shows_the_new_config(config, tmp_path):
-    al.run(config, tmp_path)
-    al.run(config | {"output": [{"kind": "sensitivity", "problem": "rosenbrock"}]}, tmp_path)
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
-        "rosenbrock-sensitivity.png",
-        "rosenbrock-sensitivity.svg",
+def test_new_outputs_are_drawn_from_old_results_and_old_figures_go(config, folder):
+    al.run(config | {"output": [{"kind": "sensitivity", "setting": "b2", "problem": "rosenbrock"}]}, folder)
+    assert sorted(path.name for path in (folder / "figures").iterdir()) == [
+        "rosenbrock-sensitivity-b2.png",
+        "rosenbrock-sensitivity-b2.svg",
     ]
-    assert "sensitivity" in (tmp_path / "report.html").read_text()
+    assert "sensitivity" in (folder / "report.html").read_text()
 
 
 @pytest.mark.filterwarnings("ignore:.*seed.*:DeprecationWarning")

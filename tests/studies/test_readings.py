@@ -46,8 +46,14 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def dataset() -> xr.Dataset:
-    return al.run(tomllib.loads(CONFIG))["readings"].to_dataset()
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("readings")
+
+
+@pytest.fixture(scope="module")
+def dataset(folder) -> xr.Dataset:
+    """The results, as the run that wrote the folder returned them."""
+    return al.run(tomllib.loads(CONFIG), folder)["readings"].to_dataset()
 
 
 def readings(data) -> Readings:
@@ -141,27 +147,25 @@ def test_how_weights_fade_is_told(dataset):
     assert table.halved_after.tolist() == ["1", "1", "more than 5", "3", "1", "3"]
 
 
-def test_the_folder_has_everything_and_is_taken_as_it_is(data, dataset, tmp_path, monkeypatch):
-    al.run(data, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"results.zarr", "summary.csv", "figures", "report.html"}
-    assert {path.name for path in (tmp_path / "figures").iterdir()} == {f"readings-weights.{e}" for e in ("png", "svg")}
-    xr.testing.assert_identical(al.load(tmp_path)["readings"].to_dataset(), dataset)
-    table = pd.read_csv(tmp_path / "summary.csv")
+def test_the_folder_has_everything_and_is_taken_as_it_is(data, dataset, folder, monkeypatch):
+    assert {path.name for path in folder.iterdir()} == {"results.zarr", "summary.csv", "figures", "report.html"}
+    assert {path.name for path in (folder / "figures").iterdir()} == {f"readings-weights.{e}" for e in ("png", "svg")}
+    xr.testing.assert_identical(al.load(folder)["readings"].to_dataset(), dataset)
+    table = pd.read_csv(folder / "summary.csv")
     assert table.step.tolist() == STEPS * 3
     assert table.latex.tolist() == dataset.latex.values.ravel().tolist()
     monkeypatch.setattr("adamlab.studies.readings.closed_form_of", None)  # nothing is read again
-    xr.testing.assert_identical(al.run(data, tmp_path)["readings"].to_dataset(), dataset)
+    xr.testing.assert_identical(al.run(data, folder)["readings"].to_dataset(), dataset)
 
 
-def test_the_report_shows_step_by_step_then_the_closed_form_then_the_picture(data, dataset, tmp_path):
-    del data["reading"][1]
-    al.run(data, tmp_path)
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    shown = [page.index(formula) for formula in dataset.mathml.values[:2].ravel()]
+def test_the_report_shows_step_by_step_then_the_closed_form_then_the_picture(dataset, folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    formulas = dataset.mathml.values.ravel().tolist()
+    shown = [page.index(formula) for formula in formulas]
     assert shown == sorted(shown)
     assert shown[-1] < page.index("<figure>") < page.index("<h3>Weights</h3>")
-    assert page.count("<math ") == page.count("</math>") == len(shown)
-    assert page.count("For every t:") == 2
+    assert page.count("<math ") == page.count("</math>") == len(shown) == 12
+    assert page.count("For every t:") == 3
 
 
 def test_labels_in_the_report_are_text(data, tmp_path):

@@ -1,5 +1,6 @@
 """The engine against plain loops of Optax, one step at a time."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import mpmath
@@ -17,8 +18,8 @@ from adamlab.studies.engine.recording import Recording, recorded_steps
 from tests.computing import computed, runs_of
 
 
-def plain_loop(problem, transform, seed, steps, every, start=None):
-    """Losses and parameters at the recorded steps, one eager step after the other."""
+def plain_loop(problem, transform, seed, steps, start=None):
+    """Losses and parameters at the start and after each step, one eager step after the other."""
     start_key, sample_key = jax.random.split(jax.random.key(seed))
     params = problem.start(start_key) if start is None else jnp.asarray(start)
     state = transform.init(params)
@@ -27,24 +28,28 @@ def plain_loop(problem, transform, seed, steps, every, start=None):
         batch = None if problem.sample is None else problem.sample(jax.random.fold_in(sample_key, t), t + 1)
         updates, state = transform.update(jax.grad(problem.loss)(params, batch), state, params)
         params = optax.apply_updates(params, updates)
-        if (t + 1) % every == 0 or t + 1 == steps:
-            losses.append(float(problem.objective(params)))
-            paths.append(np.asarray(ravel_pytree(params)[0]))
+        losses.append(float(problem.objective(params)))
+        paths.append(np.asarray(ravel_pytree(params)[0]))
     return np.array(losses), np.array(paths)
 
 
-@pytest.mark.parametrize("every", [1, 5, 12])
+RECORDED = [0, 5, 10, 12]
+"""The steps that are recorded of 12, every fifth and the last."""
+
+
 @pytest.mark.parametrize("name", ["rosenbrock", "noisy_quadratic"])
-def test_runs_are_those_of_a_plain_loop(x64, name, every):
+def test_runs_are_those_of_a_plain_loop(x64, name):
     problem = problems.get(name)
-    numbers = {"lr": [0.01, 0.01, 0.1, 0.1], "b2": [0.9, 0.9, 0.99, 0.99]}
-    results = computed(problem, "adamlab.adam(lr, b2=b2)", numbers, seeds=[3, 4, 3, 4], every=every)
-    assert results["loss"].shape == (4, len(recorded_steps(12, every)))
-    for i, (rate, b2, seed) in enumerate([(0.01, 0.9, 3), (0.01, 0.9, 4), (0.1, 0.99, 3), (0.1, 0.99, 4)]):
-        losses, path = plain_loop(problem, optax.adam(rate, b2=b2), seed, 12, every)
-        np.testing.assert_allclose(results["loss"][i], losses, rtol=1e-10)
-        np.testing.assert_allclose(results["params"][i], path, rtol=1e-11, atol=1e-13)
-    assert (results["diverged_at"] == -1).all()
+    settings = [(0.01, 0.9, 3), (0.01, 0.9, 4), (0.1, 0.99, 3), (0.1, 0.99, 4)]
+    loops = [plain_loop(problem, optax.adam(rate, b2=b2), seed, 12) for rate, b2, seed in settings]
+    rates, decays, seeds = zip(*settings, strict=True)
+    for every, steps in ((1, [*range(13)]), (5, RECORDED), (12, [0, 12])):
+        assert recorded_steps(12, every).tolist() == steps
+        results = computed(problem, "adamlab.adam(lr, b2=b2)", {"lr": rates, "b2": decays}, seeds=seeds, every=every)
+        for i, (losses, path) in enumerate(loops):
+            np.testing.assert_allclose(results["loss"][i], losses[steps], rtol=1e-10)
+            np.testing.assert_allclose(results["params"][i], path[steps], rtol=1e-11, atol=1e-13)
+        assert (results["diverged_at"] == -1).all()
 
 
 def test_minibatches_come_from_the_seed_and_the_step(x64):
@@ -52,8 +57,8 @@ def test_minibatches_come_from_the_seed_and_the_step(x64):
     results = computed(problem, "adamlab.sgd(0.1, momentum=0.9)", seeds=[5, 6], what=("loss", "test_accuracy"))
     assert "params" not in results  # 650 of them: only the last are kept
     for i, seed in enumerate((5, 6)):
-        losses, path = plain_loop(problem, optax.sgd(0.1, momentum=0.9), seed, 12, 5)
-        np.testing.assert_allclose(results["loss"][i], losses, rtol=1e-10)
+        losses, path = plain_loop(problem, optax.sgd(0.1, momentum=0.9), seed, 12)
+        np.testing.assert_allclose(results["loss"][i], losses[RECORDED], rtol=1e-10)
         np.testing.assert_allclose(results["final_params"][i], path[-1], atol=1e-12)
     assert results["test_accuracy"].shape == (2, 4)
 
@@ -62,8 +67,8 @@ def test_schedules_are_swept_by_their_numbers(x64):
     problem = problems.get("beale")
     results = computed(problem, "optax.sgd(inverse_sqrt(init))", {"init": [0.001, 0.002]}, seeds=[0, 0])
     for i, init in enumerate((0.001, 0.002)):
-        losses, _ = plain_loop(problem, optax.sgd(al.schedules.inverse_sqrt(init)), 0, 12, 5)
-        np.testing.assert_allclose(results["loss"][i], losses, rtol=1e-10)
+        losses, _ = plain_loop(problem, optax.sgd(al.schedules.inverse_sqrt(init)), 0, 12)
+        np.testing.assert_allclose(results["loss"][i], losses[RECORDED], rtol=1e-10)
 
 
 def test_warm_up_is_swept_by_its_length(x64):
@@ -76,8 +81,8 @@ def test_warm_up_is_swept_by_its_length(x64):
             count = float(count)
             return 0.002 * (count / warm if count < warm else (1 + np.cos(np.pi * (count - warm) / (12 - warm))) / 2)
 
-        losses, _ = plain_loop(problem, optax.sgd(schedule), 0, 12, 5)
-        np.testing.assert_allclose(results["loss"][i], losses, rtol=1e-10)
+        losses, _ = plain_loop(problem, optax.sgd(schedule), 0, 12)
+        np.testing.assert_allclose(results["loss"][i], losses[RECORDED], rtol=1e-10)
 
 
 def test_runs_start_where_they_are_told_to(x64):
@@ -86,8 +91,8 @@ def test_runs_start_where_they_are_told_to(x64):
     results = computed(problem, "optax.adam(0.1)", seeds=[0, 7], starts=starts)
     np.testing.assert_array_equal(results["params"][:, 0], starts)
     for i, seed in enumerate((0, 7)):
-        losses, _ = plain_loop(problem, optax.adam(0.1), seed, 12, 5, starts[i])
-        np.testing.assert_allclose(results["loss"][i], losses, rtol=1e-10)
+        losses, _ = plain_loop(problem, optax.adam(0.1), seed, 12, starts[i])
+        np.testing.assert_allclose(results["loss"][i], losses[RECORDED], rtol=1e-10)
 
 
 def test_a_diverging_run_is_recorded_and_leaves_its_neighbours_alone(x64):
@@ -147,8 +152,7 @@ def test_results_do_not_depend_on_the_size_of_the_blocks(spec):
     np.testing.assert_array_equal(alone["params"][0], whole["params"][3])
     for sizes in (Sizes(8, 8), Sizes(16, 8), Sizes(48, 16)):
         blocks = computed(problem, spec, numbers, seeds=range(19), steps=40, sizes=sizes)
-        for name in whole:
-            np.testing.assert_array_equal(blocks[name], whole[name])
+        chex.assert_trees_all_equal(blocks, whole)
 
 
 @pytest.mark.parametrize("name", ["digits_softmax", "digits_mlp", "least_squares", "sparse_logistic", "wilson"])
@@ -160,8 +164,7 @@ def test_products_of_matrices_do_not_depend_on_how_many_runs_there_are(name):
         computed(problem, "optax.adam(lr)", {"lr": rates[:n]}, seeds=range(n), steps=4, every=4, what=what)
         for n in (19, 1)
     )
-    for quantity in alone:
-        np.testing.assert_array_equal(results[quantity][:1], alone[quantity], err_msg=quantity)
+    chex.assert_trees_all_equal({quantity: values[:1] for quantity, values in results.items()}, alone)
 
 
 def test_runs_of_one_seed_share_their_batches(x64):

@@ -4,6 +4,7 @@ import copy
 import errno
 import json
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,26 @@ def config():
 
 @pytest.fixture(scope="module")
 def whole():
+    """The results, computed in memory."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(block_sizes, "WORK", 1)
         return al.run(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A folder with the results, and the tree that its run returned."""
+    folder = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(block_sizes, "WORK", 1)
+        patch.setattr(al.running, "_write_products", lambda *arguments: None)
+        return folder, al.run(CONFIG, folder)
+
+
+@pytest.fixture
+def folder(kept, tmp_path):
+    """A copy of the folder, to be changed at will."""
+    return shutil.copytree(kept[0], tmp_path / "kept")
 
 
 class Killed(BaseException):
@@ -90,8 +108,14 @@ def identical(tree, expected):
     assert [*tree.children] == [*expected.children]
 
 
-def test_a_run_goes_on_wherever_it_was_cut_off(config, whole, tmp_path, monkeypatch):
-    moments = random.Random(7).sample(range(1, 4 * 7), 20)  # four blocks of six arrays and a mark
+FEW = (6, 17, 26)
+"""Before the first mark, within the third block, and within the last, which is of the second optimizer."""
+
+MANY = random.Random(7).sample(range(1, 4 * 7), 20)  # four blocks of six arrays and a mark
+
+
+@pytest.mark.parametrize("moments", [FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"])
+def test_a_run_goes_on_wherever_it_was_cut_off(config, whole, tmp_path, moments):
     for moment in moments:
         folder = tmp_path / str(moment)
         with pytest.MonkeyPatch.context() as patch:
@@ -112,49 +136,57 @@ def test_a_run_goes_on_wherever_it_was_cut_off(config, whole, tmp_path, monkeypa
         identical(al.load(folder), whole)
 
 
-def test_runs_in_memory_and_on_disk_are_the_same(config, whole, tmp_path):
-    identical(al.run(config, tmp_path), whole)
+def test_runs_in_memory_and_on_disk_are_the_same(kept, whole):
+    folder, returned = kept
+    identical(returned, whole)
+    identical(al.load(folder), whole)
 
 
-def test_runs_that_join_are_computed_and_no_others(config, tmp_path):
-    al.run(config, tmp_path)
+def test_runs_that_join_are_computed_and_no_others(config, folder):
     config["seeds"] = 4
     config["optimizer"][0]["learning_rate"] = {"log": [1e-3, 1.0, 15]}  # every second one is there already
     config["optimizer"].append({"name": "optax.adagrad", "learning_rate": 0.1})
     config["problem"].insert(0, {"name": "beale"})
     listener = Notes()
-    extended = al.run(config, tmp_path, listener=listener)
+    extended = al.run(config, folder, listener=listener)
     per_problem = (15 + 2 + 1) * 4
     assert listener.runs == 2 * per_problem - 30
     identical(extended, al.run(config))
-    identical(al.load(tmp_path), extended)
-    assert json.loads(al.load(tmp_path).attrs["config"])["seeds"] == 4
+    identical(al.load(folder), extended)
+    assert json.loads(al.load(folder).attrs["config"])["seeds"] == 4
 
 
-@pytest.mark.parametrize(
-    ("change", "line"),
-    [
-        ({"steps": 40}, "steps: 30 → 40"),
-        ({"seeds": 2}, "seeds: 3 → 2"),
-        ({"dtype": "float64"}, 'dtype: nothing → "float64"'),
-        ({"record": {"every": 5}}, "record.every: 10 → 5"),
-        ({"problem": [{"name": "rosenbrock", "spread": 0.0}]}, "problem[0].spread: nothing → 0.0"),
-        ({"optimizer": CONFIG["optimizer"][:1]}, "optimizer[1]: {"),
-    ],
-)
-def test_another_config_is_refused_with_what_differs(config, tmp_path, change, line):
-    al.run(config, tmp_path)
-    before = al.load(tmp_path)
+CHANGES = {
+    "steps": ({"steps": 40}, "steps: 30 → 40"),
+    "seeds": ({"seeds": 2}, "seeds: 3 → 2"),
+    "dtype": ({"dtype": "float64"}, 'dtype: nothing → "float64"'),
+    "record": ({"record": {"every": 5}}, "record.every: 10 → 5"),
+    "problem": ({"problem": [{"name": "rosenbrock", "spread": 0.0}]}, "problem[0].spread: nothing → 0.0"),
+    "optimizer": ({"optimizer": CONFIG["optimizer"][:1]}, "optimizer[1]: {"),
+}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_another_config_is_refused_with_what_differs(config, whole, folder, key):
+    change, line = CHANGES[key]
     with pytest.raises(StoreError) as caught:
-        al.run(config | change, tmp_path)
+        al.run(config | change, folder)
     assert line in str(caught.value)
     assert "--fresh" in str(caught.value)
-    identical(al.load(tmp_path), before)
-    identical(al.run(config | change, tmp_path, fresh=True), al.run(config | change))
+    identical(al.load(folder), whole)
 
 
-def test_ids_say_what_a_run_is(config):
-    runs = al.run(config)["rosenbrock"].ds
+OTHERS = [pytest.param(key, marks=pytest.mark.slow) for key in CHANGES if key != "seeds"]
+
+
+@pytest.mark.parametrize("key", ["seeds", *OTHERS])
+def test_a_fresh_run_replaces_the_results_of_another_config(config, folder, key):
+    change, _ = CHANGES[key]
+    identical(al.run(config | change, folder, fresh=True), al.run(config | change))
+
+
+def test_ids_say_what_a_run_is(config, whole):
+    runs = whole["rosenbrock"].ds
     assert len({*runs.run_id.values}) == runs.sizes["run"]
     config["optimizer"].reverse()
     config["seeds"] = [2, 0]
@@ -171,9 +203,8 @@ def chunks_of(folder, name):
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
 @pytest.mark.parametrize("name", ["loss", "diverged_at"])
-def test_a_damaged_block_is_told_and_computed_anew(config, whole, tmp_path, damage, name):
-    al.run(config, tmp_path)
-    chunk = max(chunks_of(tmp_path, name), key=lambda path: path.stat().st_size)
+def test_a_damaged_block_is_told_and_computed_anew(config, whole, folder, damage, name):
+    chunk = max(chunks_of(folder, name), key=lambda path: path.stat().st_size)
     data = bytearray(chunk.read_bytes())
     if damage == "flip":
         data[len(data) // 2] ^= 4
@@ -182,15 +213,15 @@ def test_a_damaged_block_is_told_and_computed_anew(config, whole, tmp_path, dama
     else:
         chunk.write_bytes(data if damage == "flip" else data[:-9])
     with pytest.raises(StoreError, match=rf"results\.zarr is damaged: {name}, block 0: .* Run its config again"):
-        al.load(tmp_path)
+        al.load(folder)
     listener = Notes()
-    identical(al.run(config, tmp_path, listener=listener), whole)
+    identical(al.run(config, folder, listener=listener), whole)
     assert listener.runs in (6, 8)  # that block and no other
     assert any("is damaged; it is computed anew" in note for note in listener.notes)
-    identical(al.load(tmp_path), whole)
+    identical(al.load(folder), whole)
 
 
-def test_a_full_disk_is_told_and_what_was_whole_is_kept(config, whole, tmp_path, monkeypatch):
+def test_a_full_disk_is_told_and_what_was_whole_is_kept(config, whole, tmp_path):
     write, blocks = Section.write, iter(range(2))
 
     def full(self, block, arrays):
@@ -206,24 +237,24 @@ def test_a_full_disk_is_told_and_what_was_whole_is_kept(config, whole, tmp_path,
     identical(al.run(config, tmp_path), whole)
 
 
-def test_the_best_settings_are_run_on_fresh_seeds(config, tmp_path):
-    tuned = al.run(config)["rosenbrock"].ds
+def test_the_best_settings_are_run_on_fresh_seeds(config, whole, tmp_path):
+    tuned = whole["rosenbrock"].ds
     config["evaluation"] = {"seeds": 5}
     runs = al.run(config, tmp_path)["rosenbrock"].ds
     tuning = runs.isel(run=runs.stage.values == "tuning")
     xr.testing.assert_equal(tuning.loss.drop_vars("stage"), tuned.loss)
     fresh = runs.isel(run=runs.stage.values == "evaluation")
     for label in ("adamlab.adam", "sgd"):
-        mine = fresh.isel(run=fresh.optimizer.values == label)
-        assert mine.seed.values.tolist() == [3, 4, 5, 6, 7]
+        own = fresh.isel(run=fresh.optimizer.values == label)
+        assert own.seed.values.tolist() == [3, 4, 5, 6, 7]
         medians = {
             spec: np.median(tuned.loss.values[(tuned.spec.values == spec) & (tuned.optimizer.values == label), -1])
             for spec in dict.fromkeys(tuned.spec.values[tuned.optimizer.values == label])
         }
-        assert {*mine.spec.values} == {min(medians, key=lambda spec: np.nan_to_num(medians[spec], nan=np.inf))}
-    told = al.analysis.standings(runs).set_index("optimizer")["median"].to_dict()
+        assert {*own.spec.values} == {min(medians, key=lambda spec: np.nan_to_num(medians[spec], nan=np.inf))}
+    medians = al.analysis.standings(runs).set_index("optimizer")["median"].to_dict()
     losses = fresh.loss.values[fresh.optimizer.values == "adamlab.adam", -1]
-    assert told["adamlab.adam"] == pytest.approx(float(np.median(losses)))
+    assert medians["adamlab.adam"] == pytest.approx(float(np.median(losses)))
     config["evaluation"]["seeds"] = 7
     listener = Notes()
     al.run(config, tmp_path, listener=listener)
@@ -247,7 +278,7 @@ def test_folders_of_other_things_are_refused(config, tmp_path):
         al.run(config, tmp_path)
 
 
-def test_an_evaluation_that_was_cut_off_does_not_stand_in_the_way_of_another(config, tmp_path, monkeypatch):
+def test_an_evaluation_that_was_cut_off_does_not_stand_in_the_way_of_another(config, tmp_path):
     config["optimizer"] = config["optimizer"][:1]
     config["evaluation"] = {"seeds": 9}
     with pytest.MonkeyPatch.context() as patch:
@@ -282,14 +313,17 @@ def test_results_of_another_kind_are_refused(config, tmp_path):
         al.run(readings, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["run_id", "seed", "setting", "order"])
-def test_a_store_that_does_not_know_its_runs_is_told(config, tmp_path, name):
-    al.run(config, tmp_path)
-    chunks_of(tmp_path, name)[0].unlink()
-    for act in (lambda: al.load(tmp_path), lambda: al.run(config, tmp_path)):
-        with pytest.raises(StoreError, match=rf"results\.zarr is damaged.*{name}, block 0: its file is missing"):
-            act()
-    al.run(config, tmp_path, fresh=True)
+def test_a_store_that_does_not_know_its_runs_is_told(config, whole, folder):
+    for name in ("run_id", "seed", "setting", "order"):
+        chunk = chunks_of(folder, name)[0]
+        data = chunk.read_bytes()
+        chunk.unlink()
+        for act in (al.load, lambda folder: al.run(config, folder)):
+            with pytest.raises(StoreError, match=rf"results\.zarr is damaged.*{name}, block 0: its file is missing"):
+                act(folder)
+        chunk.write_bytes(data)
+    chunk.unlink()
+    identical(al.run(config, folder, fresh=True), whole)
 
 
 def test_runs_are_the_same_among_three_and_among_hundreds(monkeypatch):
