@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adamlab.derivations import NAMES as DERIVATIONS
+from adamlab.derivations.names import NAMES as DERIVATIONS
 from adamlab.errors import InputError
 from adamlab.studies.options import RunOptions
 

@@ -1,6 +1,6 @@
 """The derivations that adamlab grew out of, step by step, each step checked by machine when it is shown.
 
-Their names load nothing. The derivations, which take JAX and SymPy, are loaded when the first of them is asked for.
+They need JAX and SymPy, and are loaded when the first of them is asked for.
 """
 
 from importlib import import_module
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from adamlab.derivations.derivation import Step as Step
     from adamlab.derivations.registry import DERIVATIONS as DERIVATIONS
 
-NAMES = ("second-moment", "adagrad-limit", "softmax-cross-entropy", "batch-norm", "conv-shape")
-"""The names that `derive` takes; each is a module's, with - for _."""
-
 _HOMES = {"DERIVATIONS": "registry", "Derivation": "derivation", "Step": "derivation"}
 
 
@@ -23,7 +20,7 @@ def derive(name: str) -> "Derivation":
     """Derive one of the results, with every step checked.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `adamlab.derivations.names.NAMES`.
 
     Returns:
         A `Derivation`, with `.text()`, `.latex()`, `.mathml()` and `.to_dict()`; notebooks show it.
