@@ -356,5 +356,7 @@ def test_right_lines_are_accepted(name):
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_lines_are_rejected(name):
-    accepted = [mistake for mistake, wrong in WRONG[name].items() if not any(rejections(RIGHT[name] | wrong, name))]
+    accepted = [
+        mistake for mistake, wrong in WRONG[name].items() if not any(rejections({**RIGHT[name], **wrong}, name))
+    ]
     assert accepted == []

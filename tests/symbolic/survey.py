@@ -69,7 +69,8 @@ class Values:
         if isinstance(e, sympy.ITE):
             return self.of(e.args[1] if self.of(e.args[0]) else e.args[2])
         if isinstance(e, sympy.Indexed):
-            return self.known[e.base[int(self.of(*e.indices))]]
+            base: Any = e.base
+            return self.known[base[int(self.of(*e.indices))]]
         if isinstance(e, (sympy.Sum, Maximum)):
             return (mpmath.fsum if isinstance(e, sympy.Sum) else max)(self._terms(e))
         parts = [self.of(part) for part in e.args]
