@@ -87,7 +87,7 @@ def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:
         ConfigError: with every mistake in the data.
     """
     kind = kind_in(data)
-    return kind.read(data, PLOTS_OF[kind.of], where)
+    return kind.read(data, PLOTS_OF.get(kind.of, {}), where)
 
 
 def _has_own_problems(data: Mapping[str, Any], folder: Path | None, listener: Listener) -> bool:
