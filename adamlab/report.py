@@ -55,7 +55,8 @@ def rows(table: pd.DataFrame) -> list[dict]:
 def _table(table: Table, data: xr.Dataset) -> dict[str, Any]:
     columns = table.rows(data)
     by = columns.attrs.get("by", "").replace("_", " ")
-    heads = [table.heads.get(name, name.replace("_", " ")) for name in map(str, columns)]
+    names = [table.heads.get(name, name.replace("_", " ")) for name in map(str, columns)]
+    heads = [{"name": name, "is_text": dtype == object} for name, dtype in zip(names, columns.dtypes, strict=True)]
     return {
         "heading": table.heading,
         "caption": table.caption.format(by=by),
