@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 from jinja2 import Environment, PackageLoader, select_autoescape
+from pandas.api.types import is_numeric_dtype
 
 from adamlab.studies.kinds import Table, kind_of
 
@@ -56,7 +57,7 @@ def _table(table: Table, data: xr.Dataset) -> dict[str, Any]:
     columns = table.rows(data)
     by = columns.attrs.get("by", "").replace("_", " ")
     names = [table.heads.get(name, name.replace("_", " ")) for name in map(str, columns)]
-    heads = [{"name": name, "is_text": dtype == object} for name, dtype in zip(names, columns.dtypes, strict=True)]
+    heads = [{"name": name, "is_text": not is_numeric_dtype(dtype)} for name, dtype in zip(names, columns.dtypes, strict=True)]
     return {
         "heading": table.heading,
         "caption": table.caption.format(by=by),
