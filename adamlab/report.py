@@ -57,7 +57,8 @@ def _table(table: Table, data: xr.Dataset) -> dict[str, Any]:
     columns = table.rows(data)
     by = columns.attrs.get("by", "").replace("_", " ")
     names = [table.heads.get(name, name.replace("_", " ")) for name in map(str, columns)]
-    heads = [{"name": name, "is_text": not is_numeric_dtype(dtype)} for name, dtype in zip(names, columns.dtypes, strict=True)]
+    is_text = [not is_numeric_dtype(dtype) for dtype in columns.dtypes]
+    heads = [{"name": name, "is_text": text} for name, text in zip(names, is_text, strict=True)]
     return {
         "heading": table.heading,
         "caption": table.caption.format(by=by),
