@@ -1,6 +1,6 @@
 """The family's graph: what its rows say is in it, and nothing in it stands in another's way."""
 
-import io
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -15,6 +15,7 @@ from adamlab.plots.family import family
 from adamlab.plots.graph_layout import layered
 from adamlab.plots.style import NothingToDrawError
 from adamlab.relations import RELATIONS
+from tests.plots.written import svg
 
 BLUE, VERMILION, GREY = "#0072b2", "#d55e00", "#808080"
 
@@ -35,11 +36,13 @@ SMALL = [
 WHOLE = [
     row(r.general, r.special, r.condition, "proved" if r.holds else "refuted", r.limit) for r in RELATIONS.values()
 ]
+ROWS = {"small": SMALL, "whole": WHOLE}
 
 
-def drawn(rows: list[dict[str, Any]]):
+@cache
+def drawn(which: str):
     """The figure's texts, boxes and arrows, with the renderer that measures them."""
-    figure = family(rows)
+    figure = family(ROWS[which])
     (axes,) = figure.axes
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
@@ -63,7 +66,7 @@ def _curves(path: Any):
 
 
 def test_every_name_stands_once_and_every_condition_too():
-    _, _, texts, boxes, arrows = drawn(SMALL)
+    _, _, texts, boxes, arrows = drawn("small")
     shown = [text.get_text() for text in texts]
     assert sorted(shown) == sorted(
         [
@@ -75,33 +78,33 @@ def test_every_name_stands_once_and_every_condition_too():
 
 
 def test_colours_say_what_is_proved_and_dashes_what_is_a_limit():
-    _, _, _, _, arrows = drawn(SMALL)
+    _, _, _, _, arrows = drawn("small")
     looks = [(to_hex(arrow.get_edgecolor()), str(arrow.get_linestyle()) == "-") for arrow in arrows]
     assert looks == [(BLUE, True), (BLUE, False), (VERMILION, False), (BLUE, True), (VERMILION, True), (GREY, False)]
 
 
-@pytest.mark.parametrize("rows", [SMALL, WHOLE], ids=["small", "whole"])
-def test_boxes_and_labels_are_clear_of_each_other(rows):
-    figure, renderer, texts, boxes, _ = drawn(rows)
+@pytest.mark.parametrize("which", ROWS)
+def test_boxes_and_labels_are_clear_of_each_other(which):
+    figure, renderer, texts, boxes, _ = drawn(which)
     labels = texts[: len(texts) - len(boxes)]
     names = texts[len(labels) :]
     everything = extents([*labels, *boxes], renderer)
-    for one, other in combinations(everything, 2):
-        assert not one.overlaps(other)
+    for extent, other in combinations(everything, 2):
+        assert not extent.overlaps(other)
     for name, box in zip(extents(names, renderer), extents(boxes, renderer), strict=True):
         assert box.x0 < name.x0 < name.x1 < box.x1
         assert box.y0 < name.y0 < name.y1 < box.y1
     heading = extents([*figure.texts, *figure.legends], renderer)
     assert not heading[0].overlaps(heading[1])
-    for one in everything:
-        assert not any(one.overlaps(other) for other in heading)
-        assert figure.bbox.x0 < one.x0 < one.x1 < figure.bbox.x1
-        assert figure.bbox.y0 < one.y0 < one.y1 < figure.bbox.y1
+    for extent in everything:
+        assert not any(extent.overlaps(other) for other in heading)
+        assert figure.bbox.x0 < extent.x0 < extent.x1 < figure.bbox.x1
+        assert figure.bbox.y0 < extent.y0 < extent.y1 < figure.bbox.y1
 
 
-@pytest.mark.parametrize("rows", [SMALL, WHOLE], ids=["small", "whole"])
-def test_lines_run_through_their_own_label_and_through_nothing_else(rows):
-    _, renderer, texts, boxes, arrows = drawn(rows)
+@pytest.mark.parametrize("which", ROWS)
+def test_lines_run_through_their_own_label_and_through_nothing_else(which):
+    _, renderer, texts, boxes, arrows = drawn(which)
     labels = extents(texts[: len(arrows)], renderer)
     for k, arrow in enumerate(arrows):
         line = points_along(arrow)
@@ -112,10 +115,10 @@ def test_lines_run_through_their_own_label_and_through_nothing_else(rows):
             assert not within.count_contains(line), texts[k].get_text()
 
 
-@pytest.mark.parametrize("rows", [SMALL, WHOLE], ids=["small", "whole"])
-def test_arrows_lead_down_from_one_to_the_other(rows):
-    _, renderer, texts, boxes, arrows = drawn(rows)
-    named = [(r["general"], r["special"]) for r in rows if r["general"]]
+@pytest.mark.parametrize("which", ROWS)
+def test_arrows_lead_down_from_one_to_the_other(which):
+    _, renderer, texts, boxes, arrows = drawn(which)
+    named = [(r["general"], r["special"]) for r in ROWS[which] if r["general"]]
     extent = dict(zip([text.get_text() for text in texts[len(arrows) :]], extents(boxes, renderer), strict=True))
     for (general, special), arrow in zip(named, arrows, strict=True):
         line = points_along(arrow)
@@ -129,12 +132,9 @@ def test_arrows_lead_down_from_one_to_the_other(rows):
 
 
 def test_the_same_rows_make_the_same_picture():
-    files = []
-    for _ in range(2):
-        file = io.BytesIO()
-        family(WHOLE).savefig(file, format="png")
-        files.append(file.getvalue())
-    assert files[0] == files[1]
+    first, second = (svg(family(WHOLE)) for _ in range(2))
+    assert first == second
+    assert svg(family(SMALL)) != svg(family(SMALL[::-1]))
 
 
 def test_rows_without_names_make_no_picture():
@@ -148,7 +148,7 @@ def test_a_circle_has_no_top():
 
 
 def test_boxes_stand_above_all_that_they_become():
-    places = layered([("a", "c"), ("a", "b"), ("b", "c")], [0.5] * 3, {"a": 1.0, "b": 1.0, "c": 1.0})
-    assert [places.row_of[name] for name in "abc"] == [4, 2, 0]
-    assert {len(chain) for chain in places.chains} == {5, 3}
-    assert all(places.row_of[label] % 2 for label in places.labels)
+    layers = layered([("a", "c"), ("a", "b"), ("b", "c")], [0.5] * 3, {"a": 1.0, "b": 1.0, "c": 1.0})
+    assert [layers.row_of[name] for name in "abc"] == [4, 2, 0]
+    assert {len(chain) for chain in layers.chains} == {5, 3}
+    assert all(layers.row_of[label] % 2 for label in layers.labels)

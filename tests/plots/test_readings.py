@@ -1,7 +1,5 @@
 """The picture of weights shows the dataset's numbers, and says why where there are none."""
 
-import io
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -9,15 +7,16 @@ import xarray as xr
 import adamlab as al
 from adamlab.plots import NothingToDrawError
 from adamlab.plots.files import draw
+from tests.plots.written import unwritten
 
 
-def made(*tables) -> xr.Dataset:
+def readings(*tables) -> xr.Dataset:
     return al.run({"name": "made", "steps": 2, "reading": list(tables)})["readings"].to_dataset()
 
 
 @pytest.fixture(scope="module")
 def adam():
-    return made({"spec": "optax.adam", "label": "$Adam_", "state": "nu", "b2": [0.9, 0.75], "lags": 8})
+    return readings({"spec": "optax.adam", "label": "$Adam_", "state": "nu", "b2": [0.9, 0.75], "lags": 8})
 
 
 def test_a_line_for_each_setting_on_a_log_axis(adam):
@@ -31,7 +30,7 @@ def test_a_line_for_each_setting_on_a_log_axis(adam):
 
 def test_the_legend_tells_sum_and_half_life_and_labels_stay_as_they_are(adam):
     figure = al.plots.weights(adam)
-    figure.savefig(io.BytesIO())
+    assert unwritten(figure) == []
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         f"$Adam_: nu, b2 0.9 (the last 8 weigh {1 - 0.9**8:.3g}, halved after 7)",
         f"$Adam_: nu, b2 0.75 (the last 8 weigh {1 - 0.75**8:.3g}, halved after 3)",
@@ -41,7 +40,7 @@ def test_the_legend_tells_sum_and_half_life_and_labels_stay_as_they_are(adam):
 def test_the_closed_form_stands_in_the_picture_of_one_state(adam):
     (formula,) = al.plots.weights(adam).axes[0].texts
     assert formula.get_text() == f"${adam.latex.sel(step='t').item()}$"
-    two = made({"spec": "optax.adam", "b1": 0.5, "b2": 0.5, "lags": 3})
+    two = readings({"spec": "optax.adam", "b1": 0.5, "b2": 0.5, "lags": 3})
     figure = al.plots.weights(two)
     assert not figure.axes[0].texts
     assert figure.axes[0].get_ylabel() == "weight of the gradient or its square"
@@ -49,7 +48,7 @@ def test_the_closed_form_stands_in_the_picture_of_one_state(adam):
 
 def test_different_lags_are_drawn_as_far_as_they_go():
     tables = [{"spec": "optax.rmsprop(0.1, decay=d)", "label": str(n), "d": 0.5, "lags": n} for n in (2, 5)]
-    lines = al.plots.weights(made(*tables)).axes[0].get_lines()
+    lines = al.plots.weights(readings(*tables)).axes[0].get_lines()
     assert [np.isfinite(line.get_ydata()).sum() for line in lines] == [2, 5]
 
 
@@ -60,13 +59,13 @@ def test_weights_below_zero_are_drawn_on_a_plain_axis(adam):
 
 def test_a_state_without_weights_is_told():
     with pytest.raises(NothingToDrawError, match=r"no weights in nu of optax\.adamax: it is no sum of the gradients"):
-        al.plots.weights(made({"spec": "optax.adamax", "state": "nu"}))
+        al.plots.weights(readings({"spec": "optax.adamax", "state": "nu"}))
 
 
 def test_each_kind_of_results_has_its_own_pictures(tmp_path):
     tree = al.run({"name": "made", "reading": [{"spec": "optax.rmsprop", "decay": [0.5]}]})
     for kind in ("curves", "errors"):
         with pytest.raises(NothingToDrawError, match=f"{kind} is a picture of"):
-            draw(tree, "readings", kind, [tmp_path / "x.png"])
-    draw(tree, "readings", "weights", [tmp_path / "x.png"])
-    assert (tmp_path / "x.png").exists()
+            draw(tree, "readings", kind, [tmp_path / "x.svg"])
+    draw(tree, "readings", "weights", [tmp_path / "x.svg"])
+    assert (tmp_path / "x.svg").exists()
