@@ -49,9 +49,9 @@ def main() -> int:
         config, out = Path(folder) / "kills.toml", Path(folder) / "out"
         config.write_text(CONFIG)
         kills = killed_run(config, out, random.Random(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
-        found, whole = al.load(out), al.run(config)
+        resumed, whole = al.load(out), al.run(config)
         for name, child in whole.children.items():
-            xr.testing.assert_identical(found[name].to_dataset(), child.to_dataset())
+            xr.testing.assert_identical(resumed[name].to_dataset(), child.to_dataset())
             runs = child.sizes["run"]
             sys.stdout.write(
                 f"{name}: {runs} runs, killed {kills} times, each run there once and the same to the bit\n"

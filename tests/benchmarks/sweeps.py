@@ -32,13 +32,13 @@ CONSOLE = Console(highlight=False, width=120)
 
 def timed(cases: dict[str, Callable[[], Any]], clock=time.process_time) -> dict[str, float]:
     """The least time of each, of rounds in which they take turns, after one to warm up."""
-    found: dict[str, list[float]] = {name: [] for name in cases}
+    seconds_of: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(ROUNDS + 1):
         for name, case in cases.items():
             began = clock()
             case()
-            found[name].append(clock() - began)
-    return {name: min(times[1:]) for name, times in found.items()}
+            seconds_of[name].append(clock() - began)
+    return {name: min(times[1:]) for name, times in seconds_of.items()}
 
 
 def say(what: str, value: float, wanted: str) -> None:
@@ -103,31 +103,35 @@ def in_c(folder: Path):
 
 
 def sweeps_of_rosenbrock():
-    mapped, one, seeds, given = by_hand(RUNS)
+    mapped, single, seeds, given = by_hand(RUNS)
     few = 200
     with tempfile.TemporaryDirectory() as folder:
         cases = {
             "C": in_c(Path(folder)),
             "ours": ours(),
             "by hand": lambda: jax.block_until_ready(mapped(seeds, given)),
-            "loop": lambda: [jax.block_until_ready(one(seeds[i], given[i])) for i in range(few)],
+            "loop": lambda: [jax.block_until_ready(single(seeds[i], given[i])) for i in range(few)],
             "ours × 10": ours(runs=10 * RUNS),
             "swept betas": ours("adamlab.adam(lr, b1=b1, b2=b2)", b1=np.full(RUNS, 0.9), b2=np.full(RUNS, 0.999)),
         }
-        found = timed(cases)
-    runs = dict.fromkeys(found, RUNS) | {"loop": few, "ours × 10": 10 * RUNS}
-    for name, seconds in found.items():
+        seconds_of = timed(cases)
+    runs = dict.fromkeys(seconds_of, RUNS) | {"loop": few, "ours × 10": 10 * RUNS}
+    for name, seconds in seconds_of.items():
         CONSOLE.print(f"  {name:20s} {seconds / STEPS / runs[name] * 1e9:8.2f} CPU ns a run-step")
-    say("speed of a loop in C with SIMD on one core, as a share", found["C"] / found["ours"], "≥ 0.55")
-    say("speed against jit(vmap(scan)) by hand", found["by hand"] / found["ours"], "≥ 1")
-    say("speed against a Python loop of one compiled scan", found["loop"] / few * RUNS / found["ours"], "≥ 10")
-    say("100,000 runs: time of a run against that of 10,000", found["ours × 10"] / found["ours"] / 10, "≤ 1.2")
+    say("speed of a loop in C with SIMD on one core, as a share", seconds_of["C"] / seconds_of["ours"], "≥ 0.55")
+    say("speed against jit(vmap(scan)) by hand", seconds_of["by hand"] / seconds_of["ours"], "≥ 1")
+    say(
+        "speed against a Python loop of one compiled scan", seconds_of["loop"] / few * RUNS / seconds_of["ours"], "≥ 10"
+    )
+    say(
+        "100,000 runs: time of a run against that of 10,000", seconds_of["ours × 10"] / seconds_of["ours"] / 10, "≤ 1.2"
+    )
 
 
 def on_two_devices():
     devices = jax.local_devices()
-    found = timed({"one": ours(runs=20 * RUNS), "two": ours(runs=20 * RUNS, devices=devices)}, time.perf_counter)
-    say("200,000 runs on two devices: speed on the wall against one", found["one"] / found["two"], "≥ 1.8")
+    seconds_of = timed({"one": ours(runs=20 * RUNS), "two": ours(runs=20 * RUNS, devices=devices)}, time.perf_counter)
+    say("200,000 runs on two devices: speed on the wall against one", seconds_of["one"] / seconds_of["two"], "≥ 1.8")
 
 
 def several_optimizers():
@@ -142,9 +146,13 @@ def several_optimizers():
         }
 
     names = ("adam", "rmsprop", "adagrad")
-    found = timed({"together": lambda: al.run(config(*names)), "apart": lambda: [al.run(config(n)) for n in names]})
+    seconds_of = timed(
+        {"together": lambda: al.run(config(*names)), "apart": lambda: [al.run(config(n)) for n in names]}
+    )
     say(
-        "adam, rmsprop and adagrad in one config, against the sum of three", found["together"] / found["apart"], "≤ 1.1"
+        "adam, rmsprop and adagrad in one config, against the sum of three",
+        seconds_of["together"] / seconds_of["apart"],
+        "≤ 1.1",
     )
 
 
@@ -159,7 +167,7 @@ def networks():
         program = prepare(problem, rows, recording, shared=True)
         compiled, blocks = program.lowered.compile(), range(program.sizes.count(32))
         looped = loop_of_steps(problem, steps)
-        found = timed(
+        seconds_of = timed(
             {
                 "ours": lambda program=program, compiled=compiled, blocks=blocks, rows=rows: [
                     None for _ in execute(program, compiled, rows, blocks)
@@ -167,7 +175,11 @@ def networks():
                 "loop": lambda looped=looped: [jax.block_until_ready(looped(np.float32(rate))) for rate in rates(32)],
             }
         )
-        say(f"32 learning rates of {name}: speed against a loop over them", found["loop"] / found["ours"], wanted)
+        say(
+            f"32 learning rates of {name}: speed against a loop over them",
+            seconds_of["loop"] / seconds_of["ours"],
+            wanted,
+        )
 
 
 def loop_of_steps(problem, steps: int):

@@ -13,7 +13,6 @@ import pytest
 from jax import lax
 
 from adamlab import layers
-from tests.programs import in_one_program
 
 Function = Any
 
@@ -144,13 +143,17 @@ each_case = pytest.mark.parametrize("name", CASES)
 each_second = pytest.mark.parametrize("name", SECOND)
 
 
-def in_float64(functions: dict[str, Function]) -> Function:
+QUICKLY = {"xla_backend_optimization_level": 0}
+"""Most of the time goes into compiling; what is computed is the same."""
+
+
+def in_one_program(functions: dict[str, Function]) -> Function:
     """The program of all functions, each of its own arguments by name, in float64."""
-    program = in_one_program(functions)
+    program = jax.jit(lambda given: {name: f(*given[name]) for name, f in functions.items()}, compiler_options=QUICKLY)
 
     def run(arguments: dict[str, Any]) -> dict[str, Any]:
         with jax.enable_x64(True):
-            return program(arguments)
+            return jax.tree.map(np.asarray, program(arguments))
 
     return run
 
@@ -178,8 +181,8 @@ def _drawn(case: Case, batch: tuple[int, ...]) -> list[np.ndarray]:
 
 
 INPUTS = drawn()
-LAYERS = in_float64({name: pulled_back(case.layer) for name, case in CASES.items()})
-REFERENCES = in_float64({name: pulled_back(case.reference) for name, case in CASES.items()})
+LAYERS = in_one_program({name: pulled_back(case.layer) for name, case in CASES.items()})
+REFERENCES = in_one_program({name: pulled_back(case.reference) for name, case in CASES.items()})
 
 
 @cache
@@ -219,7 +222,7 @@ def losses_of(layer: Function) -> Function:
 
 @cache
 def losses() -> dict[str, Any]:
-    program = in_float64({name: losses_of(case.layer) for name, case in CASES.items()})
+    program = in_one_program({name: losses_of(case.layer) for name, case in CASES.items()})
     return program({name: around(name) for name in CASES})
 
 
@@ -247,7 +250,7 @@ def test_types_are_kept(name):
 @cache
 def mapped_and_alone() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     two = drawn((2,))
-    mapped = in_float64({name: jax.vmap(pulled_back(case.layer)) for name, case in CASES.items()})
+    mapped = in_one_program({name: jax.vmap(pulled_back(case.layer)) for name, case in CASES.items()})
     return mapped(two), [LAYERS({name: [x[k] for x in inputs] for name, inputs in two.items()}) for k in range(2)]
 
 
@@ -284,7 +287,7 @@ def second() -> dict[str, Any]:
             [gradients_over_the_first(function)(*inputs) for function in (case.reference, *ours)],
         )
 
-    return in_float64({name: computed(CASES[name]) for name in SECOND})(INPUTS)
+    return in_one_program({name: computed(CASES[name]) for name in SECOND})(INPUTS)
 
 
 @each_second

@@ -20,9 +20,9 @@ def test_spacing_is_that_of_the_floats(dtype, value):
 
 
 def test_errors_are_counted_in_floats():
-    one = np.float32(1)
-    assert error_in_ulps(float(one), mpf(1), "float32") == 0
-    assert error_in_ulps(float(np.nextafter(one, np.float32(2))), mpf(1), "float32") == 1
+    unit = np.float32(1)
+    assert error_in_ulps(float(unit), mpf(1), "float32") == 0
+    assert error_in_ulps(float(np.nextafter(unit, np.float32(2))), mpf(1), "float32") == 1
     assert error_in_ulps(1.0, mpf(1) + mpf(2) ** -24, "float32") == 0.5
     assert error_in_ulps(0.0, mpf(10) ** -60, "float32") < 1e-20  # what XLA flushes to zero
     assert error_in_ulps(float("inf"), mpf(10) ** 60, "float32") == 0
@@ -40,9 +40,9 @@ def test_bits_are_counted_one_by_one():
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_gradients_are_finite_and_the_same_for_every_type(dtype):
-    made = gradients(list(FAMILIES), 60, dtype)
+    narrow = gradients(list(FAMILIES), 60, dtype)
     wide = gradients(list(FAMILIES), 60, "float64")
-    for name, g in made.items():
+    for name, g in narrow.items():
         assert np.isfinite(g.astype(float)).all()
         assert g[0].size == np.prod(FAMILIES[name].shape)
         largest = float(jnp.finfo(dtype).max)

@@ -10,7 +10,6 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from adamlab.problems.networks import MAKERS
-from tests.programs import in_one_program
 
 NETS = {make.__name__: make for make in MAKERS}
 DIGITS = ["digits_softmax", "digits_mlp", "digits_conv", "digits_vae"]
@@ -18,17 +17,12 @@ DIGITS = ["digits_softmax", "digits_mlp", "digits_conv", "digits_vae"]
 
 def displaced(problem, seed=7):
     """Parameters of a run that has begun: none is 0 or 1."""
-
-    @jax.jit
-    def moved():
-        flat, unravel = ravel_pytree(problem.start(jax.random.key(seed)))
-        return unravel(flat + 0.1 * jax.random.normal(jax.random.key(seed + 1), flat.shape))
-
-    return moved()
+    flat, unravel = ravel_pytree(problem.start(jax.random.key(seed)))
+    return unravel(flat + 0.1 * jax.random.normal(jax.random.key(seed + 1), flat.shape))
 
 
 def batch_of(problem, seed=3):
-    return jax.jit(problem.sample)(jax.random.key(seed), 1)
+    return problem.sample(jax.random.key(seed), 1)
 
 
 def in_floats(pixels, scale=16):
@@ -46,7 +40,7 @@ def mean_cross_entropy(logits, labels):
 def recorded(problem, params):
     """The loss on all training images, and the metrics, by name."""
     quantities = {"loss": problem.objective, **problem.metrics}
-    told = in_one_program(quantities)({name: [params] for name in quantities})
+    told = jax.jit(lambda params: {name: quantity(params) for name, quantity in quantities.items()})(params)
     return {name: float(number) for name, number in told.items()}
 
 

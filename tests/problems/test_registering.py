@@ -1,26 +1,22 @@
 """Problems of a user's own; and that every problem, theirs and ours, runs."""
 
+import functools
 import inspect
 from dataclasses import replace
-from functools import partial
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax.projections
 import pytest
-from adamlab.studies.study import recorded_steps
 
 import adamlab as al
 from adamlab import problems
 from adamlab.errors import InputError
 from adamlab.problems.openml import ARCHIVES
 from adamlab.problems.registry import BUILT_IN, PROBLEMS
-from adamlab.studies.engine import Recording, prepare
 from adamlab.terminal.lists import show_list
-from tests.computing import computed, runs_of
-from tests.programs import in_one_program
+from tests.computing import computed
 
 HERE = sorted(name for name in BUILT_IN if not name.startswith(tuple(ARCHIVES)))
 """The problems whose data need not be fetched."""
@@ -52,53 +48,36 @@ def refusal(*arguments, **options):
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_every_problem_is_traced_in_either_float_type(name, dtype):
-    recording = Recording(recorded_steps(3, 1), ("loss", "params"), None)
-    program = prepare(problems.get(name), runs_of("adamlab.adam(0.001)"), recording)
-    shapes = {quantity: program.shapes[quantity] for quantity in ("loss", "final_params")}
-    assert {quantity: shape.dtype for quantity, shape in shapes.items()} == dict.fromkeys(shapes, jnp.dtype(dtype))
+def test_every_problem_runs_in_either_float_type(name, dtype):
+    recorded = run(problems.get(name), "adamlab.adam(0.001)" if dtype == "float32" else "optax.sgd(0.0001)")
+    assert recorded["loss"].dtype == recorded["final_params"].dtype == dtype
+    assert recorded["diverged_at"].tolist() == [-1]
+    start = jax.tree.leaves(problems.get(name).start(jax.random.split(jax.random.key(0))[0]))
+    assert not np.array_equal(recorded["final_params"][0], np.concatenate([np.ravel(leaf) for leaf in start]))
 
 
 @pytest.mark.parametrize("name", HERE)
-@pytest.mark.parametrize(
-    ("float_type", "spec"),
-    [("float32", "adamlab.adam(0.001)"), pytest.param("float64", "optax.sgd(0.0001)", marks=pytest.mark.slow)],
-)
-def test_every_problem_runs_in_either_float_type(name, float_type, spec):
-    with jax.enable_x64(float_type == "float64"):
-        results = run(problems.get(name), spec)
-        assert results["loss"].dtype == results["final_params"].dtype == float_type
-        assert results["diverged_at"].tolist() == [-1]
-        start = jax.tree.leaves(problems.get(name).start(jax.random.split(jax.random.key(0))[0]))
-        assert not np.array_equal(results["final_params"][0], np.concatenate([np.ravel(leaf) for leaf in start]))
+def test_a_run_that_is_at_a_minimum_has_finite_gradients(name, dtype):
+    problem = problems.get(name)
+    batch = None if problem.sample is None else problem.sample(jax.random.key(0), 1)
+    for minimum in problem.minima:
+        w = jnp.array(minimum, float)
+        loss, gradient = jax.value_and_grad(problem.loss)(w, batch)
+        assert np.isfinite(loss)
+        assert np.isfinite(gradient).all()
+        assert problem.minimum is not None
+        scale = max(1.0, abs(problem.minimum))
+        assert float(problem.objective(w)) == pytest.approx(problem.minimum, abs=1e-5 * scale)
 
 
-def test_a_run_that_is_at_a_minimum_has_finite_gradients(dtype):
-    ours = {name: problems.get(name) for name in HERE if problems.get(name).minima}
-    key = jax.random.key(0)
-
-    def at_minima(problem, minima):
-        batch = None if problem.sample is None else problem.sample(key, 1)
-        both = jax.vmap(lambda w: jax.value_and_grad(problem.loss)(w, batch))
-        return *both(minima), jax.vmap(problem.objective)(minima)
-
-    program = in_one_program({name: partial(at_minima, problem) for name, problem in ours.items()})
-    results = program({name: [np.array(problem.minima, dtype)] for name, problem in ours.items()})
-    chex.assert_tree_all_finite(results)
-    for name, (_, _, objectives) in results.items():
-        minimum = ours[name].minimum
-        assert minimum is not None, name
-        np.testing.assert_allclose(objectives, minimum, rtol=0, atol=1e-5 * max(1.0, abs(minimum)), err_msg=name)
-    assert len(ours) > 15
-
-
-def test_every_problem_says_what_it_is():
-    for name, problem in ((name, problems.get(name)) for name in HERE):
-        assert problem.name == name
-        assert problem.source, name
-        assert PROBLEMS[name].__doc__, name
-        assert {len(point) for point in problem.minima} <= {problem.dimension}, name
-        assert len(problem.domain) in (0, problem.dimension), name
+@pytest.mark.parametrize("name", HERE)
+def test_every_problem_says_what_it_is(name):
+    problem = problems.get(name)
+    assert problem.name == name
+    assert problem.source
+    assert PROBLEMS[name].__doc__
+    assert {len(point) for point in problem.minima} <= {problem.dimension}
+    assert len(problem.domain) in (0, problem.dimension)
 
 
 def test_a_registered_problem_runs_from_a_config(capsys):
@@ -147,8 +126,8 @@ def test_a_loss_of_batches_with_a_constraint(x64):
         objective=lambda w: jnp.sum((w - 2.0) ** 2),
         project=lambda w: optax.projections.projection_box(w, 0.0, 2.5),
     )
-    path = run(problem, "optax.sgd(0.5)", steps=4)["params"][0, :, 0]
-    np.testing.assert_allclose(path, [2.5, 1.0, 2.0, 2.5, 2.5])  # w becomes t, inside the interval
+    recorded = run(problem, "optax.sgd(0.5)", steps=4)["params"][0, :, 0]
+    np.testing.assert_allclose(recorded, [2.5, 1.0, 2.0, 2.5, 2.5])  # w becomes t, inside the interval
     assert problem.minima == problem.domain == ()
     assert problem.minimum is None
 
@@ -260,9 +239,9 @@ def test_a_config_cannot_give_a_registered_problem_options():
 
 
 def test_a_projected_start_is_feasible():
-    held = problems.register("held", bowl, [3.0, 3.0], spread=1.0, project=lambda w: jnp.clip(w, -1.0, 1.0))
-    assert (np.abs(held.start(jax.random.key(0))) <= 1).all()
-    assert (np.abs(replace(held, project=None).start(jax.random.key(0))) <= 1).all()
+    registered = problems.register("held", bowl, [3.0, 3.0], spread=1.0, project=lambda w: jnp.clip(w, -1.0, 1.0))
+    assert (np.abs(registered.start(jax.random.key(0))) <= 1).all()
+    assert (np.abs(replace(registered, project=None).start(jax.random.key(0))) <= 1).all()
 
 
 @pytest.mark.parametrize("uses_key", [False, True])
@@ -302,5 +281,5 @@ def test_results_of_a_problem_that_may_have_changed_are_not_taken_up(tmp_path):
 
 
 def test_a_partial_loss_is_listed_by_its_own_words():
-    problems.register("part", partial(bowl), start=[0.0, 0.0], spread=np.float32(0.5))
+    problems.register("part", functools.partial(bowl), start=[0.0, 0.0], spread=np.float32(0.5))
     assert PROBLEMS["part"].__doc__ == "A bowl around (1, 2)."

@@ -39,9 +39,9 @@ def test_least_squares_knows_its_minimum(x64):
     np.testing.assert_allclose(problem.minima[0], normal_equations, rtol=1e-12)
     assert problem.minimum == pytest.approx(0.5 * np.mean((x @ normal_equations - y) ** 2), rel=1e-12)
     # Gradient descent at rate 1 shrinks the slowest error by 0.9 a step: 0.9^400 = 5e-19.
-    found = ended(problem, "adamlab.sgd(1.0)", steps=400)
-    np.testing.assert_allclose(found["final_params"][0], problem.minima[0], atol=1e-13)
-    assert found["loss"][0, -1] == pytest.approx(problem.minimum, rel=1e-12)
+    results = ended(problem, "adamlab.sgd(1.0)", steps=400)
+    np.testing.assert_allclose(results["final_params"][0], problem.minima[0], atol=1e-13)
+    assert results["loss"][0, -1] == pytest.approx(problem.minimum, rel=1e-12)
 
 
 def test_data_are_those_of_their_seed():
@@ -110,7 +110,7 @@ def test_wilsons_loss_gradient_and_metrics_are_those_of_their_formulas(x64, rng)
     w = rng.normal(size=problem.dimension)
     assert float(problem.objective(jnp.array(w))) == pytest.approx(0.5 * np.sum((x @ w - y) ** 2), rel=1e-12)
     np.testing.assert_allclose(jax.grad(problem.loss)(jnp.array(w), None), x.T @ (x @ w - y), rtol=1e-11, atol=1e-11)
-    found = {name: float(metric(jnp.array(w))) for name, metric in problem.metrics.items()}
+    results = {name: float(metric(jnp.array(w))) for name, metric in problem.metrics.items()}
     fresh = np.array([[label, 1, 1] for label in y])  # their own features have no weights
     scores = fresh @ w[:3]
     along = w * np.sign(x.T @ y)
@@ -120,7 +120,7 @@ def test_wilsons_loss_gradient_and_metrics_are_those_of_their_formulas(x64, rng)
         "test_accuracy": np.mean(np.sign(scores) == y),
         "off_ray": (along.max() - along.min()) / np.abs(w).mean(),
     }
-    assert found == pytest.approx(expected, rel=1e-12)
+    assert results == pytest.approx(expected, rel=1e-12)
     at_the_start = {name: float(metric(jnp.zeros(problem.dimension))) for name, metric in problem.metrics.items()}
     assert at_the_start == {"test_loss": 25, "train_accuracy": 0, "test_accuracy": 0, "off_ray": 0}
 
@@ -135,20 +135,20 @@ def test_wilsons_loss_gradient_and_metrics_are_those_of_their_formulas(x64, rng)
     ],
 )
 def test_adaptive_methods_stay_on_the_ray_and_call_everything_positive(x64, spec):
-    found = ended(problems.get("wilson"), spec, steps=2000)
+    results = ended(problems.get("wilson"), spec, steps=2000)
     # Every coordinate takes steps of the same size but for some roundings in each of 2000.
-    assert found["off_ray"][0, -1] < 2000 * 4 * np.finfo(float).eps
-    assert found["loss"][0, -1] < 1e-12
-    assert found["train_accuracy"][0, -1] == 1
-    assert found["test_accuracy"][0, -1] == pytest.approx(0.6)
+    assert results["off_ray"][0, -1] < 2000 * 4 * np.finfo(float).eps
+    assert results["loss"][0, -1] < 1e-12
+    assert results["train_accuracy"][0, -1] == 1
+    assert results["test_accuracy"][0, -1] == pytest.approx(0.6)
 
 
 def test_gradient_descent_goes_to_the_solution_of_least_norm_and_makes_no_mistake(x64):
     problem = problems.get("wilson")
-    found = ended(problem, "adamlab.sgd(0.005)", steps=2000)
-    np.testing.assert_allclose(found["final_params"][0], problem.minima[0], atol=1e-12)
-    assert found["test_accuracy"][0, -1] == 1
-    assert found["off_ray"][0, -1] == pytest.approx(32.681, abs=1e-3)
+    results = ended(problem, "adamlab.sgd(0.005)", steps=2000)
+    np.testing.assert_allclose(results["final_params"][0], problem.minima[0], atol=1e-12)
+    assert results["test_accuracy"][0, -1] == 1
+    assert results["off_ray"][0, -1] == pytest.approx(32.681, abs=1e-3)
 
 
 def test_an_accumulator_that_does_not_start_at_zero_leaves_the_ray(x64):
@@ -187,10 +187,10 @@ def test_adagrad_outdoes_gradient_descent_on_sparse_features():
         "adamlab.sgd(rate)",
         "adamlab.sgd(inverse_sqrt(rate))",
     ):
-        found = ended(problem, spec, {"rate": rates}, seeds=[0] * len(rates))
-        losses = found["loss"][:, -1]
+        results = ended(problem, spec, {"rate": rates}, seeds=[0] * len(rates))
+        losses = results["loss"][:, -1]
         assert 0 < losses.argmin() < len(rates) - 1  # no better rate lies beyond the grid
-        best.append((losses.min(), found["test_loss"][:, -1].min()))
+        best.append((losses.min(), results["test_loss"][:, -1].min()))
     (adagrad, adagrad_test), *others = best
     assert all(adagrad < 0.9 * train and adagrad_test < 0.93 * test for train, test in others), best
 
