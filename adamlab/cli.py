@@ -84,8 +84,6 @@ def run(
     """Run a config: writes results.zarr, summary.csv, figures/ and report.html. What was cut off goes on."""
     from adamlab.terminal.runs import run_and_show
 
-    if (options.processes is not None or options.process is not None) and not options.is_shared:
-        raise InputError("--processes and --process go with --coordinator HOST:PORT, or with --distributed.")
     try:
         run_and_show(config, out, set_ or [], options, dry_run=dry_run)
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ from adamlab.studies.config.toml import read_config
 from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.folder import STORE, other_config, root_attributes, writing
+from adamlab.studies.store.folder import STORE, StoreError, other_config, root_attributes
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import config_of
 
@@ -65,15 +65,11 @@ def run_data(
     data: Mapping[str, Any], where: str, folder: Path | None, options: RunOptions, listener: Listener
 ) -> xr.DataTree:
     """Run the plain data of a config; `where` is its file's name, for messages. See `run`."""
-    if options.devices is not None:
-        distributed.create_devices(options.devices)  # ahead of anything that uses JAX
-    if options.is_shared:
-        distributed.join(options.coordinator, options.processes, options.process)
+    distributed.begin(options)
     study = study_of(data, where)
-    fresh = options.fresh or _has_own_problems(data, folder, listener)
+    fresh = options.fresh or _must_recompute(data, folder, listener)
     if options.keep_compiled:
         distributed.keep_compiled(cache_folder() / "programs")
-    listener = listener if distributed.is_first() else Listener()
     tree = kind_in(data).run(study, where, Location(folder, fresh), options, listener)
     if folder is not None and distributed.is_first():
         _write_products(study, tree, folder, listener)
@@ -90,7 +86,7 @@ def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:
     return kind.read(data, PLOTS_OF.get(kind.of, {}), where)
 
 
-def _has_own_problems(data: Mapping[str, Any], folder: Path | None, listener: Listener) -> bool:
+def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: Listener) -> bool:
     """Whether the folder's results are of problems registered by the user, whose code may have changed since.
 
     Raises:
@@ -107,7 +103,7 @@ def _has_own_problems(data: Mapping[str, Any], folder: Path | None, listener: Li
 
 def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
     default = [{"kind": plot, "problem": None, "options": {}} for plot in kind_in(study.source).outputs]
-    with writing(folder):
+    try:
         datasets = [child.to_dataset() for child in tree.children.values()]
         summaries = [kind_of(data).summary(data) for data in datasets]
         pd.concat(summaries, ignore_index=True).to_csv(folder / "summary.csv", index=False)
@@ -115,3 +111,5 @@ def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Li
         for note in notes:
             listener.note(note)
         write_report(tree, study.source, figures, folder / "report.html")
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error

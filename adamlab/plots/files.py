@@ -64,7 +64,7 @@ def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **op
         InputError: a file cannot be written, or its format is not known.
     """
     data = tree[problem].to_dataset()
-    if kind not in PLOTS_OF[data.attrs["of"]]:
+    if kind not in PLOTS_OF[data.attrs.get("of", "runs")]:
         holder = next(of for of, plots in PLOTS_OF.items() if kind in plots)
         raise NothingToDrawError(f"{problem}: {kind} is a picture of {holder}, which these results do not have.")
     write_figure(PLOTS[kind](data, **options), paths)

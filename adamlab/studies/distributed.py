@@ -7,9 +7,18 @@ from typing import Any
 import jax
 
 from adamlab.errors import InputError, reason
+from adamlab.studies.options import RunOptions
 
 _JOINED: list[bool] = []
 """Not empty once `join` has joined other processes; a user's own call of JAX leaves it empty."""
+
+
+def begin(options: RunOptions) -> None:
+    """Create this process's devices and join the others, where several processes share a run."""
+    if options.is_shared and not _JOINED:
+        if options.devices is not None:
+            create_devices(options.devices)
+        join(options.coordinator, options.processes, options.process)
 
 
 def join(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> None:
@@ -82,8 +91,8 @@ def count() -> int:
     return jax.process_count()
 
 
-def wait_for_all(stage: str) -> None:
-    """Wait until all processes of the run have reached a stage.
+def wait_for_all(barrier: str) -> None:
+    """Wait until all processes of the run have reached a barrier, which the text describes.
 
     Raises:
         InputError: one of them has ended.
@@ -92,10 +101,11 @@ def wait_for_all(stage: str) -> None:
         from jax.experimental.multihost_utils import sync_global_devices
 
         try:
-            sync_global_devices(stage)
+            sync_global_devices(barrier)
         except (ValueError, RuntimeError) as error:  # depending on how the connection broke
             raise InputError(
-                f"another process ended before {stage}. What was done is kept, and the same command goes on from there."
+                f"another process ended before {barrier}. "
+                "What was done is kept, and the same command goes on from there."
             ) from error
 
 

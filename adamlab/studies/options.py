@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from adamlab.errors import InputError
+
 
 def _option(default: Any, help_: str, **limits: Any) -> Any:
     return field(default=default, metadata={"help": help_, **limits})
@@ -31,6 +33,10 @@ class RunOptions:
     processes: int | None = _option(None, "How many processes share the run.", min=1)
     process: int | None = _option(None, "The number of this process, from 0.", min=0)
     keep_compiled: bool = _option(True, "Keep compiled programs for the next time.")
+
+    def __post_init__(self):
+        if (self.processes is not None or self.process is not None) and not self.is_shared:
+            raise InputError("--processes and --process go with --coordinator HOST:PORT, or with --distributed.")
 
     @property
     def is_shared(self) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,18 +98,18 @@ def plans_of(study: Study) -> dict[Key, Plan]:
     }
 
 
-def evaluation_plans(study: Study, results: Mapping[str, xr.Dataset]) -> dict[Key, Plan]:
+def evaluation_plans(study: Study, dataset_of: Callable[[str], xr.Dataset]) -> dict[Key, Plan]:
     """The plans of the second stage: the best setting of each optimizer on fresh seeds.
 
     Args:
         study: a study with an evaluation.
-        results: the datasets of the first stage, by problem.
+        dataset_of: reads a problem's results of the first stage, by its name.
     """
     evaluation = study.evaluation
     assert evaluation is not None
     plans: dict[Key, Plan] = {}
     for problem in study.problems:
-        runs = results[problem.name]
+        runs = dataset_of(problem.name)
         best = best_settings(runs.isel(run=np.flatnonzero(is_tuning(runs))), evaluation.by)
         for optimizer in study.optimizers:
             spec = best.spec.values[best.optimizer.values == optimizer.label][0]

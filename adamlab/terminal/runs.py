@@ -1,6 +1,7 @@
 """The output of `adamlab run`."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from adamlab.studies.config.study import Study
 from adamlab.studies.config.toml import read_config
 from adamlab.studies.kinds import Table, kind_of
 from adamlab.studies.options import RunOptions
+from adamlab.studies.progress import Listener
 from adamlab.studies.store.location import Location
 from adamlab.studies.sweep.estimate import Estimate, compiling_time, estimate
 from adamlab.terminal.console import console, say, table_of
@@ -29,14 +31,17 @@ def run_and_show(
     if dry_run:
         _show_estimate(study_of(data, str(config)), str(config), Location(folder, options.fresh), options)
         return
+    distributed.begin(options)
     screen = console()
-    with Bar(screen) if screen.is_terminal else Lines(screen) as listener:
+    is_first = not options.is_shared or distributed.is_first()
+    progress = Bar(screen) if screen.is_terminal else Lines(screen)
+    with progress if is_first else nullcontext(Listener()) as listener:
         try:
             tree = run_data(data, str(config), folder, options, listener)
         except KeyboardInterrupt:
             listener.note(f"Stopped. What was done is kept in {folder}, and the same command goes on from there.")
             raise
-    if distributed.is_first():
+    if is_first:
         for name, child in tree.children.items():
             _show_tables(screen, name, child.to_dataset())
         say(f"\nResults, summary.csv, figures and report.html are in {folder}")

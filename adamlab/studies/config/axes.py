@@ -44,7 +44,7 @@ def read_arguments(
     listed: bool = False,
     prefix: str = "",
 ) -> dict[str, Axis]:
-    """Reads a table whose keys name arguments.
+    """Read a table whose keys name arguments.
 
     Args:
         known: the arguments by name.

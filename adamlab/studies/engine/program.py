@@ -123,9 +123,8 @@ def execute(
     in_flight = None
     for group in [*groups, None]:
         done = in_flight
-        if (
-            group is not None
-        ):  # dispatched before the previous group is yielded, so that devices compute while it is written
+        # A group is dispatched before the one ahead of it is yielded, so that devices compute while that is written.
+        if group is not None:
             rows = [program.sizes.rows(block, len(runs)) for block in group]
             padded = rows + [rows[-1]] * (program.devices - len(rows))
             full = [np.pad(r, (0, program.sizes.block - len(r)), mode="edge") for r in padded]

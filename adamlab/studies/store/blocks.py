@@ -1,4 +1,4 @@
-"""Blocks of runs in a zarr store: a group for each problem, in it a group for each optimizer's part, in that sections.
+"""Blocks of runs in a zarr store: a group for each problem, within it one for each part, within that its sections.
 
 A block is valid only once its `done` flag, written last, is set: a killed process leaves no block that is half valid. A
 section, the runs that were added at one time, never changes: runs that are added later get a section of their own.

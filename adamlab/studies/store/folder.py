@@ -19,7 +19,7 @@ class StoreError(InputError):
 
 
 def make_folder(folder: Path) -> None:
-    """Creates the folder unless it exists.
+    """Create the folder unless it exists.
 
     Raises:
         StoreError: it cannot be created, or cannot be written to.
@@ -33,23 +33,38 @@ def make_folder(folder: Path) -> None:
 
 
 def replace_store(path: Path, write: Callable[[Path], Any]) -> None:
-    """Replaces a store by what `write` puts in a path beside it: a kill leaves the old store or the new one, whole."""
-    for leftover in path.parent.glob(f"{ASIDE}*"):  # of a process that was killed here
-        shutil.rmtree(leftover)
+    """Replace a store by the one that `write` puts in a path beside it.
+
+    The old store stands aside until the new one is in its place; `recover` puts it back after a kill in between.
+    """
     with tempfile.TemporaryDirectory(prefix=ASIDE, dir=path.parent) as aside:
-        write(Path(aside) / "new")
-        if path.exists():
-            path.rename(Path(aside) / "old")
-        (Path(aside) / "new").rename(path)
+        new, old = Path(aside) / "new", Path(aside) / "old"
+        write(new)
+        try:
+            if path.exists():
+                path.rename(old)
+            new.rename(path)
+        except BaseException:
+            if old.exists() and not path.exists():
+                old.rename(path)
+            raise
+
+
+def recover(folder: Path) -> None:
+    """Clean up after a process that was killed while it replaced the store: the old one is put back if none is left."""
+    for aside in folder.glob(f"{ASIDE}*"):
+        if (aside / "old").exists() and not (folder / STORE).exists():
+            (aside / "old").rename(folder / STORE)
+        shutil.rmtree(aside)
 
 
 @contextmanager
 def writing(folder: Path | None, remedy: str = "") -> Iterator[None]:
-    """Turns the system's errors while results are written into a `StoreError` that names the folder."""
+    """Turn the system's errors while results are written into a `StoreError` that names the folder."""
     try:
         yield
     except OSError as error:
-        message = f"{error.filename or folder}: the results cannot be written: {error.strerror or error}"
+        message = f"{folder}: the results cannot be written: {error.strerror or error}"
         raise StoreError(f"{message}. {remedy}" if remedy else message) from error
 
 

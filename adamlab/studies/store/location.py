@@ -37,5 +37,7 @@ class Location:
     @property
     def kept(self) -> Path | None:
         """The path of a store to go on with; None where there is none, or where it is to be replaced."""
-        exists = self.path is not None and self.path.exists() and any(self.path.iterdir())
-        return self.path if exists and not self.fresh else None
+        if self.path is None or self.fresh or not self.path.exists():
+            return None
+        is_empty = self.path.is_dir() and not any(self.path.iterdir())
+        return None if is_empty else self.path

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from adamlab.studies import distributed
-from adamlab.studies.store.folder import StoreError, make_folder
+from adamlab.studies.store.folder import StoreError, make_folder, recover
 
 LOCK = ".adamlab.lock"
 
@@ -50,6 +50,8 @@ def locked_folder(folder: Path | None) -> Iterator[None]:
                     "with --out."
                 ) from error
             locks.callback(_leave_in_order, folder)
+            if distributed.is_first():
+                recover(folder)
             yield
     finally:
         if new and not any(folder.iterdir()):

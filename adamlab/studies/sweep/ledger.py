@@ -53,6 +53,7 @@ class Ledger:
         self, plans: Mapping[Key, Plan], blocks: Blocks | None, damaged: Mapping[str, Sequence[int]] | None = None
     ):
         self.plans, self.blocks, self.damaged = plans, blocks, damaged or {}
+        self._entries: dict[Key, list[Entry]] = {}
 
     @classmethod
     def open(cls, study: Study, plans: Mapping[Key, Plan], location: Location) -> "Ledger":
@@ -71,16 +72,17 @@ class Ledger:
         blocks = Blocks.open(location.kept)
         _require_columns(blocks)
         sections = [section for name in blocks.attributes["problems"] for section in blocks.sections(name)]
-        ledger = cls(plans, blocks, {section.name: section.damaged() for section in sections})
-        if changed and not ledger.only_adds():
+        if changed and not cls(plans, blocks).only_adds():
             raise other_config(folder, changed)
-        return ledger
+        return cls(plans, blocks, {section.name: section.damaged() for section in sections})
 
     def entries(self, key: Key) -> list[Entry]:
-        """The stored sections of a plan's part and stage, in the order in which they were added."""
-        plan = self.plans[key]
-        sections = [] if self.blocks is None else self.blocks.sections(*key)
-        return [self._entry(section, plan) for section in sections if section.stage == plan.stage]
+        """The stored sections of a plan's part and stage, in the order in which they were added; they are read once."""
+        if key not in self._entries:
+            plan = self.plans[key]
+            sections = [] if self.blocks is None else self.blocks.sections(*key)
+            self._entries[key] = [self._entry(section, plan) for section in sections if section.stage == plan.stage]
+        return self._entries[key]
 
     def _entry(self, section: Section, plan: Plan) -> Entry:
         flags = section.done()
@@ -115,11 +117,7 @@ class Ledger:
     def missing(self, key: Key) -> np.ndarray:
         """The rows of a plan's runs that are in no section."""
         stored = [entry.rows for entry in self.entries(key)]
-        return (
-            np.setdiff1d(np.arange(len(self.plans[key])), np.concatenate(stored))
-            if stored
-            else np.arange(len(self.plans[key]))
-        )
+        return np.setdiff1d(np.arange(len(self.plans[key])), np.concatenate([np.empty(0, int), *stored]))
 
     def sizes(self) -> dict[Key, Sizes]:
         """The block sizes that the store has settled, by the first section of each part."""

@@ -1,4 +1,4 @@
-"""The run of a study: what its store holds is kept, and what is missing is computed."""
+"""The run of a study: stored runs are kept, and missing ones are computed."""
 
 import os
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ import jax
 import numpy as np
 import xarray as xr
 
-from adamlab.analysis.rows import EVALUATION, TUNING
+from adamlab.analysis.rows import EVALUATION
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Study
 from adamlab.studies.engine.block_sizes import grouped_by_seed
 from adamlab.studies.options import RunOptions
-from adamlab.studies.plan import evaluation_plans, part_of, plans_of
+from adamlab.studies.plan import Key, evaluation_plans, part_of, plans_of
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.blocks import Blocks
-from adamlab.studies.store.dataset import problem_metadata, tree_of
+from adamlab.studies.store.dataset import dataset, problem_metadata, tree_of
 from adamlab.studies.store.folder import already_done, replace_store, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
@@ -25,8 +25,6 @@ from adamlab.studies.store.provenance import provenance, versions
 from adamlab.studies.sweep.ledger import Ledger
 from adamlab.studies.sweep.programs import Programs, lower
 from adamlab.studies.sweep.worker import RESUME, Worker
-
-STAGES = (TUNING, EVALUATION)
 
 
 def run_study(study: Study, where: str, location: Location, options: RunOptions, listener: Listener) -> xr.DataTree:
@@ -53,17 +51,16 @@ def run_study(study: Study, where: str, location: Location, options: RunOptions,
             programs.update(lower(study, ledger, where, devices))  # every mistake shows here, ahead of any writing
             blocks = _open_store(study, location, ledger, listener)
             worker = Worker(blocks, location, programs, listener)
-            ledger = Ledger(plans, blocks)
-            _add_sections(study, ledger, programs, location)
-            runs = worker.compute(ledger, steps)
+            _add_sections(study, Ledger(plans, blocks), programs, location)
+            runs = worker.compute(Ledger(plans, blocks), steps)
             if study.evaluation is not None:
-                results = {name: child.to_dataset() for name, child in tree_of(blocks).children.items()}
-                ledger = Ledger(evaluation_plans(study, results), blocks)
+                labels = blocks.attributes["labels"]
+                plans = evaluation_plans(study, lambda problem: dataset(blocks, problem, labels))
                 # Few settings with many seeds share no batches, unlike the programs of the first stage.
-                lacking = {k: p for k, p in ledger.plans.items() if k not in programs or programs[k].sizes.shared}
+                lacking = {k: p for k, p in plans.items() if k not in programs or programs[k].sizes.shared}
                 programs.update(lower(study, Ledger(lacking, blocks), where, devices))
-                _add_sections(study, ledger, programs, location)
-                worker.compute(ledger, steps)
+                _add_sections(study, Ledger(plans, blocks), programs, location)
+                worker.compute(Ledger(plans, blocks), steps)
             elif not runs and location.folder is not None:
                 listener.note(already_done(location.folder))
             return tree_of(blocks)
@@ -119,7 +116,7 @@ def _note_versions(blocks: Blocks, listener: Listener):
 
 
 def _add_sections(study: Study, ledger: Ledger, programs: Programs, location: Location):
-    """Add a section for the runs that are in none, and set the order of all runs in the results; process 0 does."""
+    """Add a section for the runs that are in none, and set the order of all runs; process 0 writes, the others wait."""
     if distributed.is_first():
         with writing(location.folder, RESUME):
             assert ledger.blocks is not None
@@ -135,10 +132,10 @@ def _add_sections(study: Study, ledger: Ledger, programs: Programs, location: Lo
     distributed.wait_for_all(f"the store is ready for {stage}")
 
 
-def _add_section(ledger: Ledger, key: tuple[str, str], programs: Programs, offset: int):
+def _add_section(ledger: Ledger, key: Key, programs: Programs, offset: int):
     plan, blocks = ledger.plans[key], ledger.blocks
     assert blocks is not None
-    offset += STAGES.index(plan.stage) * 2**40  # the second stage stands behind the first, however large that grows
+    offset += 2**40 * (plan.stage == EVALUATION)  # the second stage stands behind the first, however large that grows
     missing = ledger.missing(key)
     for section, rows, _ in ledger.entries(key):
         ids = section.column("run_id")

@@ -58,7 +58,7 @@ def compare_limits(statement: Statement) -> Verdict | None:
 def _relative_difference(
     statement: Statement, updates: tuple[Formula, ...], limit: Formula
 ) -> tuple[Formula, Formula] | tuple[None, None]:
-    """The power of the distance to the limit that the updates' relative difference falls with, and its factor."""
+    """The order and the leading coefficient of the updates' relative difference in the distance to the limit."""
     if len(statement.limit) > 1 or limit == 0:
         return None, None
     ((name, target),) = statement.limit.items()
