@@ -1,4 +1,4 @@
-"""Designs: which settings there are, and that more of them begin as fewer do."""
+"""Designs: the settings that they have; a larger design begins with the settings of a smaller one."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Sound configs broken in every way that can be thought of, one at a time: each is refused at the key that is wrong."""
+"""Sound configs, each broken at a single key in every way that was thought of: it is refused at that key."""
 
 import contextlib
 import copy
@@ -99,7 +99,7 @@ PARTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [  # sound configs, and wh
 ]
 
 WRONG = (math.nan, -math.inf, 10**400, "", "wat?", [], [[[]]], {}, {"a": 1}, datetime.date(2015, 5, 7))
-"""What is wrong nearly everywhere, of every type that TOML has."""
+"""Values that are wrong nearly everywhere, of every type that TOML has."""
 
 RIGHT: dict[Any, tuple[Any, ...]] = {  # but not here
     "question": ("", "wat?"),
@@ -121,7 +121,7 @@ def load(data: dict[str, Any]) -> Any:
 
 
 def keys_in(data: Any, path: Path_ = ()) -> Iterator[Path_]:
-    """Every place in the config that has a name, and every item of a list."""
+    """The path of every key and of every item of a list."""
     for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
         yield (*path, key)
         yield from keys_in(value, (*path, key))
@@ -158,18 +158,18 @@ def is_required(data: dict[str, Any], path: Path_) -> bool:
 
 
 def is_refused(broken: dict[str, Any], path: Path_) -> bool:
-    """Whether it is, with a mistake told at this key, at one within it, or at a table that it stands in."""
+    """Whether the config is refused, with a mistake at this key, within it, or at a table around it."""
     key = join(*path)
     try:
         load(broken)
     except ConfigError as error:
         told = [mistake.key for mistake in error.mistakes]
-        return any(each and (key.startswith(each) or each.startswith(key)) for each in told)
+        return any(other and (key.startswith(other) or other.startswith(key)) for other in told)
     return False
 
 
 def small(path: Path) -> dict[str, Any]:
-    """A config of experiments/, with one table of each kind, three of [[problem]], and short lists."""
+    """A config of experiments/, cut down to a table of each kind, three of [[problem]], and short lists."""
 
     def cut(value: Any) -> Any:
         if isinstance(value, dict):
@@ -186,7 +186,7 @@ def small(path: Path) -> dict[str, Any]:
 def breakages(
     data: dict[str, Any], within: Collection[str], wrong=WRONG
 ) -> Iterator[tuple[str, dict[str, Any], Path_]]:
-    """Every key misspelt, left out where it is required, and given every wrong value."""
+    """A config for each way to break a key: misspelt, left out where it is required, and given every wrong value."""
     for path in keys_in({key: value for key, value in data.items() if key in within}):
         if isinstance(path[-1], str):
             yield f"{join(*path)} misspelt", misspelt(data, path), (*path[:-1], f"{path[-1]}z")
