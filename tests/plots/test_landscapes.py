@@ -158,10 +158,11 @@ def test_a_constant_function_is_drawn(constant):
     data = grid("beale")
     figure = al.plots.landscape(data.assign(landscape=data.landscape * 0 + constant))
     filled, lines = contours(figure)
-    assert filled.levels[0] < constant < filled.levels[-1]
-    (area,) = [path.get_extents() for path in filled.get_paths() if len(path.vertices)]  # all is of one colour
+    levels = np.asarray(filled.levels)
+    assert levels[0] < constant < levels[-1]
+    (area,) = [path.get_extents() for path in filled.get_paths() if np.size(path.vertices)]  # all is of one colour
     np.testing.assert_allclose([area.intervalx, area.intervaly], get("beale").domain, rtol=1e-6)
-    assert not any(len(path.vertices) for path in lines.get_paths())
+    assert not any(np.size(path.vertices) for path in lines.get_paths())
     assert unwritten(figure) == []
 
 

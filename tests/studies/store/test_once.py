@@ -1,6 +1,7 @@
 """The store of results that are computed in one go: written, read back, and never lost."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import xarray as xr
 import zarr
 
 from adamlab.studies.store.dataset import load
-from adamlab.studies.store.folder import StoreError, make_folder
+from adamlab.studies.store.folder import ASIDE, StoreError, make_folder, recover, replace_store
 from adamlab.studies.store.once import save
 from adamlab.studies.store.provenance import config_of, provenance
 
@@ -82,3 +83,30 @@ def test_a_store_without_a_problem_or_a_variable_is_damaged(tree, tmp_path):
         shutil.rmtree(tmp_path / "results.zarr" / lost)
         with pytest.raises(StoreError, match=f"damaged: it lacks results of {lost[0]}"):
             load(tmp_path)
+
+
+def test_an_error_between_the_renames_puts_the_old_store_back(tree, tmp_path, monkeypatch):
+    save(tree, tmp_path)
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if self.name == "new":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        replace_store(tmp_path / "results.zarr", lambda path: path.mkdir())
+    assert list(load(tmp_path).children) == ["z", "a"]
+    assert [path.name for path in tmp_path.iterdir()] == ["results.zarr"]
+
+
+def test_a_kill_between_the_renames_is_recovered_from(tree, tmp_path):
+    save(tree, tmp_path)
+    aside = tmp_path / f"{ASIDE}killed"
+    aside.mkdir()
+    (tmp_path / "results.zarr").rename(aside / "old")
+    (aside / "new").mkdir()
+    recover(tmp_path)
+    assert list(load(tmp_path).children) == ["z", "a"]
+    assert [path.name for path in tmp_path.iterdir()] == ["results.zarr"]
