@@ -2,7 +2,7 @@
 
 Names are looked up when they are first used, so that the command line starts without loading JAX.
 
-Words that the package uses, each for one thing:
+Words that stand for one thing each in studies, results and verdicts:
 
 - run: one optimizer at one setting on one problem, with one seed and one start.
 - setting: an optimizer with its numbers written in, such as `optax.adam(0.1, b2=0.99)`.
