@@ -65,7 +65,7 @@ def test_optax_arithmetic_has_the_bits_of_optax(rng, float_type, context, leaves
         assert_same_bits(trajectories(ours, gs, context), trajectories(theirs, gs, context))
 
 
-# A leaf that is all of a program compiles differently: what divides it, a correction for bias, is divided by once.
+# XLA makes x / c of a correction x·(1/c) where a single leaf uses it.
 ALONE = ["sgd nesterov", "adagrad", "rmsprop both", "adadelta", "adam", "adamw schedule", "adamax", "nadam", "amsgrad"]
 
 
