@@ -12,7 +12,7 @@ def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     The backward: ∂L/∂x = ∂L/∂y where x > 0, else 0. At x = 0, where there is no derivative, it is 0, as in JAX,
     PyTorch and TensorFlow.
 
-    Source: Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann distributed.
+    Source: Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann machines.
     """
     return _forward(x)[0]
 
