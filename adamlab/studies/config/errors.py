@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from adamlab.errors import InputError, nearest
+from adamlab.errors import InputError, cut, listed, nearest
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Mistake:
     message: str
 
     def __str__(self):
-        return f"{self.key}: {self.message}" if self.key else self.message
+        text = f"{self.key}: {self.message}" if self.key else self.message
+        return text.replace("\n", "\\n")  # a quoted key can hold line breaks, which would look like further mistakes
 
 
 class Mistakes(list[Mistake]):
@@ -37,8 +38,8 @@ class ConfigError(InputError):
         if len(self.mistakes) == 1:
             super().__init__(f"{where}: {self.mistakes[0]}")
         else:
-            lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
-            super().__init__(f"{where} has {len(self.mistakes)} mistakes:\n{lines}")
+            lines = listed([*map(str, self.mistakes)])
+            super().__init__(f"{where} has {len(self.mistakes):,} mistakes:\n{lines}")
 
 
 EXPECTED = {
@@ -83,7 +84,7 @@ def shown(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except (ValueError, RecursionError):  # an integer of thousands of digits, a list nested as deep
         text = f"a very large {type(value).__name__}"
-    return text if len(text) <= 60 else text[:57] + "…"
+    return cut(text, 60)
 
 
 def _keys(model: type[BaseModel], parents: Sequence[str | int]) -> list[str]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from adamlab.errors import InputError, reason
+from adamlab.errors import InputError, listed, reason
 from adamlab.studies.store.provenance import FORMAT
 
 STORE = "results.zarr"
@@ -93,9 +93,8 @@ def root_attributes(path: Path) -> dict[str, Any]:
 
 def other_config(folder: Path, changed: Sequence[str]) -> StoreError:
     """The error for a folder with the results of a config that differs by more than further runs."""
-    lines = "\n".join(f"  {line}" for line in changed)
     return StoreError(
-        f"{folder} holds the results of a config that differs by more than further runs:\n{lines}\n"
+        f"{folder} holds the results of a config that differs by more than further runs:\n{listed(changed)}\n"
         "Choose another folder with --out, or replace them with --fresh."
     )
 
