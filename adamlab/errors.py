@@ -22,7 +22,7 @@ class InputError(ValueError):
 
 
 def printable(text: str) -> str:
-    """The text with characters that a terminal would act on written as escapes, as \\u001b."""
+    """The text with each character that a terminal would act on written as its code, in four hexadecimal digits."""
     return UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

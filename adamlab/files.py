@@ -4,8 +4,9 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 UNFINISHED = ".adamlab-new-"
 """The beginning of the names of files that are being written."""
@@ -49,3 +50,8 @@ def read_text(path: Path, most: int) -> str:
         raise OSError(None, f"it has more than {most:,} bytes", str(path))
     return data.decode()
 
+
+def discard(stream: TextIO) -> None:
+    """Drop what a stream holds and cannot write; Python would try again at its end, and report that."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

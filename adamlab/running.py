@@ -1,12 +1,15 @@
 """From a config to results, figures and a report: the work of `adamlab run`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import xarray as xr
 
+from adamlab.errors import InputError
+from adamlab.files import replacing
 from adamlab.plots import PLOTS_OF
 from adamlab.plots.files import draw_outputs
 from adamlab.problems.openml import cache_folder
@@ -70,9 +73,10 @@ def run_data(
     fresh = options.fresh or _must_recompute(data, folder, listener)
     if options.keep_compiled:
         distributed.keep_compiled(cache_folder() / "programs")
-    tree = kind_in(data).run(study, where, Location(folder, fresh), options, listener)
-    if folder is not None and distributed.is_first():
-        _write_products(study, tree, folder, listener)
+    with _told(folder):
+        tree = kind_in(data).run(study, where, Location(folder, fresh), options, listener)
+        if folder is not None and distributed.is_first():
+            _write_products(study, tree, folder, listener)
     return tree
 
 
@@ -84,6 +88,27 @@ def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:
     """
     kind = kind_in(data)
     return kind.read(data, PLOTS_OF.get(kind.of, {}), where)
+
+
+@contextmanager
+def _told(folder: Path | None) -> Iterator[None]:
+    """Turn what goes wrong with the folder meanwhile into a `StoreError`.
+
+    Raises:
+        StoreError: a file cannot be read or written, or the results were removed or renamed.
+    """
+    held = folder is not None and (folder / STORE).exists()
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if folder is not None and held and not (folder / STORE).exists():
+            message = f"{folder} was removed or renamed while it was being written."
+            raise StoreError(f"{message} Run the config again.") from error
+        if isinstance(error, OSError):
+            raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
+        raise
 
 
 def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: Listener) -> bool:
@@ -103,13 +128,27 @@ def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: List
 
 def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
     default = [{"kind": plot, "problem": None, "options": {}} for plot in kind_in(study.source).outputs]
+    datasets = [child.to_dataset() for child in tree.children.values()]
+    summaries = [kind_of(data).summary(data) for data in datasets]
+    write_summary(pd.concat(summaries, ignore_index=True), folder / "summary.csv")
+    figures, notes = draw_outputs(tree, study.outputs or default, folder / "figures")
+    for note in notes:
+        listener.note(note)
+    write_report(tree, study.source, figures, folder / "report.html")
+
+
+def write_summary(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV; before a text that spreadsheets would take for a formula stands a '."""
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    with replacing(path) as new:
+        table.assign(**{name: table[name].map(_no_formula) for name in texts}).to_csv(new, index=False)
+
+
+def _no_formula(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
     try:
-        datasets = [child.to_dataset() for child in tree.children.values()]
-        summaries = [kind_of(data).summary(data) for data in datasets]
-        pd.concat(summaries, ignore_index=True).to_csv(folder / "summary.csv", index=False)
-        figures, notes = draw_outputs(tree, study.outputs or default, folder / "figures")
-        for note in notes:
-            listener.note(note)
-        write_report(tree, study.source, figures, folder / "report.html")
-    except OSError as error:
-        raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell

@@ -1,5 +1,6 @@
 """The results folder: created, read, replaced in one step, or refused with the reason."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adamlab.errors import InputError, listed, reason
+from adamlab.files import UNFINISHED
 from adamlab.studies.store.provenance import FORMAT
 
 STORE = "results.zarr"
@@ -52,10 +54,33 @@ def replace_store(path: Path, write: Callable[[Path], Any]) -> None:
 
 def recover(folder: Path) -> None:
     """Clean up after a process that was killed while it replaced the store: the old one is put back if none is left."""
+    for unfinished in [*folder.glob(f"{UNFINISHED}*"), *folder.glob(f"figures/{UNFINISHED}*")]:
+        unfinished.unlink()
     for aside in folder.glob(f"{ASIDE}*"):
+        if aside.is_symlink() or not aside.is_dir():
+            aside.unlink()
+            continue
         if (aside / "old").exists() and not (folder / STORE).exists():
             (aside / "old").rename(folder / STORE)
         shutil.rmtree(aside)
+
+
+def require_own_files(folder: Path) -> None:
+    """Require that no folder of results or figures is a link, through which files elsewhere would be replaced.
+
+    Raises:
+        StoreError: something is.
+    """
+    if (folder / "figures").is_symlink():
+        raise StoreError(f"{folder / 'figures'} is a link, and figures are written to no other place: remove it.")
+    pending = [folder / STORE]
+    while pending:
+        path = pending.pop()
+        if path.is_symlink():
+            raise StoreError(f"{path} is a link, and results are written to no other place: remove it.")
+        if path.is_dir():
+            with os.scandir(path) as entries:
+                pending += [Path(entry.path) for entry in entries if entry.is_symlink() or entry.is_dir()]
 
 
 @contextmanager

@@ -4,10 +4,12 @@ import time
 from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
+
 from adamlab.studies import distributed
 from adamlab.studies.engine.program import execute
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.blocks import Blocks, Section
 from adamlab.studies.store.folder import StoreError, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import is_alive
@@ -37,7 +39,8 @@ class Worker:
         """Compute this process's share of the pending blocks, and wait for the others'; the number of its runs."""
         work = self._claim(ledger)
         mine = work[distributed.number() :: distributed.count()]
-        runs = sum(len(section.rows(block)) for _, section, block in mine)
+        counts = {name: _counts(section) for name, section in {s.name: s for _, s, _ in mine}.items()}
+        runs = sum(int(counts[section.name][block]) for _, section, block in mine)
         self.listener.begin(runs, steps)
         self.programs.compile({key for key, *_ in mine})
         for _, blocks in groupby(mine, lambda item: item.section.name):
@@ -62,12 +65,12 @@ class Worker:
         plan = ledger.plans[key]
         self.listener.working_on(f"{plan.problem.name}: {plan.optimizer.label}")
         blocks = [item.block for item in work]
-        program, compiled = self.programs[key], self.programs.compiled(key)
+        program, compiled, counts = self.programs[key], self.programs.compiled(key), _counts(section)
         for group in execute(program, compiled, ledger.runs(key, section), blocks):
             for block, arrays in group:
                 with writing(self.location.folder, RESUME):
                     section.write(block, arrays)
-                self.listener.advance(len(section.rows(block)))
+                self.listener.advance(int(counts[block]))
 
     def _wait(self, work: Sequence[Work]):
         """Wait until the other processes have done their blocks, or one of them is found dead."""
@@ -88,3 +91,9 @@ class Worker:
                     f"work was done; {lost} blocks are missing. The same command computes them, and only them."
                 )
             time.sleep(POLL)
+
+
+def _counts(section: Section) -> np.ndarray:
+    """The number of runs in each block of a section, without the padding of those that are grouped by seed."""
+    _, first = np.unique(section.column("run_id"), return_index=True)
+    return np.bincount(first // section.block, minlength=section.sizes.count(len(section)))
