@@ -24,6 +24,8 @@ def replacing(path: Path) -> Iterator[Path]:
             pass
         yield new
         new.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         new.unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 """From a config to results, figures and a report: the work of `adamlab run`."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from adamlab.errors import InputError
+from adamlab.errors import InputError, printable
 from adamlab.files import replacing
 from adamlab.plots import PLOTS_OF
 from adamlab.plots.files import draw_outputs
@@ -22,6 +23,7 @@ from adamlab.studies.config.toml import read_config
 from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
+from adamlab.studies.store.blocks import DamageError
 from adamlab.studies.store.folder import STORE, StoreError, other_config, root_attributes
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import config_of
@@ -70,14 +72,14 @@ def run_data(
     """Run the plain data of a config; `where` is its file's name, for messages. See `run`."""
     distributed.begin(options)
     study = study_of(data, where)
-    fresh = options.fresh or _must_recompute(data, folder, listener)
     if options.keep_compiled:
         distributed.keep_compiled(cache_folder() / "programs")
     with _told(folder):
+        fresh = options.fresh or _must_recompute(data, folder, listener)
         tree = kind_in(data).run(study, where, Location(folder, fresh), options, listener)
         if folder is not None and distributed.is_first():
             _write_products(study, tree, folder, listener)
-    return tree
+        return tree
 
 
 def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:
@@ -97,18 +99,21 @@ def _told(folder: Path | None) -> Iterator[None]:
     Raises:
         StoreError: a file cannot be read or written, or the results were removed or renamed.
     """
-    held = folder is not None and (folder / STORE).exists()
     try:
         yield
     except InputError:
         raise
-    except Exception as error:
-        if folder is not None and held and not (folder / STORE).exists():
-            message = f"{folder} was removed or renamed while it was being written."
-            raise StoreError(f"{message} Run the config again.") from error
-        if isinstance(error, OSError):
-            raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
-        raise
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
+    except (DamageError, LookupError) as error:
+        if folder is None or os.path.exists(folder / STORE):
+            raise
+        raise removed(folder) from error
+
+
+def removed(folder: Path) -> StoreError:
+    """The error for a folder that somebody else removed or renamed."""
+    return StoreError(f"{folder} was removed or renamed while it was being written. Run the config again.")
 
 
 def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: Listener) -> bool:
@@ -128,6 +133,8 @@ def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: List
 
 def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
     default = [{"kind": plot, "problem": None, "options": {}} for plot in kind_in(study.source).outputs]
+    if not tree.children:
+        raise removed(folder)
     datasets = [child.to_dataset() for child in tree.children.values()]
     summaries = [kind_of(data).summary(data) for data in datasets]
     write_summary(pd.concat(summaries, ignore_index=True), folder / "summary.csv")
@@ -145,10 +152,11 @@ def write_summary(table: pd.DataFrame, path: Path) -> None:
 
 
 def _no_formula(cell: Any) -> Any:
-    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if not isinstance(cell, str):
         return cell
+    text = printable(cell)  # a lone carriage return would begin a row, and a formula in it
     try:
-        float(cell)
+        float(text)
     except ValueError:
-        return f"'{cell}"
-    return cell
+        return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+    return text

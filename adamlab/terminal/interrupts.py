@@ -16,7 +16,6 @@ def hearing_interrupts() -> Iterator[Event]:
         _HEARD.set()
         raise KeyboardInterrupt
 
-    _HEARD.clear()
     before = signal.getsignal(signal.SIGINT)
     is_ours = before is signal.default_int_handler  # a shell's background jobs ignore it
     if is_ours:
@@ -24,6 +23,7 @@ def hearing_interrupts() -> Iterator[Event]:
     try:
         yield _HEARD
     finally:
+        _HEARD.clear()
         if is_ours:
             signal.signal(signal.SIGINT, before)
 

@@ -115,8 +115,8 @@ def _is_free(path: Path) -> bool:
     lock = FileLock(path, blocking=False)
     try:
         lock.acquire()
-    except (Timeout, OSError):  # an OSError, as of a folder in its place, is told where the lock is taken
-        return not path.is_file()
+    except (Timeout, OSError):  # an OSError, as of a folder or a link in its place, is told where the lock is taken
+        return path.is_symlink() or not path.is_file()
     _remove(path)
     lock.release()
     return True
