@@ -132,9 +132,19 @@ def test_a_path_that_no_file_can_have_is_told(tmp_path):
         al.run(CONFIG, tmp_path / ("x" * 300))
 
 
-@pytest.mark.parametrize("moved", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("renamed"))])
-@pytest.mark.parametrize("moment", ["begin", "working_on", "advance"])
-@pytest.mark.parametrize("new", [True, False], ids=["new", "again"])
+def renamed(folder: Path) -> None:
+    folder.rename(folder.with_name("renamed"))
+
+
+@pytest.mark.parametrize(
+    ("moment", "moved", "new"),
+    [
+        ("begin", shutil.rmtree, True),
+        ("advance", renamed, True),
+        ("working_on", renamed, False),
+        ("advance", shutil.rmtree, False),
+    ],
+)
 def test_a_folder_that_goes_while_it_is_written_is_told(folder, tmp_path, moved, moment, new):
     class Mover(Listener):
         pass
