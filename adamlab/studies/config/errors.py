@@ -73,7 +73,7 @@ EXPECTED = {
 def mistakes_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake]:
     """Pydantic's errors as mistakes, in this project's words."""
     for line in error.errors():
-        words = line["msg"] if line["type"] != "too_long" else f"at most {line['ctx']['max_length']:,} of them"
+        words = line["msg"] if line["type"] != "too_long" else f"at most {line.get('ctx', {})['max_length']:,} of them"
         yield _mistake(line["type"], words, line["loc"], line["input"], model)
 
 
