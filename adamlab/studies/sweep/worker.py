@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from adamlab.studies import distributed
-from adamlab.studies.engine.program import execute
+from adamlab.studies.engine.program import Snapshot, execute
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.checkpoints import Checkpoints
 from adamlab.studies.store.folder import StoreError, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import is_alive
@@ -61,12 +62,22 @@ class Worker:
         key, section, _ = work[0]
         plan = ledger.plans[key]
         self.listener.working_on(f"{plan.problem.name}: {plan.optimizer.label}")
-        blocks = [item.block for item in work]
+        blocks, runs, folder = [item.block for item in work], ledger.runs(key, section), self.location.folder
         program, compiled = self.programs[key], self.programs.compiled(key)
-        for group in execute(program, compiled, ledger.runs(key, section), blocks):
+        checkpoints = None if folder is None else Checkpoints(folder, section, program)
+
+        def keep(block: int, snapshot: Snapshot) -> None:
+            if checkpoints is not None:
+                with writing(folder, RESUME):
+                    checkpoints.save(block, snapshot)
+
+        begun = {} if checkpoints is None else checkpoints.load(blocks)
+        for group in execute(program, compiled, runs, blocks, snapshots=begun, keep=keep):
             for block, arrays in group:
-                with writing(self.location.folder, RESUME):
+                with writing(folder, RESUME):
                     section.write(block, arrays)
+                    if checkpoints is not None:
+                        checkpoints.remove(block)
                 self.listener.advance(len(section.rows(block)))
 
     def _wait(self, work: Sequence[Work]):
