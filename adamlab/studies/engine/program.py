@@ -303,7 +303,7 @@ def _raw(leaf: jax.Array) -> jax.Array:
 def _typed_leaf(raw: np.ndarray, leaf: jax.ShapeDtypeStruct) -> Any:
     """The leaf with these numbers; NumPy's files know no bfloat16, only its two bytes."""
     if _is_key(leaf):
-        return jax.random.wrap_key_data(raw, impl=jax.random.key_impl(_zeros(leaf)))
+        return jax.random.wrap_key_data(jnp.asarray(raw), impl=jax.random.key_impl(_zeros(leaf)))
     return raw.view(leaf.dtype)
 
 

@@ -37,10 +37,11 @@ class Checkpoints:
     def save(self, block: int, snapshot: Snapshot) -> None:
         """Save a block, in place of an earlier checkpoint of it, in one step."""
         self.folder.mkdir(exist_ok=True)
-        leaves = {f"leaf.{i}": leaf for i, leaf in enumerate(snapshot.carry)}
-        records = {f"record.{name}": values for name, values in snapshot.records.items()}
+        arrays = {f"leaf.{i}": leaf for i, leaf in enumerate(snapshot.carry)}
+        arrays |= {f"record.{name}": values for name, values in snapshot.records.items()}
+        arrays |= {"fingerprint": np.array(self._fingerprint(block)), "step": np.array(snapshot.step)}
         with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial", delete=False) as file:
-            np.savez(file, fingerprint=self._fingerprint(block), step=snapshot.step, **leaves, **records)
+            np.savez(file, allow_pickle=False, **arrays)
         os.replace(file.name, self._path(block))
 
     def load(self, blocks: Iterable[int]) -> dict[int, Snapshot]:

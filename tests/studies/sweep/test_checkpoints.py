@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import adamlab as al
+from adamlab import running
 from adamlab.studies.engine import program
 from adamlab.studies.store.checkpoints import CHECKPOINTS, Checkpoints
 from adamlab.studies.sweep import worker
@@ -38,7 +39,7 @@ def short_calls(monkeypatch):
     """Calls of one step for the network, of three for the test function, with a checkpoint after each; no pictures."""
     monkeypatch.setattr(program, "CALL", 50)
     monkeypatch.setattr(program, "PAUSE", -1.0)
-    monkeypatch.setattr(al.running, "_write_products", lambda *arguments: None)
+    monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
 
 
 @pytest.fixture(scope="module")
