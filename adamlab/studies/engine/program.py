@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -24,9 +24,6 @@ Arrays = dict[str, np.ndarray]
 
 CALL = 10**8
 """The most steps × parameters × runs of one call of a program, at most some seconds."""
-
-PAUSE = 15.0
-"""Seconds from one snapshot of what is computed to the next."""
 
 
 @dataclass(frozen=True)
@@ -174,15 +171,59 @@ def span_of(steps: np.ndarray, begin: int, end: int) -> Span:
     return Span(*np.array([begin, end, first, np.searchsorted(steps, end)], np.int32))
 
 
+@dataclass
+class Computed:
+    """Blocks that one call of a program took some steps on.
+
+    Attributes:
+        rows: for each block, the rows of its runs.
+        span: the steps.
+        steps: the steps of a run.
+        records: by block, the recorded quantities of its runs, as far as they are computed.
+    """
+
+    rows: Mapping[int, np.ndarray]
+    span: Span
+    steps: int
+    records: dict[int, Arrays]
+    _carry: PyTree
+    _results: Mapping[str, jax.Array]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the runs are at their last step."""
+        return int(self.span.end) == self.steps
+
+    @property
+    def share(self) -> float:
+        """The number of runs, times the part of their steps that was taken."""
+        return sum(map(len, self.rows.values())) * int(self.span.end - self.span.begin) / self.steps
+
+    def snapshots(self) -> Iterator[tuple[int, Snapshot]]:
+        """A snapshot of each block."""
+        leaves = [_parts(_raw(leaf), len(self.rows)) for leaf in jax.tree.leaves(self._carry)]
+        for i, block in enumerate(self.rows):
+            yield block, Snapshot(int(self.span.end), [parts[i] for parts in leaves], self.records[block])
+
+    def collect(self) -> None:
+        """Wait for the call, and put its results into the records."""
+        by_device = {name: _parts(values, len(self.rows)) for name, values in self._results.items()}
+        for i, (block, rows) in enumerate(self.rows.items()):
+            now = {name: _joined(parts[i])[..., : len(rows)] for name, parts in by_device.items()}
+            if block in self.records:
+                now = _spliced(self.records[block], now, self.span)
+            elif not self.is_done:
+                now = {name: values.copy() for name, values in now.items()}  # JAX's own cannot be written to
+            self.records[block] = now
+
+
 def execute(
     program: Program,
     compiled: jax.stages.Compiled,
     runs: Runs,
     blocks: Sequence[int],
-    *,
     snapshots: Mapping[int, Snapshot] | None = None,
-    keep: Callable[[int, Snapshot], None] | None = None,
-) -> Iterator[list[tuple[int, Arrays]]]:
+) -> Iterator[Computed]:
     """Compute blocks of runs, as many at once as the program has devices.
 
     Args:
@@ -190,64 +231,18 @@ def execute(
         compiled: the result of `program.lowered.compile()`.
         runs: the runs; block b has those from b·size.
         blocks: the numbers of the blocks to compute.
-        snapshots: blocks that were begun, which are gone on with.
-        keep: receives a snapshot of each block that is not done about every `PAUSE` seconds.
+        snapshots: of blocks that were begun, which are gone on with.
 
     Yields:
-        Blocks that were computed at once: the number of each, and the recorded quantities of its runs.
+        The blocks after each call, until they are done.
     """
-    kept = time.monotonic()
     calls = _calls(program, compiled, runs, blocks, snapshots or {})
     following = next(calls, None)
-    while (call := following) is not None:
+    while (computed := following) is not None:
         # A call is dispatched before the results of the one ahead of it are taken, so that devices compute meanwhile.
         following = next(calls, None)
-        records = call.collect()
-        if call.is_last:
-            yield records
-        elif keep is not None and time.monotonic() - kept > PAUSE:
-            for block, snapshot in call.snapshots():
-                keep(block, snapshot)
-            kept = time.monotonic()
-
-
-@dataclass
-class _Call:
-    """A call that was dispatched.
-
-    Attributes:
-        blocks: the blocks that it computes, with the rows of each.
-        span: the steps that it takes.
-        carry: the blocks' runs after it.
-        results: its records.
-        records: what earlier calls recorded of each block; their results are put in, but for those of the last call.
-        is_last: whether the runs are done after it.
-    """
-
-    blocks: Sequence[tuple[int, np.ndarray]]
-    span: Span
-    carry: PyTree
-    results: Mapping[str, jax.Array]
-    records: dict[int, Arrays]
-    is_last: bool
-
-    def collect(self) -> list[tuple[int, Arrays]]:
-        """Each block with all that is recorded of it by now."""
-        by_device = {name: _parts(values, len(self.blocks)) for name, values in self.results.items()}
-        for i, (block, rows) in enumerate(self.blocks):
-            now = {name: _joined(parts[i])[..., : len(rows)] for name, parts in by_device.items()}
-            if block in self.records:
-                now = _spliced(self.records[block], now, self.span)
-            elif not self.is_last:
-                now = {name: values.copy() for name, values in now.items()}  # JAX's own cannot be written to
-            self.records[block] = now
-        return [(block, self.records[block]) for block, _ in self.blocks]
-
-    def snapshots(self) -> Iterator[tuple[int, Snapshot]]:
-        """A snapshot of each block, once the call was collected."""
-        leaves = [_parts(_raw(leaf), len(self.blocks)) for leaf in jax.tree.leaves(self.carry)]
-        for i, (block, _) in enumerate(self.blocks):
-            yield block, Snapshot(int(self.span.end), [parts[i] for parts in leaves], self.records[block])
+        computed.collect()
+        yield computed
 
 
 def _calls(
@@ -256,7 +251,7 @@ def _calls(
     runs: Runs,
     blocks: Sequence[int],
     snapshots: Mapping[int, Snapshot],
-) -> Iterator[_Call]:
+) -> Iterator[Computed]:
     """The calls that compute blocks, each dispatched when it is taken; those at once have the same number of steps."""
 
     def begin_of(block: int) -> int:
@@ -266,7 +261,7 @@ def _calls(
         remaining = list(same)
         while group := remaining[: program.devices]:
             remaining = remaining[program.devices :]
-            rows = [program.sizes.rows(block, len(runs)) for block in group]
+            rows = {block: program.sizes.rows(block, len(runs)) for block in group}
             padded = group + [group[-1]] * (program.devices - len(group))
             full = [program.sizes.padded_rows(block, len(runs)) for block in padded]
             columns = _columns(runs, full, program.sizes)
@@ -274,8 +269,7 @@ def _calls(
             records = {block: snapshots[block].records for block in group if begin}
             for span in program.spans(begin):
                 carry, results = compiled(columns, carry, span)
-                is_last = bool(span.end == program.steps[-1])
-                yield _Call([*zip(group, rows, strict=True)], span, carry, results, records, is_last)
+                yield Computed(rows, span, int(program.steps[-1]), records, carry, results)
 
 
 def _carry(program: Program, snapshots: Sequence[Snapshot]) -> PyTree:

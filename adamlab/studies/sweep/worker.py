@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from adamlab.studies import distributed
-from adamlab.studies.engine.program import Snapshot, execute
+from adamlab.studies.engine.program import execute
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.blocks import Blocks
 from adamlab.studies.store.checkpoints import Checkpoints
@@ -17,6 +17,9 @@ from adamlab.studies.sweep.programs import Programs
 
 POLL = 0.2
 """Seconds between looks at the blocks of other processes."""
+
+PAUSE = 15.0
+"""Seconds from one checkpoint of what is computed to the next."""
 
 RESUME = "What was done is kept; the same command goes on from there."
 
@@ -65,20 +68,21 @@ class Worker:
         blocks, runs, folder = [item.block for item in work], ledger.runs(key, section), self.location.folder
         program, compiled = self.programs[key], self.programs.compiled(key)
         checkpoints = None if folder is None else Checkpoints(folder, section, program)
-
-        def keep(block: int, snapshot: Snapshot) -> None:
-            if checkpoints is not None:
-                with writing(folder, RESUME):
-                    checkpoints.save(block, snapshot)
-
         begun = {} if checkpoints is None else checkpoints.load(blocks)
-        for group in execute(program, compiled, runs, blocks, snapshots=begun, keep=keep):
-            for block, arrays in group:
-                with writing(folder, RESUME):
-                    section.write(block, arrays)
-                    if checkpoints is not None:
-                        checkpoints.remove(block)
-                self.listener.advance(len(section.rows(block)))
+        self.listener.advance(sum(len(section.rows(block)) * begun[block].step / program.steps[-1] for block in begun))
+        saved = time.monotonic()
+        for computed in execute(program, compiled, runs, blocks, begun):
+            with writing(folder, RESUME):
+                if computed.is_done:
+                    for block, arrays in computed.records.items():
+                        section.write(block, arrays)
+                        if checkpoints is not None:
+                            checkpoints.remove(block)
+                elif checkpoints is not None and time.monotonic() - saved > PAUSE:
+                    for block, snapshot in computed.snapshots():
+                        checkpoints.save(block, snapshot)
+                    saved = time.monotonic()
+            self.listener.advance(computed.share)
 
     def _wait(self, work: Sequence[Work]):
         """Wait until the other processes have done their blocks, or one of them is found dead."""

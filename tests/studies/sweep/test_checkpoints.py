@@ -38,7 +38,7 @@ class Killed(BaseException):
 def short_calls(monkeypatch):
     """Calls of one step for the network, of three for the test function, with a checkpoint after each; no pictures."""
     monkeypatch.setattr(program, "CALL", 50)
-    monkeypatch.setattr(program, "PAUSE", -1.0)
+    monkeypatch.setattr(worker, "PAUSE", -1.0)
     monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
 
 
