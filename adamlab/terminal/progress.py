@@ -30,7 +30,7 @@ class Lines(Listener, AbstractContextManager):
         """Print the next part of the work."""
         self.note(what)
 
-    def advance(self, runs: float) -> None:
+    def advance(self, runs: int | float) -> None:
         """Print the runs done, the speed and the time left, at most once a second."""
         self.done += runs
         done = round(self.done)
@@ -72,7 +72,7 @@ class Bar(Lines):
         """Show the next part of the work."""
         self.progress.update(self.task, description=what)
 
-    def advance(self, runs: float) -> None:
+    def advance(self, runs: int | float) -> None:
         """Move the bar."""
         self.done += runs
         rate = self.done * self.steps / (perf_counter() - self.started)
