@@ -24,9 +24,8 @@ RUNS = {
 }
 READINGS = {
     "name": "readings",
-    "kind": "readings",
     "steps": 2,
-    "reading": [{"spec": "optax.trace(decay=b)", "b": [0.5, 0.9], "state": "trace", "lags": 4}],
+    "reading": [{"spec": "optax.trace(decay=d)", "d": [0.5, 0.9], "state": "trace", "lags": 4}],
 }
 
 
@@ -76,7 +75,7 @@ def test_readings_have_a_table_of_formulas_and_a_table_of_weights(tmp_path):
     assert [path.name for path in paths] == ["formulas.csv", "formulas-lag.csv"]
     formulas, weights = map(pd.read_csv, paths)
     assert formulas.step.tolist() == ["1", "2", "t"]
-    assert weights[weights.b == 0.5].weight.tolist() == [1.0, 0.5, 0.25, 0.125]
+    assert weights[weights.d == 0.5].weight.tolist() == [1.0, 0.5, 0.25, 0.125]
     assert [*tables(al.run(READINGS))] == ["step", "lag"]
 
 
@@ -97,4 +96,4 @@ def test_a_folder_is_exported_by_a_command(adamlab, tmp_path, monkeypatch):
     monkeypatch.setattr("adamlab.exporting.load", lambda folder: {"results": al.run(READINGS)}[folder.name])
     done = adamlab("export", "results", "formulas.parquet", cwd=tmp_path)
     assert (done.returncode, done.stdout.split()) == (0, ["formulas.parquet", "formulas-lag.parquet"])
-    assert pd.read_parquet(tmp_path / "formulas.parquet").text.str.startswith("trace").any()
+    assert pd.read_parquet(tmp_path / "formulas.parquet").text[0] == "z₁ = g₁"
