@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from adamlab import problems as problems
     from adamlab import schedules as schedules
     from adamlab.derivations import derive as derive
+    from adamlab.exporting import export as export
     from adamlab.interpret.oracle import exact as exact
     from adamlab.parity.comparison import compare as compare
     from adamlab.recipes import like_torch as like_torch
@@ -50,6 +51,7 @@ _HOMES = {
     "compare": "adamlab.parity.comparison",
     "derive": "adamlab.derivations",
     "exact": "adamlab.interpret.oracle",
+    "export": "adamlab.exporting",
     "like_torch": "adamlab.recipes",
     "load": "adamlab.studies.store.dataset",
     "prove": "adamlab.symbolic.proving.proofs",

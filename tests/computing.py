@@ -36,5 +36,6 @@ def computed(
     program = prepare(problem, runs, recording, devices=devices, sizes=sizes, shared=shared)
     compiled = program.lowered.compile({} if optimized else {"xla_backend_optimization_level": "0"})
     blocks = range(program.sizes.count(len(runs)))
-    pieces = [arrays for group in execute(program, compiled, runs, blocks) for _, arrays in group]
+    calls = execute(program, compiled, runs, blocks)
+    pieces = [arrays for call in calls if call.is_done for arrays in call.records.values()]
     return {name: np.moveaxis(np.concatenate([piece[name] for piece in pieces], axis=-1), -1, 0) for name in pieces[0]}

@@ -33,6 +33,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["problems"],
     ["analysis"],
     ["studies"],
+    ["exporting"],
     ["plots"],
     ["report"],
     ["running"],

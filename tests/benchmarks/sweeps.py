@@ -216,7 +216,7 @@ def timed(of, name):
         spent[0] += time.perf_counter() - start
         return made
     setattr(of, name, f)
-for of, name in ((Section, "write"), (Blocks, "add"), (Blocks, "begin")):
+for of, name in ((Section, "write"), (Blocks, "add"), (Blocks, "create_group")):
     timed(of, name)
 al.run({"name": "writing", "steps": 1000, "record": {"every": 10}, "problem": [{"name": "rosenbrock"}],
         "optimizer": [{"name": "adamlab.adam", "learning_rate": {"log": [1e-3, 0.1, 10000]}}]}, sys.argv[1])

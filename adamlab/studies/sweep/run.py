@@ -17,6 +17,7 @@ from adamlab.studies.options import RunOptions
 from adamlab.studies.plan import Key, evaluation_plans, part_of, plans_of
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.checkpoints import clear_checkpoints
 from adamlab.studies.store.dataset import dataset, problem_metadata, tree_of
 from adamlab.studies.store.folder import already_done, replace_store, writing
 from adamlab.studies.store.location import Location
@@ -93,6 +94,7 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
     if location.path is None:
         return Blocks.create(None, attributes)
     if ledger.blocks is None:
+        clear_checkpoints(location.path.parent)
         replace_store(location.path, lambda path: Blocks.create(path, attributes))
         return Blocks.open(location.path, "r+")
     blocks = Blocks.open(location.path, "r+")

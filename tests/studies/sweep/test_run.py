@@ -46,7 +46,7 @@ class Notes(Listener):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of eight runs: three of adam, one of sgd; and no pictures, which these tests do not look at."""
-    monkeypatch.setattr(block_sizes, "WORK", 1)
+    monkeypatch.setattr(block_sizes, "RECORDS", 1)
     monkeypatch.setattr(al.running, "_write_products", lambda *arguments: None)
 
 
@@ -59,7 +59,7 @@ def config():
 def whole():
     """The results, computed in memory."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_sizes, "WORK", 1)
+        patch.setattr(block_sizes, "RECORDS", 1)
         return al.run(CONFIG)
 
 
@@ -68,7 +68,7 @@ def kept(tmp_path_factory):
     """A folder with the results, and the tree that its run returned."""
     folder = tmp_path_factory.mktemp("kept")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_sizes, "WORK", 1)
+        patch.setattr(block_sizes, "RECORDS", 1)
         patch.setattr(al.running, "_write_products", lambda *arguments: None)
         return folder, al.run(CONFIG, folder)
 
