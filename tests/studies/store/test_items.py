@@ -10,7 +10,6 @@ import zarr
 
 from adamlab.studies.store.dataset import load
 from adamlab.studies.store.folder import ASIDE, StoreError, make_folder, recover, replace_store
-from adamlab.studies.store.once import save
 from adamlab.studies.store.provenance import config_of, provenance
 
 
