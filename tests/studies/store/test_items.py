@@ -1,10 +1,16 @@
 """Comparisons and readings in their store: whatever kills or damages it, what is loaded is told or right to the bit."""
 
 import json
+import pydoc
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +19,7 @@ import pytest
 import xarray as xr
 import zarr
 
+import adamlab as al
 from adamlab.errors import InputError
 from adamlab.running import study_of
 from adamlab.studies.config.study import Config
@@ -50,6 +57,14 @@ CONFIGS = {
         ],
     },
 }
+
+
+class FixedTime(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=tz)
 
 
 class Notes(Listener):
@@ -248,6 +263,89 @@ def test_a_fresh_run_that_is_killed_anywhere_leaves_old_or_new_results(items, wh
     assert moment > 12
 
 
+WORK = {"comparisons": "adamlab.studies.comparisons.compare", "readings": "adamlab.studies.readings.document_of"}
+"""What a run spends its time in, once for each item."""
+
+
+def interrupted_at(patch: pytest.MonkeyPatch, of: str, moment: int, error: type[BaseException]) -> list[int]:
+    """Raise an error in place of that item; returns a list, which the items that were computed are added to."""
+    work, calls = pydoc.locate(WORK[of]), []
+    assert callable(work)
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        if len(calls) + 1 == moment:
+            raise error("stopped")
+        calls.append(len(calls))
+        return work(*arguments, **keywords)
+
+    patch.setattr(WORK[of], call)
+    return calls
+
+
+@pytest.mark.parametrize("of", CONFIGS)
+def test_a_run_that_is_interrupted_ends_with_the_same_files(of, tmp_path, monkeypatch):
+    monkeypatch.setattr("adamlab.running.draw_outputs", lambda *arguments: ({}, []))
+    monkeypatch.setattr("adamlab.studies.store.provenance.datetime", FixedTime)
+    al.run(CONFIGS[of], tmp_path / "whole")
+    for moment, error in ((1, SystemExit), (2, KeyboardInterrupt), (2, SystemExit)):
+        with monkeypatch.context() as patch:
+            interrupted_at(patch, of, moment, error)
+            with pytest.raises(error):
+                al.run(CONFIGS[of], tmp_path / "out")
+        assert (tmp_path / "out").exists() is (moment > 1)
+    with monkeypatch.context() as patch:
+        calls = interrupted_at(patch, of, 0, KeyboardInterrupt)
+        al.run(CONFIGS[of], tmp_path / "out")
+    assert len(calls) == 1
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+    al.run(CONFIGS[of], tmp_path / "out")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+def test_comparisons_before_one_that_fails_are_kept(tmp_path, monkeypatch):
+    interrupted_at(monkeypatch, "comparisons", 2, InputError)
+    with pytest.raises(InputError, match="stopped"):
+        al.run(CONFIGS["comparisons"], tmp_path / "out")
+    assert len([*(tmp_path / "out" / "results.zarr").glob("*/zarr.json")]) == 1
+
+
+def toml_of(data: Mapping[str, Any]) -> str:
+    """The data as TOML; values are such that JSON writes them as TOML does."""
+    tables = [
+        "\n".join([f"[[{name}]]", *(f"{key} = {json.dumps(x)}" for key, x in table.items())])
+        for name, value in data.items()
+        if name not in ("name", "steps")
+        for table in value
+    ]
+    return "\n".join([f'name = "{data["name"]}"', f"steps = {data['steps']}", *tables])
+
+
+def kill_after(items: int, config: Path, folder: Path):
+    """Run the command, and kill it once the folder has so many items."""
+    process = subprocess.Popen([sys.executable, "-m", "adamlab", "run", config, "--out", folder])
+    while process.poll() is None and len([*folder.glob("results.zarr/*/zarr.json")]) < items:
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("of", CONFIGS)
+def test_a_killed_command_goes_on_to_the_same_results(of, tmp_path):
+    config, folder = tmp_path / "config.toml", tmp_path / "out"
+    config.write_text(toml_of(CONFIGS[of]), encoding="utf-8")
+    for items in (1, 2):
+        kill_after(items, config, folder)
+        before = {path: path.stat().st_mtime_ns for path in folder.glob("results.zarr/*/zarr.json")}
+        assert len(before) >= items
+    subprocess.run([sys.executable, "-m", "adamlab", "run", config, "--out", folder], check=True)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    whole = al.run(CONFIGS[of], tmp_path / "whole")
+    xr.testing.assert_identical(load(folder)[of].to_dataset(), whole[of].to_dataset())
+    assert (folder / "summary.csv").read_bytes() == (tmp_path / "whole" / "summary.csv").read_bytes()
+    assert not [*folder.glob(".adamlab-*"), *folder.rglob("*.partial")]
+
+
 def flipped(data: bytes, rng: random.Random) -> bytes:
     byte, bit = rng.randrange(len(data)), rng.randrange(8)
     return data[:byte] + bytes([data[byte] ^ 1 << bit]) + data[byte + 1 :]
@@ -304,10 +402,10 @@ def test_damage_is_told_and_repaired(items, whole, tmp_path, how):
 
 
 @pytest.mark.slow
-def test_each_of_a_thousand_damages_is_told_and_repaired(items, whole, tmp_path):
+def test_each_of_many_damages_is_told_and_repaired(items, whole, tmp_path):
     items.run(tmp_path)
     rng = random.Random(0)
-    for _ in range(1000):
+    for _ in range(200):
         assert_damage_is_told_and_repaired(items, tmp_path, whole, rng.choice([*DAMAGE, "flipped", "edited"]), rng)
 
 
