@@ -108,25 +108,25 @@ class Items:
         return Items(config, self.of, [self.ids[i] for i in positions], [self.documents[i] for i in positions])
 
 
-def computed(of: str) -> Items:
-    """The items of a kind's config, computed for once."""
-    caught: list[Items] = []
+def planned(of: str, data: Mapping[str, Any]) -> tuple[Items, Callable[[Sequence[int]], Iterator[Document]]]:
+    """The items of a config, still without documents, and the function that computes these."""
+    caught: list[Any] = []
 
-    def catch(
-        config: Config,
-        of: str,
-        ids: list[str],
-        location: Location,
-        listener: Listener,
-        compute: Callable[[Sequence[int]], Iterator[Document]],
-    ) -> xr.DataTree:
-        caught.append(Items(config, of, ids, [*compute(range(len(ids)))]))
+    def catch(config: Config, of: str, ids: list[str], location: Location, listener: Listener, compute: Any):
+        caught.extend([Items(config, of, ids, []), compute])
         return xr.DataTree()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(f"adamlab.studies.{of}.compute_items", catch)
-        KINDS[of].run(study_of(CONFIGS[of]), "three", Location(), RunOptions(), Listener())
-    return caught[0]
+        KINDS[of].run(study_of(data), "three", Location(), RunOptions(), Listener())
+    items, compute = caught
+    return items, compute
+
+
+def computed(of: str) -> Items:
+    """The items of a kind's config, computed for once."""
+    items, compute = planned(of, CONFIGS[of])
+    return replace(items, documents=[*compute(range(len(items.ids)))])
 
 
 @pytest.fixture(scope="module")
@@ -436,6 +436,39 @@ def test_many_lost_items_are_one_short_message(items, tmp_path):
     assert "50 of its 50" in told
     assert "and 47 more" in told
     assert len(told) < 1500
+
+
+CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "comparisons": {
+        "left": "optax.sgd(rate, momentum=0.0)",
+        "right": "optax.sgd(rate, nesterov=true)",
+        "label": "other",
+    }
+    | {"rate": [0.3, 0.4], "dtype": "float64", "context": "scan", "layout": "leaf", "families": ["small"]}
+    | {"exact": False, "seed": 1},
+    "readings": {"spec": "optax.sgd(0.2, momentum=m)", "label": "other", "m": [0.5], "lags": 4},
+}
+"""For each key of the first table another value."""
+
+
+@pytest.mark.parametrize("of", CONFIGS)
+def test_an_item_is_another_where_anything_that_it_depends_on_is(of):
+    table, *others = CONFIGS[of][KINDS[of].table]
+    first = len(planned(of, {**CONFIGS[of], KINDS[of].table: [table]})[0].ids)
+    before = planned(of, CONFIGS[of])[0].ids
+
+    def ids(**data: Any) -> list[str]:
+        return planned(of, {**CONFIGS[of], **data})[0].ids
+
+    for key, value in CHANGES[of].items():
+        after = ids(**{KINDS[of].table: [{**table, key: value}, *others]})
+        assert not {*after[: -len(others)]} & {*before[:first]}, key
+        assert after[-1] == before[-1], key
+    assert not {*ids(steps=3)} & {*before}
+    if of == "readings":
+        assert not {*ids(superscripts=True)} & {*before}
+    assert ids(name="other", question="why?", output=[]) == before
+    assert ids(**{KINDS[of].table: [*others, table]}) == [*before[first:], *before[:first]]
 
 
 def test_a_config_that_adds_items_computes_only_those(items, whole, tmp_path):
