@@ -13,6 +13,7 @@ Words that stand for one thing each in studies, results and verdicts:
 - part: the place in a store of one optimizer's runs on a problem, the same whatever values are swept.
 - section: the runs of a part that were added at one time; it never changes afterwards.
 - block: the runs of a section that are computed and written at once.
+- item: a comparison, or an optimizer to read, which is computed and written at once.
 - key: a place in a config, such as `optimizer[1].b2`; of a plan, its problem and its part.
 - target: the loss, or other quantity, that counts as reached.
 - reading: an optimizer's own code read in another algebra: as formulas, or in as many digits as are asked for.

@@ -35,7 +35,8 @@ def run(
     """Run an experiment config.
 
     Runs that the folder has are kept, whichever process computed them: a run that was cut off goes on, and of a config
-    to which settings, seeds, starts, problems or optimizers were added only those are computed.
+    to which settings, seeds, starts, problems or optimizers were added only those are computed. So it is with
+    comparisons and readings.
 
     Args:
         config: a TOML file, or a mapping of the same form.
@@ -46,8 +47,8 @@ def run(
 
     Returns:
         One child a problem: a dataset with dims run × step (× dim), see `adamlab.studies.store.dataset.dataset`. Of a
-        config of comparisons one child, `comparisons`, see `adamlab.studies.comparisons.compare_all`; of readings
-        `readings`, see `adamlab.studies.readings.read_all`.
+        config of comparisons one child, `comparisons`, and of readings `readings`, see
+        `adamlab.studies.store.documents`.
 
     Raises:
         ConfigError: the config has mistakes; all of them are named, and nothing has been written.

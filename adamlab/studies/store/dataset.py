@@ -15,6 +15,7 @@ from adamlab.studies.config.study import Study
 from adamlab.studies.engine.recording import dims_of
 from adamlab.studies.store.blocks import Blocks, Section
 from adamlab.studies.store.folder import STORE, StoreError, root_attributes
+from adamlab.studies.store.items import load_items
 from adamlab.types import Problem
 
 
@@ -22,35 +23,24 @@ def load(folder: str | Path) -> xr.DataTree:
     """Load the results of a run, one child a problem.
 
     Of a run that was cut off, what is not done is NaN, and −1 among whole numbers; the coordinate `done` marks the runs
-    that are.
+    that are. Comparisons and readings are loaded when all of them are done.
 
     Args:
         folder: the results folder, as in `al.run(config, out=folder)`.
 
     Raises:
-        StoreError: it has no results, their format is another, or they are damaged.
+        StoreError: it has no results, their format is another, or they are damaged; or not all items are done.
     """
     path = Path(folder) / STORE
-    attributes = root_attributes(path)
+    if "labels" not in root_attributes(path):
+        return load_items(path)
     try:
-        if "labels" in attributes:
-            return tree_of(Blocks.open(path))
-        tree = xr.open_datatree(path, engine="zarr", consolidated=False)
-        missing = [name for name in attributes["problems"] if _is_incomplete(tree, name)]
+        return tree_of(Blocks.open(path))
     except Exception as error:  # zarr and xarray raise whatever a damaged store makes them raise
         raise StoreError(
             f"{path} is damaged: {reason(error)}. Run its config again: what can be read is kept, and the rest is "
             "computed anew."
         ) from error
-    if missing:
-        raise StoreError(f"{path} is damaged: it lacks results of {', '.join(missing)}. Run its config anew.")
-    return xr.DataTree(tree.to_dataset(), children={name: tree.children[name] for name in attributes["problems"]})
-
-
-def _is_incomplete(tree: xr.DataTree, name: str) -> bool:
-    """Whether the child, or one of its variables, is missing."""
-    written = tree.attrs["variables"][name]
-    return name not in tree.children or not {*written} <= {*map(str, tree[name].to_dataset().variables)}
 
 
 def problem_metadata(study: Study, problem: Problem) -> xr.Dataset:

@@ -12,6 +12,8 @@ from adamlab.studies.store.provenance import FORMAT
 
 STORE = "results.zarr"
 ASIDE = ".adamlab-aside-"
+PARTIAL = ".partial"
+"""The end of a file's name while it is written, zarr's too."""
 
 
 class StoreError(InputError):
@@ -51,11 +53,13 @@ def replace_store(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def recover(folder: Path) -> None:
-    """Clean up after a process that was killed while it replaced the store: the old one is put back if none is left."""
+    """Clean up after a process that was killed while it wrote: an old store is put back if none is left."""
     for aside in folder.glob(f"{ASIDE}*"):
         if (aside / "old").exists() and not (folder / STORE).exists():
             (aside / "old").rename(folder / STORE)
         shutil.rmtree(aside)
+    for partial in (folder / STORE).rglob(f"*{PARTIAL}"):
+        partial.unlink()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from adamlab.studies.store.dataset import dataset, problem_metadata, tree_of
 from adamlab.studies.store.folder import already_done, replace_store, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
-from adamlab.studies.store.provenance import provenance, versions
+from adamlab.studies.store.provenance import changed_versions, provenance
 from adamlab.studies.sweep.ledger import Ledger
 from adamlab.studies.sweep.programs import Programs, lower
 from adamlab.studies.sweep.worker import RESUME, Worker
@@ -98,7 +98,8 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
         replace_store(location.path, lambda path: Blocks.create(path, attributes))
         return Blocks.open(location.path, "r+")
     blocks = Blocks.open(location.path, "r+")
-    _note_versions(blocks, listener)
+    if note := changed_versions(blocks.attributes):
+        listener.note(note)
     blocks.update_attributes({name: attributes[name] for name in ("problems", "labels", "by", "config")})
     for name in attributes["problems"]:
         for section in blocks.sections(name):
@@ -108,13 +109,6 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
                 section.invalidate(block)
                 listener.note(f"block {block} of {section.name} is damaged; it is computed anew.")
     return blocks
-
-
-def _note_versions(blocks: Blocks, listener: Listener):
-    before, now = blocks.attributes["versions"], versions()
-    changed = [f"{name} {before.get(name)} → {now[name]}" for name in now if before.get(name) != now[name]]
-    if changed:
-        listener.note(f"Begun with other versions: {', '.join(changed)}. What was done then is kept as it is.")
 
 
 def _add_sections(study: Study, ledger: Ledger, programs: Programs, location: Location):
