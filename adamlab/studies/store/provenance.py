@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3
 """The version of the store's layout; stores of another version are refused."""
 
 PACKAGES = ("adamlab", "jax", "jaxlib", "optax", "numpy", "sympy")

@@ -64,7 +64,7 @@ def test_what_is_no_store_is_told(tree, tmp_path):
 def test_another_format_is_refused(tree, tmp_path):
     save(tree, tmp_path)
     zarr.open_group(tmp_path / "results.zarr").attrs["adamlab_format"] = 99
-    with pytest.raises(StoreError, match=r"is of format 99; this adamlab reads format 2\. Update adamlab"):
+    with pytest.raises(StoreError, match=r"is of format 99; this adamlab reads format 3\. Update adamlab"):
         load(tmp_path)
     zarr.open_group(tmp_path / "results.zarr").attrs["adamlab_format"] = 1
     with pytest.raises(StoreError, match=r"is of format 1; .* Run its config anew, with --fresh"):

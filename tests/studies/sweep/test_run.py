@@ -14,8 +14,8 @@ import xarray as xr
 import adamlab as al
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.blocks import Section
 from adamlab.studies.store.folder import StoreError
+from adamlab.studies.store.section import Section
 
 CONFIG = {
     "name": "blocks",
