@@ -1,8 +1,8 @@
 """A store of runs: a group for each problem, within it one for each optimizer's part, within that its sections.
 
 The root says what counts: its attributes list the sections and the problems' metadata, with the digests of all their
-files that never change, and end with a digest of themselves. Whatever is added is written first and counts once the root
-is written, in one step; what a killed process leaves behind is not listed, and nothing else in the folder is looked at.
+files that never change, and end with a digest of themselves. Whatever is added is written first and counts once the
+root is written, in one step; what a killed process leaves behind is not listed, and nothing else in the folder is read.
 A section never changes: runs that are added later get a section of their own.
 """
 
@@ -21,9 +21,9 @@ from zarr.storage import LocalStore, MemoryStore
 from adamlab.errors import reason
 from adamlab.studies.engine.program import Program
 from adamlab.studies.plan import Plan
-from adamlab.studies.store.files import DamageError, Files, digest, read_file, write_file
+from adamlab.studies.store.files import DamageError, digest, read_file, write_file
 from adamlab.studies.store.folder import ROOT, read_attributes
-from adamlab.studies.store.section import CHECKED, GROUP, Section, entry_of, files_of, group_of
+from adamlab.studies.store.section import CHECKED, GROUP, Section, entry_of, files_of, memory
 
 COPY = "zarr.json.copy"
 """The copy of the root, written after it."""
@@ -41,7 +41,7 @@ class Blocks:
         self.path, self.attributes = path, attributes
         self._store: Store = MemoryStore() if path is None else LocalStore(path)
         self._sections: dict[str, Section] = {}
-        self._metadata: dict[str, Files] = {}
+        self._metadata: dict[str, xr.Dataset] = {}
         self._replaced: list[str] = []
 
     @classmethod
@@ -87,13 +87,12 @@ class Blocks:
             for name, variable in metadata.variables.items()
         }
         metadata.to_zarr(MemoryStore(buffers), mode="w", zarr_format=3, consolidated=False, encoding=encoding)
-        self._metadata[problem] = {name: buffer.to_bytes() for name, buffer in buffers.items()}
+        files = {name: buffer.to_bytes() for name, buffer in sorted(buffers.items())}
         if self.path is not None:
-            for name, data in self._metadata[problem].items():
+            for name, data in files.items():
                 write_file(self.path, f"{problem}/{name}", data)
-        self.attributes["metadata"][problem] = {
-            name: digest(data) for name, data in sorted(self._metadata[problem].items())
-        }
+        self._metadata[problem] = _dataset(files)
+        self.attributes["metadata"][problem] = {name: digest(data) for name, data in files.items()}
 
     def metadata(self, problem: str) -> xr.Dataset:
         """A problem's metadata.
@@ -105,12 +104,9 @@ class Blocks:
             digests = self.attributes["metadata"].get(problem)
             if self.path is None or digests is None:
                 raise DamageError(f"{problem}: it has no metadata")
-            root = self.path
-            self._metadata[problem] = {
-                name: read_file(root, f"{problem}/{name}", expected) for name, expected in digests.items()
-            }
-        store = group_of(self._metadata[problem]).store
-        return xr.open_zarr(store, zarr_format=3, consolidated=False).load()
+            files = {name: read_file(self.path, f"{problem}/{name}", expected) for name, expected in digests.items()}
+            self._metadata[problem] = _dataset(files)
+        return self._metadata[problem]
 
     def sections(self, problem: str, part: str | None = None) -> list[Section]:
         """The sections of a problem, or of one part of it, in the order in which they were added."""
@@ -156,6 +152,10 @@ class Blocks:
         if name not in self._sections:
             self._sections[name] = Section(self._store, self.path, name, self.attributes["sections"][name])
         return self._sections[name]
+
+
+def _dataset(files: Mapping[str, bytes]) -> xr.Dataset:
+    return xr.open_zarr(memory(files), zarr_format=3, consolidated=False).load()
 
 
 def restore_root(path: Path) -> bool:

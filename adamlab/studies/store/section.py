@@ -282,10 +282,9 @@ class Section:
     def _known(self, name: str) -> np.ndarray:
         """An array that is as a whole among the files that never change."""
         if name not in self._columns:
-            files = {path: self._listed(path) for path in self.entry["files"] if path.startswith(f"{name}/")}
-            array = group_of({"zarr.json": GROUP, **files})[name]
-            assert isinstance(array, zarr.Array)
-            self._columns[name] = np.asarray(array[:])
+            metadata = json.loads(self._listed(f"{name}/zarr.json"))
+            store = memory({"c/0": self._listed(f"{name}/c/0")})
+            self._columns[name] = np.asarray(zarr.Array.from_dict(StorePath(store), metadata)[:])
         return self._columns[name]
 
     def _listed(self, name: str) -> bytes:
@@ -312,10 +311,9 @@ GROUP = json.dumps({"attributes": {}, "zarr_format": 3, "node_type": "group"}, i
 """The metadata of a group without attributes."""
 
 
-def group_of(files: Mapping[str, bytes]) -> zarr.Group:
-    """The group that files are, in memory: what else is in its folder is not seen."""
-    store = MemoryStore({name: cpu.Buffer.from_bytes(data) for name, data in files.items()}, read_only=True)
-    return zarr.open_group(store, mode="r", zarr_format=3, use_consolidated=False)
+def memory(files: Mapping[str, bytes]) -> MemoryStore:
+    """A zarr store of files: what else is in their folder is not seen."""
+    return MemoryStore({name: cpu.Buffer.from_bytes(data) for name, data in files.items()})
 
 
 def files_of(plan: Plan, program: Program) -> Files:

@@ -111,7 +111,7 @@ class Ledger:
         return Entry(section, rows, done)
 
     def only_adds(self) -> bool:
-        """Whether all runs that the store was made for are planned; where it cannot say which they are, they are not."""
+        """Whether all runs that the store was made for are planned; runs whose ids cannot be read are not."""
         assert self.blocks is not None
         for section in _all(self.blocks):
             key = section.problem, section.part
