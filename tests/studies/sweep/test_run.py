@@ -313,19 +313,6 @@ def test_results_of_another_kind_are_refused(config, tmp_path):
         al.run(readings, tmp_path)
 
 
-def test_a_store_that_does_not_know_its_runs_is_told(config, whole, folder):
-    for name in ("run_id", "seed", "setting", "order"):
-        chunk = chunks_of(folder, name)[0]
-        data = chunk.read_bytes()
-        chunk.unlink()
-        for act in (al.load, lambda folder: al.run(config, folder)):
-            with pytest.raises(StoreError, match=rf"results\.zarr is damaged.*{name}, block 0: its file is missing"):
-                act(folder)
-        chunk.write_bytes(data)
-    chunk.unlink()
-    identical(al.run(config, folder, fresh=True), whole)
-
-
 def test_runs_are_the_same_among_three_and_among_hundreds(monkeypatch):
     monkeypatch.undo()  # blocks as they come
     for name, options in (("rosenbrock", {"dim": 30}), ("quadratic", {"dim": 50}), ("branin", {})):
