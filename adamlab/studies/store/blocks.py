@@ -21,7 +21,7 @@ from zarr.storage import LocalStore, MemoryStore
 from adamlab.errors import reason
 from adamlab.studies.engine.program import Program
 from adamlab.studies.plan import Plan
-from adamlab.studies.store.files import DamageError, digest, read_file, write_file
+from adamlab.studies.store.files import DamageError, digest, read_file, remove, write_file
 from adamlab.studies.store.folder import ROOT, read_attributes
 from adamlab.studies.store.section import CHECKED, GROUP, Section, entry_of, files_of, memory
 
@@ -75,8 +75,8 @@ class Blocks:
         for part in {name.rpartition("/")[0] for name in self.attributes["sections"]}:
             _ensure(self.path, f"{part}/{ROOT}", GROUP)
         _write_root(self.path, self.attributes)
-        for name in self._replaced:
-            (self.path / name).unlink(missing_ok=True)
+        for name in {*self._replaced} - {*self.attributes["sections"]}:
+            remove(self.path / name)
         self._replaced.clear()
 
     def set_metadata(self, problem: str, metadata: xr.Dataset) -> None:
@@ -136,6 +136,9 @@ class Blocks:
         section = self._sections[name] = Section(self._store, self.path, name, entry, files)
         section.write_files(order)
         section.clear(is_new)
+        if self.path is not None:
+            orders = {path.name for path in (self.path / name / "order").iterdir()} - {entry["order"]}
+            self._replaced += [f"{name}/order/{order}" for order in orders]
         return section
 
     def set_order(self, section: Section, order: np.ndarray) -> None:
@@ -146,6 +149,7 @@ class Blocks:
     def drop(self, section: Section) -> None:
         """Drop a section, from the next `update_attributes` on."""
         del self.attributes["sections"][section.name]
+        self._replaced.append(section.name)
         self._sections.pop(section.name, None)
 
     def _section(self, name: str) -> Section:

@@ -37,10 +37,15 @@ def make_way(root: Path, name: str) -> None:
         if not _is(stat.S_ISDIR, folder):
             folder.unlink(missing_ok=True)
             folder.mkdir()
-    path = root / name
+    if not _is(stat.S_ISREG, root / name):
+        remove(root / name)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that is in it."""
     if _is(stat.S_ISDIR, path):
         shutil.rmtree(path)
-    elif not _is(stat.S_ISREG, path):
+    else:
         path.unlink(missing_ok=True)
 
 

@@ -167,7 +167,7 @@ def test_a_file_that_was_deleted_or_changed_is_told(stored, thorough):
     for name in names if thorough else some(names, choice):
         path = folder / STORE / name
         data = path.read_bytes()
-        for harm in HARMS if thorough else choice.sample([*HARMS], 2):
+        for harm in HARMS if thorough else choice.sample([*HARMS], 1):
             for _ in range(5 if harm == "flipped" and thorough else 1):
                 HARMS[harm](path, data, choice)
                 message = told(folder, tree)
@@ -192,32 +192,27 @@ def test_damage_to_any_single_file_is_mended_by_a_rerun(stored):
 
 
 def test_damage_to_many_files_is_mended_by_a_rerun(stored):
-    """Every file is damaged in one of the rounds, in any way; in each round a third of them are."""
+    """In each round half of the files are damaged, each in any way, and the root or its copy."""
     folder, config, tree = stored
     choice = random.Random(5)
-    names = files_of(folder)
-    shuffled = choice.sample(names, len(names))
-    for i in range(3):
-        for name in shuffled[i::3]:
+    count = len(files_of(folder))
+    for root in ROOTS:
+        names = [name for name in files_of(folder) if name not in ROOTS]
+        for name in [root, *choice.sample(names, len(names) // 2)]:
             path = folder / STORE / name
             HARMS[choice.choice([*HARMS])](path, path.read_bytes(), choice)
-        message = told(folder, tree)
-        assert message
+        assert "Run its config again" in told(folder, tree)
         listener = repaired(folder, config, tree)
         assert any("anew" in note for note in listener.notes)
-        assert files_of(folder) == names
+    assert len(files_of(folder)) <= count  # sections whose runs are lost are joined, and nothing is left over
 
 
+@pytest.mark.parametrize("pristine", ["evaluated"], indirect=True)
 def test_blocks_are_kept_where_other_files_of_their_section_are_damaged(stored):
     folder, config, tree = stored
     for name in files_of(folder):
-        if re.search(r"/\d/", name) and not is_of_block(name):
+        if re.search(r"/\d/", name) and not is_of_block(name) and "/run_id/" not in name:
             (folder / STORE / name).write_bytes(b"{")
-            break
-    for name in [
-        name for name in files_of(folder) if re.search(r"/(seed/c/0|spec/c/0|loss/zarr.json|order/.*)$", name)
-    ]:
-        (folder / STORE / name).unlink()
     assert repaired(folder, config, tree).runs == 0
 
 
@@ -297,6 +292,7 @@ def test_files_of_blocks_that_change_places_are_told(stored):
     assert repaired(folder, config, tree).runs > 0
 
 
+@pytest.mark.parametrize("pristine", ["evaluated"], indirect=True)
 def test_what_else_is_in_the_store_is_not_looked_at(stored):
     folder, config, tree = stored
     store = folder / STORE
@@ -357,9 +353,9 @@ def killed_at(patch: pytest.MonkeyPatch, moment: int):
         patch.setattr(module, "write_file", interrupted)
 
 
-@pytest.mark.parametrize("step", [23, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
+@pytest.mark.parametrize("step", [50, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
 def test_until_the_root_is_written_the_earlier_results_count(tmp_path, step):
-    """Runs join at the front, so that all positions change; whenever that is cut off, what was there is still read."""
+    """Runs are added at the front, so that all positions change; whenever that is cut off, what was there is still read."""
     al.run(CONFIG, tmp_path / "before")
     before = al.load(tmp_path / "before")
     config = CONFIG | {"optimizer": [{"spec": "optax.sgd(0.2)", "label": "new"}, *CONFIG["optimizer"]], "seeds": 4}
