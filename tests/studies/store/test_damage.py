@@ -355,7 +355,7 @@ def killed_at(patch: pytest.MonkeyPatch, moment: int):
 
 @pytest.mark.parametrize("step", [50, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
 def test_until_the_root_is_written_the_earlier_results_count(tmp_path, step):
-    """Runs are added at the front, so that all positions change; whenever that is cut off, what was there is still read."""
+    """Runs are added at the front, so that all positions change; cut off at any time, the earlier ones are read."""
     al.run(CONFIG, tmp_path / "before")
     before = al.load(tmp_path / "before")
     config = CONFIG | {"optimizer": [{"spec": "optax.sgd(0.2)", "label": "new"}, *CONFIG["optimizer"]], "seeds": 4}
