@@ -360,6 +360,7 @@ def test_until_the_root_is_written_the_earlier_results_count(tmp_path, step):
     before = al.load(tmp_path / "before")
     config = CONFIG | {"optimizer": [{"spec": "optax.sgd(0.2)", "label": "new"}, *CONFIG["optimizer"]], "seeds": 4}
     after = al.run(config)
+    moment = 0
     for moment in range(0, 1000, step):
         folder = shutil.copytree(tmp_path / "before", tmp_path / "killed")
         with pytest.MonkeyPatch.context() as patch:
