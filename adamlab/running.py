@@ -19,7 +19,7 @@ from adamlab.studies.config.toml import read_config
 from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.folder import STORE, StoreError, other_config, root_attributes
+from adamlab.studies.store.folder import REPLACE, STORE, StoreError, other_config, root_attributes
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import config_of
 
@@ -96,7 +96,7 @@ def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: List
     own = sorted({table["name"] for table in data.get("problem", [])} - BUILT_IN)
     if not own or folder is None or not (folder / STORE).exists():
         return False
-    if changed := differences(config_of(root_attributes(folder / STORE)), data):
+    if changed := differences(config_of(root_attributes(folder / STORE, REPLACE)), data):
         raise other_config(folder, changed)
     listener.note(f"{', '.join(own)}: a problem of your own may have changed, so that all is computed anew.")
     return True

@@ -9,7 +9,7 @@ import sys
 
 from adamlab.cli import main
 from adamlab.studies.engine import block_sizes
-from adamlab.studies.store.blocks import Section
+from adamlab.studies.store.section import Section
 
 
 def run():

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from adamlab.studies.engine.program import Program, Snapshot
-from adamlab.studies.store.blocks import Section
 from adamlab.studies.store.provenance import versions
+from adamlab.studies.store.section import Section
 
 CHECKPOINTS = ".adamlab-checkpoints"
 

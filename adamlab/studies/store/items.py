@@ -22,6 +22,7 @@ from adamlab.studies.progress import Listener
 from adamlab.studies.store.documents import DATASETS, Document
 from adamlab.studies.store.folder import (
     PARTIAL,
+    RUN_AGAIN,
     StoreError,
     already_done,
     other_config,
@@ -33,7 +34,6 @@ from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
 from adamlab.studies.store.provenance import changed_versions, config_of, provenance
 
-REMEDY = "Run its config again: what can be read is kept, and the rest is computed anew."
 RESUME = "What was done is kept; the same command goes on from there."
 
 MOST_NAMED = 3
@@ -101,7 +101,7 @@ def load_items(path: Path) -> xr.DataTree:
         named = [f"{item}: {why}" for item, why in damaged.items()][:MOST_NAMED]
         more = [f"and {len(damaged) - MOST_NAMED} more"] if len(damaged) > MOST_NAMED else []
         count = f"{len(damaged)} of its {len(attributes['items'])} {attributes['of']} are not finished, or damaged"
-        raise StoreError(f"{path}: {count} ({'; '.join([*named, *more])}). {REMEDY}")
+        raise StoreError(f"{path}: {count} ({'; '.join([*named, *more])}). {RUN_AGAIN}")
     return _tree(attributes, documents)
 
 
@@ -154,7 +154,7 @@ def _read_root(path: Path) -> dict[str, Any]:
     written = root_attributes(path)
     attributes = {name: value for name, value in written.items() if name != "digest"}
     if "labels" not in written and written != _with_digest(attributes):
-        raise StoreError(f"{path} is damaged where it says what it holds. {REMEDY}")
+        raise StoreError(f"{path} is damaged where it says what it holds. {RUN_AGAIN}")
     return attributes
 
 

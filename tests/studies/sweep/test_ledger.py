@@ -16,8 +16,9 @@ from adamlab.studies.config.study import Study
 from adamlab.studies.engine.block_sizes import Sizes
 from adamlab.studies.engine.program import Program
 from adamlab.studies.plan import Key, Plan, part_of, plan, plans_of
-from adamlab.studies.store.blocks import Blocks, Section
-from adamlab.studies.sweep.ledger import Ledger
+from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.section import Section
+from adamlab.studies.sweep.ledger import Damage, Ledger
 
 PROBLEMS = ("beale", "quadratic")
 
@@ -132,7 +133,7 @@ def test_a_damaged_block_counts_as_not_done_and_its_runs_are_not_missing():
     damaged = book.add(key, plans[key], range(4))
     book.add(other, plans[other], range(4))
     book.damage(damaged, 1)
-    ledger = Ledger(plans, book.blocks, {damaged.name: [1]})
+    ledger = Ledger(plans, book.blocks, Damage({damaged.name: [1]}))
     assert unfinished(ledger) == {key: {*plans[key].ids.tolist()} - book.done}
     assert len(unfinished(ledger)[key]) == 3
     assert ledger.missing(key).size == 0
