@@ -28,13 +28,12 @@ def computed(
     devices=(),
     sizes=None,
     shared=False,
-    optimized=True,
 ):
-    """The recorded quantities of runs, by name; compiled without optimization where that is quicker."""
+    """The recorded quantities of runs, by name."""
     runs = runs_of(spec, numbers, seeds, starts)
     recording = Recording(recorded_steps(steps, every), what, target)
     program = prepare(problem, runs, recording, devices=devices, sizes=sizes, shared=shared)
-    compiled = program.lowered.compile({} if optimized else {"xla_backend_optimization_level": "0"})
+    compiled = program.lowered.compile()
     blocks = range(program.sizes.count(len(runs)))
     pieces = [arrays for group in execute(program, compiled, runs, blocks) for _, arrays in group]
     return {name: np.moveaxis(np.concatenate([piece[name] for piece in pieces], axis=-1), -1, 0) for name in pieces[0]}
