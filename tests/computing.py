@@ -8,6 +8,12 @@ from adamlab.specs import parse
 from adamlab.studies.engine.program import Runs, execute, prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
 
+UNOPTIMIZED: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+"""XLA's options that take some four fifths off the time of a compilation; last bits can differ."""
+
+XLA_FLAGS = " ".join(f"--{option}={str(value).lower()}" for option, value in UNOPTIMIZED.items())
+"""The same for a process of its own, as its environment's XLA_FLAGS."""
+
 
 def runs_of(spec, numbers=None, seeds=(0,), starts=None):
     numbers = {name: np.asarray(values, float) for name, values in (numbers or {}).items()}

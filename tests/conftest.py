@@ -17,6 +17,7 @@ from jax._src import compiler
 
 from adamlab.cli import main
 from adamlab.studies import distributed
+from tests.computing import UNOPTIMIZED
 
 if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and the processes that they start, share it
     CACHE = tempfile.TemporaryDirectory(prefix="adamlab-tests-")
@@ -30,9 +31,6 @@ def pytest_collection_finish(session):
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
 
-
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-"""XLA's options that take some four fifths off the time of a compilation; last bits can differ."""
 
 _given: dict[str, Any] = {}
 _compile_options = compiler.get_compile_options

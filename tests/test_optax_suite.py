@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from adamlab.rules import PARTS, RULES
 from tests.benchmarks.optax_suite import Run, run
+from tests.computing import XLA_FLAGS
 
 MODULES = [
     "_src/alias_test",
@@ -27,7 +28,8 @@ def test_a_test_is_broken_if_it_fails_or_is_gone_and_did_not_fail_before():
     assert after.broken_since(before) == ["a", "d", "f", "g"]
 
 
-def test_swapping_adamlab_in_breaks_none_of_optax_own_tests():
+def test_swapping_adamlab_in_breaks_none_of_optax_own_tests(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", XLA_FLAGS)
     with ThreadPoolExecutor() as pool:
         before, after = pool.map(lambda arithmetic: run(MODULES, arithmetic, TAKEN), (None, "optax"))
     assert after.broken_since(before) == []

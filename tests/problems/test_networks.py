@@ -173,7 +173,7 @@ def test_options_are_read_off_the_makers():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits_softmax", "digits_mlp"])
 def test_a_run_is_the_same_to_the_bit_however_many_are_beside_it(name):
-    """In one block of 64 runs the parameters would round otherwise; the gate compares 19 runs, in the engine's tests."""
+    """In one block of 64 runs the parameters would round otherwise; the gate has 19, in the engine's tests."""
     problem = NETS[name](batch_size=8)
     alone, among = (run(problem, 3, seeds=seeds) for seeds in (1, 60))
     np.testing.assert_array_equal(among["final_params"][:1], alone["final_params"])

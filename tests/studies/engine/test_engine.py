@@ -17,7 +17,6 @@ from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
 from tests.computing import computed, runs_of
 
-
 pytestmark = pytest.mark.optimized(False)
 
 
@@ -40,6 +39,7 @@ RECORDED = [0, 5, 10, 12]
 """The steps that are recorded of 12, every fifth and the last."""
 
 
+@pytest.mark.optimized(True)  # the starts, drawn in float32, are compared with those of another program
 @pytest.mark.parametrize("name", ["rosenbrock", "noisy_quadratic"])
 def test_runs_are_those_of_a_plain_loop(x64, name):
     problem = problems.get(name)
