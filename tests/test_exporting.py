@@ -11,6 +11,8 @@ import adamlab as al
 from adamlab.errors import InputError
 from adamlab.exporting import tables
 
+pytestmark = pytest.mark.optimized(False)
+
 RUNS = {
     "name": "exported",
     "steps": 6,

@@ -15,6 +15,8 @@ from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.store.folder import StoreError
 
+pytestmark = pytest.mark.optimized(False)
+
 
 @pytest.fixture(scope="module")
 def kept(small_config, tmp_path_factory):

@@ -19,6 +19,8 @@ from adamlab.studies.store import blocks, section
 from adamlab.studies.store.files import write_file
 from adamlab.studies.store.folder import STORE, StoreError
 
+pytestmark = pytest.mark.optimized(False)
+
 CONFIG: dict[str, Any] = {
     "name": "damage",
     "steps": 3,

@@ -20,6 +20,8 @@ from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.section import Section
 
+pytestmark = pytest.mark.optimized(False)
+
 CONFIG = {
     "name": "blocks",
     "steps": 30,
@@ -204,8 +206,16 @@ def chunks_of(folder, name):
     return sorted(path for path in Path(folder).glob(f"results.zarr/rosenbrock/*/0/{name}/c/**/*") if path.is_file())
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
-@pytest.mark.parametrize("name", ["loss", "diverged_at"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("loss", "flip"),
+        ("diverged_at", "cut"),
+        ("diverged_at", "delete"),
+        *(pytest.param(*damaged, marks=pytest.mark.slow) for damaged in (("loss", "cut"), ("loss", "delete"))),
+        pytest.param("diverged_at", "flip", marks=pytest.mark.slow),
+    ],
+)
 def test_a_damaged_block_is_told_and_computed_anew(config, whole, folder, damage, name):
     chunk = max(chunks_of(folder, name), key=lambda path: path.stat().st_size)
     data = bytearray(chunk.read_bytes())
@@ -316,6 +326,7 @@ def test_results_of_another_kind_are_refused(config, tmp_path):
         al.run(readings, tmp_path)
 
 
+@pytest.mark.optimized(True)
 def test_runs_are_the_same_among_three_and_among_hundreds(monkeypatch):
     monkeypatch.undo()  # blocks as they come
     for name, options in (("rosenbrock", {"dim": 30}), ("quadratic", {"dim": 50}), ("branin", {})):
