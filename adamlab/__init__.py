@@ -13,6 +13,7 @@ Words that stand for one thing each in studies, results and verdicts:
 - part: the place in a store of one optimizer's runs on a problem, the same whatever values are swept.
 - section: the runs of a part that were added at one time; it never changes afterwards.
 - block: the runs of a section that are computed and written at once.
+- item: a comparison, or an optimizer to read, which is computed and written at once.
 - key: a place in a config, such as `optimizer[1].b2`; of a plan, its problem and its part.
 - target: the loss, or other quantity, that counts as reached.
 - reading: an optimizer's own code read in another algebra: as formulas, or in as many digits as are asked for.
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from adamlab import problems as problems
     from adamlab import schedules as schedules
     from adamlab.derivations import derive as derive
+    from adamlab.exporting import export as export
     from adamlab.interpret.oracle import exact as exact
     from adamlab.parity.comparison import compare as compare
     from adamlab.recipes import like_torch as like_torch
@@ -50,6 +52,7 @@ _HOMES = {
     "compare": "adamlab.parity.comparison",
     "derive": "adamlab.derivations",
     "exact": "adamlab.interpret.oracle",
+    "export": "adamlab.exporting",
     "like_torch": "adamlab.recipes",
     "load": "adamlab.studies.store.dataset",
     "prove": "adamlab.symbolic.proving.proofs",

@@ -125,6 +125,22 @@ def plot(
 
 
 @app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that adamlab run wrote.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A name that ends with .nc, .zarr, .parquet or .csv.", show_default=False),
+    ],
+):
+    """Write results to a file for other programs: netCDF, zarr, Parquet or CSV, curves included."""
+    from adamlab.exporting import export as write
+    from adamlab.terminal.console import say
+
+    for path in write(folder, file):
+        say(str(path))
+
+
+@app.command()
 def compare(
     left: Annotated[
         str, typer.Argument(metavar="LEFT", help='A spec, such as "adamlab.adam(0.001)".', show_default=False)

@@ -24,7 +24,7 @@ from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.blocks import DamageError
-from adamlab.studies.store.folder import STORE, StoreError, other_config, root_attributes
+from adamlab.studies.store.folder import REPLACE, STORE, StoreError, other_config, root_attributes
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import config_of
 
@@ -40,7 +40,8 @@ def run(
     """Run an experiment config.
 
     Runs that the folder has are kept, whichever process computed them: a run that was cut off goes on, and of a config
-    to which settings, seeds, starts, problems or optimizers were added only those are computed.
+    to which settings, seeds, starts, problems or optimizers were added only those are computed. So it is with
+    comparisons and readings.
 
     Args:
         config: a TOML file, or a mapping of the same form.
@@ -51,8 +52,8 @@ def run(
 
     Returns:
         One child a problem: a dataset with dims run × step (× dim), see `adamlab.studies.store.dataset.dataset`. Of a
-        config of comparisons one child, `comparisons`, see `adamlab.studies.comparisons.compare_all`; of readings
-        `readings`, see `adamlab.studies.readings.read_all`.
+        config of comparisons one child, `comparisons`, and of readings `readings`, see
+        `adamlab.studies.store.documents`.
 
     Raises:
         ConfigError: the config has mistakes; all of them are named, and nothing has been written.
@@ -125,7 +126,7 @@ def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: List
     own = sorted({table["name"] for table in data.get("problem", [])} - BUILT_IN)
     if not own or folder is None or not (folder / STORE).exists():
         return False
-    if changed := differences(config_of(root_attributes(folder / STORE)), data):
+    if changed := differences(config_of(root_attributes(folder / STORE, REPLACE)), data):
         raise other_config(folder, changed)
     listener.note(f"{', '.join(own)}: a problem of your own may have changed, so that all is computed anew.")
     return True

@@ -13,9 +13,11 @@ import hypothesis
 import jax
 import numpy as np
 import pytest
+from jax._src import compiler
 
 from adamlab.cli import main
 from adamlab.studies import distributed
+from tests.computing import UNOPTIMIZED
 
 if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and the processes that they start, share it
     CACHE = tempfile.TemporaryDirectory(prefix="adamlab-tests-")
@@ -28,6 +30,29 @@ def pytest_collection_finish(session):
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
+
+
+_given: dict[str, Any] = {}
+_compile_options = compiler.get_compile_options
+
+
+def _options(*args: Any, env_options_overrides: dict[str, Any] | None = None, **named: Any) -> Any:
+    return _compile_options(*args, env_options_overrides=_given | (env_options_overrides or {}), **named)
+
+
+compiler.get_compile_options = _options  # JAX has no public setting for options of every compilation
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Compile without optimization for tests of the gate that are marked so; the slow leg compiles as users do."""
+    optimized = item.get_closest_marker("optimized")
+    in_gate = item.config.option.markexpr == "not slow"
+    wanted = UNOPTIMIZED if in_gate and optimized is not None and not optimized.args[0] else {}
+    if wanted != _given:
+        _given.clear()
+        _given.update(wanted)
+        jax.clear_caches()  # so that no test takes a program that was compiled in the other way
 
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)

@@ -9,12 +9,12 @@ import sys
 
 from adamlab.cli import main
 from adamlab.studies.engine import block_sizes
-from adamlab.studies.store.blocks import Section
+from adamlab.studies.store.section import Section
 
 
 def run():
     after, name, *arguments = sys.argv[1:]
-    block_sizes.WORK = 1
+    block_sizes.RECORDS = 1
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     write, blocks = Section.write, iter(range(int(after)))
 

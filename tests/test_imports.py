@@ -34,6 +34,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["problems"],
     ["analysis"],
     ["studies"],
+    ["exporting"],
     ["plots"],
     ["report"],
     ["running"],
@@ -50,8 +51,8 @@ UNSAID = {"one", "found", "made", "there"}
 MODULE_OF = {"scikit-learn": "sklearn", "orbax-checkpoint": "orbax"}
 """The modules of distributions that are called otherwise."""
 
-TOOLS = {"adamlab", "beartype", "pyright", "pytest-xdist", "ruff"}
-"""Dependencies that are run or named in pyproject.toml, and not imported."""
+TOOLS = {"adamlab", "beartype", "h5netcdf", "h5py", "pyarrow", "pyright", "pytest-xdist", "ruff"}
+"""Dependencies that are run, named in pyproject.toml or loaded by xarray and pandas, and not imported."""
 
 
 @cache

@@ -50,7 +50,7 @@ def ours_and_theirs(options: Iterable[str]) -> tuple[dict[str, Any], dict[str, A
 @pytest.mark.parametrize(
     ("float_type", "context", "leaves"),
     [
-        ("float32", "jit", ["cube", "long", "scalar"]),
+        ("float32", "jit", ["long", "scalar"]),
         ("float64", "scan", ["matrix", "scalar"]),
         ("bfloat16", "jit", ["long"]),
         pytest.param("float32", "jit", EVERY_SHAPE, marks=pytest.mark.slow),

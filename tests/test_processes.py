@@ -49,7 +49,7 @@ def config(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(config):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_sizes, "WORK", 1)
+        patch.setattr(block_sizes, "RECORDS", 1)
         return al.run(config)
 
 

@@ -15,6 +15,8 @@ from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.store.folder import StoreError
 
+pytestmark = pytest.mark.optimized(False)
+
 
 @pytest.fixture(scope="module")
 def kept(small_config, tmp_path_factory):
@@ -69,7 +71,7 @@ def test_one_compilation_for_each_problem_and_optimizer(config, monkeypatch):
     compiled = []
     compile_one = jax.stages.Lowered.compile
     monkeypatch.setattr(jax.stages.Lowered, "compile", lambda self: compiled.append(1) or compile_one(self))
-    monkeypatch.setattr(block_sizes, "WORK", 1)  # as many blocks as can be
+    monkeypatch.setattr(block_sizes, "RECORDS", 1)  # as many blocks as can be
     al.run(config | {"seeds": 12, "evaluation": {"seeds": 3}})
     assert len(compiled) == 2 * 3
 

@@ -115,6 +115,7 @@ def test_wrapped_optimizers_have_the_bits_of_optax(rng, wrapper):
     assert_same_bits(run_wrapped(wrapper, "optax", gs), run_wrapped(wrapper, "Optax", gs))
 
 
+@pytest.mark.optimized(False)
 @pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_wrapped_optimizers_do_what_optax_does_in_our_own_arithmetics(x64, rng, wrapper, arithmetic):
@@ -124,6 +125,7 @@ def test_wrapped_optimizers_do_what_optax_does_in_our_own_arithmetics(x64, rng, 
     assert_as_near_as_optax_is(ours, theirs)
 
 
+@pytest.mark.optimized(False)
 @pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_wrapped_states_keep_the_types_that_they_have_for_abstract_parameters(x64, rng, wrapper, arithmetic):
@@ -135,7 +137,13 @@ def test_wrapped_states_keep_the_types_that_they_have_for_abstract_parameters(x6
     assert jax.eval_shape(lambda s: s, state) == jax.eval_shape(transform.init, shapes)
 
 
-@pytest.mark.parametrize("wrapper", WRAPPERS)
+IN_CHECKPOINTS = ["chain", "masked", "MultiSteps", "inject_hyperparams", "lookahead"]  # whose states differ in shape
+
+
+@pytest.mark.optimized(False)
+@pytest.mark.parametrize(
+    "wrapper", [name if name in IN_CHECKPOINTS else pytest.param(name, marks=pytest.mark.slow) for name in WRAPPERS]
+)
 def test_wrapped_states_go_on_from_a_checkpoint_of_orbax(x64, rng, wrapper, tmp_path):
     checkpoints = pytest.importorskip("orbax.checkpoint")
     gs = gradients(rng, "float64")
@@ -204,6 +212,7 @@ def test_numbers_changed_in_the_state_act_as_in_optax(rng, name):
     assert_same_bits(changed_midway("optax"), changed_midway("Optax"))
 
 
+@pytest.mark.optimized(False)
 @pytest.mark.parametrize("name", RULES)
 def test_numbers_changed_in_the_state_are_those_of_a_new_optimizer(x64, rng, name):
     gs = gradients(rng, "float64")["matrix"]
@@ -218,6 +227,7 @@ def test_numbers_changed_in_the_state_are_those_of_a_new_optimizer(x64, rng, nam
     assert_as_near_as_optax_is(changed, expected)
 
 
+@pytest.mark.optimized(False)
 def test_what_is_no_number_stays_out_of_the_injected_state(x64, rng):
     gs = gradients(rng, "float64")["matrix"]
     ours = {"b2": al.Decay(complement=1e-9), "nesterov": True, "arithmetic": "weighted", "nu_dtype": jnp.float64}
@@ -383,8 +393,26 @@ def two_devices():
         yield pool
 
 
-@pytest.mark.parametrize("mode", ["Auto", "Explicit"])
-@pytest.mark.parametrize("arithmetic", ["optax", "accurate", "weighted"])
-@pytest.mark.parametrize("options", ["sgd nesterov", "adamw schedule", "rmsprop both", "amsgrad"])
+SHARDED = [
+    (options, arithmetic, mode)
+    for options in ("sgd nesterov", "adamw schedule", "rmsprop both", "amsgrad")
+    for arithmetic in ("optax", "accurate", "weighted")
+    for mode in ("Auto", "Explicit")
+]
+"""The gate has each of these a few times, and weighted states, which are of adamlab's own types, most."""
+SHARDED_IN_GATE = [
+    ("sgd nesterov", "optax", "Explicit"),
+    ("adamw schedule", "accurate", "Auto"),
+    ("adamw schedule", "weighted", "Explicit"),
+    ("rmsprop both", "weighted", "Auto"),
+    ("amsgrad", "weighted", "Auto"),
+    ("amsgrad", "accurate", "Explicit"),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "arithmetic", "mode"),
+    [case if case in SHARDED_IN_GATE else pytest.param(*case, marks=pytest.mark.slow) for case in SHARDED],
+)
 def test_sharded_parameters(two_devices, options, arithmetic, mode):
     two_devices.submit(check_sharded, options, arithmetic, mode).result()

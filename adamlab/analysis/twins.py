@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from adamlab.analysis.rows import diverged, finished, instance_names, optimizers
-from adamlab.calls import Call, arguments
+from adamlab.calls import Call, SpecError, arguments
 from adamlab.specs import parse
 
 
@@ -21,7 +21,7 @@ def with_agreement(runs: xr.Dataset) -> xr.Dataset:
         difference in a parameter, at any recorded step where those are kept and at the end; `loss_difference`, the
         largest in a recorded loss. Where only one of the two diverged the difference is infinite. It is NaN where
         both did, since ever larger numbers say nothing, and where there is no such run. Runs that are not done have
-        no twin and are no run's twin.
+        no twin and are no run's twin, nor have those of optimizers that are not known where the dataset is read.
     """
     counterparts = _counterparts(runs)
     ours = np.flatnonzero(counterparts >= 0)
@@ -92,7 +92,10 @@ def _counterparts(runs: xr.Dataset) -> np.ndarray:
     tables: dict[str, dict[str, list[pd.DataFrame]]] = {"adamlab": {}, "optax": {}}
     for label in optimizers(runs):
         mine = numbered.isel(run=np.flatnonzero(numbered.optimizer.values == label))
-        call = parse(str(mine.spec.values[0]))
+        try:
+            call = parse(str(mine.spec.values[0]))
+        except SpecError:
+            continue  # of another version of Optax, or the user's own, which this process does not know
         if call.library in tables:
             form, table = _numbers(call, mine)
             tables[call.library].setdefault(form, []).append(table)

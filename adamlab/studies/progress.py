@@ -10,8 +10,8 @@ class Listener:
     def working_on(self, what: str) -> None:
         """The next part of the work begins."""
 
-    def advance(self, runs: int) -> None:
-        """That many more runs are done."""
+    def advance(self, runs: int | float) -> None:
+        """That many more runs are done; of a run that is half done, half."""
 
     def note(self, text: str) -> None:
         """A message for the reader."""

@@ -16,7 +16,8 @@ class Lines(Listener, AbstractContextManager):
 
     def __init__(self, console: Console):
         self.console = console
-        self.runs = self.done = self.steps = 0
+        self.runs = self.steps = 0
+        self.done = 0.0
         self.started = self.printed = perf_counter()
 
     def __exit__(self, *exception):
@@ -31,17 +32,18 @@ class Lines(Listener, AbstractContextManager):
         """Print the next part of the work."""
         self.note(what)
 
-    def advance(self, runs: int) -> None:
+    def advance(self, runs: int | float) -> None:
         """Print the runs done, the speed and the time left, at most once a second."""
         stop_if_interrupted()
         self.done += runs
-        if self.done < self.runs and perf_counter() - self.printed < 1:
+        done = round(self.done)
+        if not runs or (done < self.runs and perf_counter() - self.printed < 1):
             return
         self.printed = perf_counter()
         seconds = perf_counter() - self.started
         left = seconds / self.done * (self.runs - self.done)
         rate = self.done * self.steps / seconds
-        self.note(f"  {self.done:,} of {self.runs:,} runs, {rate:,.0f} run-steps/s, {left:.0f} s left")
+        self.note(f"  {done:,} of {self.runs:,} runs, {rate:,.0f} run-steps/s, {left:.0f} s left")
 
     def note(self, text: str) -> None:
         """Print a line."""
@@ -73,9 +75,9 @@ class Bar(Lines):
         """Show the next part of the work."""
         self.progress.update(self.task, description=printable(what))
 
-    def advance(self, runs: int) -> None:
+    def advance(self, runs: int | float) -> None:
         """Move the bar."""
         stop_if_interrupted()
         self.done += runs
         rate = self.done * self.steps / (perf_counter() - self.started)
-        self.progress.update(self.task, completed=self.done, rate=f"{rate:,.0f} run-steps/s")
+        self.progress.update(self.task, completed=round(self.done, 2), rate=f"{rate:,.0f} run-steps/s")

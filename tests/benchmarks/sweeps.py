@@ -206,7 +206,8 @@ WRITING = """
 import sys, time
 began = time.perf_counter()
 import adamlab as al
-from adamlab.studies.store.blocks import Blocks, Section
+from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.section import Section
 spent = [0.0]
 def timed(of, name):
     plain = getattr(of, name)
@@ -216,7 +217,7 @@ def timed(of, name):
         spent[0] += time.perf_counter() - start
         return made
     setattr(of, name, f)
-for of, name in ((Section, "write"), (Blocks, "add"), (Blocks, "begin")):
+for of, name in ((Section, "write"), (Blocks, "add"), (Blocks, "update_attributes")):
     timed(of, name)
 al.run({"name": "writing", "steps": 1000, "record": {"every": 10}, "problem": [{"name": "rosenbrock"}],
         "optimizer": [{"name": "adamlab.adam", "learning_rate": {"log": [1e-3, 0.1, 10000]}}]}, sys.argv[1])

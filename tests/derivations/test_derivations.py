@@ -177,7 +177,19 @@ WRONG_FORMULAS = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_FORMULAS)
+A_FORMULA_OF_EACH = [
+    "the sign of softmax's gradient",
+    "the variance's part is left out",
+    "padding on one side alone",
+    "weights one step late",
+    "another optimizer's limit",
+]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in A_FORMULA_OF_EACH else pytest.param(name, marks=pytest.mark.slow) for name in WRONG_FORMULAS],
+)
 def test_a_wrong_formula_is_found_out(monkeypatch, name):
     module, attribute, wrong, steps = WRONG_FORMULAS[name]
     monkeypatch.setattr(module, attribute, wrong)
@@ -217,21 +229,21 @@ WRONG_CODE = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_CODE)
+@pytest.mark.parametrize("name", ["one-hot labels", pytest.param("the sign", marks=pytest.mark.slow), "the Jacobian"])
 def test_a_wrong_backward_is_found_out(monkeypatch, name):
     module, attribute, slip, steps = WRONG_CODE[name]
     slipped(monkeypatch, module, attribute, slip)
     assert failing(module.derive()) == steps
 
 
-@pytest.mark.parametrize("eps_of", [lambda eps: 4 * eps**2, jnp.sqrt])
+@pytest.mark.parametrize("eps_of", [pytest.param(lambda eps: 4 * eps**2, marks=pytest.mark.slow), jnp.sqrt])
 def test_another_eps_in_batch_norm_is_found_out(monkeypatch, eps_of):
     right = batch_norm.batch_norm
     monkeypatch.setattr(batch_norm, "batch_norm", lambda x, gamma, beta, eps: right(x, gamma, beta, eps=eps_of(eps)))
     assert failing(batch_norm.derive()) == [12, 13]
 
 
-@pytest.mark.parametrize("side", [1, 2])
+@pytest.mark.parametrize("side", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_wrong_shape_on_either_side_is_found_out(monkeypatch, side):
     def wrong(*geometry):
         shape = [*conv_output_shape(*geometry)]

@@ -18,6 +18,8 @@ from adamlab.problems.landscapes import landscape
 from tests.plots.written import unwritten
 from tests.problems.test_landscapes import DRAWN
 
+pytestmark = pytest.mark.optimized(False)
+
 PLANE = [name for name in DRAWN if len(get(name).domain) == 2]
 
 grid = cache(landscape)

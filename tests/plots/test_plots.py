@@ -11,6 +11,8 @@ from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.plots.files import draw
 from tests.plots.written import unwritten
 
+pytestmark = pytest.mark.optimized(False)
+
 
 @pytest.fixture(scope="module")
 def tree():

@@ -19,6 +19,8 @@ from tests.problems.nets import (
     recorded,
 )
 
+pytestmark = pytest.mark.optimized(False)
+
 
 def assert_same_gradient(loss, reference, params):
     """To some thousand roundings of the largest entry, where sums of some hundred terms go in another order."""

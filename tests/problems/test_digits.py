@@ -12,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from adamlab import problems
 from adamlab.problems import images
 
+pytestmark = pytest.mark.optimized(False)
+
 
 @pytest.fixture
 def weights(rng):

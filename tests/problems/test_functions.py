@@ -9,6 +9,8 @@ import scipy.optimize
 from adamlab import problems
 from adamlab.errors import InputError
 
+pytestmark = pytest.mark.optimized(False)
+
 FUNCTIONS = [
     "rosenbrock",
     "beale",

@@ -18,6 +18,8 @@ from adamlab.problems.registry import BUILT_IN, PROBLEMS
 from adamlab.terminal.lists import show_list
 from tests.computing import computed
 
+pytestmark = pytest.mark.optimized(False)
+
 HERE = sorted(name for name in BUILT_IN if not name.startswith(tuple(ARCHIVES)))
 """The problems whose data need not be fetched."""
 
@@ -35,7 +37,7 @@ def bowl(w):
 
 
 def run(problem, spec, steps=3):
-    return computed(problem, spec, steps=steps, every=1, optimized=False)
+    return computed(problem, spec, steps=steps, every=1)
 
 
 def refusal(*arguments, **options):
@@ -47,7 +49,17 @@ def refusal(*arguments, **options):
     return str(caught.value).splitlines()[1:]
 
 
-@pytest.mark.parametrize("name", HERE)
+IN_BOTH_TYPES = ["digits_mlp", "least_squares", "reddi_stochastic", "rosenbrock"]  # of each kind the rest are slow
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        *((name, "float32") for name in HERE),
+        *(pytest.param(name, "float64", marks=[] if name in IN_BOTH_TYPES else pytest.mark.slow) for name in HERE),
+    ],
+    indirect=["dtype"],
+)
 def test_every_problem_runs_in_either_float_type(name, dtype):
     recorded = run(problems.get(name), "adamlab.adam(0.001)" if dtype == "float32" else "optax.sgd(0.0001)")
     assert recorded["loss"].dtype == recorded["final_params"].dtype == dtype

@@ -9,6 +9,8 @@ from adamlab import problems
 from adamlab.problems.regression import _designed, _sparse, _wilson_data
 from tests.computing import computed
 
+pytestmark = pytest.mark.optimized(False)
+
 
 def ended(problem, spec, numbers=None, seeds=(0,), steps=500):
     what = ("loss", "test_loss", "train_accuracy", "test_accuracy", "off_ray")

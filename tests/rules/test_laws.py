@@ -124,6 +124,7 @@ def test_state_of_a_leaf_without_a_gradient_stays(rng):
             assert (new != old).all(), variant
 
 
+@pytest.mark.optimized(False)
 @each_type
 def test_zero_gradients_give_zero_updates(float_type):
     with jax.enable_x64(float_type == "float64"):
@@ -133,6 +134,7 @@ def test_zero_gradients_give_zero_updates(float_type):
             assert not np.asarray(updates, np.float64).any(), variant
 
 
+@pytest.mark.optimized(False)
 @each_type
 @some
 @given(st.data())

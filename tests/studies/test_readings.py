@@ -236,6 +236,18 @@ def test_an_optimizer_that_cannot_be_read_is_a_mistake(data, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_reading_that_cannot_be_added_leaves_the_folder_as_it_was(data, folder, dataset):
+    def contents() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    before = contents()
+    data["reading"] += [{"spec": "optax.adagrad", "lags": 2}, {"spec": "optax.adafactor(0.1)"}]
+    with pytest.raises(ConfigError, match=r"reading\[3\]: .* keeps an array of shape"):
+        al.run(data, folder)
+    assert contents() == before
+    xr.testing.assert_identical(al.load(folder)["readings"].to_dataset(), dataset)
+
+
 def test_readings_and_other_tables_do_not_mix(data):
     with pytest.raises(InputError, match="problem: there is no such key"):
         study_of(data | {"problem": [{"name": "beale"}]})

@@ -11,6 +11,8 @@ from adamlab.interpret.equality import same
 from adamlab.interpret.jaxpr import UnreadableError
 from adamlab.symbolic.functions import pulled_back, read, symbols
 
+pytestmark = pytest.mark.optimized(False)
+
 
 def equal(left, right) -> bool:
     return left.shape == right.shape and all(same(a, b) for a, b in zip(left.flat, right.flat, strict=True))

@@ -11,6 +11,8 @@ import adamlab as al
 from tests.symbolic.survey import DIGITS, Case, Numbers, Values
 from tests.symbolic.surveyed import ALIASES, CONTRIBUTED, LARGE, READ, UNREAD
 
+pytestmark = pytest.mark.optimized(False)
+
 DRAWS = 2
 
 WITHIN = {False: 1e-8, True: 1e-5}

@@ -14,7 +14,7 @@ RECORDS = 64 * 2**20
 """The most bytes of records in a block, which bounds what a kill loses and what memory holds."""
 
 WORK = 2 * 10**7
-"""The most steps × parameters × runs of a block, which bounds the work that a kill loses."""
+"""The most steps × parameters × runs of a block whose runs gain nothing from being computed at a time."""
 
 MANY = 1024
 """The number of runs from which on there are at least `SHARES` blocks, so that devices get equal shares."""
@@ -51,9 +51,21 @@ class Sizes:
         """The rows of a block; the last block may have fewer."""
         return np.arange(block * self.block, min((block + 1) * self.block, runs))
 
+    def padded_rows(self, block: int, runs: int) -> np.ndarray:
+        """The rows of a block, the last repeated up to a full block."""
+        rows = self.rows(block, runs)
+        return np.pad(rows, (0, self.block - len(rows)), mode="edge")
+
 
 def sizes_of(
-    runs: int, *, side_by_side: int | None, array_bytes: int, record_bytes: int, work: int, shared: bool = False
+    runs: int,
+    *,
+    side_by_side: int | None,
+    array_bytes: int,
+    record_bytes: int,
+    work: int,
+    shared: bool = False,
+    shares: int = 1,
 ) -> Sizes:
     """The block sizes for that many runs; results do not depend on them, except for last bits where batches are shared.
 
@@ -64,15 +76,16 @@ def sizes_of(
         record_bytes: the bytes of a run's records.
         work: steps × parameters of a run.
         shared: whether runs are grouped by seed.
+        shares: the number of devices, of all processes, that blocks are to be shared by.
     """
-    most = max(1, min(RECORDS // record_bytes, WORK // max(1, work)))
+    most = max(1, RECORDS // record_bytes)
     if side_by_side is None:
         most = max(LANES, min(most, ARRAY // array_bytes) // LANES * LANES)
-        blocks = _rounded_up(-(-runs // most), SHARES if runs >= MANY else 1)
+        blocks = _rounded_up(-(-runs // most), SHARES if runs >= MANY else shares)
         block = at_a_time = _rounded_up(-(-runs // blocks), LANES)
     else:
         at_a_time = SHARED if shared else side_by_side
-        block = _rounded_up(min(runs, most), at_a_time)
+        block = _rounded_up(min(runs, most, max(1, WORK // work)), at_a_time)
     return Sizes(block, at_a_time, shared)
 
 

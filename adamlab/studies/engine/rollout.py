@@ -74,23 +74,20 @@ class Rollout:
     template: Call
     recording: Recording
 
-    def of_runs(self, size: int, shared: bool = False) -> Callable[[Columns], dict[str, jax.Array]]:
-        """The function of `size` runs that gives their recorded quantities by name, runs last.
+    def of_runs(self, size: int, shared: bool = False) -> Callable[[Columns], "SideBySide"]:
+        """The function of the columns of `size` runs that gives them side by side, to be called while they are traced.
 
-        "loss" and metrics are (step, run), vectors (step, dim, run), "final_params" (parameter, run), "diverged_at"
-        (run,) the first step after which a parameter or the loss was not finite, or −1. Runs that are `shared` have one
-        seed and see the same batches.
+        Runs that are `shared` have one seed and see the same batches.
         """
         forward = is_forward(self.problem)  # which lowers a function, and that cannot be done while another is traced
-        return lambda columns: _SideBySide(self, size, shared, forward, columns).run()
+        return lambda columns: SideBySide(self, size, shared, forward, columns)
 
-    def start(self, numbers: Mapping[str, Any], seed: Any, start: Any) -> tuple[PyTree, jax.Array, PyTree]:
-        """One run's parameters, the key of its batches, and the optimizer's state."""
-        start_key, sample_key = jax.random.split(jax.random.key(seed))
-        params = self.problem.start(start_key)
+    def start(self, numbers: Mapping[str, Any], seed: Any, start: Any) -> tuple[PyTree, PyTree]:
+        """One run's parameters and the optimizer's state."""
+        params = self.problem.start(_keys(seed)[0])
         if start is not None:
             params = ravel_pytree(params)[1](start)
-        return params, sample_key, self.transform(numbers).init(params)
+        return params, self.transform(numbers).init(params)
 
     def transform(self, numbers: Mapping[str, Any]) -> optax.GradientTransformationExtraArgs:
         """The optimizer with its numbers."""
@@ -106,7 +103,23 @@ class Rollout:
         return params if self.problem.project is None else self.problem.project(params), state, updates
 
 
-class _SideBySide:
+class Span(NamedTuple):
+    """The part of a run that is computed by one call.
+
+    Attributes:
+        begin: the number of steps done before it.
+        end: the number of steps done after it.
+        first: the first row of the records that it writes.
+        last: the last; its moment is `end` where the recorded step lies behind it, and a later span writes it again.
+    """
+
+    begin: Any
+    end: Any
+    first: Any
+    last: Any
+
+
+class SideBySide:
     """Runs side by side, while they are traced.
 
     Where the loss is a function of few numbers the runs are the last axis of every array, otherwise the first.
@@ -121,27 +134,38 @@ class _SideBySide:
         # Checking the parameters that a step begins with would keep a copy of them until its end.
         self.checks_after = axis == -1 and self.problem.sample is None
         self.keeps_last = any(name in OF_LAST_STEP for name in rollout.recording.what)
+        self.keys = self.over_runs(_keys, (self.axes.seeds,), (self.axes.seeds, self.axes.seeds))(columns.seeds)[1]
 
-    def run(self) -> dict[str, jax.Array]:
-        axes, ends = self.axes, self.rollout.recording.steps
-        begins = np.concatenate([ends[:1], ends[:-1]])  # the first segment has no steps: it records the start
-        record = self.over_runs(self._record, (None, axes.numbers, axes.params, axes.state, axes.params), -1)
+    def advance(self, carry: Carry, span: Span) -> tuple[Carry, dict[str, jax.Array]]:
+        """The runs at the end of a span, from those at its beginning, and their recorded quantities, runs last.
 
-        def segment(carry: Carry, bounds):
-            begin, end = bounds
+        "loss" and metrics are (step, run), vectors (step, dim, run), "final_params" (parameter, run), "diverged_at"
+        (run,) the first step after which a parameter or the loss was not finite, or −1. Rows of steps outside of the
+        span are 0. Where the span begins at 0 the runs are started, and `carry` is ignored.
+        """
+        ends = jnp.asarray(self.rollout.recording.steps)
+
+        def segment(row: Any, carried: tuple[Carry, dict[str, jax.Array]]):
+            carry, records = carried
+            begin = jnp.where(row == span.first, span.begin, ends[jnp.maximum(row - 1, 0)])
+            end = jnp.minimum(ends[row], span.end)
             carry = jax.lax.fori_loop(begin, end, self._step, carry)
-            recorded = record(end, self.columns.numbers, carry.params, carry.state, carry.last)
-            return carry, {"loss": self._objective(carry.params)} | recorded
+            recorded = self._recorded(end, carry)
+            return carry, {
+                name: jax.lax.dynamic_update_index_in_dim(records[name], x, row, 0) for name, x in recorded.items()
+            }
 
-        carry, recorded = jax.lax.scan(segment, self._start(), (begins, ends))
-        return recorded | self._finish(carry, recorded["loss"][-1])
+        shapes = jax.eval_shape(self._recorded, span.end, carry)
+        empty = {name: jnp.zeros((len(ends), *shape.shape), shape.dtype) for name, shape in shapes.items()}
+        carry = jax.lax.cond(span.begin == 0, lambda carry: self.start(), lambda carry: carry, carry)
+        carry, records = jax.lax.fori_loop(span.first, span.last + 1, segment, (carry, empty))
+        return carry, records | self._finish(carry, records["loss"][span.last])
 
-    def _start(self) -> Carry:
+    def start(self) -> Carry:
+        """The runs at their start."""
         axes, size = self.axes, self.columns.seeds.shape
-        start = self.over_runs(
-            self.rollout.start, (axes.numbers, axes.seeds, axes.seeds), (axes.params, axes.seeds, axes.state)
-        )
-        params, self.keys, state = start(*self.columns)
+        start = self.over_runs(self.rollout.start, (axes.numbers, axes.seeds, axes.seeds), (axes.params, axes.state))
+        params, state = start(*self.columns)
         corrections = {
             name: (zero := jnp.zeros_like(number.rate), zero, zero)
             for name, number in self.columns.numbers.items()
@@ -217,6 +241,13 @@ class _SideBySide:
         loss = self._objective(params)
         return jnp.where((reached < 0) & (loss <= self.rollout.recording.target), t, reached)
 
+    def _recorded(self, t: Any, carry: Carry) -> dict[str, jax.Array]:
+        """The quantities of the runs after t steps."""
+        axes = self.axes
+        record = self.over_runs(self._record, (None, axes.numbers, axes.params, axes.state, axes.params), -1)
+        quantities = record(t, self.columns.numbers, carry.params, carry.state, carry.last)
+        return {"loss": self._objective(carry.params)} | quantities
+
     def _record(self, t, numbers, params, state, last) -> dict[str, jax.Array]:
         record = recorder(self.problem, self.rollout.template, self.rollout.recording.what)
         return record(Moment(t, params, state, last, numbers))
@@ -235,7 +266,8 @@ class _SideBySide:
 def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
     """The axis of runs in each array of the state, None where it is the same for all runs, as a count of steps is."""
     numbers, seeds, starts = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), columns)
-    params, key, state = jax.eval_shape(rollout.start, numbers, seeds, starts)
+    params, state = jax.eval_shape(rollout.start, numbers, seeds, starts)
+    key = jax.eval_shape(_keys, seeds)[1]
     leaves, tree = jax.tree.flatten(state)
 
     def start(numbers, params):
@@ -257,6 +289,12 @@ def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
     while more := {i for i, inputs in enumerate(inputs_of) if inputs & differing} - differing:
         differing |= more
     return jax.tree.unflatten(tree, [axis if i in differing else None for i in range(len(leaves))])
+
+
+def _keys(seed: Any) -> tuple[jax.Array, jax.Array]:
+    """The key of a run's start and that of its batches."""
+    start_key, sample_key = jax.random.split(jax.random.key(seed))
+    return start_key, sample_key
 
 
 def _zero_if_finite(params: PyTree, loss: jax.Array) -> jax.Array:

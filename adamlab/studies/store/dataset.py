@@ -1,6 +1,6 @@
 """Datasets of results: dims run × step (× dim), one child a problem, settings as coordinates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,49 +8,43 @@ import numpy as np
 import xarray as xr
 
 from adamlab.analysis import with_agreement
+from adamlab.analysis.rows import EVALUATION, TUNING
 from adamlab.errors import reason
 from adamlab.problems.landscapes import has_landscape, landscape
 from adamlab.studies.config.reserved import RUN_NAMES
 from adamlab.studies.config.study import Study
 from adamlab.studies.engine.recording import dims_of
-from adamlab.studies.store.blocks import Blocks, Section
-from adamlab.studies.store.folder import STORE, StoreError, root_attributes
+from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.folder import RUN_AGAIN, STORE, StoreError, root_attributes
+from adamlab.studies.store.items import load_items
+from adamlab.studies.store.section import Section
 from adamlab.types import Problem
+
+STAGES = (TUNING, EVALUATION)
+
+OF_STORE = ("todo", "sections", "metadata")
+"""Attributes of a store of runs that are not of its results."""
 
 
 def load(folder: str | Path) -> xr.DataTree:
     """Load the results of a run, one child a problem.
 
     Of a run that was cut off, what is not done is NaN, and −1 among whole numbers; the coordinate `done` marks the runs
-    that are.
+    that are. Comparisons and readings are loaded when all of them are done.
 
     Args:
         folder: the results folder, as in `al.run(config, out=folder)`.
 
     Raises:
-        StoreError: it has no results, their format is another, or they are damaged.
+        StoreError: it has no results, their format is another, or they are damaged; or not all items are done.
     """
     path = Path(folder) / STORE
-    attributes = root_attributes(path)
+    if "labels" not in root_attributes(path):
+        return load_items(path)
     try:
-        if "labels" in attributes:
-            return tree_of(Blocks.open(path))
-        tree = xr.open_datatree(path, engine="zarr", consolidated=False)
-        missing = [name for name in attributes["problems"] if _is_incomplete(tree, name)]
+        return tree_of(Blocks.open(path))
     except Exception as error:  # zarr and xarray raise whatever a damaged store makes them raise
-        raise StoreError(
-            f"{path} is damaged: {reason(error)}. Run its config again: what can be read is kept, and the rest is "
-            "computed anew."
-        ) from error
-    if missing:
-        raise StoreError(f"{path} is damaged: it lacks results of {', '.join(missing)}. Run its config anew.")
-    return xr.DataTree(tree.to_dataset(), children={name: tree.children[name] for name in attributes["problems"]})
-
-
-def _is_incomplete(tree: xr.DataTree, name: str) -> bool:
-    """Whether the child, or one of its variables, is missing."""
-    written = tree.attrs["variables"][name]
-    return name not in tree.children or not {*written} <= {*map(str, tree[name].to_dataset().variables)}
+        raise StoreError(f"{path} is damaged: {reason(error, 200)}. {RUN_AGAIN}") from error
 
 
 def problem_metadata(study: Study, problem: Problem) -> xr.Dataset:
@@ -63,7 +57,7 @@ def problem_metadata(study: Study, problem: Problem) -> xr.Dataset:
 
 def tree_of(blocks: Blocks) -> xr.DataTree:
     """The results in a store, a child for each problem that has sections; runs that are not done are masked."""
-    attributes = {name: value for name, value in blocks.attributes.items() if name != "todo"}
+    attributes = {name: value for name, value in blocks.attributes.items() if name not in OF_STORE}
     problems = [name for name in attributes["problems"] if blocks.sections(name)]
     children = {f"/{name}": dataset(blocks, name, attributes["labels"]) for name in problems}
     tree = xr.DataTree.from_dict(children)
@@ -71,13 +65,14 @@ def tree_of(blocks: Blocks) -> xr.DataTree:
     return tree
 
 
-def dataset(blocks: Blocks, name: str, labels: Mapping[str, str]) -> xr.Dataset:
+def dataset(blocks: Blocks, name: str, labels: Mapping[str, str], stages: Collection[str] = STAGES) -> xr.Dataset:
     """The dataset of one problem.
 
     Args:
         blocks: the store.
         name: the problem.
         labels: for each optimizer's part its label, in the order of the config.
+        stages: the stages whose runs are read.
 
     Returns:
         Variables: the recorded quantities, see `adamlab.studies.engine.recording.QUANTITIES`, `final_params`,
@@ -88,19 +83,28 @@ def dataset(blocks: Blocks, name: str, labels: Mapping[str, str]) -> xr.Dataset:
         are NaN), and `start` and `stage` in a study that has several.
 
     Raises:
-        DamageError: a block that is done cannot be read.
+        DamageError: a file is not as it was written.
     """
     metadata = blocks.metadata(name)
-    sections = [(label, section) for part, label in labels.items() for section in blocks.sections(name, part)]
-    places = np.concatenate([section.column("order") for _, section in sections])
+    sections = [
+        (label, section)
+        for part, label in labels.items()
+        for section in blocks.sections(name, part)
+        if section.stage in stages
+    ]
+    for _, section in sections:
+        section.verify()
+    places = np.concatenate([section.order() for _, section in sections])
     rows = np.argsort(places, kind="stable")
     rows = rows[places[rows] >= 0]
     done = [section.done() for _, section in sections]
+    for (_, section), flags in zip(sections, done, strict=True):
+        section.verify_flags(flags)
     variables = {
         quantity: (("run", *dims_of(quantity)), _runs_first(quantity, sections, done, rows))
         for quantity in sections[0][1].names
     }
-    coordinates, settings = _coordinates(blocks, sections, done, rows)
+    coordinates, settings = _coordinates(sections, done, rows)
     criterion = {"by": by} if (by := blocks.attributes.get("by")) else {}
     attributes = {**metadata.attrs, "settings": settings, **criterion}
     runs = xr.Dataset(variables, {"step": metadata.step, **coordinates}, attributes)
@@ -117,20 +121,20 @@ def _runs_first(
 
 
 def _coordinates(
-    blocks: Blocks, sections: Sequence[tuple[str, Section]], done: Sequence[np.ndarray], rows: np.ndarray
+    sections: Sequence[tuple[str, Section]], done: Sequence[np.ndarray], rows: np.ndarray
 ) -> tuple[dict[str, Any], list[str]]:
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("optimizer", "spec", "seed", "run_id", "done")}
     starts, stages, numbers = [], [], []
     for (label, section), marks in zip(sections, done, strict=True):
-        settings, which = blocks.settings(section), section.column("setting")
+        (specs, own), which = section.settings(), section.column("setting")
         columns["optimizer"].append(np.full(len(which), label, object))
-        columns["spec"].append(settings.spec.values.astype(object)[which])
+        columns["spec"].append(specs[which])
         columns["seed"].append(section.column("seed").astype(np.int64))
         columns["run_id"].append(np.array([f"{i:016x}" for i in section.column("run_id").tolist()], object))
         columns["done"].append(np.repeat(marks, section.block)[: len(which)])
         starts.append(section.column("start"))
         stages.append(np.full(len(which), section.stage, object))
-        numbers.append({_setting(str(name)): settings[name].values[which] for name in settings.data_vars})
+        numbers.append({_setting(name): values[which] for name, values in own.items()})
     names = list(dict.fromkeys(name for own in numbers for name in own))
     for name in names:
         columns[name] = [own.get(name, np.full(len(start), np.nan)) for own, start in zip(numbers, starts, strict=True)]

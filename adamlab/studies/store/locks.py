@@ -53,8 +53,9 @@ def locked_folder(folder: Path | None) -> Iterator[None]:
                 ) from error
             locks.callback(_leave_in_order, folder)
             if distributed.is_first():
-                recover(folder)
                 require_own_files(folder)
+                recover(folder)
+                require_own_files(folder)  # what was put back, too
             yield
     finally:
         with suppress(OSError):  # it may have been removed or renamed meanwhile

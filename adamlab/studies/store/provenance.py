@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3
 """The version of the store's layout; stores of another version are refused."""
 
 PACKAGES = ("adamlab", "jax", "jaxlib", "optax", "numpy", "sympy")
@@ -38,6 +38,14 @@ def config_of(attributes: Mapping[Any, Any]) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """The versions of the packages that results depend on."""
     return {package: version(package) for package in PACKAGES}
+
+
+def changed_versions(attributes: Mapping[str, Any]) -> str:
+    """The note for results that were begun with other versions; empty where they were not."""
+    before, now = attributes["versions"], versions()
+    changed = [f"{name} {before.get(name)} → {now[name]}" for name in now if before.get(name) != now[name]]
+    note = f"Begun with other versions: {', '.join(changed)}. What was done then is kept as it is."
+    return note if changed else ""
 
 
 def git_state() -> dict[str, Any] | None:

@@ -3,16 +3,14 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, prod
 
 import jax
-import numpy as np
 
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Study
-from adamlab.studies.engine.block_sizes import Sizes
-from adamlab.studies.engine.program import Program, execute, prepare
+from adamlab.studies.engine.program import Program, try_out
 from adamlab.studies.options import RunOptions
 from adamlab.studies.plan import Plan, plans_of
 from adamlab.studies.store.location import Location
@@ -67,30 +65,18 @@ def compiling_time(estimates: Sequence[Estimate]) -> float:
 
 
 def _estimate(study: Study, plan: Plan, program: Program, devices: int) -> Estimate:
-    few, recording = program.sizes.at_a_time, study.recording
-    steps = min(TRIED, study.head.steps)
-    trial = replace(recording, steps=np.array([0, steps], np.int32))
-    runs = plan.runs().take(np.zeros(few, int))
-    small = prepare(plan.problem, runs, trial, sizes=Sizes(few, few, program.sizes.shared))
+    blocks, steps = program.sizes.count(len(plan)), min(TRIED, study.head.steps)
     began = time.perf_counter()
-    compiled = small.lowered.compile()
+    compiled = program.lowered.compile()
     compiling = time.perf_counter() - began
-    seconds = min(_timed(small, compiled, runs) for _ in range(2))
-    rounds = ceil(program.sizes.count(len(plan)) / devices) * program.sizes.block / few
+    seconds = min(try_out(program, compiled, plan.runs(), steps) for _ in range(2))
     size = sum(prod(shape.shape) * shape.dtype.itemsize for shape in program.shapes.values())
     return Estimate(
         problem=plan.problem.name,
         optimizer=plan.optimizer.label,
         runs=len(plan),
-        blocks=program.sizes.count(len(plan)),
+        blocks=blocks,
         bytes=size * len(plan),
-        seconds=seconds * rounds * study.head.steps / steps,
+        seconds=seconds * ceil(blocks / devices) * study.head.steps / steps,
         compiling=compiling,
     )
-
-
-def _timed(program: Program, compiled: jax.stages.Compiled, runs) -> float:
-    began = time.perf_counter()
-    for _ in execute(program, compiled, runs, [0]):
-        pass
-    return time.perf_counter() - began

@@ -1,21 +1,23 @@
 """The ledger: the planned runs of a study, joined with those that its store already holds."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from adamlab.analysis.rows import TUNING
-from adamlab.errors import reason
 from adamlab.studies.config.diff import differences
 from adamlab.studies.config.study import Study
 from adamlab.studies.engine.block_sizes import Sizes
 from adamlab.studies.engine.program import Runs
 from adamlab.studies.plan import Key, Plan
-from adamlab.studies.store.blocks import Blocks, Section
-from adamlab.studies.store.folder import STORE, StoreError, other_config, root_attributes
+from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.files import DamageError
+from adamlab.studies.store.folder import REPLACE, StoreError, other_config, root_attributes
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import config_of
+from adamlab.studies.store.section import Section
 
 
 class Entry(NamedTuple):
@@ -32,6 +34,19 @@ class Entry(NamedTuple):
     done: np.ndarray
 
 
+@dataclass(frozen=True)
+class Damage:
+    """What of a store is not as it was written.
+
+    Attributes:
+        blocks: by the names of sections, the blocks that cannot be read.
+        sections: the names of sections with another file that cannot be read, and why; none of their blocks counts.
+    """
+
+    blocks: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    sections: Mapping[str, str] = field(default_factory=dict)
+
+
 class Work(NamedTuple):
     """A block to compute."""
 
@@ -46,13 +61,11 @@ class Ledger:
     Args:
         plans: the plan of each optimizer on each problem.
         blocks: the store; None where there is none yet.
-        damaged: by the names of sections, the blocks that cannot be read, which count as not done.
+        damage: what of the store counts as not done.
     """
 
-    def __init__(
-        self, plans: Mapping[Key, Plan], blocks: Blocks | None, damaged: Mapping[str, Sequence[int]] | None = None
-    ):
-        self.plans, self.blocks, self.damaged = plans, blocks, damaged or {}
+    def __init__(self, plans: Mapping[Key, Plan], blocks: Blocks | None, damage: Damage | None = None):
+        self.plans, self.blocks, self.damage = plans, blocks, damage or Damage()
         self._entries: dict[Key, list[Entry]] = {}
 
     @classmethod
@@ -61,32 +74,35 @@ class Ledger:
 
         Raises:
             StoreError: the store is of a config that differs by more than further runs, or of another format, or
-                damaged where it lists its runs.
+                damaged at its root.
         """
         if location.kept is None:
             return cls(plans, None)
-        folder, attributes = location.kept.parent, root_attributes(location.kept)
-        changed = differences(config_of(attributes), study.source)
+        folder, attributes = location.kept.parent, root_attributes(location.kept, REPLACE)
         if "labels" not in attributes:  # the results of comparisons or readings
-            raise other_config(folder, changed)
-        blocks = Blocks.open(location.kept)
-        _require_columns(blocks)
-        sections = [section for name in blocks.attributes["problems"] for section in blocks.sections(name)]
+            raise other_config(folder, differences(config_of(attributes), study.source))
+        try:
+            blocks = Blocks.open(location.kept)
+        except DamageError as error:
+            raise StoreError(f"{location.kept} is damaged where it says what it holds: {error}. {REPLACE}") from error
+        changed = differences(config_of(blocks.attributes), study.source)
         if changed and not cls(plans, blocks).only_adds():
             raise other_config(folder, changed)
-        return cls(plans, blocks, {section.name: section.damaged() for section in sections})
+        return cls(plans, blocks, _damage(blocks))
 
     def entries(self, key: Key) -> list[Entry]:
         """The stored sections of a plan's part and stage, in the order in which they were added; they are read once."""
         if key not in self._entries:
             plan = self.plans[key]
             sections = [] if self.blocks is None else self.blocks.sections(*key)
-            self._entries[key] = [self._entry(section, plan) for section in sections if section.stage == plan.stage]
+            known = [section for section in sections if section.stage == plan.stage and ids_of(section) is not None]
+            self._entries[key] = [self._entry(section, plan) for section in known]
         return self._entries[key]
 
     def _entry(self, section: Section, plan: Plan) -> Entry:
-        flags = section.done()
-        flags[list(self.damaged.get(section.name, ()))] = False
+        is_damaged = section.name in self.damage.sections
+        flags = np.zeros(section.sizes.count(len(section)), bool) if is_damaged else section.done()
+        flags[list(self.damage.blocks.get(section.name, ()))] = False
         done = np.repeat(flags, section.block)[: len(section)]
         rows = plan.rows_of(section.column("run_id"))
         if (rows < 0).any():
@@ -95,13 +111,15 @@ class Ledger:
         return Entry(section, rows, done)
 
     def only_adds(self) -> bool:
-        """Whether all runs that the store was made for are planned."""
+        """Whether all runs that the store was made for are planned; runs whose ids cannot be read are not."""
         assert self.blocks is not None
-        sections = [section for name in self.blocks.attributes["problems"] for section in self.blocks.sections(name)]
-        stored = {(section.problem, section.part) for section in sections if section.stage == TUNING}
-        return stored <= self.plans.keys() and all(
-            (entry.rows >= 0).all() for key in stored for entry in self.entries(key)
-        )
+        for section in _all(self.blocks):
+            key = section.problem, section.part
+            if section.stage == TUNING:
+                ids = ids_of(section)
+                if ids is None or key not in self.plans or (self.plans[key].rows_of(ids) < 0).any():
+                    return False
+        return True
 
     def unfinished(self) -> dict[Key, Plan]:
         """The runs of each plan that are not done, where there are any."""
@@ -121,7 +139,9 @@ class Ledger:
 
     def sizes(self) -> dict[Key, Sizes]:
         """The block sizes that the store has settled, by the first section of each part."""
-        return {key: entries[0].section.sizes for key in self.plans if (entries := self.entries(key))}
+        sections = {} if self.blocks is None else {key: self.blocks.sections(*key) for key in self.plans}
+        first = {key: [s for s in of if s.stage == self.plans[key].stage][:1] for key, of in sections.items()}
+        return {key: section.sizes for key, of in first.items() for section in of}
 
     def pending(self, todo: Mapping[str, Sequence[int]] | None = None) -> list[Work]:
         """The blocks to compute, in the same order in every process.
@@ -143,13 +163,25 @@ class Ledger:
         return plan.take(plan.rows_of(section.column("run_id"))).runs()
 
 
-def _require_columns(blocks: Blocks):
+def _damage(blocks: Blocks) -> Damage:
+    damaged, broken = {}, {}
+    for section in _all(blocks):
+        try:
+            section.verify()
+        except DamageError as error:
+            broken[section.name] = str(error)
+        else:
+            damaged[section.name] = section.damaged()
+    return Damage(damaged, broken)
+
+
+def _all(blocks: Blocks) -> list[Section]:
+    return [section for problem in blocks.attributes["problems"] for section in blocks.sections(problem)]
+
+
+def ids_of(section: Section) -> np.ndarray | None:
+    """The ids of a section's runs; None where they cannot be read."""
     try:
-        for name in blocks.attributes["problems"]:
-            for section in blocks.sections(name):
-                blocks.require_columns(section)
-    except Exception as error:  # zarr raises whatever a damaged store makes it raise
-        raise StoreError(
-            f"{STORE} is damaged where it says which runs it has: {reason(error)}. Choose another folder with --out, "
-            "or compute all anew with --fresh."
-        ) from error
+        return section.column("run_id")
+    except DamageError:
+        return None

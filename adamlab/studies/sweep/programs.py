@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from adamlab.errors import reason
+from adamlab.studies import distributed
 from adamlab.studies.config.errors import ConfigError, Mistakes
 from adamlab.studies.config.study import Study
 from adamlab.studies.engine.block_sizes import can_share
@@ -39,6 +40,7 @@ def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> d
                 devices=devices,
                 sizes=settled.get(key),
                 shared=can_share(plan.seed),
+                shares=len(devices) * distributed.count(),
             )
         except Exception as error:  # whatever a foreign optimizer raises while it is traced
             label, problem = plan.optimizer.label, plan.problem.name

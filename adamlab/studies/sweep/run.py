@@ -9,22 +9,25 @@ import jax
 import numpy as np
 import xarray as xr
 
-from adamlab.analysis.rows import EVALUATION
+from adamlab.analysis.rows import EVALUATION, TUNING
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Study
 from adamlab.studies.engine.block_sizes import grouped_by_seed
 from adamlab.studies.options import RunOptions
 from adamlab.studies.plan import Key, evaluation_plans, part_of, plans_of
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.blocks import Blocks, restore_root
+from adamlab.studies.store.checkpoints import clear_checkpoints
 from adamlab.studies.store.dataset import dataset, problem_metadata, tree_of
+from adamlab.studies.store.files import DamageError
 from adamlab.studies.store.folder import already_done, replace_store, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
-from adamlab.studies.store.provenance import provenance, versions
-from adamlab.studies.sweep.ledger import Ledger
+from adamlab.studies.store.provenance import changed_versions, provenance
+from adamlab.studies.sweep.ledger import Ledger, ids_of
 from adamlab.studies.sweep.programs import Programs, lower
 from adamlab.studies.sweep.worker import RESUME, Worker
+from adamlab.types import Problem
 
 
 def run_study(study: Study, where: str, location: Location, options: RunOptions, listener: Listener) -> xr.DataTree:
@@ -46,20 +49,23 @@ def run_study(study: Study, where: str, location: Location, options: RunOptions,
         devices = distributed.devices(options.devices)
         plans = plans_of(study)
         with locked_folder(location.folder), _compilers() as pool:
+            _restore_root(location, listener)
             ledger = Ledger.open(study, plans, location)
+            distributed.wait_for_all("the store is read")
             programs = Programs(pool)
             programs.update(lower(study, ledger, where, devices))  # every mistake shows here, ahead of any writing
             blocks = _open_store(study, location, ledger, listener)
             worker = Worker(blocks, location, programs, listener)
-            _add_sections(study, Ledger(plans, blocks), programs, location)
+            damage = ledger.damage
+            _add_sections(study, Ledger(plans, blocks, damage), programs, location, listener)
             runs = worker.compute(Ledger(plans, blocks), steps)
             if study.evaluation is not None:
                 labels = blocks.attributes["labels"]
-                plans = evaluation_plans(study, lambda problem: dataset(blocks, problem, labels))
+                plans = evaluation_plans(study, lambda problem: dataset(blocks, problem, labels, [TUNING]))
                 # Few settings with many seeds share no batches, unlike the programs of the first stage.
                 lacking = {k: p for k, p in plans.items() if k not in programs or programs[k].sizes.shared}
-                programs.update(lower(study, Ledger(lacking, blocks), where, devices))
-                _add_sections(study, Ledger(plans, blocks), programs, location)
+                programs.update(lower(study, Ledger(lacking, blocks, damage), where, devices))
+                _add_sections(study, Ledger(plans, blocks, damage), programs, location, listener)
                 worker.compute(Ledger(plans, blocks), steps)
             elif not runs and location.folder is not None:
                 listener.note(already_done(location.folder))
@@ -76,11 +82,21 @@ def _compilers() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _restore_root(location: Location, listener: Listener):
+    """Put back a damaged root, if there is a copy of it."""
+    if location.kept is not None and distributed.is_first():
+        with writing(location.folder):
+            if restore_root(location.kept):
+                listener.note(f"{location.kept} was damaged where it says what it holds; its copy has been put back.")
+    distributed.wait_for_all("the root is read")
+
+
 def _open_store(study: Study, location: Location, ledger: Ledger, listener: Listener) -> Blocks:
     """The store, open for writing; process 0 creates or updates it."""
-    blocks = _write_store(study, location, ledger, listener) if distributed.is_first() else None
+    with writing(location.folder):
+        blocks = _write_store(study, location, ledger, listener) if distributed.is_first() else None
     distributed.wait_for_all("the store is there")
-    return blocks or Blocks.open(location.shared_path, "r+")
+    return blocks or Blocks.open(location.shared_path)
 
 
 def _write_store(study: Study, location: Location, ledger: Ledger, listener: Listener) -> Blocks:
@@ -93,57 +109,75 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
     if location.path is None:
         return Blocks.create(None, attributes)
     if ledger.blocks is None:
+        clear_checkpoints(location.path.parent)
         replace_store(location.path, lambda path: Blocks.create(path, attributes))
-        return Blocks.open(location.path, "r+")
-    blocks = Blocks.open(location.path, "r+")
-    _note_versions(blocks, listener)
-    blocks.update_attributes({name: attributes[name] for name in ("problems", "labels", "by", "config")})
-    for name in attributes["problems"]:
-        for section in blocks.sections(name):
-            if study.evaluation is None and section.stage == EVALUATION:
-                section.set_order(np.full(len(section), -1))
-            for block in ledger.damaged.get(section.name, ()):
+        return Blocks.open(location.path)
+    blocks = ledger.blocks
+    if note := changed_versions(blocks.attributes):
+        listener.note(note)
+    # They are written with the sections that are added.
+    blocks.attributes.update({name: attributes[name] for name in ("problems", "labels", "by", "config")})
+    for problem in attributes["problems"]:
+        for section in blocks.sections(problem):
+            is_unwanted = study.evaluation is None and section.stage == EVALUATION
+            if section.name in ledger.damage.sections:
+                listener.note(f"{ledger.damage.sections[section.name]}; it is written anew, from the config.")
+                if is_unwanted or ids_of(section) is None:
+                    blocks.drop(section)
+            elif is_unwanted:
+                blocks.set_order(section, np.full(len(section), -1))
+            for block in ledger.damage.blocks.get(section.name, ()):
                 section.invalidate(block)
                 listener.note(f"block {block} of {section.name} is damaged; it is computed anew.")
     return blocks
 
 
-def _note_versions(blocks: Blocks, listener: Listener):
-    before, now = blocks.attributes["versions"], versions()
-    changed = [f"{name} {before.get(name)} → {now[name]}" for name in now if before.get(name) != now[name]]
-    if changed:
-        listener.note(f"Begun with other versions: {', '.join(changed)}. What was done then is kept as it is.")
-
-
-def _add_sections(study: Study, ledger: Ledger, programs: Programs, location: Location):
+def _add_sections(study: Study, ledger: Ledger, programs: Programs, location: Location, listener: Listener):
     """Add a section for the runs that are in none, and set the order of all runs; process 0 writes, the others wait."""
+    blocks = ledger.blocks
+    assert blocks is not None
     if distributed.is_first():
         with writing(location.folder, RESUME):
-            assert ledger.blocks is not None
             for problem in study.problems:
-                ledger.blocks.create_group(problem.name, problem_metadata(study, problem))
-            for problem in study.problems:
+                _add_metadata(study, problem, blocks, listener)
                 offset = 0
                 for optimizer in study.optimizers:
                     key = problem.name, part_of(optimizer)
-                    _add_section(ledger, key, programs, offset)
+                    _add_section(ledger, blocks, key, programs, offset)
                     offset += len(ledger.plans[key])
+            blocks.update_attributes({})
     stage = next(iter(ledger.plans.values())).stage
     distributed.wait_for_all(f"the store is ready for {stage}")
+    if not distributed.is_first():
+        blocks.refresh()
 
 
-def _add_section(ledger: Ledger, key: Key, programs: Programs, offset: int):
-    plan, blocks = ledger.plans[key], ledger.blocks
-    assert blocks is not None
+def _add_metadata(study: Study, problem: Problem, blocks: Blocks, listener: Listener):
+    if problem.name in blocks.attributes["metadata"]:
+        try:
+            blocks.metadata(problem.name)
+            return
+        except DamageError as error:
+            listener.note(f"{error}; it is written anew, from the config.")
+    blocks.set_metadata(problem.name, problem_metadata(study, problem))
+
+
+def _add_section(ledger: Ledger, blocks: Blocks, key: Key, programs: Programs, offset: int):
+    plan, part = ledger.plans[key], key[1]
     offset += 2**40 * (plan.stage == EVALUATION)  # the second stage stands behind the first, however large that grows
     missing = ledger.missing(key)
     for section, rows, _ in ledger.entries(key):
-        ids = section.column("run_id")
-        is_first = np.isin(np.arange(len(ids)), np.unique(ids, return_index=True)[1])
-        section.set_order(np.where(is_first & (rows >= 0), rows + offset, -1))
+        is_first = np.isin(np.arange(len(rows)), np.unique(section.column("run_id"), return_index=True)[1])
+        order = np.where(is_first & (rows >= 0), rows + offset, -1)
+        if section.name not in ledger.damage.sections:
+            blocks.set_order(section, order)
+        elif (rows >= 0).all():
+            blocks.add(part, plan.take(rows), programs[key], order, section.number)
+        else:
+            blocks.drop(section)
     if len(missing):
         program, is_first = programs[key], np.ones(len(missing), bool)
         if program.sizes.shared:
             rows, is_first = grouped_by_seed(plan.seed[missing])
             missing = missing[rows]
-        blocks.add(key[1], plan.take(missing), program, np.where(is_first, missing + offset, -1))
+        blocks.add(part, plan.take(missing), program, np.where(is_first, missing + offset, -1))

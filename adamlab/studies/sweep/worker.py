@@ -10,6 +10,7 @@ from adamlab.studies import distributed
 from adamlab.studies.engine.program import execute
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.blocks import Blocks, Section
+from adamlab.studies.store.checkpoints import Checkpoints
 from adamlab.studies.store.folder import StoreError, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import is_alive
@@ -18,6 +19,9 @@ from adamlab.studies.sweep.programs import Programs
 
 POLL = 0.2
 """Seconds between looks at the blocks of other processes."""
+
+PAUSE = 15.0
+"""Seconds from one checkpoint of what is computed to the next."""
 
 RESUME = "What was done is kept; the same command goes on from there."
 
@@ -64,13 +68,24 @@ class Worker:
         key, section, _ = work[0]
         plan = ledger.plans[key]
         self.listener.working_on(f"{plan.problem.name}: {plan.optimizer.label}")
-        blocks = [item.block for item in work]
+        blocks, runs, folder = [item.block for item in work], ledger.runs(key, section), self.location.folder
         program, compiled, counts = self.programs[key], self.programs.compiled(key), _counts(section)
-        for group in execute(program, compiled, ledger.runs(key, section), blocks):
-            for block, arrays in group:
-                with writing(self.location.folder, RESUME):
-                    section.write(block, arrays)
-                self.listener.advance(int(counts[block]))
+        checkpoints = None if folder is None else Checkpoints(folder, section, program)
+        begun = {} if checkpoints is None else checkpoints.load(blocks)
+        self.listener.advance(sum(counts[block] * begun[block].step / program.steps[-1] for block in begun))
+        saved = time.monotonic()
+        for computed in execute(program, compiled, runs, blocks, begun):
+            with writing(folder, RESUME):
+                if computed.is_done:
+                    for block, arrays in computed.records.items():
+                        section.write(block, arrays)
+                        if checkpoints is not None:
+                            checkpoints.remove(block)
+                elif checkpoints is not None and time.monotonic() - saved > PAUSE:
+                    for block, snapshot in computed.snapshots():
+                        checkpoints.save(block, snapshot)
+                    saved = time.monotonic()
+            self.listener.advance(computed.share * counts.sum() / len(section))  # without padding
 
     def _wait(self, work: Sequence[Work]):
         """Wait until the other processes have done their blocks, or one of them is found dead."""

@@ -17,6 +17,8 @@ from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
 from tests.computing import computed, runs_of
 
+pytestmark = pytest.mark.optimized(False)
+
 
 def plain_loop(problem, transform, seed, steps, start=None):
     """Losses and parameters at the start and after each step, one eager step after the other."""
@@ -37,6 +39,7 @@ RECORDED = [0, 5, 10, 12]
 """The steps that are recorded of 12, every fifth and the last."""
 
 
+@pytest.mark.optimized(True)  # the starts, drawn in float32, are compared with those of another program
 @pytest.mark.parametrize("name", ["rosenbrock", "noisy_quadratic"])
 def test_runs_are_those_of_a_plain_loop(x64, name):
     problem = problems.get(name)
@@ -95,6 +98,7 @@ def test_runs_start_where_they_are_told_to(x64):
         np.testing.assert_allclose(results["loss"][i], losses[RECORDED], rtol=1e-10)
 
 
+@pytest.mark.optimized(True)
 def test_a_diverging_run_is_recorded_and_leaves_its_neighbours_alone(x64):
     problem = problems.get("rosenbrock", spread=0.0)
     numbers = {"lr": [1e-3, 10.0, 1e-3]}
@@ -142,7 +146,15 @@ def test_a_bad_step_counts_though_the_run_recovers():
     assert np.isfinite(results["loss"]).all()
 
 
-@pytest.mark.parametrize("spec", ["adamlab.adam(lr)", "optax.adam(lr, b2=b2)", "adamlab.adam(lr, b2=b2)"])
+@pytest.mark.optimized(True)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param("adamlab.adam(lr)", marks=pytest.mark.slow),
+        pytest.param("optax.adam(lr, b2=b2)", marks=pytest.mark.slow),
+        "adamlab.adam(lr, b2=b2)",
+    ],
+)
 def test_results_do_not_depend_on_the_size_of_the_blocks(spec):
     problem = problems.get("himmelblau")
     numbers = {"lr": np.linspace(0.01, 0.1, 19)}
@@ -155,7 +167,17 @@ def test_results_do_not_depend_on_the_size_of_the_blocks(spec):
         chex.assert_trees_all_equal(blocks, whole)
 
 
-@pytest.mark.parametrize("name", ["digits_softmax", "digits_mlp", "least_squares", "sparse_logistic", "wilson"])
+@pytest.mark.optimized(True)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("digits_softmax", marks=pytest.mark.slow),  # whose product is one of the three of digits_mlp
+        "digits_mlp",
+        "least_squares",
+        "sparse_logistic",
+        pytest.param("wilson", marks=pytest.mark.slow),
+    ],
+)
 def test_products_of_matrices_do_not_depend_on_how_many_runs_there_are(name):
     problem = problems.get(name)
     rates = np.linspace(0.001, 0.01, 19)

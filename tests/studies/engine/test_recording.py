@@ -10,6 +10,8 @@ from adamlab import problems
 from adamlab.studies.engine.recording import QUANTITIES, recorded_steps
 from tests.computing import computed
 
+pytestmark = pytest.mark.optimized(False)
+
 STEPS, EVERY = 30, 7
 ALL = tuple(QUANTITIES)
 
@@ -46,6 +48,7 @@ def looked_at(problem, transform, fields, b1, b2):
     return {name: np.array(values) for name, values in rows.items()}
 
 
+@pytest.mark.optimized(True)  # the starts, drawn in float32, are compared with those of another program
 @pytest.mark.parametrize(
     ("spec", "numbers", "transform", "fields", "b1", "b2"),
     [

@@ -16,8 +16,9 @@ from adamlab.studies.config.study import Study
 from adamlab.studies.engine.block_sizes import Sizes
 from adamlab.studies.engine.program import Program
 from adamlab.studies.plan import Key, Plan, part_of, plan, plans_of
-from adamlab.studies.store.blocks import Blocks, Section
-from adamlab.studies.sweep.ledger import Ledger
+from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.section import Section
+from adamlab.studies.sweep.ledger import Damage, Ledger
 
 PROBLEMS = ("beale", "quadratic")
 
@@ -44,7 +45,8 @@ class Book:
     def add(self, key: Key, runs: Plan, done: Iterable[int] = (), size: int = 3) -> Section:
         """Add a section of these runs in blocks of that size, and write some of its blocks."""
         shapes = {"loss": jax.ShapeDtypeStruct((1,), np.dtype("float32"))}
-        program = Program(jax.jit(lambda x: x).lower(0.0), Sizes(size, size), 1, shapes)
+        lowered = jax.jit(lambda x: x).lower(0.0)
+        program = Program(lowered, Sizes(size, size), 1, shapes, steps=np.array([0]), carry=None, stride=1)
         section = self.blocks.add(key[1], runs, program, np.arange(len(runs)))
         ids = runs.ids.tolist()
         self.stored |= {*ids}
@@ -131,7 +133,7 @@ def test_a_damaged_block_counts_as_not_done_and_its_runs_are_not_missing():
     damaged = book.add(key, plans[key], range(4))
     book.add(other, plans[other], range(4))
     book.damage(damaged, 1)
-    ledger = Ledger(plans, book.blocks, {damaged.name: [1]})
+    ledger = Ledger(plans, book.blocks, Damage({damaged.name: [1]}))
     assert unfinished(ledger) == {key: {*plans[key].ids.tolist()} - book.done}
     assert len(unfinished(ledger)[key]) == 3
     assert ledger.missing(key).size == 0

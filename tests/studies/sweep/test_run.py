@@ -12,10 +12,15 @@ import pytest
 import xarray as xr
 
 import adamlab as al
+from adamlab import running, specs
+from adamlab.calls import arguments
+from adamlab.specs import LIBRARIES, optimizers
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.blocks import Section
 from adamlab.studies.store.folder import StoreError
+from adamlab.studies.store.section import Section
+
+pytestmark = pytest.mark.optimized(False)
 
 CONFIG = {
     "name": "blocks",
@@ -46,8 +51,8 @@ class Notes(Listener):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of eight runs: three of adam, one of sgd; and no pictures, which these tests do not look at."""
-    monkeypatch.setattr(block_sizes, "WORK", 1)
-    monkeypatch.setattr(al.running, "_write_products", lambda *arguments: None)
+    monkeypatch.setattr(block_sizes, "RECORDS", 1)
+    monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
 
 
 @pytest.fixture
@@ -59,7 +64,7 @@ def config():
 def whole():
     """The results, computed in memory."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_sizes, "WORK", 1)
+        patch.setattr(block_sizes, "RECORDS", 1)
         return al.run(CONFIG)
 
 
@@ -68,8 +73,8 @@ def kept(tmp_path_factory):
     """A folder with the results, and the tree that its run returned."""
     folder = tmp_path_factory.mktemp("kept")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_sizes, "WORK", 1)
-        patch.setattr(al.running, "_write_products", lambda *arguments: None)
+        patch.setattr(block_sizes, "RECORDS", 1)
+        patch.setattr(running, "_write_products", lambda *arguments: None)
         return folder, al.run(CONFIG, folder)
 
 
@@ -201,8 +206,16 @@ def chunks_of(folder, name):
     return sorted(path for path in Path(folder).glob(f"results.zarr/rosenbrock/*/0/{name}/c/**/*") if path.is_file())
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
-@pytest.mark.parametrize("name", ["loss", "diverged_at"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("loss", "flip"),
+        ("diverged_at", "cut"),
+        ("diverged_at", "delete"),
+        *(pytest.param(*damaged, marks=pytest.mark.slow) for damaged in (("loss", "cut"), ("loss", "delete"))),
+        pytest.param("diverged_at", "flip", marks=pytest.mark.slow),
+    ],
+)
 def test_a_damaged_block_is_told_and_computed_anew(config, whole, folder, damage, name):
     chunk = max(chunks_of(folder, name), key=lambda path: path.stat().st_size)
     data = bytearray(chunk.read_bytes())
@@ -313,19 +326,7 @@ def test_results_of_another_kind_are_refused(config, tmp_path):
         al.run(readings, tmp_path)
 
 
-def test_a_store_that_does_not_know_its_runs_is_told(config, whole, folder):
-    for name in ("run_id", "seed", "setting", "order"):
-        chunk = chunks_of(folder, name)[0]
-        data = chunk.read_bytes()
-        chunk.unlink()
-        for act in (al.load, lambda folder: al.run(config, folder)):
-            with pytest.raises(StoreError, match=rf"results\.zarr is damaged.*{name}, block 0: its file is missing"):
-                act(folder)
-        chunk.write_bytes(data)
-    chunk.unlink()
-    identical(al.run(config, folder, fresh=True), whole)
-
-
+@pytest.mark.optimized(True)
 def test_runs_are_the_same_among_three_and_among_hundreds(monkeypatch):
     monkeypatch.undo()  # blocks as they come
     for name, options in (("rosenbrock", {"dim": 30}), ("quadratic", {"dim": 50}), ("branin", {})):
@@ -344,3 +345,56 @@ def test_runs_are_the_same_among_three_and_among_hundreds(monkeypatch):
         )
         for quantity in ("loss", "gradient_norm", "distance", "final_params"):
             np.testing.assert_array_equal(many[quantity].values[:3], few[quantity].values, err_msg=f"{name} {quantity}")
+
+
+def without_numbers():
+    """The full names of all optimizers and transformations that need no argument and run on vectors."""
+    return [
+        f"{library}.{name}"
+        for library in LIBRARIES
+        for name, factory in optimizers(library).items()
+        if name != "scale_by_muon" and not any(argument.required for argument in arguments(factory).values())
+    ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["optax.contrib.prodigy"],
+        ["optax.contrib.momo", "adamlab.adadelta"],
+        pytest.param(without_numbers(), marks=pytest.mark.slow),
+    ],
+    ids=["alone", "beside others", "all"],
+)
+def test_optimizers_without_a_number_are_stored_as_others_are(config, tmp_path, names):
+    plain = [{"name": name} for name in names]
+    config |= {"steps": 2, "record": {"every": 1}, "problem": [{"name": "beale"}]}
+    config["optimizer"] = plain + config["optimizer"][1:] * (len(names) > 1)
+    tree = al.run(config, tmp_path)
+    runs = al.load(tmp_path)["beale"].ds
+    xr.testing.assert_identical(runs, tree["beale"].ds)
+    assert [*dict.fromkeys(runs.optimizer.values.tolist())][: len(names)] == names
+    assert [*dict.fromkeys(runs.spec.values.tolist())][: len(names)] == [f"{name}()" for name in names]
+    assert runs.attrs["settings"] == ["learning_rate"] * (len(names) > 1)
+    listener = Notes()
+    identical(al.run(config, tmp_path, listener=listener), tree)
+    assert listener.runs == 0
+
+
+def test_results_of_an_optimizer_that_the_reader_does_not_know_have_no_twins(config, tmp_path, monkeypatch):
+    config["optimizer"] = [{"name": name, "learning_rate": 1e-3} for name in ("adamlab.sgd", "optax.sgd")]
+    runs = al.run(config, tmp_path)["rosenbrock"].ds
+    assert (runs.optax_run.values[:3] >= 0).all()
+    known = specs.find
+    for gone in ("optax.sgd", "adamlab.sgd"):
+
+        def find(name, gone=gone):
+            return known("optax.gone" if name == gone else name)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(specs, "find", find)
+            read = al.load(tmp_path)["rosenbrock"].ds
+        assert (read.optax_run.values == -1).all()
+        assert np.isnan(read.params_difference.values).all()
+        twins = ["optax_run", "params_difference", "loss_difference"]
+        xr.testing.assert_identical(read.drop_vars(twins), runs.drop_vars(twins))

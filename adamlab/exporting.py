@@ -1,0 +1,181 @@
+"""Results as files for other programs: netCDF, zarr, Parquet or CSV."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from adamlab.errors import InputError
+from adamlab.studies.engine.recording import LOW_DIMENSION
+from adamlab.studies.store.dataset import load
+
+NEEDED = {".nc": ("h5netcdf", "h5py"), ".parquet": ("pyarrow",)}
+"""The libraries that write a format, where they are none of adamlab's own dependencies."""
+
+
+def export(results: str | Path | xr.DataTree, file: str | Path) -> list[Path]:
+    """Write results to a file for other programs; the ending of its name says the format.
+
+    - `.nc`: netCDF 4, a group for each problem, or for the comparisons or readings.
+    - `.zarr`: a store of zarr 3 with the same groups, which xarray opens with its labels and dims.
+    - `.parquet` and `.csv`: tables, see `tables`. Where there are several, each beside the first has the name of its
+      rows added to the file's.
+
+    Attributes that are no texts, numbers or lists of them are written as JSON.
+
+    Args:
+        results: a results folder, or what `al.run` and `al.load` return.
+        file: the file; it is replaced if it exists.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        InputError: the format is unknown, a library for it is not installed, or the file cannot be written.
+        StoreError: the folder has no results, or they are damaged.
+    """
+    path = Path(file)
+    if path.suffix not in WRITERS:
+        raise InputError(f'expected a file that ends with {", ".join(WRITERS)}; got "{path.name}"')
+    if missing := [library for library in NEEDED.get(path.suffix, ()) if find_spec(library) is None]:
+        raise InputError(
+            f"{path.suffix} files need {' and '.join(missing)}, not installed here: pip install 'adamlab[export]'"
+        )
+    tree = results if isinstance(results, xr.DataTree) else load(results)
+    try:
+        return WRITERS[path.suffix](tree, path)
+    except OSError as error:
+        raise InputError(f"{error.filename or path} cannot be written: {error.strerror or error}") from error
+
+
+def tables(tree: xr.DataTree) -> dict[str, pd.DataFrame]:
+    """The results as tables, by what a row is, with a column for each quantity and each label.
+
+    Of runs "step", a row for each recorded step of each run, in which numbers of a run as a whole are repeated, and
+    vectors have a column for each coordinate, such as `params_0`; vectors of large problems, landscapes and minima are
+    left out. Of comparisons "family", a row for each family of gradients; of readings "step", a row for each formula,
+    and "lag", a row for each weight.
+    """
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for name, child in tree.children.items():
+        for row, table in _tables_of(child.to_dataset()):
+            if child.attrs.get("of") == "runs":
+                table.insert(0, "problem", name)
+            parts.setdefault(row, []).append(table)
+    return {row: pd.concat(tables, ignore_index=True) for row, tables in parts.items()}
+
+
+def _tables_of(data: xr.Dataset) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The tables of a dataset; the first dim of a table's rows is what was run, compared or read."""
+    for rows in (("run", "step"), ("comparison", "family"), ("reading", "step"), ("setting", "lag")):
+        if set(rows) <= {*data.dims}:
+            narrow = _without_vectors(data)
+            fitting = [name for name, values in narrow.variables.items() if set(values.dims) <= {*rows}]
+            of_first = [name for name in fitting if rows[0] in narrow[name].dims or name in rows]
+            table = narrow[[name for name in of_first if name in narrow.data_vars]]
+            table = table.assign_coords({name: narrow[name] for name in fitting if name in narrow.coords})
+            yield rows[1], _framed(table, rows)
+
+
+def _framed(table: xr.Dataset, rows: tuple[str, str]) -> pd.DataFrame:
+    sizes = {row: table.sizes[row] for row in rows}
+    columns = {row: table[row].values if row in table.variables else np.arange(sizes[row]) for row in rows}
+    whole = {
+        str(name): values.broadcast_like(xr.DataArray(np.empty((*sizes.values(),)), dims=rows)).transpose(*rows)
+        for name, values in {**table.coords, **table.data_vars}.items()
+        if name not in rows
+    }
+    grid = dict(zip(rows, np.meshgrid(*columns.values(), indexing="ij"), strict=True))
+    return pd.DataFrame({name: np.ravel(values) for name, values in {**grid, **whole}.items()})
+
+
+def _without_vectors(data: xr.Dataset) -> xr.Dataset:
+    """The dataset with a variable for each coordinate of its vectors, unless these are long."""
+    variables: dict[str, xr.DataArray] = {}
+    for name, values in data.data_vars.items():
+        along = [dim for dim in ("dim", "parameter") if dim in values.dims]
+        if not along:
+            variables[str(name)] = values
+        elif "run" in values.dims and values.sizes[along[0]] <= LOW_DIMENSION:
+            for i in range(values.sizes[along[0]]):
+                variables[f"{name}_{i}"] = values.isel({along[0]: i}, drop=True)
+    coordinates = {name: values for name, values in data.coords.items() if not {"dim", "parameter"} & {*values.dims}}
+    return xr.Dataset(variables, coordinates)
+
+
+def _portable(tree: xr.DataTree) -> xr.DataTree:
+    """The tree with attributes that every format can hold."""
+    datasets = {}
+    for node in tree.subtree:
+        data = node.to_dataset(inherit=False).drop_encoding()
+        for values in data.variables.values():
+            values.attrs = _plain(values.attrs)
+        datasets[node.path] = data.assign_attrs(_plain(data.attrs))
+    return xr.DataTree.from_dict(datasets)
+
+
+def _plain(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): value if _is_plain(value) else json.dumps(value) for name, value in attributes.items()}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        kinds = {type(item) for item in value}
+        return bool(value) and len(kinds) == 1 and kinds <= {str, int, float}
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _write_netcdf(tree: xr.DataTree, path: Path) -> list[Path]:
+    return _in_place(path, lambda aside: _portable(tree).to_netcdf(aside, engine="h5netcdf"))
+
+
+def _write_zarr(tree: xr.DataTree, path: Path) -> list[Path]:
+    def write(aside: Path):
+        _portable(tree).to_zarr(aside, zarr_format=3, consolidated=False)
+
+    if path.exists() and not (path / "zarr.json").is_file():
+        raise InputError(f"{path} exists, and is no store of zarr: choose another name")
+    return _in_place(path, write)
+
+
+def _write_parquet(tree: xr.DataTree, path: Path) -> list[Path]:
+    return _write_tables(tree, path, lambda table, aside: table.to_parquet(aside, engine="pyarrow", index=False))
+
+
+def _write_csv(tree: xr.DataTree, path: Path) -> list[Path]:
+    return _write_tables(tree, path, lambda table, aside: table.to_csv(aside, index=False))
+
+
+def _write_tables(tree: xr.DataTree, path: Path, write: Callable[[pd.DataFrame, Path], Any]) -> list[Path]:
+    written = []
+    for i, (row, table) in enumerate(tables(tree).items()):
+        target = path if i == 0 else path.with_name(f"{path.stem}-{row}{path.suffix}")
+        written += _in_place(target, lambda aside, table=table: write(table, aside))
+    return written
+
+
+def _in_place(path: Path, write: Callable[[Path], Any]) -> list[Path]:
+    """Write beside the path, and put what was written in its place once it is complete."""
+    with tempfile.TemporaryDirectory(prefix=".adamlab-", dir=path.parent) as folder:
+        aside = Path(folder) / path.name
+        write(aside)
+        if path.is_dir():
+            shutil.rmtree(path)
+        aside.replace(path)
+    return [path]
+
+
+WRITERS: dict[str, Callable[[xr.DataTree, Path], list[Path]]] = {
+    ".nc": _write_netcdf,
+    ".zarr": _write_zarr,
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+}
+"""The function that writes each format, by the ending of its files."""
