@@ -23,7 +23,7 @@ from adamlab.studies.config.toml import read_config
 from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.blocks import DamageError
+from adamlab.studies.store.files import DamageError
 from adamlab.studies.store.folder import REPLACE, STORE, StoreError, other_config, root_attributes
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import config_of
@@ -107,14 +107,15 @@ def _told(folder: Path | None) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
     except (DamageError, LookupError) as error:
-        if folder is None or os.path.exists(folder / STORE):
+        # Arrays can be written to a folder that is gone: their own folders are created anew.
+        if folder is None or (isinstance(error, LookupError) and os.path.exists(folder / STORE)):
             raise
         raise removed(folder) from error
 
 
 def removed(folder: Path) -> StoreError:
     """The error for a folder that somebody else removed or renamed."""
-    return StoreError(f"{folder} was removed or renamed while it was being written. Run the config again.")
+    return StoreError(f"{folder} was removed, renamed or damaged while it was being written. Run the config again.")
 
 
 def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: Listener) -> bool:
@@ -134,7 +135,7 @@ def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: List
 
 def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
     default = [{"kind": plot, "problem": None, "options": {}} for plot in kind_in(study.source).outputs]
-    if not tree.children:
+    if not tree.children or not (folder / STORE / "zarr.json").exists():
         raise removed(folder)
     datasets = [child.to_dataset() for child in tree.children.values()]
     summaries = [kind_of(data).summary(data) for data in datasets]

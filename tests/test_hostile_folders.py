@@ -151,7 +151,7 @@ def test_a_folder_that_goes_while_it_is_written_is_told(folder, tmp_path, moved,
 
     out = tmp_path / "new" if new else folder
     setattr(Mover, moment, lambda self, *_: moved(out))
-    with pytest.raises(StoreError, match=r"was removed or renamed|cannot be written"):
+    with pytest.raises(StoreError, match=r"was removed, renamed or damaged|cannot be written"):
         al.run(CONFIG | {"seeds": 2}, out, listener=Mover())
 
 
