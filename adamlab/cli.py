@@ -2,19 +2,23 @@
 
 import inspect
 import io
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import Field, fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from adamlab.derivations.names import NAMES as DERIVATIONS
 from adamlab.errors import InputError
+from adamlab.files import discard
 from adamlab.studies.options import RunOptions
+from adamlab.terminal.interrupts import hearing_interrupts
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -266,12 +270,37 @@ def list_(
 
 
 def main():
-    """Run the command line. Exit codes: 0 done, 1 the answer is no, 2 bad usage or bad input, 130 stopped."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 the answer is no, 2 bad usage or bad input, 130 stopped, 141 nobody reads the output.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without η still gets the rest
-    try:
-        app()
-    except InputError as error:
-        typer.echo(f"adamlab: {error}", err=True)
-        sys.exit(2)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # those of libraries: what a user has to know is a message of ours
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # zarr's, of files that were damaged
+    with hearing_interrupts() as heard:
+        try:
+            app()
+        except InputError as error:
+            _fail(error)
+        except OSError as error:
+            _fail(InputError(f"{error.filename or 'the output'}: {error.strerror or error}"))
+        except MemoryError:
+            _fail(InputError("there is not enough memory for this: ask for less at once."))
+        except SystemExit:
+            if heard.is_set():
+                sys.exit(130)
+            raise
+
+
+def _fail(error: InputError) -> NoReturn:
+    """Print the message, and end with exit code 2, even where nothing can be written."""
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"adamlab: {error}\n")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            discard(stream)
+    sys.exit(2)

@@ -5,13 +5,29 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 import xarray as xr
 from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
 from pandas.api.types import is_numeric_dtype
 
+from adamlab.files import write_text
 from adamlab.studies.kinds import Table, kind_of
+
+NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+
+ELEMENTS = {
+    f"{{{NAMESPACE}}}{name}"
+    for name in (
+        *("math", "mrow", "mi", "mn", "mo", "mtext", "mfrac", "msqrt", "mtable", "mtr", "mtd"),
+        *("msub", "msup", "msubsup", "mover", "munder", "munderover"),
+    )
+}
+"""The elements that `adamlab.symbolic.notation.mathml` writes."""
+
+ATTRIBUTES = {"accent"}
 
 
 def write_report(
@@ -27,6 +43,7 @@ def write_report(
     """
     environment = Environment(loader=PackageLoader("adamlab"), autoescape=select_autoescape())
     environment.filters["number"] = number
+    environment.filters["formula"] = formula
     sections = []
     for name, child in tree.children.items():
         data = child.to_dataset()
@@ -40,12 +57,31 @@ def write_report(
     page = environment.get_template("report.html").render(
         config=config, pretty=json.dumps(config, indent=2, ensure_ascii=False), sections=sections, attributes=tree.attrs
     )
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def number(value: object) -> str:
     """A number cut to three digits for a table; text as it is."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def formula(row: Mapping[str, Any]) -> str:
+    """A formula's MathML; its text where the folder that it was read from has anything else in its place."""
+    mathml = str(row["mathml"])
+    return Markup(mathml) if is_mathml(mathml) else str(row["text"])
+
+
+def is_mathml(text: str) -> bool:
+    """Whether this is well-formed MathML of the elements that formulas are made of, and of nothing else."""
+    if "<!" in text or "<?" in text:  # no entities, comments or instructions
+        return False
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        return False
+    return root.tag == f"{{{NAMESPACE}}}math" and all(
+        element.tag in ELEMENTS and element.attrib.keys() <= ATTRIBUTES for element in root.iter()
+    )
 
 
 def rows(table: pd.DataFrame) -> list[dict]:

@@ -1,12 +1,16 @@
 """From a config to results, figures and a report: the work of `adamlab run`."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import xarray as xr
 
+from adamlab.errors import InputError, printable
+from adamlab.files import replacing
 from adamlab.plots import PLOTS_OF
 from adamlab.plots.files import draw_outputs
 from adamlab.problems.openml import cache_folder
@@ -19,6 +23,7 @@ from adamlab.studies.config.toml import read_config
 from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
+from adamlab.studies.store.files import DamageError
 from adamlab.studies.store.folder import REPLACE, STORE, StoreError, other_config, root_attributes
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import config_of
@@ -68,13 +73,14 @@ def run_data(
     """Run the plain data of a config; `where` is its file's name, for messages. See `run`."""
     distributed.begin(options)
     study = study_of(data, where)
-    fresh = options.fresh or _must_recompute(data, folder, listener)
     if options.keep_compiled:
         distributed.keep_compiled(cache_folder() / "programs")
-    tree = kind_in(data).run(study, where, Location(folder, fresh), options, listener)
-    if folder is not None and distributed.is_first():
-        _write_products(study, tree, folder, listener)
-    return tree
+    with _told(folder):
+        fresh = options.fresh or _must_recompute(data, folder, listener)
+        tree = kind_in(data).run(study, where, Location(folder, fresh), options, listener)
+        if folder is not None and distributed.is_first():
+            _write_products(study, tree, folder, listener)
+        return tree
 
 
 def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:
@@ -85,6 +91,31 @@ def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:
     """
     kind = kind_in(data)
     return kind.read(data, PLOTS_OF.get(kind.of, {}), where)
+
+
+@contextmanager
+def _told(folder: Path | None) -> Iterator[None]:
+    """Turn what goes wrong with the folder meanwhile into a `StoreError`.
+
+    Raises:
+        StoreError: a file cannot be read or written, or the results were removed or renamed.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
+    except (DamageError, LookupError) as error:
+        # Arrays can be written to a folder that is gone: their own folders are created anew.
+        if folder is None or (isinstance(error, LookupError) and os.path.exists(folder / STORE)):
+            raise
+        raise removed(folder) from error
+
+
+def removed(folder: Path) -> StoreError:
+    """The error for a folder that somebody else removed or renamed."""
+    return StoreError(f"{folder} was removed, renamed or damaged while it was being written. Run the config again.")
 
 
 def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: Listener) -> bool:
@@ -104,13 +135,30 @@ def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: List
 
 def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
     default = [{"kind": plot, "problem": None, "options": {}} for plot in kind_in(study.source).outputs]
+    if not tree.children or not (folder / STORE / "zarr.json").exists():
+        raise removed(folder)
+    datasets = [child.to_dataset() for child in tree.children.values()]
+    summaries = [kind_of(data).summary(data) for data in datasets]
+    write_summary(pd.concat(summaries, ignore_index=True), folder / "summary.csv")
+    figures, notes = draw_outputs(tree, study.outputs or default, folder / "figures")
+    for note in notes:
+        listener.note(note)
+    write_report(tree, study.source, figures, folder / "report.html")
+
+
+def write_summary(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV; before a text that spreadsheets would take for a formula stands a '."""
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    with replacing(path) as new:
+        table.assign(**{name: table[name].map(_no_formula) for name in texts}).to_csv(new, index=False)
+
+
+def _no_formula(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)  # a lone carriage return would begin a row, and a formula in it
     try:
-        datasets = [child.to_dataset() for child in tree.children.values()]
-        summaries = [kind_of(data).summary(data) for data in datasets]
-        pd.concat(summaries, ignore_index=True).to_csv(folder / "summary.csv", index=False)
-        figures, notes = draw_outputs(tree, study.outputs or default, folder / "figures")
-        for note in notes:
-            listener.note(note)
-        write_report(tree, study.source, figures, folder / "report.html")
-    except OSError as error:
-        raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
+        float(text)
+    except ValueError:
+        return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+    return text

@@ -14,7 +14,7 @@ import optax
 
 import adamlab.rules
 from adamlab.calls import Call, SpecError, Symbol, arguments, call
-from adamlab.errors import nearest
+from adamlab.errors import cut, nearest
 from adamlab.rules import PARTS, RULES
 from adamlab.schedules import SCHEDULES
 
@@ -30,15 +30,15 @@ def parse(text: str) -> Call:
     Raises:
         SpecError: the text is no spec, or names an optimizer, argument or schedule that does not exist.
     """
+    shown = cut(text, 60)
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-        name = _dotted(tree.func if isinstance(tree, ast.Call) else tree, text)
+        name = _dotted(tree.func if isinstance(tree, ast.Call) else tree, shown)
         factory = find(name)
-        return call(name, factory, _arguments(tree, name, factory, text) if isinstance(tree, ast.Call) else {})
+        return call(name, factory, _arguments(tree, name, factory, shown) if isinstance(tree, ast.Call) else {})
     except SpecError:
         raise
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two come of deep nesting
-        shown = text if len(text) <= 60 else text[:57] + "…"
         raise SpecError(f'"{shown}" is not a spec; write one as in "optax.rmsprop(0.01, decay=0.9)".') from error
 
 
@@ -115,7 +115,7 @@ def _value(node: ast.expr, text: str) -> Any:
                 raise SpecError(f'"{text}": there is no schedule "{name}"; {nearest(name, SCHEDULES)}')
             return call(name, SCHEDULES[name], _arguments(node, name, SCHEDULES[name], text))
     raise SpecError(
-        f'"{text}": {ast.unparse(node)} cannot stand in a spec, which is parsed and never evaluated; '
+        f'"{text}": {cut(ast.unparse(node), 60)} cannot stand in a spec, which is parsed and never evaluated; '
         "write numbers, true, false, none, names, or a schedule such as inverse_sqrt(0.1)."
     )
 

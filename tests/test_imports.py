@@ -16,6 +16,7 @@ PACKAGE = ROOT / "adamlab"
 
 LAYERS = [  # from the bottom; a module imports from its own layer and from those above it in this list
     ["errors", "types"],
+    ["files"],
     ["dependence"],
     ["arithmetic"],
     ["lifting"],

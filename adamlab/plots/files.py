@@ -1,5 +1,6 @@
 """Figures in files: drawn from results, one file a format; the same data gives the same PNG and SVG."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,13 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from adamlab.errors import InputError
+from adamlab.files import replacing
 from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
 
 FORMATS = ("png", "svg")
+
+LONGEST_STEM = 200
+"""The most characters of a file's name without its ending; names have at most 255 bytes."""
 
 
 def draw_outputs(
@@ -53,7 +58,7 @@ def draw_outputs(
 
 def figure_name(problem: str, kind: str, options: Mapping[str, Any]) -> str:
     """The name of a figure's file, without its ending."""
-    return "-".join([problem, kind, *map(str, options.values())])
+    return re.sub(r"[^\w.=-]", "_", "-".join([problem, kind, *map(str, options.values())]))[:LONGEST_STEM]
 
 
 def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **options: Any) -> None:
@@ -82,6 +87,7 @@ def write_figure(figure: Figure, paths: Sequence[Path]) -> None:
                 raise InputError(f"{path}: expected a file name whose ending says the format, such as .png or .svg.")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+                with replacing(path) as new:
+                    figure.savefig(new, metadata={"Date": None} if path.suffix == ".svg" else None)
             except (ValueError, OSError) as error:
                 raise InputError(f"{path} cannot be written: {error}") from error

@@ -5,7 +5,9 @@ problem of your own joins them by `register`.
 """
 
 from adamlab.problems.landscapes import landscape as landscape
+from adamlab.problems.registering import LONGEST_NAME as LONGEST_NAME
 from adamlab.problems.registering import NAME as NAME
+from adamlab.problems.registering import is_name as is_name
 from adamlab.problems.registering import register as register
 from adamlab.problems.registry import PROBLEMS as PROBLEMS
 from adamlab.problems.registry import get as get

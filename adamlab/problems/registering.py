@@ -20,6 +20,9 @@ from adamlab.types import Problem, PyTree
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*(=[A-Za-z0-9._=-]+)?"
 """What can be the name of a file, a folder and a group of a store; options may follow, as in "quadratic-dim=3"."""
 
+LONGEST_NAME = 100
+"""The most characters of such a name: those of files have at most 255 bytes, and say what is drawn as well."""
+
 RECORDED = (
     *("loss", "params", "updates", "m", "v", "m_hat", "v_hat", "effective_learning_rate", "steps_to_target"),
     *("final_params", "diverged_at", "landscape", "minima", "optimizer", "spec", "seed", "run_id", "done", "stage"),
@@ -95,9 +98,15 @@ def _maker(problem: Problem, described: str) -> Callable[[], Problem]:
     return make
 
 
+def is_name(text: Any) -> bool:
+    """Whether this is a text that can be a problem's name."""
+    return isinstance(text, str) and len(text) <= LONGEST_NAME and re.fullmatch(NAME, text) is not None
+
+
 def _wrong_name(name: Any) -> Iterator[str]:
-    if not isinstance(name, str) or not re.fullmatch(NAME, name):
-        yield f"name: expected letters, digits and any of _ -, the first a letter or a digit; got {name!r}"
+    if not is_name(name):
+        form = f"letters, digits and any of _ -, the first a letter or a digit, at most {LONGEST_NAME}"
+        yield f"name: expected {form}; got {name!r}"
     elif name in BUILT_IN:
         yield f'name: "{name}" is a problem of adamlab\'s; choose another'
 

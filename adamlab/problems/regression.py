@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from adamlab.problems.functions import TOGETHER, Point, Value, problem_of, require
 from adamlab.types import Problem
 
-MOST = 2000
+MOST = 1000
 """The most parameters and examples: the data are made anew in every process, and are constants of its programs."""
 MOST_SEED = 2**32 - 1
 """The greatest seed of data."""

@@ -2,20 +2,36 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from adamlab.errors import InputError, nearest
+from adamlab.errors import InputError, nearest, printable
+from adamlab.files import discard
 from adamlab.report import number, rows
+
+
+class Screen(Console):
+    """A console that prints no character which a terminal would act on, and stops quietly where nobody reads on."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """The text as it is printed."""
+        return super().render_str(printable(text), **how)
+
+    def on_broken_pipe(self) -> None:
+        """Stop as a process that SIGPIPE ends."""
+        discard(sys.stdout)
+        raise SystemExit(128 + 13)
 
 
 def console() -> Console:
     """A console without markup, since labels may hold brackets; at least 160 columns wide where no terminal is."""
-    screen = Console(markup=False, highlight=False, emoji=False)
+    screen = Screen(markup=False, highlight=False, emoji=False)
     if not screen.is_terminal:
         screen.width = max(screen.width, 160)
     return screen

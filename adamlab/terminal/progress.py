@@ -6,7 +6,9 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from adamlab.errors import printable
 from adamlab.studies.progress import Listener
+from adamlab.terminal.interrupts import stop_if_interrupted
 
 
 class Lines(Listener, AbstractContextManager):
@@ -32,6 +34,7 @@ class Lines(Listener, AbstractContextManager):
 
     def advance(self, runs: int | float) -> None:
         """Print the runs done, the speed and the time left, at most once a second."""
+        stop_if_interrupted()
         self.done += runs
         done = round(self.done)
         if not runs or (done < self.runs and perf_counter() - self.printed < 1):
@@ -70,10 +73,11 @@ class Bar(Lines):
 
     def working_on(self, what: str) -> None:
         """Show the next part of the work."""
-        self.progress.update(self.task, description=what)
+        self.progress.update(self.task, description=printable(what))
 
     def advance(self, runs: int | float) -> None:
         """Move the bar."""
+        stop_if_interrupted()
         self.done += runs
         rate = self.done * self.steps / (perf_counter() - self.started)
         self.progress.update(self.task, completed=round(self.done, 2), rate=f"{rate:,.0f} run-steps/s")

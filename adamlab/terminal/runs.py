@@ -19,6 +19,7 @@ from adamlab.studies.progress import Listener
 from adamlab.studies.store.location import Location
 from adamlab.studies.sweep.estimate import Estimate, compiling_time, estimate
 from adamlab.terminal.console import console, say, table_of
+from adamlab.terminal.interrupts import stop_if_interrupted
 from adamlab.terminal.progress import Bar, Lines
 
 
@@ -38,6 +39,7 @@ def run_and_show(
     with progress if is_first else nullcontext(Listener()) as listener:
         try:
             tree = run_data(data, str(config), folder, options, listener)
+            stop_if_interrupted()
         except KeyboardInterrupt:
             listener.note(f"Stopped. What was done is kept in {folder}, and the same command goes on from there.")
             raise

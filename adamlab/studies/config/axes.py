@@ -1,7 +1,8 @@
 """Axes: the values that a config gives an argument, as a number, a list, a range, or a schedule made of such."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from adamlab.studies.config.errors import Mistakes, join, shown
 RANGES: Mapping[str, Callable[[float, float, int], np.ndarray]] = {"log": np.geomspace, "linear": np.linspace}
 INTERVALS = ("uniform", "loguniform")
 FARTHEST = 1e307
+
+MOST_VALUES = 3 * 10**6
+"""The greatest number of values in one table that are drawn or go in step; some seconds of work."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,44 @@ def read_arguments(
     for name, argument in known.items():
         if argument.required and name not in table:
             mistakes.tell(join(key, name), "is missing")
+    if problem := _too_many(known, table, design):
+        mistakes.tell(key, problem)
+        return {}
     read = {
         name: _Reader(known[name], design, listed).read(prefix + name, table[name], join(key, name), mistakes)
         for name in table
         if name in known
     }
     return {name: axis for name, axis in read.items() if axis is not None}
+
+
+def _too_many(known: Mapping[str, Argument], table: Mapping[str, Any], design: Design | None) -> str | None:
+    """The mistake of a table whose values, which are yet to be made, are too many."""
+    counts = [_count(value) for name, value in table.items() if name in known and known[name].kind != "steps list"]
+    several = [count for count in counts if count > 1]
+    if design is None:
+        return None
+    if design.draws:
+        return _beyond(MOST_VALUES, "numbers", [design.count, len(counts)])
+    if design.kind == "zip":
+        return _beyond(MOST_VALUES, "numbers", [sum(several)])
+    return _beyond(MOST_SETTINGS, "settings", several)
+
+
+def _beyond(most: int, what: str, factors: Sequence[int]) -> str | None:
+    if (total := prod(factors)) <= most:
+        return None
+    product = " × ".join(f"{factor:,}" for factor in factors)
+    return f"expected at most {most:,} {what}; got {product}" + (f" = {total:,}" if len(factors) > 1 else "")
+
+
+def _count(value: Any) -> int:
+    """The number of values in a list or range; 1 where it is something else, or no range that can be read."""
+    if isinstance(value, list):
+        return len(value)
+    bounds = next(iter(value.values())) if isinstance(value, Mapping) and len(value) == 1 else None
+    count = bounds[2] if isinstance(bounds, list) and len(bounds) == 3 else 1
+    return count if type(count) is int and 1 <= count <= MOST_SETTINGS else 1
 
 
 def read_choice(

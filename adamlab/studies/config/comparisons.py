@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -15,9 +16,10 @@ from adamlab.parity.trajectories import CONTEXTS, LAYOUTS
 from adamlab.specs import parse
 from adamlab.studies.config.axes import read_arguments
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
+from adamlab.studies.config.optimizers import check_label
 from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
 from adamlab.studies.config.reserved import COMPARISON_NAMES
-from adamlab.studies.config.schema import Head, Schema, as_list, read_table
+from adamlab.studies.config.schema import MOST_NAMES, Head, Schema, Tables, as_list, read_table
 from adamlab.studies.config.study import Config
 from adamlab.types import Decay
 
@@ -25,6 +27,9 @@ SWEPT = ("dtype", "context", "layout")
 """The keys of a comparison that can have several values."""
 
 SIDES = ("left", "right")
+
+MOST_PAIRS = 10_000
+"""The greatest number of comparisons; each takes a second or more."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,10 @@ class ComparisonsHead(Head):
     """A config of comparisons; its tables are still plain data."""
 
     steps: int = Field(default=1000, ge=1, le=10**6)
-    compare: list[dict[str, Any]] = Field(min_length=1)
+    compare: Tables = Field(min_length=1)
 
 
-OneOrMore = Annotated[list[str], BeforeValidator(as_list), Field(min_length=1)]
+OneOrMore = Annotated[list[str], BeforeValidator(as_list), Field(min_length=1, max_length=MOST_NAMES)]
 
 
 class PairSchema(Schema):
@@ -66,7 +71,7 @@ class PairSchema(Schema):
     dtype: OneOrMore = Field(default=["float32"])
     context: OneOrMore = Field(default=["jit"])
     layout: OneOrMore = Field(default=["tree"])
-    families: list[str] = Field(default=[*FAMILIES], min_length=1)
+    families: list[str] = Field(default=[*FAMILIES], min_length=1, max_length=MOST_NAMES)
     exact: bool = True
     seed: int = Field(default=0, ge=0)
 
@@ -82,9 +87,11 @@ def read_comparisons(data: Mapping[str, Any], plots: Plots, where: str = "the co
     Raises:
         ConfigError: with every mistake in the data.
     """
-    mistakes = Mistakes()
+    mistakes = Mistakes(where)
     head = read_table(ComparisonsHead, data, mistakes)
-    pairs = [pair for key, table in tables_of(data, "compare") for pair in _pairs(key, table, mistakes)]
+    pairs: list[Pair] = []
+    for key, table in tables_of(data, "compare"):
+        pairs += _pairs(key, table, MOST_PAIRS - len(pairs), mistakes)
     settings = list(dict.fromkeys(name for pair in pairs for name in pair.settings))
     outputs = read_outputs(data, plots, mistakes)
     for output in outputs:
@@ -94,8 +101,8 @@ def read_comparisons(data: Mapping[str, Any], plots: Plots, where: str = "the co
     return Comparisons(head=head, outputs=tuple(outputs), source=data, pairs=tuple(pairs))
 
 
-def _pairs(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> list[Pair]:
-    """The comparisons of a table: one for each combination of types, contexts, layouts and numbers."""
+def _pairs(key: str, table: Mapping[str, Any], room: int, mistakes: Mistakes) -> list[Pair]:
+    """The comparisons of a table: one for each combination of types, contexts, layouts and numbers, up to `room`."""
     before = len(mistakes)
     options = _options(key, {name: value for name, value in table.items() if name in PairSchema.model_fields}, mistakes)
     calls = [_spec(join(key, side), table.get(side), mistakes) for side in SIDES]
@@ -106,6 +113,11 @@ def _pairs(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> list[Pair]
     given = {name: value for name, value in table.items() if name not in PairSchema.model_fields}
     axes = {} if clash or None in calls else _axes(calls, symbols, given, key, mistakes)
     if options is None or len(mistakes) > before:
+        return []
+    lengths = [*(len(getattr(options, name)) for name in SWEPT), *map(len, axes.values())]
+    if (count := prod(lengths)) > room:
+        product = " × ".join(f"{length:,}" for length in lengths if length > 1)
+        mistakes.tell(key, f"expected at most {MOST_PAIRS:,} comparisons in all; here are {product} = {count:,}")
         return []
     fixed = {"left": calls[0], "right": calls[1]}
     fixed |= {"families": options.families, "exact": options.exact, "seed": options.seed}
@@ -124,9 +136,7 @@ def _try(key: str, calls: Sequence[Any], numbers: Mapping[str, Any], mistakes: M
         try:
             Subject.of(call, {name: value for name, value in numbers.items() if name in names_in(call)}).build()
         except Exception as error:  # whatever a factory raises
-            message = f"cannot be built: {reason(error, 200)}"
-            if (join(key, side), message) not in [(m.key, m.message) for m in mistakes]:
-                mistakes.tell(join(key, side), message)
+            mistakes.tell(join(key, side), f"cannot be built: {reason(error, 200)}")
 
 
 def _options(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> PairSchema | None:
@@ -136,10 +146,15 @@ def _options(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> PairSche
     mistakes += [mistake for mistake in read if mistake.key not in sides]  # `_spec` reports those of the sides
     if options is None:
         return None
+    if options.label is not None:
+        check_label(options.label, join(key, "label"), mistakes)
     for what, known in (("dtype", FLOATS), ("context", CONTEXTS), ("layout", LAYOUTS), ("families", FAMILIES)):
-        for i, name in enumerate(getattr(options, what)):
+        names = getattr(options, what)
+        for i, name in enumerate(names):
             if name not in known:
                 mistakes.tell(join(key, what, i), f"expected one of {', '.join(known)}; got {shown(name)}")
+            elif name in names[:i]:
+                mistakes.tell(join(key, what, i), f"{shown(name)} is given twice")
     return options
 
 

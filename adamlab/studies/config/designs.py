@@ -108,7 +108,8 @@ class Design:
             return _zipped(columns, lengths)
         total = prod(lengths.values())
         if total > MOST_SETTINGS:
-            raise ValueError(f"expected at most {MOST_SETTINGS:,} settings; got {total:,}")
+            product = " × ".join(f"{length:,}" for length in lengths.values() if length > 1)
+            raise ValueError(f"expected at most {MOST_SETTINGS:,} settings; got {product} = {total:,}")
         indices = np.unravel_index(np.arange(total), tuple(lengths.values())) if axes else ()
         return {name: columns[name][index] for name, index in zip(axes, indices, strict=True)}
 

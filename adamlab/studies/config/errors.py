@@ -1,13 +1,16 @@
 """Mistakes in a config: each with its key, what was expected, what came, and the nearest valid name."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from adamlab.errors import InputError, nearest
+from adamlab.errors import InputError, cut, listed, nearest
+
+MOST_MISTAKES = 10_000
+"""The number of mistakes with which a config is given up."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +21,26 @@ class Mistake:
     message: str
 
     def __str__(self):
-        return f"{self.key}: {self.message}" if self.key else self.message
+        text = f"{cut(self.key, 200)}: {self.message}" if self.key else self.message
+        return text.replace("\n", "\\n")  # a quoted key can hold line breaks, which would look like further mistakes
 
 
 class Mistakes(list[Mistake]):
-    """The mistakes of a config so far."""
+    """The mistakes of a config so far; `where` is its file's name, for messages."""
+
+    def __init__(self, where: str = "the config"):
+        super().__init__()
+        self.where = where
 
     def tell(self, key: str, message: str) -> None:
-        """Add a mistake."""
+        """Add a mistake.
+
+        Raises:
+            ConfigError: there are `MOST_MISTAKES`, and looking for further ones would take long.
+        """
         self.append(Mistake(key, message))
+        if len(self) >= MOST_MISTAKES:
+            raise ConfigError(self.where, self)
 
 
 class ConfigError(InputError):
@@ -37,8 +51,8 @@ class ConfigError(InputError):
         if len(self.mistakes) == 1:
             super().__init__(f"{where}: {self.mistakes[0]}")
         else:
-            lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
-            super().__init__(f"{where} has {len(self.mistakes)} mistakes:\n{lines}")
+            lines = listed([*map(str, self.mistakes)])
+            super().__init__(f"{where} has {len(self.mistakes):,} mistakes:\n{lines}")
 
 
 EXPECTED = {
@@ -50,14 +64,17 @@ EXPECTED = {
     "list_type": "a list; of tables, each under a head in double brackets, such as [[problem]]",
     "model_type": "a table",
     "string_pattern_mismatch": "letters, digits and any of _ -",
+    "string_too_long": "a shorter text",
     "string_type": "a text in quotes",
     "too_short": "at least one",
 }
 
 
-def mistakes_of(error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
+def mistakes_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake]:
     """Pydantic's errors as mistakes, in this project's words."""
-    return [_mistake(line["type"], line["msg"], line["loc"], line["input"], model) for line in error.errors()]
+    for line in error.errors():
+        words = line["msg"] if line["type"] != "too_long" else f"at most {line.get('ctx', {})['max_length']:,} of them"
+        yield _mistake(line["type"], words, line["loc"], line["input"], model)
 
 
 def _mistake(kind: str, words: str, path: tuple[str | int, ...], value: Any, model: type[BaseModel]) -> Mistake:
@@ -66,7 +83,8 @@ def _mistake(kind: str, words: str, path: tuple[str | int, ...], value: Any, mod
     if kind == "missing":
         return Mistake(join(*path), "is missing")
     expected = EXPECTED.get(kind, words.removeprefix("Value error, ").removeprefix("Input should be "))
-    return Mistake(join(*path), f"expected {expected}; got {shown(value)}")
+    came = f"{len(value):,}" if kind == "too_long" else shown(value)
+    return Mistake(join(*path), f"expected {expected}; got {came}")
 
 
 def join(*path: str | int) -> str:
@@ -83,7 +101,7 @@ def shown(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except (ValueError, RecursionError):  # an integer of thousands of digits, a list nested as deep
         text = f"a very large {type(value).__name__}"
-    return text if len(text) <= 60 else text[:57] + "…"
+    return cut(text, 60)
 
 
 def _keys(model: type[BaseModel], parents: Sequence[str | int]) -> list[str]:

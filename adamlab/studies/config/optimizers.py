@@ -13,6 +13,12 @@ from adamlab.studies.config.designs import Design, Points, Values, read_design
 from adamlab.studies.config.errors import Mistakes, join, shown
 from adamlab.studies.config.study import Optimizer
 
+MOST_FORMS = 1000
+"""The greatest number of values of an argument that are compiled in, and of a table's combinations of them."""
+
+LONGEST_LABEL = 200
+"""The most characters of a label, which stands in tables and pictures."""
+
 KEYS = ("name", "spec", "label", "design")
 """The keys of a table beside those of numbers."""
 
@@ -21,9 +27,8 @@ def read_optimizers(key: str, table: Mapping[str, Any], design: Design, mistakes
     """The optimizers of a table; `design` is that of tables that do not give their own."""
     before = len(mistakes)
     label = table.get("label", table.get("name", table.get("spec")))
-    fits = isinstance(label, str) and label and label.isprintable() and not label.startswith("_")
-    if "label" in table and not fits:
-        mistakes.tell(join(key, "label"), f"expected a printable text that does not start with _; got {shown(label)}")
+    if "label" in table:
+        check_label(label, join(key, "label"), mistakes)
     if "design" in table:
         design = read_design(table["design"], join(key, "design"), mistakes)
     template = _template(key, table, mistakes)
@@ -35,6 +40,9 @@ def read_optimizers(key: str, table: Mapping[str, Any], design: Design, mistakes
     if len(mistakes) > before:
         return []
     forms = {name: list(dict.fromkeys(axis.forms)) for name, axis in axes.items() if len(axis.forms) > 1}
+    if (most := max(map(len, forms.values()), default=0)) > MOST_FORMS:
+        mistakes.tell(key, f"expected at most {MOST_FORMS:,} values of what is compiled in; got {most:,}")
+        return []
     try:
         columns = design.columns(_values(axes, forms))
     except ValueError as error:
@@ -42,12 +50,23 @@ def read_optimizers(key: str, table: Mapping[str, Any], design: Design, mistakes
         return []
     optimizers = []
     for chosen, own in _groups(forms, columns):
+        if len(optimizers) == MOST_FORMS:
+            mistakes.tell(key, f"expected at most {MOST_FORMS:,} combinations of what is compiled in")
+            return []
         given = {name: chosen.get(name, axis.forms[0]) for name, axis in axes.items()}
         full = template.with_numbers(given) if "spec" in table else call(template.name, template.factory, given)
         suffix = ", ".join(f"{name}={str(form).lower()}" for name, form in chosen.items())
         optimizers.append(Optimizer(key, f"{label} ({suffix})" if suffix else str(label), full, own))
         _check_schedules(optimizers[-1], "spec" in table, mistakes)
     return optimizers
+
+
+def check_label(label: Any, key: str, mistakes: Mistakes) -> None:
+    """Check that a label can stand in tables and pictures."""
+    printed = isinstance(label, str) and label.isprintable() and not label.startswith("_")
+    if not printed or not 1 <= len(label) <= LONGEST_LABEL:
+        form = f"a printable text of up to {LONGEST_LABEL} characters that does not start with _"
+        mistakes.tell(key, f"expected {form}; got {shown(label)}")
 
 
 def _values(axes: Mapping[str, Axis], forms: Mapping[str, list[Any]]) -> dict[str, Values]:

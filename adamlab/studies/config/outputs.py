@@ -6,6 +6,7 @@ from typing import Any
 from adamlab.errors import nearest
 from adamlab.studies.config.axes import read_choice
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
+from adamlab.studies.config.schema import MOST_TABLES
 
 Plots = Mapping[str, Callable[..., Any]]
 """The plots by name; a table of `output` can set their keyword arguments."""
@@ -58,9 +59,9 @@ def check_output(
 
 
 def tables_of(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The tables under a double-bracketed head, each with its key; the schema reports what is no table."""
+    """The tables under a double-bracketed head, each with its key; the schema reports what is no table, or too many."""
     tables = data.get(name)
-    for i, table in enumerate(tables if isinstance(tables, list) else []):
+    for i, table in enumerate(tables[:MOST_TABLES] if isinstance(tables, list) else []):
         if isinstance(table, dict):
             yield join(name, i), table
 

@@ -1,7 +1,6 @@
 """Problems of a config: one for each combination of options that have several values in a [[problem]] table."""
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import prod
@@ -10,13 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adamlab.calls import written
-from adamlab.problems import NAME, PROBLEMS
+from adamlab.problems import LONGEST_NAME, PROBLEMS, is_name
 from adamlab.studies.config.axes import read_choice
 from adamlab.studies.config.errors import Mistakes, join, shown
 from adamlab.studies.config.starts import read_starts
 from adamlab.types import Problem
 
 MOST_PROBLEMS = 1000
+"""The greatest number of problems: each has a folder, figures, and a program for each optimizer."""
+
+MOST_COORDINATES = 3 * 10**6
+"""The greatest number of coordinates of all known minima, which are made one by one."""
 
 
 class ProblemTable(NamedTuple):
@@ -28,26 +31,25 @@ class ProblemTable(NamedTuple):
     points: np.ndarray | None
 
 
-def read_problems(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> list[ProblemTable]:
-    """The problems of a table, with their starts."""
+def read_problems(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Iterator[ProblemTable]:
+    """The problems of a table, with their starts, each made when it is asked for."""
     label = table.get("label", table.get("name"))
-    if "label" in table and not (isinstance(label, str) and re.fullmatch(NAME, label)):
-        mistakes.tell(join(key, "label"), f"expected letters, digits and any of _ -; got {shown(label)}")
-        return []
+    if "label" in table and not is_name(label):
+        form = f"letters, digits and any of _ -, at most {LONGEST_NAME}"
+        mistakes.tell(join(key, "label"), f"expected {form}; got {shown(label)}")
+        return
     options = {name: value for name, value in table.items() if name not in ("label", "starts")}
     chosen = read_choice(key, options, PROBLEMS, "name", mistakes, listed=True)
     if chosen is None:
-        return []
+        return
     name, axes = chosen
     forms = {option: axis.forms for option, axis in axes.items()}
     if (count := prod(map(len, forms.values()))) > MOST_PROBLEMS:
         mistakes.tell(key, f"expected at most {MOST_PROBLEMS:,} problems; its options make {count:,}")
-        return []
-    return [
-        problem
-        for called, given in _combinations(key, str(label), forms, mistakes)
-        if (problem := _problem(key, name, called, given, table, mistakes))
-    ]
+        return
+    for called, given in _combinations(key, str(label), forms, mistakes):
+        if problem := _problem(key, name, called, given, table, mistakes):
+            yield problem
 
 
 def _problem(
@@ -70,12 +72,16 @@ def _combinations(
     """The name and options of each combination, as "quadratic-condition=10-dim=3"."""
     several = [option for option, values in forms.items() if len(values) > 1]
     for option in several:
-        if wrong := [value for value in forms[option] if not re.fullmatch(NAME, f"{label}-{option}={_short(value)}")]:
+        if wrong := [value for value in forms[option] if not is_name(f"{label}-{option}={_short(value)}")]:
             mistakes.tell(join(key, option), f"{shown(wrong[0])} cannot be part of a name; give it a table and a label")
             return
     for values in itertools.product(*forms.values()):
         given = dict(zip(forms, values, strict=True))
-        yield "-".join([label, *(f"{option}={_short(given[option])}" for option in several)]), given
+        called = "-".join([label, *(f"{option}={_short(given[option])}" for option in several)])
+        if len(called) > LONGEST_NAME:
+            mistakes.tell(key, f"expected a name of up to {LONGEST_NAME} characters; its options make {shown(called)}")
+            return
+        yield called, given
 
 
 def _short(value: Any) -> str:

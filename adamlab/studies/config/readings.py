@@ -1,8 +1,9 @@
 """Configs of readings: states of optimizers wanted as formulas, and the numbers at which their weights are taken."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Annotated, Any
 
 import jax
@@ -15,13 +16,17 @@ from adamlab.interpret.signs import Rate
 from adamlab.specs import parse
 from adamlab.studies.config.axes import read_arguments
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
+from adamlab.studies.config.optimizers import check_label
 from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
 from adamlab.studies.config.reserved import READING_NAMES
-from adamlab.studies.config.schema import Head, Schema, as_list, read_table
+from adamlab.studies.config.schema import MOST_NAMES, Head, Schema, Tables, as_list, read_table
 from adamlab.studies.config.study import Config
 from adamlab.symbolic.open_optimizer import OpenOptimizer
 
 MOST_STEPS, MOST_LAGS = 100, 1000
+
+MOST_WEIGHED = 10_000
+"""The greatest number of settings and states in which weights are taken; each takes a part of a second."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,10 @@ class Read:
     states: tuple[str, ...]
     lags: int
 
+    def weighed(self) -> int:
+        """The number of settings and states in which weights are taken."""
+        return prod(map(len, self.swept.values())) * len(self.states)
+
     def settings(self) -> list[dict[str, float]]:
         """Every combination of the swept values, the last number fastest."""
         return [dict(zip(self.swept, values, strict=True)) for values in itertools.product(*self.swept.values())]
@@ -70,7 +79,7 @@ class ReadingsHead(Head):
 
     steps: int = Field(default=5, ge=1, le=MOST_STEPS)
     superscripts: bool = False
-    reading: list[dict[str, Any]] = Field(min_length=1)
+    reading: Tables = Field(min_length=1)
 
 
 class ReadSchema(Schema):
@@ -78,7 +87,7 @@ class ReadSchema(Schema):
 
     spec: str
     label: str | None = None
-    state: Annotated[list[str] | None, BeforeValidator(as_list), Field(min_length=1)] = None
+    state: Annotated[list[str] | None, BeforeValidator(as_list), Field(min_length=1, max_length=MOST_NAMES)] = None
     lags: int = Field(default=100, ge=1, le=MOST_LAGS)
 
 
@@ -93,25 +102,30 @@ def read_readings(data: Mapping[str, Any], plots: Plots, where: str = "the confi
     Raises:
         ConfigError: with every mistake in the data.
     """
-    mistakes = Mistakes()
+    mistakes = Mistakes(where)
     head = read_table(ReadingsHead, data, mistakes)
-    reads = tuple(filter(None, (_read(key, table, mistakes) for key, table in tables_of(data, "reading"))))
+    reads: list[Read] = []
+    for key, table in tables_of(data, "reading"):
+        if read := _read(key, table, MOST_WEIGHED - sum(map(Read.weighed, reads)), mistakes):
+            reads.append(read)
     _require_different(reads, mistakes)
     outputs = read_outputs(data, plots, mistakes)
     for output in outputs:
         check_output(output, {"readings": []}, [name for read in reads for name in read.swept], mistakes)
     if head is None or mistakes:
         raise ConfigError(where, mistakes)
-    return Readings(head=head, outputs=tuple(outputs), source=data, reads=reads)
+    return Readings(head=head, outputs=tuple(outputs), source=data, reads=tuple(reads))
 
 
-def _read(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Read | None:
+def _read(key: str, table: Mapping[str, Any], room: int, mistakes: Mistakes) -> Read | None:
     before = len(mistakes)
     own = {name: value for name, value in table.items() if name in ReadSchema.model_fields}
     options = read_table(ReadSchema, own, mistakes, key)
     call = _call(key, table.get("spec"), mistakes)
     given = {name: value for name, value in table.items() if name not in ReadSchema.model_fields}
     numbers = {} if call is None else _numbers(key, call, given, mistakes)
+    if options is not None and options.label is not None:
+        check_label(options.label, join(key, "label"), mistakes)
     if options is None or call is None or len(mistakes) > before:
         return None
     swept = {name: values for name, values in numbers.items() if isinstance(given[name], (list, Mapping))}
@@ -122,6 +136,10 @@ def _read(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Read | None
     states = _states(key, opened, options.state, mistakes)
     label = options.label or options.spec
     read = Read(key, label, opened, options.spec, fixed, swept, states, options.lags)
+    if (count := read.weighed()) > room:
+        product = " × ".join(f"{len(values):,}" for values in [*swept.values(), states])
+        message = f"expected weights in at most {MOST_WEIGHED:,} places in all; here are {product} = {count:,}"
+        mistakes.tell(key, message)
     return read if len(mistakes) == before else None
 
 
@@ -180,7 +198,7 @@ def _states(key: str, opened: OpenOptimizer, wanted: list[str] | None, mistakes:
     return tuple(floats if wanted is None else wanted)
 
 
-def _require_different(reads: tuple[Read, ...], mistakes: Mistakes):
+def _require_different(reads: Sequence[Read], mistakes: Mistakes):
     seen: set[tuple[str, str]] = set()
     for read in reads:
         for state in read.states:

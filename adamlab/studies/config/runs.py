@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from adamlab.errors import nearest
-from adamlab.studies.config.designs import read_design
+from adamlab.studies.config.designs import Design, read_design
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
 from adamlab.studies.config.optimizers import read_optimizers
 from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
-from adamlab.studies.config.problems import ProblemTable, read_problems
+from adamlab.studies.config.problems import MOST_COORDINATES, MOST_PROBLEMS, ProblemTable, read_problems
 from adamlab.studies.config.schema import GREATEST_SEED, RunsHead, read_table
+from adamlab.studies.config.sizes import MOST_PROGRAMS, MOST_RUNS, check_sizes
+from adamlab.studies.config.starts import MOST_NUMBERS
 from adamlab.studies.config.study import Evaluation, Optimizer, Study
 from adamlab.studies.engine.recording import QUANTITIES
 from adamlab.types import Problem
@@ -29,16 +31,12 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
     Raises:
         ConfigError: with every mistake in the data.
     """
-    mistakes = Mistakes()
+    mistakes = Mistakes(where)
     head = read_table(RunsHead, data, mistakes)
     design = read_design(data.get("design", "grid"), "design", mistakes)
-    tables = [read for key, table in tables_of(data, "problem") for read in read_problems(key, table, mistakes)]
+    tables = _problem_tables(data, mistakes)
     problems = [table.problem for table in tables]
-    optimizers = [
-        optimizer
-        for key, table in tables_of(data, "optimizer")
-        for optimizer in read_optimizers(key, table, design, mistakes)
-    ]
+    optimizers = _optimizers(data, design, mistakes)
     outputs = read_outputs(data, plots, mistakes)
     _check_names("problem", [problem.name for problem in problems], mistakes)
     _check_names("optimizer", [optimizer.label for optimizer in optimizers], mistakes)
@@ -46,6 +44,8 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
     if head is not None:
         _check_range(head, tables, optimizers, mistakes)
         _check_target(head, mistakes)
+    if head is not None and not mistakes:
+        check_sizes(head, tables, optimizers, mistakes)
     evaluation = None if head is None or mistakes else _evaluation(head, problems, mistakes)
     if head is not None and not mistakes:
         settings = list(dict.fromkeys(name for o in optimizers for name in o.template.numeric()))
@@ -63,6 +63,39 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
         optimizers=tuple(optimizers),
         evaluation=evaluation,
     )
+
+
+def _problem_tables(data: Mapping[str, Any], mistakes: Mistakes) -> list[ProblemTable]:
+    """The problems of all tables, as far as memory holds them."""
+    tables, coordinates, numbers = [], 0, 0
+    for key, table in tables_of(data, "problem"):
+        for read in read_problems(key, table, mistakes):
+            tables.append(read)
+            coordinates += read.problem.dimension * len(read.problem.minima)
+            numbers += 0 if read.points is None else read.points.size
+            for count, most, what in (
+                (len(tables), MOST_PROBLEMS, "problems"),
+                (coordinates, MOST_COORDINATES, "coordinates of known minima"),
+                (numbers, MOST_NUMBERS, "numbers in all starts"),
+            ):
+                if count > most:
+                    mistakes.tell(key, f"expected at most {most:,} {what}; this makes {count:,} or more")
+                    return tables
+    return tables
+
+
+def _optimizers(data: Mapping[str, Any], design: Design, mistakes: Mistakes) -> list[Optimizer]:
+    """The optimizers of all tables, as far as their settings can be run."""
+    optimizers, settings = [], 0
+    for key, table in tables_of(data, "optimizer"):
+        for optimizer in read_optimizers(key, table, design, mistakes):
+            optimizers.append(optimizer)
+            settings += optimizer.count
+            if settings > MOST_RUNS or len(optimizers) > MOST_PROGRAMS:
+                most = f"{MOST_RUNS:,} settings and {MOST_PROGRAMS:,} optimizers"
+                mistakes.tell(key, f"expected at most {most}; this makes {settings:,} and {len(optimizers):,} or more")
+                return optimizers
+    return optimizers
 
 
 def _evaluation(head: RunsHead, problems: Sequence[Problem], mistakes: Mistakes) -> Evaluation | None:
@@ -101,7 +134,7 @@ def _check_record(data: Mapping[str, Any], problems: Sequence[Problem], mistakes
         elif problems and name == "distance" and not any(problem.minima for problem in problems):
             mistakes.tell(join("record", "what", i), "no problem here has known minima to be distant from")
     if type(every) is int and type(steps) is int and every > steps >= 1:
-        mistakes.tell("record.every", f"expected at most the number of steps, {steps}; got {every}")
+        mistakes.tell("record.every", f"expected at most the number of steps, {steps}; got {shown(every)}")
 
 
 def _check_target(head: RunsHead, mistakes: Mistakes):

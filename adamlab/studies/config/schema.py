@@ -6,8 +6,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from adamlab.calls import MOST_STEPS
-from adamlab.problems import NAME
-from adamlab.studies.config.errors import Mistake, Mistakes, join, mistakes_of
+from adamlab.problems import LONGEST_NAME, NAME
+from adamlab.studies.config.errors import Mistakes, join, mistakes_of
+
+MOST_TABLES = 1000
+"""The greatest number of tables of a kind."""
+
+MOST_NAMES = 100
+"""The greatest number of names in a list."""
 
 MOST_SEEDS = 10**6
 GREATEST_SEED = 2**32 - 1
@@ -35,7 +41,8 @@ def read_table(model: type[Model], data: Mapping[str, Any], mistakes: Mistakes, 
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        mistakes += [Mistake(join(key, mistake.key), mistake.message) for mistake in mistakes_of(error, model)]
+        for mistake in mistakes_of(error, model):
+            mistakes.tell(join(key, mistake.key), mistake.message)
     return None
 
 
@@ -72,20 +79,23 @@ def _in_range(value: Any) -> Any:
     return value
 
 
+Tables = Annotated[list[dict[str, Any]], Field(max_length=MOST_TABLES)]
+
+
 class Head(Schema):
     """The keys that configs of every kind have."""
 
-    name: str = Field(pattern=f"^{NAME}$")
+    name: str = Field(pattern=f"^{NAME}$", max_length=LONGEST_NAME)
     question: str = ""
     steps: int
-    output: list[dict[str, Any]] = []
+    output: Tables = Field(default=[])
 
 
 class Record(Schema):
     """[record]: the steps and quantities to record."""
 
     every: Annotated[int | dict[str, int], BeforeValidator(_read_every)] = 1
-    what: list[str] = ["loss", "params"]
+    what: list[str] = Field(default=["loss", "params"], max_length=MOST_NAMES)
     target: Annotated[float | None, BeforeValidator(_in_range), Field(allow_inf_nan=False)] = None
 
 
@@ -105,5 +115,5 @@ class RunsHead(Head):
     design: Any = "grid"
     record: Record = Record()
     evaluation: EvaluationSchema | None = None
-    problem: list[dict[str, Any]] = Field(min_length=1)
-    optimizer: list[dict[str, Any]] = Field(min_length=1)
+    problem: Tables = Field(min_length=1)
+    optimizer: Tables = Field(min_length=1)

@@ -12,7 +12,9 @@ from adamlab.studies.config.errors import Mistakes, join, shown
 from adamlab.types import Problem
 
 WAYS = ("grid", "random", "sobol")
-MOST_NUMBERS = 10**8
+MOST_NUMBERS = 10**7
+"""The greatest number of coordinates in all starts."""
+
 EXPECTED = (
     "expected a list of points, { grid = 5 } for each dimension, { random = 64 } or { sobol = 64 }, with seed = 0"
 )
@@ -45,13 +47,15 @@ def read_starts(value: Any, problem: Problem, key: str, mistakes: Mistakes) -> n
 
 
 def _listed(points: list[Any], dimension: int, key: str, mistakes: Mistakes) -> np.ndarray | None:
-    before = len(mistakes)
+    before, seen = len(mistakes), set[tuple[float, ...]]()
     for i, point in enumerate(points):
         if not isinstance(point, list) or len(point) != dimension or not all(map(_is_finite, point)):
             form = "a finite number" if dimension == 1 else f"{dimension} finite numbers"
             mistakes.tell(join(key, i), f"expected a list of {form}; got {shown(point)}")
-        elif point in points[:i]:
+        elif tuple(point) in seen:
             mistakes.tell(join(key, i), f"{shown(point)} is given twice")
+        else:
+            seen.add(tuple(point))
     return np.array(points, float) if len(mistakes) == before else None
 
 

@@ -1,12 +1,23 @@
 """The plain data of a config: a TOML file or a mapping, with overrides from the command line applied."""
 
 import copy
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from adamlab.files import read_text
 from adamlab.studies.config.errors import ConfigError, Mistake
+
+MOST_BYTES = 10**6
+"""The greatest size of a config file."""
+
+DEEPEST = 100
+"""The most levels of tables and lists in a config; data beyond Python's recursion limit cannot be copied."""
+
+_PIECES = re.compile("[^=,\\n]*")
+"""What a dotted key can stand in: tomllib's time grows with the square of a key's parts."""
 
 
 def read_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -19,8 +30,14 @@ def read_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str]
     Raises:
         ConfigError: the file cannot be read or is no TOML, or an override has no such form or place.
     """
-    data = copy.deepcopy(dict(config)) if isinstance(config, Mapping) else _read_toml(Path(config))
-    return override(data, overrides)
+    if isinstance(config, Mapping):
+        _require_shallow(config, "the config")
+        data = copy.deepcopy(dict(config))
+    else:
+        data = _read_toml(Path(config))
+    data = override(data, overrides)
+    _require_shallow(data, "the config" if isinstance(config, Mapping) else str(config))
+    return data
 
 
 def override(data: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
@@ -37,16 +54,31 @@ def override(data: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = read_text(path, MOST_BYTES)
+        if text.startswith("\ufeff"):
+            raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
+        if max(text.count(".", *piece.span()) for piece in _PIECES.finditer(text)) > DEEPEST:
+            raise ValueError(f"it has a key of more than {DEEPEST} parts")
+        return tomllib.loads(text)
     except FileNotFoundError:
         message = "there is no such file"
     except OSError as error:
-        message = f"cannot be read: {error.strerror}"
+        message = f"cannot be read: {error.strerror or error}"
     except UnicodeDecodeError:
         message = "is not UTF-8 text, as TOML must be"
     except (ValueError, RecursionError) as error:  # also an integer too long, a list nested too deep
         message = f"is not valid TOML: {error}"
     raise ConfigError(str(path), [Mistake("", message)])
+
+
+def _require_shallow(data: Mapping[str, Any], where: str):
+    level: list[Any] = [data]
+    for _ in range(DEEPEST + 1):
+        inner = [value.values() if isinstance(value, Mapping) else value for value in level]
+        level = [value for values in inner for value in values if isinstance(value, (Mapping, list, tuple))]
+        if not level:
+            return
+    raise ConfigError(where, [Mistake("", f"its tables and lists are nested more than {DEEPEST} levels deep")])
 
 
 def _override(data: dict[str, Any], text: str) -> Mistake | None:

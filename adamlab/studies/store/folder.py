@@ -1,6 +1,7 @@
 """The results folder: created, read, replaced in one step, or refused with the reason."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from adamlab.errors import InputError, reason
+from adamlab.errors import InputError, listed, reason
+from adamlab.files import UNFINISHED
 from adamlab.studies.store.files import size_of
 from adamlab.studies.store.provenance import FORMAT
 
@@ -63,12 +65,35 @@ def replace_store(path: Path, write: Callable[[Path], Any]) -> None:
 
 def recover(folder: Path) -> None:
     """Clean up after a process that was killed while it wrote: an old store is put back if none is left."""
+    for unfinished in [*folder.glob(f"{UNFINISHED}*"), *folder.glob(f"figures/{UNFINISHED}*")]:
+        unfinished.unlink()
     for aside in folder.glob(f"{ASIDE}*"):
+        if aside.is_symlink() or not aside.is_dir():
+            aside.unlink()
+            continue
         if (aside / "old").exists() and not (folder / STORE).exists():
             (aside / "old").rename(folder / STORE)
         shutil.rmtree(aside)
     for partial in (folder / STORE).rglob(f"*{PARTIAL}"):
         partial.unlink()
+
+
+def require_own_files(folder: Path) -> None:
+    """Require that no folder of results or figures is a link, through which files elsewhere would be replaced.
+
+    Raises:
+        StoreError: something is.
+    """
+    if (folder / "figures").is_symlink():
+        raise StoreError(f"{folder / 'figures'} is a link, and figures are written to no other place: remove it.")
+    pending = [folder / STORE]
+    while pending:
+        path = pending.pop()
+        if path.is_symlink():
+            raise StoreError(f"{path} is a link, and results are written to no other place: remove it.")
+        if path.is_dir():
+            with os.scandir(path) as entries:
+                pending += [Path(entry.path) for entry in entries if entry.is_symlink() or entry.is_dir()]
 
 
 @contextmanager
@@ -114,9 +139,8 @@ def read_attributes(path: Path, name: str = ROOT) -> dict[str, Any]:
 
 def other_config(folder: Path, changed: Sequence[str]) -> StoreError:
     """The error for a folder with the results of a config that differs by more than further runs."""
-    lines = "\n".join(f"  {line}" for line in changed)
     return StoreError(
-        f"{folder} holds the results of a config that differs by more than further runs:\n{lines}\n"
+        f"{folder} holds the results of a config that differs by more than further runs:\n{listed(changed)}\n"
         "Choose another folder with --out, or replace them with --fresh."
     )
 

@@ -39,5 +39,7 @@ class Location:
         """The path of a store to go on with; None where there is none, or where it is to be replaced."""
         if self.path is None or self.fresh or not self.path.exists():
             return None
+        if not self.path.is_dir():
+            raise StoreError(f"{self.path} is no folder of results: remove it, or replace it with --fresh.")
         is_empty = self.path.is_dir() and not any(self.path.iterdir())
         return None if is_empty else self.path

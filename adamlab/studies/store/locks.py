@@ -11,8 +11,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from adamlab.errors import reason
+from adamlab.files import read_text, write_text
 from adamlab.studies import distributed
-from adamlab.studies.store.folder import StoreError, make_folder, recover
+from adamlab.studies.store.folder import StoreError, make_folder, recover, require_own_files
 
 LOCK = ".adamlab.lock"
 
@@ -51,11 +53,14 @@ def locked_folder(folder: Path | None) -> Iterator[None]:
                 ) from error
             locks.callback(_leave_in_order, folder)
             if distributed.is_first():
+                require_own_files(folder)
                 recover(folder)
+                require_own_files(folder)  # what was put back, too
             yield
     finally:
-        if new and not any(folder.iterdir()):
-            folder.rmdir()
+        with suppress(OSError):  # it may have been removed or renamed meanwhile
+            if new and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _leave_in_order(folder: Path):
@@ -89,9 +94,11 @@ def locked(folder: Path, process: int) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise LockedError(_holder(path)) from None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be locked: {reason(error)}. Remove what stands there.") from error
     try:
         holder = {"process": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat()}
-        _holder_file(path).write_text(json.dumps(holder), encoding="utf-8")
+        write_text(_holder_file(path), json.dumps(holder))
         yield
     finally:
         _remove(path)  # before the release: a process that has opened the file meanwhile sees that it is gone
@@ -109,8 +116,8 @@ def _is_free(path: Path) -> bool:
     lock = FileLock(path, blocking=False)
     try:
         lock.acquire()
-    except Timeout:
-        return False
+    except (Timeout, OSError):  # an OSError, as of a folder or a link in its place, is told where the lock is taken
+        return path.is_symlink() or not path.is_file()
     _remove(path)
     lock.release()
     return True
@@ -132,7 +139,7 @@ def _remove(path: Path):
 
 def _holder(path: Path) -> str:
     try:
-        holder = json.loads(_holder_file(path).read_text(encoding="utf-8"))
+        holder = json.loads(read_text(_holder_file(path), 1000))
         return f"process {holder['process']} on {holder['host']}, since {holder['since'][:19]} UTC"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # whatever stands in the file
         return "another process"

@@ -4,10 +4,12 @@ import time
 from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
+
 from adamlab.studies import distributed
 from adamlab.studies.engine.program import execute
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.blocks import Blocks, Section
 from adamlab.studies.store.checkpoints import Checkpoints
 from adamlab.studies.store.folder import StoreError, writing
 from adamlab.studies.store.location import Location
@@ -41,7 +43,8 @@ class Worker:
         """Compute this process's share of the pending blocks, and wait for the others'; the number of its runs."""
         work = self._claim(ledger)
         mine = work[distributed.number() :: distributed.count()]
-        runs = sum(len(section.rows(block)) for _, section, block in mine)
+        counts = {name: _counts(section) for name, section in {s.name: s for _, s, _ in mine}.items()}
+        runs = sum(int(counts[section.name][block]) for _, section, block in mine)
         self.listener.begin(runs, steps)
         self.programs.compile({key for key, *_ in mine})
         for _, blocks in groupby(mine, lambda item: item.section.name):
@@ -66,10 +69,10 @@ class Worker:
         plan = ledger.plans[key]
         self.listener.working_on(f"{plan.problem.name}: {plan.optimizer.label}")
         blocks, runs, folder = [item.block for item in work], ledger.runs(key, section), self.location.folder
-        program, compiled = self.programs[key], self.programs.compiled(key)
+        program, compiled, counts = self.programs[key], self.programs.compiled(key), _counts(section)
         checkpoints = None if folder is None else Checkpoints(folder, section, program)
         begun = {} if checkpoints is None else checkpoints.load(blocks)
-        self.listener.advance(sum(len(section.rows(block)) * begun[block].step / program.steps[-1] for block in begun))
+        self.listener.advance(sum(counts[block] * begun[block].step / program.steps[-1] for block in begun))
         saved = time.monotonic()
         for computed in execute(program, compiled, runs, blocks, begun):
             with writing(folder, RESUME):
@@ -82,7 +85,7 @@ class Worker:
                     for block, snapshot in computed.snapshots():
                         checkpoints.save(block, snapshot)
                     saved = time.monotonic()
-            self.listener.advance(computed.share)
+            self.listener.advance(computed.share * counts.sum() / len(section))  # without padding
 
     def _wait(self, work: Sequence[Work]):
         """Wait until the other processes have done their blocks, or one of them is found dead."""
@@ -103,3 +106,9 @@ class Worker:
                     f"work was done; {lost} blocks are missing. The same command computes them, and only them."
                 )
             time.sleep(POLL)
+
+
+def _counts(section: Section) -> np.ndarray:
+    """The number of runs in each block of a section, without the padding of those that are grouped by seed."""
+    _, first = np.unique(section.column("run_id"), return_index=True)
+    return np.bincount(first // section.block, minlength=section.sizes.count(len(section)))

@@ -324,7 +324,7 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [  # what is out of range, or do
     (
         sgd(learning_rate={"log": [0.1, 1.0, 1001]}, momentum={"linear": [0.0, 0.9, 1000]}),
         "optimizer[0]",
-        "at most 1,000,000 settings; got 1,001,000",
+        "at most 1,000,000 settings; got 1,001 × 1,000 = 1,001,000",
     ),
     (sgd(learning_rate=1e39), "optimizer[0]", "numbers that float32 holds"),
     (sgd(learning_rate={"uniform": [1e38, 1e39, 9]}), "optimizer[0]", "numbers that float32 holds"),

@@ -1,0 +1,71 @@
+"""Configs made to exhaust whoever reads them: each is refused in a message, or read, at once and in little memory."""
+
+import json
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adamlab.errors import LONGEST_LINE, MOST_LISTED, UNPRINTABLE
+from adamlab.studies.config import sizes
+from adamlab.studies.config.errors import ConfigError
+from adamlab.studies.config.toml import read_config
+from tests.studies.config.hostile import READ, REFUSED, files, runs
+
+SECONDS = 5.0
+"""The time that a config may take, be it read or refused."""
+
+KILOBYTES = 2e6
+"""The memory that all of them may take together."""
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """What came of every config, by its name; and the folder of the files among them."""
+    folder = tmp_path_factory.mktemp("hostile")
+    command = [sys.executable, "-m", "tests.studies.config.hostile", str(folder)]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    return {line["name"]: line for line in map(json.loads, process.stdout.splitlines())}, folder
+
+
+def test_a_hostile_config_is_refused_in_a_message(outcomes):
+    lines, folder = outcomes
+    words = {name: words for name, (_, words) in REFUSED.items()}
+    words |= {str(path): re.escape(expected) for path, _, expected in files(folder)}
+    assert len(words) > 100
+    told = {name: lines[name]["message"] or "it is read" for name in words}
+    assert {name: message[:200] for name, message in told.items() if not re.search(words[name], message)} == {}
+
+
+def test_what_is_large_and_sound_is_read(outcomes):
+    assert {name: outcomes[0][name]["message"] for name in READ} == dict.fromkeys(READ)
+
+
+def test_a_message_is_short_and_commands_no_terminal(outcomes):
+    messages = {name: line["message"] for name, line in outcomes[0].items() if line["message"]}
+    assert [name for name, message in messages.items() if message.count("\n") > MOST_LISTED + 1] == []
+    assert [name for name, message in messages.items() if max(map(len, message.split("\n"))) > LONGEST_LINE] == []
+    assert [name for name, message in messages.items() if UNPRINTABLE.search(message)] == []
+
+
+def test_they_take_little_time_and_memory(outcomes):
+    lines = outcomes[0].values()
+    assert [line for line in lines if line["seconds"] > SECONDS] == []
+    assert max(line["kilobytes"] for line in lines) < KILOBYTES
+
+
+def test_a_key_that_is_set_deep_is_refused():
+    with pytest.raises(ConfigError, match="nested more than 100 levels"):
+        read_config(runs(), [".".join(["a"] * 3000) + "=1"])
+
+
+def test_the_memory_that_is_there_is_what_the_system_says(monkeypatch):
+    assert 10**8 < sizes.available_memory() < 10**15
+    monkeypatch.setattr(resource, "getrlimit", lambda limit: (10**9, 10**9))
+    assert sizes.available_memory() == 10**9
