@@ -1,8 +1,8 @@
 """Results as files for other programs: netCDF, zarr, Parquet or CSV."""
 
 import json
-import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from adamlab.errors import InputError
+from adamlab.errors import InputError, printable
+from adamlab.files import UNFINISHED, replacing
 from adamlab.studies.engine.recording import LOW_DIMENSION
 from adamlab.studies.store.dataset import load
 
@@ -70,6 +71,13 @@ def tables(tree: xr.DataTree) -> dict[str, pd.DataFrame]:
                 table.insert(0, "problem", name)
             parts.setdefault(row, []).append(table)
     return {row: pd.concat(tables, ignore_index=True) for row, tables in parts.items()}
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV; before a text that spreadsheets would take for a formula stands a '."""
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    with replacing(path) as new:
+        table.assign(**{name: table[name].map(_no_formula) for name in texts}).to_csv(new, index=False)
 
 
 def _tables_of(data: xr.Dataset) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -132,44 +140,56 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
+def _no_formula(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)  # a lone carriage return would begin a row, and a formula in it
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+    return text
+
+
 def _write_netcdf(tree: xr.DataTree, path: Path) -> list[Path]:
-    return _in_place(path, lambda aside: _portable(tree).to_netcdf(aside, engine="h5netcdf"))
+    with replacing(path) as new:
+        _portable(tree).to_netcdf(new, engine="h5netcdf")
+    return [path]
 
 
 def _write_zarr(tree: xr.DataTree, path: Path) -> list[Path]:
-    def write(aside: Path):
-        _portable(tree).to_zarr(aside, zarr_format=3, consolidated=False)
-
     if path.exists() and not (path / "zarr.json").is_file():
         raise InputError(f"{path} exists, and is no store of zarr: choose another name")
-    return _in_place(path, write)
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
+        new = Path(folder) / path.name
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # consolidated metadata, which xarray asks for, is no part of zarr 3 yet
+            _portable(tree).to_zarr(new, zarr_format=3, consolidated=True)
+        if path.exists():
+            path.rename(Path(folder) / "old")
+        new.rename(path)
+    return [path]
 
 
 def _write_parquet(tree: xr.DataTree, path: Path) -> list[Path]:
-    return _write_tables(tree, path, lambda table, aside: table.to_parquet(aside, engine="pyarrow", index=False))
+    def write(table: pd.DataFrame, target: Path):
+        with replacing(target) as new:
+            table.to_parquet(new, engine="pyarrow", index=False)
+
+    return _write_tables(tree, path, write)
 
 
 def _write_csv(tree: xr.DataTree, path: Path) -> list[Path]:
-    return _write_tables(tree, path, lambda table, aside: table.to_csv(aside, index=False))
+    return _write_tables(tree, path, write_csv)
 
 
 def _write_tables(tree: xr.DataTree, path: Path, write: Callable[[pd.DataFrame, Path], Any]) -> list[Path]:
     written = []
     for i, (row, table) in enumerate(tables(tree).items()):
         target = path if i == 0 else path.with_name(f"{path.stem}-{row}{path.suffix}")
-        written += _in_place(target, lambda aside, table=table: write(table, aside))
+        write(table, target)
+        written.append(target)
     return written
-
-
-def _in_place(path: Path, write: Callable[[Path], Any]) -> list[Path]:
-    """Write beside the path, and put what was written in its place once it is complete."""
-    with tempfile.TemporaryDirectory(prefix=".adamlab-", dir=path.parent) as folder:
-        aside = Path(folder) / path.name
-        write(aside)
-        if path.is_dir():
-            shutil.rmtree(path)
-        aside.replace(path)
-    return [path]
 
 
 WRITERS: dict[str, Callable[[xr.DataTree, Path], list[Path]]] = {

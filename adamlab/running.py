@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from adamlab.errors import InputError, printable
-from adamlab.files import replacing
+from adamlab.errors import InputError
+from adamlab.exporting import write_csv
 from adamlab.plots import PLOTS_OF
 from adamlab.plots.files import draw_outputs
 from adamlab.problems.openml import cache_folder
@@ -139,26 +139,8 @@ def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Li
         raise removed(folder)
     datasets = [child.to_dataset() for child in tree.children.values()]
     summaries = [kind_of(data).summary(data) for data in datasets]
-    write_summary(pd.concat(summaries, ignore_index=True), folder / "summary.csv")
+    write_csv(pd.concat(summaries, ignore_index=True), folder / "summary.csv")
     figures, notes = draw_outputs(tree, study.outputs or default, folder / "figures")
     for note in notes:
         listener.note(note)
     write_report(tree, study.source, figures, folder / "report.html")
-
-
-def write_summary(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV; before a text that spreadsheets would take for a formula stands a '."""
-    texts = table.select_dtypes(exclude=["number", "bool"]).columns
-    with replacing(path) as new:
-        table.assign(**{name: table[name].map(_no_formula) for name in texts}).to_csv(new, index=False)
-
-
-def _no_formula(cell: Any) -> Any:
-    if not isinstance(cell, str):
-        return cell
-    text = printable(cell)  # a lone carriage return would begin a row, and a formula in it
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
-    return text

@@ -16,8 +16,8 @@ import xarray as xr
 
 import adamlab as al
 from adamlab.errors import InputError
+from adamlab.exporting import write_csv
 from adamlab.report import is_mathml, write_report
-from adamlab.running import write_summary
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import STORE, StoreError
 from adamlab.studies.store.locks import LOCK, locked
@@ -239,7 +239,7 @@ def test_every_formula_of_ours_is_mathml():
 
 def test_no_cell_of_a_summary_is_a_formula(tmp_path):
     cells = ["=1+1", "+1+1", "-lr·g", "@SUM(A1)", "\tx", "\rx", "-0.5", "1e3", "plain", ""]
-    write_summary(pd.DataFrame({"text": cells, "number": np.linspace(-1.0, 1.0, len(cells))}), tmp_path / "a.csv")
+    write_csv(pd.DataFrame({"text": cells, "number": np.linspace(-1.0, 1.0, len(cells))}), tmp_path / "a.csv")
     table = pd.read_csv(tmp_path / "a.csv", keep_default_na=False, dtype={"text": str})
     assert [cell for cell in table.text if cell[:1] in ("=", "+", "@", "\t", "\r")] == []
     assert table.text.tolist()[2:] == ["'-lr·g", "'@SUM(A1)", "'\tx", r"\u000dx", "-0.5", "1e3", "plain", ""]
