@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from adamlab.recipes import like_torch as like_torch
     from adamlab.rules import *
     from adamlab.running import run as run
-    from adamlab.studies.store.dataset import load as load
+    from adamlab.studies.kinds import load as load
     from adamlab.symbolic.proving.proofs import prove as prove
     from adamlab.symbolic.solving.closed_forms import closed_form as closed_form
     from adamlab.symbolic.unrolling import unroll as unroll
@@ -54,7 +54,7 @@ _HOMES = {
     "exact": "adamlab.interpret.oracle",
     "export": "adamlab.exporting",
     "like_torch": "adamlab.recipes",
-    "load": "adamlab.studies.store.dataset",
+    "load": "adamlab.studies.kinds",
     "prove": "adamlab.symbolic.proving.proofs",
     "run": "adamlab.running",
     "unroll": "adamlab.symbolic.unrolling",

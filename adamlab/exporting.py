@@ -15,7 +15,7 @@ import xarray as xr
 from adamlab.errors import InputError, printable
 from adamlab.files import UNFINISHED, replacing
 from adamlab.studies.engine.recording import LOW_DIMENSION
-from adamlab.studies.store.dataset import load
+from adamlab.studies.kinds import load
 
 NEEDED = {".nc": ("h5netcdf", "h5py"), ".parquet": ("pyarrow",)}
 """The libraries that write a format, where they are none of adamlab's own dependencies."""

@@ -53,7 +53,7 @@ def run(
     Returns:
         One child a problem: a dataset with dims run × step (× dim), see `adamlab.studies.store.dataset.dataset`. Of a
         config of comparisons one child, `comparisons`, and of readings `readings`, see
-        `adamlab.studies.store.documents`.
+        `adamlab.studies.kinds`.
 
     Raises:
         ConfigError: the config has mistakes; all of them are named, and nothing has been written.

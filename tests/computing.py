@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 
 from adamlab.specs import parse
 from adamlab.studies.engine.program import Runs, execute, prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
 
-UNOPTIMIZED: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+UNOPTIMIZED: dict[str, Any] = {"xla_backend_optimization_level": 0}
 """XLA's options that take some four fifths off the time of a compilation; last bits can differ."""
+if jax.__version_info__ < (0, 11):  # later ones have no such option
+    UNOPTIMIZED["xla_cpu_use_fusion_emitters"] = False
 
 XLA_FLAGS = " ".join(f"--{option}={str(value).lower()}" for option, value in UNOPTIMIZED.items())
 """The same for a process of its own, as its environment's XLA_FLAGS."""

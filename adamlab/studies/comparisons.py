@@ -8,13 +8,17 @@ from adamlab.parity.comparison import Comparison, compare
 from adamlab.studies.config.comparisons import SWEPT, Comparisons, Pair
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.documents import Document
-from adamlab.studies.store.items import compute_items, item_id
+from adamlab.studies.store.items import Assemble, Document, compute_items, item_id
 from adamlab.studies.store.location import Location
 
 
 def run_comparisons(
-    comparisons: Comparisons, where: str, location: Location, options: RunOptions, listener: Listener
+    comparisons: Comparisons,
+    where: str,
+    location: Location,
+    options: RunOptions,
+    listener: Listener,
+    assemble: Assemble,
 ) -> xr.DataTree:
     """Compute the comparisons of a config that its folder does not have.
 
@@ -24,6 +28,7 @@ def run_comparisons(
         location: where the results are kept.
         options: the options of the run.
         listener: receives the progress.
+        assemble: makes the dataset from the documents.
 
     Raises:
         InputError: an optimizer cannot be compared; the comparisons before it are kept.
@@ -39,7 +44,7 @@ def run_comparisons(
             listener.advance(1)
 
     ids = [item_id("comparison", pair.label, pair.arguments, steps) for pair in pairs]
-    return compute_items(comparisons, "comparisons", ids, location, listener, compute)
+    return compute_items(comparisons, "comparisons", ids, assemble, location, listener, compute)
 
 
 def document_of(pair: Pair, result: Comparison) -> Document:

@@ -13,8 +13,7 @@ from adamlab.studies.config.errors import ConfigError, Mistakes
 from adamlab.studies.config.readings import Read, Readings
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.documents import Document
-from adamlab.studies.store.items import compute_items, item_id
+from adamlab.studies.store.items import Assemble, Document, compute_items, item_id
 from adamlab.studies.store.location import Location
 from adamlab.symbolic.letters import at_step
 from adamlab.symbolic.notation.printing import latex, mathml, text
@@ -54,7 +53,7 @@ class Formulas:
 
 
 def run_readings(
-    readings: Readings, where: str, location: Location, options: RunOptions, listener: Listener
+    readings: Readings, where: str, location: Location, options: RunOptions, listener: Listener, assemble: Assemble
 ) -> xr.DataTree:
     """Compute the readings of a config that its folder does not have.
 
@@ -64,6 +63,7 @@ def run_readings(
         location: where the results are kept.
         options: the options of the run.
         listener: receives the progress.
+        assemble: makes the dataset from the documents.
 
     Raises:
         ConfigError: with each optimizer that cannot be read; nothing has been written.
@@ -76,7 +76,7 @@ def run_readings(
             yield document_of(formulas, head.superscripts, listener)
 
     ids = [item_id("reading", _asked_for(read), head.steps, head.superscripts) for read in reads]
-    return compute_items(readings, "readings", ids, location, listener, compute)
+    return compute_items(readings, "readings", ids, assemble, location, listener, compute)
 
 
 def _asked_for(read: Read) -> Sequence[Any]:

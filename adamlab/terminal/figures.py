@@ -11,7 +11,7 @@ from adamlab.problems import PROBLEMS
 from adamlab.problems.landscapes import landscape
 from adamlab.studies.config.outputs import read_output
 from adamlab.studies.config.toml import override
-from adamlab.studies.store.dataset import load
+from adamlab.studies.kinds import load
 from adamlab.studies.store.folder import STORE
 from adamlab.terminal.console import say
 

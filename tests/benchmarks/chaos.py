@@ -54,7 +54,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "comparisons": {
         "name": "comparisons",
         "steps": 3,
-        "comparison": [
+        "compare": [
             {"left": "adamlab.sgd(lr)", "right": "optax.sgd(lr)", "lr": [0.1, 0.2]},
             {"left": "optax.sgd(0.1, momentum=m)", "right": "adamlab.sgd(0.1, momentum=m)", "m": [0.5, 0.9]},
         ],

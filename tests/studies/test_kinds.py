@@ -142,6 +142,8 @@ def shown(tmp_path_factory) -> dict[str, Shown]:
 
 def _shown(out: Path, printed: str) -> Shown:
     datasets = {name: child.to_dataset() for name, child in al.load(out).children.items()}
+    for name, child in al.load(out / "results.zarr").children.items():
+        xr.testing.assert_identical(child.to_dataset(), datasets[name])
     summary = {*map(str, pd.read_csv(out / "summary.csv").columns)}
     return Shown(datasets, printed.splitlines(), (out / "report.html").read_text(encoding="utf-8"), summary)
 

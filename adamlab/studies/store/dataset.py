@@ -15,8 +15,7 @@ from adamlab.studies.config.reserved import RUN_NAMES
 from adamlab.studies.config.study import Study
 from adamlab.studies.engine.recording import dims_of
 from adamlab.studies.store.blocks import Blocks
-from adamlab.studies.store.folder import RUN_AGAIN, STORE, StoreError, root_attributes
-from adamlab.studies.store.items import load_items
+from adamlab.studies.store.folder import RUN_AGAIN, StoreError
 from adamlab.studies.store.section import Section
 from adamlab.types import Problem
 
@@ -26,21 +25,12 @@ OF_STORE = ("todo", "sections", "metadata")
 """Attributes of a store of runs that are not of its results."""
 
 
-def load(folder: str | Path) -> xr.DataTree:
-    """Load the results of a run, one child a problem.
-
-    Of a run that was cut off, what is not done is NaN, and −1 among whole numbers; the coordinate `done` marks the runs
-    that are. Comparisons and readings are loaded when all of them are done.
-
-    Args:
-        folder: the results folder, as in `al.run(config, out=folder)`.
+def load_runs(path: Path) -> xr.DataTree:
+    """Load a store of runs, one child a problem; what is not done is NaN, and −1 among whole numbers.
 
     Raises:
-        StoreError: it has no results, their format is another, or they are damaged; or not all items are done.
+        StoreError: it is damaged.
     """
-    path = Path(folder) / STORE
-    if "labels" not in root_attributes(path):
-        return load_items(path)
     try:
         return tree_of(Blocks.open(path))
     except Exception as error:  # zarr and xarray raise whatever a damaged store makes them raise

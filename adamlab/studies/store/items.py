@@ -19,7 +19,6 @@ from adamlab.studies import distributed
 from adamlab.studies.config.diff import differences
 from adamlab.studies.config.study import Config
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.documents import DATASETS, Document
 from adamlab.studies.store.folder import (
     PARTIAL,
     RUN_AGAIN,
@@ -36,6 +35,12 @@ from adamlab.studies.store.provenance import changed_versions, config_of, proven
 
 RESUME = "What was done is kept; the same command goes on from there."
 
+Document = Mapping[str, Any]
+"""All of one comparison, or of one optimizer that was read, as plain data."""
+
+Assemble = Callable[[Sequence[Document]], xr.Dataset]
+"""Makes the dataset of a kind from the documents of its items."""
+
 MOST_NAMED = 3
 """The most damaged items that an error names."""
 
@@ -49,6 +54,7 @@ def compute_items(
     config: Config,
     of: str,
     ids: Sequence[str],
+    assemble: Assemble,
     location: Location,
     listener: Listener,
     compute: Callable[[Sequence[int]], Iterator[Document]],
@@ -59,6 +65,7 @@ def compute_items(
         config: the config, for its plain data.
         of: the kind of the config.
         ids: the id of each item, in the order of the results.
+        assemble: makes the dataset from the documents of all items.
         location: where the results are kept.
         listener: receives a note on damage, and where nothing is left to compute.
         compute: computes the documents of the items at these positions, one after the other; each is written before the
@@ -86,11 +93,11 @@ def compute_items(
         if not missing and location.folder is not None:
             _write(location, groups)
             listener.note(already_done(location.folder))
-        return _tree(root, documents)
+        return _tree(root, documents, assemble)
 
 
-def load_items(path: Path) -> xr.DataTree:
-    """Load a store of items.
+def load_items(path: Path, assemble: Assemble) -> xr.DataTree:
+    """Load a store of items, from whose documents `assemble` makes the dataset.
 
     Raises:
         StoreError: it is damaged, or lacks items.
@@ -102,13 +109,13 @@ def load_items(path: Path) -> xr.DataTree:
         more = [f"and {len(damaged) - MOST_NAMED} more"] if len(damaged) > MOST_NAMED else []
         count = f"{len(damaged)} of its {len(attributes['items'])} {attributes['of']} are not finished, or damaged"
         raise StoreError(f"{path}: {count} ({'; '.join([*named, *more])}). {RUN_AGAIN}")
-    return _tree(attributes, documents)
+    return _tree(attributes, documents, assemble)
 
 
-def _tree(attributes: Mapping[str, Any], documents: Mapping[str, Document]) -> xr.DataTree:
+def _tree(attributes: Mapping[str, Any], documents: Mapping[str, Document], assemble: Assemble) -> xr.DataTree:
     """The results: one child, named after the kind."""
     of = attributes["of"]
-    tree = xr.DataTree.from_dict({f"/{of}": DATASETS[of]([documents[item] for item in attributes["items"]])})
+    tree = xr.DataTree.from_dict({f"/{of}": assemble([documents[item] for item in attributes["items"]])})
     tree.attrs.update({name: value for name, value in attributes.items() if name != "items"})
     return tree
 

@@ -23,13 +23,11 @@ import adamlab as al
 from adamlab.errors import InputError
 from adamlab.running import study_of
 from adamlab.studies.config.study import Config
-from adamlab.studies.kinds import KINDS
+from adamlab.studies.kinds import KINDS, load
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.dataset import load
-from adamlab.studies.store.documents import DATASETS, Document
 from adamlab.studies.store.folder import ASIDE, StoreError, make_folder, recover, replace_store
-from adamlab.studies.store.items import compute_items
+from adamlab.studies.store.items import Assemble, Document, compute_items
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import FORMAT
 
@@ -88,13 +86,15 @@ class Items:
     config: Config
     of: str
     ids: list[str]
+    assemble: Assemble
     documents: list[Document]
     computed: list[int] = field(default_factory=list)
 
     def run(self, folder: Path | None, listener: Listener | None = None, *, fresh: bool = False) -> xr.Dataset:
         """The results, as a run returns them."""
         location = Location(folder, fresh)
-        tree = compute_items(self.config, self.of, self.ids, location, listener or Listener(), self._handed_over)
+        how = (self.assemble, location, listener or Listener(), self._handed_over)
+        tree = compute_items(self.config, self.of, self.ids, *how)
         return tree[self.of].to_dataset()
 
     def _handed_over(self, missing: Sequence[int]) -> Iterator[Document]:
@@ -105,15 +105,16 @@ class Items:
     def some(self, *positions: int, **keys: Any) -> "Items":
         """The config with these items alone; `keys` are other keys of its data."""
         config = replace(self.config, source={**self.config.source, "name": f"only {positions}", **keys})
-        return Items(config, self.of, [self.ids[i] for i in positions], [self.documents[i] for i in positions])
+        ids, documents = ([of_all[i] for i in positions] for of_all in (self.ids, self.documents))
+        return replace(self, config=config, ids=ids, documents=documents, computed=[])
 
 
 def planned(of: str, data: Mapping[str, Any]) -> tuple[Items, Callable[[Sequence[int]], Iterator[Document]]]:
     """The items of a config, still without documents, and the function that computes these."""
     caught: list[Any] = []
 
-    def catch(config: Config, of: str, ids: list[str], location: Location, listener: Listener, compute: Any):
-        caught.extend([Items(config, of, ids, []), compute])
+    def catch(config: Config, of: str, ids: list[str], assemble: Assemble, *how: Any):
+        caught.extend([Items(config, of, ids, assemble, []), how[-1]])
         return xr.DataTree()
 
     with pytest.MonkeyPatch.context() as patch:
@@ -173,7 +174,7 @@ def test_the_same_is_returned_in_memory_written_and_loaded(items, whole, tmp_pat
     xr.testing.assert_identical(loaded(items, tmp_path / "new" / "folder"), whole)
     assert_clean(tmp_path / "new" / "folder")
     assert [*load(tmp_path / "new" / "folder").children] == [items.of]
-    xr.testing.assert_identical(DATASETS[items.of](items.documents), whole)
+    xr.testing.assert_identical(items.assemble(items.documents), whole)
 
 
 def test_every_number_comes_back_as_it_was(all_items, tmp_path):
@@ -520,9 +521,11 @@ def test_a_mistake_ahead_of_the_first_item_leaves_the_folder_as_it_was(items, tm
         raise InputError("a mistake")
         yield
 
+    asked = items.config, items.of, items.ids, items.assemble
+
     def attempt(folder: Path, *, fresh: bool = False):
         with pytest.raises(InputError, match="a mistake"):
-            compute_items(items.config, items.of, items.ids, Location(folder, fresh), Listener(), mistaken)
+            compute_items(*asked, Location(folder, fresh), Listener(), mistaken)
 
     attempt(tmp_path / "new")
     assert not (tmp_path / "new").exists()
@@ -569,7 +572,9 @@ def test_a_folder_that_is_deleted_meanwhile_is_told_and_stays_away(items, tmp_pa
         yield items.documents[1]
 
     with pytest.raises(StoreError, match="the results cannot be written: No such file"):
-        compute_items(items.config, items.of, items.ids, Location(tmp_path / "out"), Listener(), deleting)
+        compute_items(
+            items.config, items.of, items.ids, items.assemble, Location(tmp_path / "out"), Listener(), deleting
+        )
     assert not (tmp_path / "out" / "results.zarr").exists()
 
 
