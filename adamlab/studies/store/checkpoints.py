@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,11 @@ class Checkpoints:
         return {block: snapshot for block, snapshot in snapshots.items() if snapshot is not None}
 
     def remove(self, block: int) -> None:
-        """Remove the checkpoint of a block that is done."""
-        self._path(block).unlink(missing_ok=True)
+        """Remove the checkpoint of a block that is done, and with the last one their folder."""
+        if self._path(block).exists():
+            self._path(block).unlink()
+            with suppress(OSError):
+                self.folder.rmdir()
 
     def _read(self, block: int) -> Snapshot | None:
         try:

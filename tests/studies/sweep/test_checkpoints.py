@@ -90,7 +90,7 @@ def kill(monkeypatch, folder, saves):
 
 def test_runs_that_are_cut_in_time_have_the_same_bits(whole, tmp_path):
     identical(run(tmp_path), whole)
-    assert not [*tmp_path.glob(f"{CHECKPOINTS}/*")]  # what is done needs none
+    assert not (tmp_path / CHECKPOINTS).exists()  # what is done needs none
 
 
 @pytest.mark.parametrize(
