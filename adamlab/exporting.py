@@ -1,9 +1,8 @@
 """Results as files for other programs: netCDF, zarr, Parquet or CSV."""
 
-import json
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from adamlab.errors import InputError, printable
 from adamlab.files import UNFINISHED, replacing
 from adamlab.studies.engine.recording import LOW_DIMENSION
 from adamlab.studies.kinds import load
+from adamlab.studies.store.provenance import plain
 
 NEEDED = {".nc": ("h5netcdf", "h5py"), ".parquet": ("pyarrow",)}
 """The libraries that write a format, where they are none of adamlab's own dependencies."""
@@ -28,8 +28,6 @@ def export(results: str | Path | xr.DataTree, file: str | Path) -> list[Path]:
     - `.zarr`: a store of zarr 3 with the same groups, which xarray opens with its labels and dims.
     - `.parquet` and `.csv`: tables, see `tables`. Where there are several, each beside the first has the name of its
       rows added to the file's.
-
-    Attributes that are no texts, numbers or lists of them are written as JSON.
 
     Args:
         results: a results folder, or what `al.run` and `al.load` return.
@@ -124,20 +122,9 @@ def _portable(tree: xr.DataTree) -> xr.DataTree:
     for node in tree.subtree:
         data = node.to_dataset(inherit=False).drop_encoding()
         for values in data.variables.values():
-            values.attrs = _plain(values.attrs)
-        datasets[node.path] = data.assign_attrs(_plain(data.attrs))
+            values.attrs = plain(values.attrs)
+        datasets[node.path] = data.assign_attrs(plain(data.attrs))
     return xr.DataTree.from_dict(datasets)
-
-
-def _plain(attributes: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(name): value if _is_plain(value) else json.dumps(value) for name, value in attributes.items()}
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        kinds = {type(item) for item in value}
-        return bool(value) and len(kinds) == 1 and kinds <= {str, int, float}
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _no_formula(cell: Any) -> Any:

@@ -55,7 +55,11 @@ def write_report(
         }
         sections.append(section)
     page = environment.get_template("report.html").render(
-        config=config, pretty=json.dumps(config, indent=2, ensure_ascii=False), sections=sections, attributes=tree.attrs
+        config=config,
+        pretty=json.dumps(config, indent=2, ensure_ascii=False),
+        sections=sections,
+        attributes=tree.attrs,
+        versions=_versions(tree.attrs["versions"]),
     )
     write_text(path, page)
 
@@ -63,6 +67,15 @@ def write_report(
 def number(value: object) -> str:
     """A number cut to three digits for a table; text as it is."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _versions(text: Any) -> dict[str, Any]:
+    """The versions of packages by name; none where the folder that they were read from has anything else."""
+    try:
+        versions = json.loads(str(text))
+    except ValueError:
+        return {}
+    return versions if isinstance(versions, dict) else {}
 
 
 def formula(row: Mapping[str, Any]) -> str:

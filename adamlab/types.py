@@ -151,5 +151,5 @@ class Problem:
     @property
     def dimension(self) -> int:
         """The number of parameters."""
-        start = jax.eval_shape(self.start, jax.random.key(0))
+        start = jax.eval_shape(lambda: self.start(jax.random.key(0)))  # a key made outside would settle the devices
         return sum(leaf.size for leaf in jax.tree.leaves(start))

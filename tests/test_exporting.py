@@ -49,10 +49,16 @@ def test_trees_are_read_back_with_their_labels(runs, tmp_path, ending):
     assert {*tree.children} == {*runs.children}
     for name, child in runs.children.items():
         xr.testing.assert_equal(tree[name].to_dataset(), child.to_dataset())
-    assert json.loads(tree.attrs["versions"]) == runs.attrs["versions"]
+    assert tree.attrs["versions"] == runs.attrs["versions"]
+    assert {"jax", "optax"} <= json.loads(tree.attrs["versions"]).keys()
     assert al.export(runs, path) == [path]  # in place of the first
     xr.testing.assert_equal(opened(path)["beale"].to_dataset(), runs["beale"].to_dataset())
     assert [*tmp_path.iterdir()] == [path]
+
+
+def test_results_are_written_as_they_come_by_xarray_too(runs, tmp_path):
+    runs.to_netcdf(tmp_path / "results.nc", engine="h5netcdf")
+    xr.testing.assert_equal(opened(tmp_path / "results.nc")["beale"].to_dataset(), runs["beale"].to_dataset())
 
 
 @pytest.mark.parametrize(("ending", "read"), [(".csv", pd.read_csv), (".parquet", pd.read_parquet)])

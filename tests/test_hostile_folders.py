@@ -80,12 +80,23 @@ def test_a_link_in_the_place_of_a_lock_is_not_followed(folder, victim):
     assert victim.read_text() == "mine"
 
 
-@pytest.mark.parametrize("place", ["figures", STORE, f"{STORE}/beale", f"{STORE}/zarr.json"])
+@pytest.mark.parametrize("place", [f"{STORE}/beale", f"{STORE}/zarr.json"])
+def test_a_link_within_a_store_is_damage_and_not_followed(folder, tmp_path, place):
+    before = al.load(folder)["beale"].to_dataset()
+    elsewhere = (folder / place).rename(tmp_path / "elsewhere")
+    (folder / place).symlink_to(elsewhere)
+    files = {path: path.stat().st_mtime_ns for path in [elsewhere, *elsewhere.rglob("*")]}
+    xr.testing.assert_identical(al.run(CONFIG, folder)["beale"].to_dataset(), before)
+    assert files == {path: path.stat().st_mtime_ns for path in [elsewhere, *elsewhere.rglob("*")]}
+    assert not (folder / place).is_symlink()
+
+
+@pytest.mark.parametrize("place", ["figures", STORE])
 def test_a_link_in_the_place_of_results_is_refused(folder, tmp_path, place):
     elsewhere = (folder / place).rename(tmp_path / "elsewhere")
     (folder / place).symlink_to(elsewhere)
     files = {path: path.stat().st_mtime_ns for path in [elsewhere, *elsewhere.rglob("*")]}
-    with pytest.raises(StoreError, match=rf"{place} is a link, and .* are written to no other place: remove it\."):
+    with pytest.raises(StoreError, match=rf"{place} is a link, and nothing is written to any other place: remove it\."):
         al.run(CONFIG, folder, fresh=place == STORE)
     assert files == {path: path.stat().st_mtime_ns for path in [elsewhere, *elsewhere.rglob("*")]}
 

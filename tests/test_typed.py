@@ -6,10 +6,13 @@ Their other tests run without the checks, which would take most of the time at m
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 
 def right_calls() -> dict[str, Any]:
@@ -105,9 +108,23 @@ print(json.dumps(errors()))
 @pytest.fixture(scope="module")
 def checked() -> dict[str, dict[str, str]]:
     command = [sys.executable, "-W", "error", "-c", CHECKED]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def test_every_module_is_checked_here_or_in_all_tests():
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    (named,) = (text for text in options["addopts"] if text.startswith("--jaxtyping-packages="))
+    in_all_tests = {name.removeprefix("adamlab.") for name in named.partition("=")[2].split(",")} - {
+        "beartype.beartype"
+    }
+    modules = {
+        path.stem for path in (ROOT / "adamlab").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    here = {"symbolic", "interpret", "derivations", "relations"}
+    assert in_all_tests | here == modules - {"__init__", "__main__"}
+    assert not in_all_tests & here
 
 
 def test_right_calls_have_right_types_all_the_way_down(checked):

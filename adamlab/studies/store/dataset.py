@@ -16,6 +16,7 @@ from adamlab.studies.config.study import Study
 from adamlab.studies.engine.recording import dims_of
 from adamlab.studies.store.blocks import Blocks
 from adamlab.studies.store.folder import RUN_AGAIN, StoreError
+from adamlab.studies.store.provenance import plain
 from adamlab.studies.store.section import Section
 from adamlab.types import Problem
 
@@ -51,7 +52,7 @@ def tree_of(blocks: Blocks) -> xr.DataTree:
     problems = [name for name in attributes["problems"] if blocks.sections(name)]
     children = {f"/{name}": dataset(blocks, name, attributes["labels"]) for name in problems}
     tree = xr.DataTree.from_dict(children)
-    tree.attrs.update(attributes)
+    tree.attrs.update(plain(attributes))
     return tree
 
 

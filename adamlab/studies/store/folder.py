@@ -79,21 +79,24 @@ def recover(folder: Path) -> None:
 
 
 def require_own_files(folder: Path) -> None:
-    """Require that no folder of results or figures is a link, through which files elsewhere would be replaced.
+    """Require that results and figures are in the folder, and no links through which files elsewhere would be replaced.
 
     Raises:
-        StoreError: something is.
+        StoreError: one is a link.
     """
-    if (folder / "figures").is_symlink():
-        raise StoreError(f"{folder / 'figures'} is a link, and figures are written to no other place: remove it.")
-    pending = [folder / STORE]
-    while pending:
-        path = pending.pop()
+    for path in (folder / "figures", folder / STORE):
         if path.is_symlink():
-            raise StoreError(f"{path} is a link, and results are written to no other place: remove it.")
-        if path.is_dir():
-            with os.scandir(path) as entries:
-                pending += [Path(entry.path) for entry in entries if entry.is_symlink() or entry.is_dir()]
+            raise StoreError(f"{path} is a link, and nothing is written to any other place: remove it.")
+
+
+def remove_links(path: Path) -> None:
+    """Remove all links within a store that is about to be written: what they stood for is then told as damage."""
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                os.unlink(entry.path)
+            elif entry.is_dir():
+                remove_links(Path(entry.path))
 
 
 @contextmanager

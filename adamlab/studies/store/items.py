@@ -25,13 +25,14 @@ from adamlab.studies.store.folder import (
     StoreError,
     already_done,
     other_config,
+    remove_links,
     replace_store,
     root_attributes,
     writing,
 )
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
-from adamlab.studies.store.provenance import changed_versions, config_of, provenance
+from adamlab.studies.store.provenance import changed_versions, config_of, plain, provenance
 
 RESUME = "What was done is kept; the same command goes on from there."
 
@@ -116,7 +117,7 @@ def _tree(attributes: Mapping[str, Any], documents: Mapping[str, Document], asse
     """The results: one child, named after the kind."""
     of = attributes["of"]
     tree = xr.DataTree.from_dict({f"/{of}": assemble([documents[item] for item in attributes["items"]])})
-    tree.attrs.update({name: value for name, value in attributes.items() if name != "items"})
+    tree.attrs.update(plain({name: value for name, value in attributes.items() if name != "items"}))
     return tree
 
 
@@ -144,6 +145,7 @@ def _stored(
         if root.get("of") != of or not only_adds:
             changed = differences(config_of(root), config.source)
             raise other_config(path.parent, changed or ["what the config leaves to defaults"])
+    remove_links(path)
     documents, damaged = _read_items(path, held)
     for item, why in damaged.items():
         listener.note(f"{item} of {path} is damaged: {why}; it is computed anew.")

@@ -35,6 +35,17 @@ def config_of(attributes: Mapping[Any, Any]) -> dict[str, Any]:
     return json.loads(attributes["config"])
 
 
+def plain(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Attributes that every format can hold: what is no text, number or list of these is written as JSON."""
+    return {str(name): value if _is_plain(value) else json.dumps(value) for name, value in attributes.items()}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return len({type(item) for item in value}) <= 1 and all(_is_plain(item) for item in value)
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
 def versions() -> dict[str, str]:
     """The versions of the packages that results depend on."""
     return {package: version(package) for package in PACKAGES}

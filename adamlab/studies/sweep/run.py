@@ -20,7 +20,7 @@ from adamlab.studies.store.blocks import Blocks, restore_root
 from adamlab.studies.store.checkpoints import clear_checkpoints
 from adamlab.studies.store.dataset import dataset, problem_metadata, tree_of
 from adamlab.studies.store.files import DamageError
-from adamlab.studies.store.folder import already_done, replace_store, writing
+from adamlab.studies.store.folder import already_done, remove_links, replace_store, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
 from adamlab.studies.store.provenance import changed_versions, provenance
@@ -112,6 +112,7 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
         clear_checkpoints(location.path.parent)
         replace_store(location.path, lambda path: Blocks.create(path, attributes))
         return Blocks.open(location.path)
+    remove_links(location.path)
     blocks = ledger.blocks
     if note := changed_versions(blocks.attributes):
         listener.note(note)
