@@ -1,6 +1,6 @@
 """Results as files for other programs: netCDF, zarr, Parquet or CSV."""
 
-import tempfile
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -12,10 +12,14 @@ import pandas as pd
 import xarray as xr
 
 from adamlab.errors import InputError, printable
-from adamlab.files import UNFINISHED, replacing
+from adamlab.files import replacing
 from adamlab.studies.engine.recording import LOW_DIMENSION
 from adamlab.studies.kinds import load
+from adamlab.studies.store.folder import replace_store
 from adamlab.studies.store.provenance import plain
+
+FORMAT_KEY = "adamlab_format"
+"""The attribute by which a store that `adamlab run` wrote is known."""
 
 NEEDED = {".nc": ("h5netcdf", "h5py"), ".parquet": ("pyarrow",)}
 """The libraries that write a format, where they are none of adamlab's own dependencies."""
@@ -48,6 +52,8 @@ def export(results: str | Path | xr.DataTree, file: str | Path) -> list[Path]:
             f"{path.suffix} files need {' and '.join(missing)}, not installed here: pip install 'adamlab[export]'"
         )
     tree = results if isinstance(results, xr.DataTree) else load(results)
+    if not tree.children:
+        raise InputError("there is nothing to export: no run is done")
     try:
         return WRITERS[path.suffix](tree, path)
     except OSError as error:
@@ -124,7 +130,9 @@ def _portable(tree: xr.DataTree) -> xr.DataTree:
         for values in data.variables.values():
             values.attrs = plain(values.attrs)
         datasets[node.path] = data.assign_attrs(plain(data.attrs))
-    return xr.DataTree.from_dict(datasets)
+    portable = xr.DataTree.from_dict(datasets)
+    portable.attrs.pop(FORMAT_KEY, None)
+    return portable
 
 
 def _no_formula(cell: Any) -> Any:
@@ -145,17 +153,23 @@ def _write_netcdf(tree: xr.DataTree, path: Path) -> list[Path]:
 
 
 def _write_zarr(tree: xr.DataTree, path: Path) -> list[Path]:
-    if path.exists() and not (path / "zarr.json").is_file():
-        raise InputError(f"{path} exists, and is no store of zarr: choose another name")
-    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
-        new = Path(folder) / path.name
+    def write(new: Path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # consolidated metadata, which xarray asks for, is no part of zarr 3 yet
             _portable(tree).to_zarr(new, zarr_format=3, consolidated=True)
-        if path.exists():
-            path.rename(Path(folder) / "old")
-        new.rename(path)
+
+    if path.exists() and not _is_exported(path):
+        raise InputError(f"{path} exists, and is no store that was exported: choose another name")
+    replace_store(path, write)
     return [path]
+
+
+def _is_exported(path: Path) -> bool:
+    """Whether this is a store of zarr, and none that `adamlab run` wrote."""
+    try:
+        return FORMAT_KEY not in json.loads((path / "zarr.json").read_bytes())["attributes"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _write_parquet(tree: xr.DataTree, path: Path) -> list[Path]:

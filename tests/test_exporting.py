@@ -91,8 +91,11 @@ def test_what_cannot_be_written_is_told(runs, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="cannot be written"):
         al.export(runs, tmp_path / "nowhere" / "results.csv")
     (tmp_path / "photos.zarr").mkdir()
-    with pytest.raises(InputError, match="no store of zarr: choose another name"):
+    with pytest.raises(InputError, match="no store that was exported: choose another name"):
         al.export(runs, tmp_path / "photos.zarr")
+    al.run(READINGS, tmp_path / "kept")
+    with pytest.raises(InputError, match="no store that was exported: choose another name"):
+        al.export(runs, tmp_path / "kept" / "results.zarr")
     monkeypatch.setattr("adamlab.exporting.find_spec", lambda library: None)
     with pytest.raises(InputError, match=r"pip install 'adamlab\[export\]'"):
         al.export(runs, tmp_path / "results.nc")

@@ -1,5 +1,6 @@
 """Figures in files: drawn from results, one file a format; the same data gives the same PNG and SVG."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
 FORMATS = ("png", "svg")
 
 LONGEST_STEM = 200
-"""The most characters of a file's name without its ending; names have at most 255 bytes."""
+"""The most bytes of a file's name without its ending; names have at most 255."""
 
 
 def draw_outputs(
@@ -58,7 +59,11 @@ def draw_outputs(
 
 def figure_name(problem: str, kind: str, options: Mapping[str, Any]) -> str:
     """The name of a figure's file, without its ending."""
-    return re.sub(r"[^\w.=-]", "_", "-".join([problem, kind, *map(str, options.values())]))[:LONGEST_STEM]
+    name = re.sub(r"[^\w.=-]", "_", "-".join([problem, kind, *map(str, options.values())]))
+    if len(name.encode()) <= LONGEST_STEM:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name.encode()[: LONGEST_STEM - 9].decode(errors='ignore')}-{digest}"
 
 
 def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **options: Any) -> None:

@@ -12,7 +12,7 @@ from adamlab.problems.landscapes import landscape
 from adamlab.studies.config.outputs import read_output
 from adamlab.studies.config.toml import override
 from adamlab.studies.kinds import load
-from adamlab.studies.store.folder import STORE
+from adamlab.studies.store.folder import STORE, require_own_files
 from adamlab.terminal.console import say
 
 
@@ -46,6 +46,8 @@ def _plot_problem(name: str, kind: str, out: Path | None, problem: str | None, o
 
 def _plot_results(folder: Path, kind: str, out: Path | None, problem: str | None, options: Sequence[str]):
     """Draw the figure for a single problem, or for each that has the data for it."""
+    if out is None:
+        require_own_files(folder)
     tree = load(folder)
     quantities = {name: ["loss", *child.attrs["metrics"]] for name, child in tree.children.items()}
     settings = list(dict.fromkeys(name for child in tree.children.values() for name in child.attrs["settings"]))

@@ -43,8 +43,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "problem": [{"name": "rosenbrock"}, {"name": "noisy_quadratic"}],
         "optimizer": [{"name": "adamlab.adam", "learning_rate": RATES}, {"name": "optax.sgd", "learning_rate": 1e-3}],
     },
-    "long runs": {
-        "name": "long runs",
+    "long-runs": {
+        "name": "long-runs",
         "steps": 400,
         "seeds": 2,
         "record": {"every": 50},
@@ -89,7 +89,7 @@ class Tally:
 def settle() -> None:
     """Make blocks small, checkpoints frequent, and leave pictures out: a kill then meets as many states as can be."""
     block_sizes.RECORDS = 1
-    program.CALL = 1000
+    program.CALL, program.SECONDS = 1000, 0.0
     worker.PAUSE = 0.0
     running.__dict__["draw_outputs"] = lambda *arguments: ({}, [])
 
@@ -137,7 +137,7 @@ def differences(folder: Path, reference: Path) -> list[str]:
         differing.append("the problems")
     if (folder / "summary.csv").read_bytes() != (reference / "summary.csv").read_bytes():
         differing.append("summary.csv")
-    left = [path.name for path in folder.rglob("*") if path.name.startswith(stores.ASIDE) or "partial" in path.name]
+    left = [path.name for path in folder.rglob("*") if path.name.startswith(".adamlab") or "partial" in path.name]
     return differing + left
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -23,7 +23,13 @@ Arrays = dict[str, np.ndarray]
 """Recorded quantities by name; the runs are the last axis."""
 
 CALL = 10**8
-"""The most steps × parameters × runs of one call of a program, at most some seconds."""
+"""The steps × parameters × runs of the first call of a program, where these cost nanoseconds."""
+
+NETWORK_CALL = 4 * 10**6
+"""The same where they cost microseconds."""
+
+SECONDS = 5.0
+"""The time that a later call is to take."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,8 @@ class Program:
         shapes: by name, the shape and type of a run's recorded quantities.
         steps: the recorded steps.
         carry: the shapes and types of the runs between two calls.
-        stride: the most steps of one call.
+        stride: the steps of the first call.
+        text: gives the text of the program on one device.
     """
 
     lowered: jax.stages.Lowered
@@ -86,11 +93,12 @@ class Program:
     steps: np.ndarray
     carry: PyTree
     stride: int
+    text: Callable[[], str]
 
     @cached_property
     def digest(self) -> str:
         """The digest of its text: all that a block depends on, but for the values of its columns."""
-        return hashlib.sha256(self.lowered.as_text().encode()).hexdigest()
+        return hashlib.sha256(self.text().encode()).hexdigest()
 
     def fits(self, snapshot: Snapshot, runs: int) -> bool:
         """Whether a snapshot is of a block of that many runs of this program."""
@@ -103,12 +111,6 @@ class Program:
             and [leaf.dtype.itemsize for leaf in snapshot.carry] == [leaf.dtype.itemsize for leaf in carry]
             and {name: values.shape for name, values in snapshot.records.items()} == records
         )
-
-    def spans(self, begin: int) -> Iterator[Span]:
-        """The spans of the calls that take runs from a step to the last."""
-        last = int(self.steps[-1])
-        for step in range(begin, last, self.stride):
-            yield span_of(self.steps, step, min(step + self.stride, last))
 
 
 def prepare(
@@ -157,12 +159,30 @@ def prepare(
         in_specs = (spec, spec, PartitionSpec())
         program = jax.shard_map(advance, mesh=mesh, in_specs=in_specs, out_specs=spec, check_vma=False)
     count = max(1, len(devices))
-    columns = _columns(runs, [np.zeros(sizes.block, int)] * count, sizes)
-    carry = jax.eval_shape(lambda: jax.lax.map(lambda piece: side_by_side(piece).start(), columns))
-    lowered = jax.jit(program).lower(columns, carry, span_of(recording.steps, 0, 1))
+    span = span_of(recording.steps, 0, 1)
+
+    def arguments(count: int) -> tuple[Columns, Carry, Span]:
+        columns = _columns(runs, [np.zeros(sizes.block, int)] * count, sizes)
+        carry = jax.eval_shape(lambda: jax.lax.map(lambda piece: side_by_side(piece).start(), columns))
+        return columns, carry, span
+
+    def text() -> str:
+        return (lowered if count == 1 else jax.jit(advance).lower(*arguments(1))).as_text()
+
+    columns, carry, _ = arguments(count)
+    lowered = jax.jit(program).lower(columns, carry, span)
     shapes = {name: jax.ShapeDtypeStruct(x.shape[1:-1], x.dtype) for name, x in dict(lowered.out_info[1]).items()}
-    stride = max(1, CALL // (problem.dimension * sizes.block))
-    return Program(lowered, sizes, count, shapes, recording.steps, carry, stride)
+    call = CALL if problem.side_by_side is None else NETWORK_CALL
+    return Program(
+        lowered,
+        sizes,
+        count,
+        shapes,
+        recording.steps,
+        carry,
+        stride=max(1, call // (problem.dimension * sizes.block)),
+        text=text,
+    )
 
 
 def span_of(steps: np.ndarray, begin: int, end: int) -> Span:
@@ -195,9 +215,9 @@ class Computed:
         return int(self.span.end) == self.steps
 
     @property
-    def share(self) -> float:
-        """The number of runs, times the part of their steps that was taken."""
-        return sum(map(len, self.rows.values())) * int(self.span.end - self.span.begin) / self.steps
+    def part(self) -> float:
+        """The part of the runs' steps that was taken."""
+        return int(self.span.end - self.span.begin) / self.steps
 
     def snapshots(self) -> Iterator[tuple[int, Snapshot]]:
         """A snapshot of each block."""
@@ -236,13 +256,28 @@ def execute(
     Yields:
         The blocks after each call, until they are done.
     """
-    calls = _calls(program, compiled, runs, blocks, snapshots or {})
+    pace = _Pace(program.stride)
+    calls = _calls(program, compiled, runs, blocks, snapshots or {}, pace)
+    began = time.monotonic()
     following = next(calls, None)
     while (computed := following) is not None:
         # A call is dispatched before the results of the one ahead of it are taken, so that devices compute meanwhile.
         following = next(calls, None)
         computed.collect()
+        began, seconds = time.monotonic(), time.monotonic() - began
+        pace.adapt(int(computed.span.end - computed.span.begin), seconds)
         yield computed
+
+
+@dataclass
+class _Pace:
+    """The steps of a call, which follow the time that steps take; results do not depend on them."""
+
+    stride: int
+
+    def adapt(self, steps: int, seconds: float) -> None:
+        """Set the steps of further calls after one of so many steps took so long."""
+        self.stride = int(np.clip(steps * SECONDS / max(seconds, 1e-6), 1, 4 * self.stride))
 
 
 def _calls(
@@ -251,6 +286,7 @@ def _calls(
     runs: Runs,
     blocks: Sequence[int],
     snapshots: Mapping[int, Snapshot],
+    pace: _Pace,
 ) -> Iterator[Computed]:
     """The calls that compute blocks, each dispatched when it is taken; those at once have the same number of steps."""
 
@@ -267,9 +303,12 @@ def _calls(
             columns = _columns(runs, full, program.sizes)
             carry = _carry(program, [snapshots[block] for block in padded] if begin else [])
             records = {block: snapshots[block].records for block in group if begin}
-            for span in program.spans(begin):
+            step, last = begin, int(program.steps[-1])
+            while step < last:
+                span = span_of(program.steps, step, min(step + pace.stride, last))
                 carry, results = compiled(columns, carry, span)
-                yield Computed(rows, span, int(program.steps[-1]), records, carry, results)
+                yield Computed(rows, span, last, records, carry, results)
+                step = int(span.end)
 
 
 def _carry(program: Program, snapshots: Sequence[Snapshot]) -> PyTree:

@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from adamlab.files import replacing
 from adamlab.studies.engine.program import Program, Snapshot
 from adamlab.studies.store.provenance import versions
 from adamlab.studies.store.section import Section
@@ -19,7 +17,7 @@ CHECKPOINTS = ".adamlab-checkpoints"
 
 
 def clear_checkpoints(folder: Path) -> None:
-    """Remove all checkpoints of a results folder."""
+    """Remove all checkpoints of a results folder, and what a process left that was killed while it wrote one."""
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
@@ -41,9 +39,8 @@ class Checkpoints:
         arrays = {f"leaf.{i}": leaf for i, leaf in enumerate(snapshot.carry)}
         arrays |= {f"record.{name}": values for name, values in snapshot.records.items()}
         arrays |= {"fingerprint": np.array(self._fingerprint(block)), "step": np.array(snapshot.step)}
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial", delete=False) as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        os.replace(file.name, self._path(block))
+        with replacing(self._path(block)) as new:
+            np.savez(new, allow_pickle=False, **arrays)
 
     def load(self, blocks: Iterable[int]) -> dict[int, Snapshot]:
         """The checkpoints of blocks; those that are damaged, or of another program, are left out."""
@@ -51,11 +48,8 @@ class Checkpoints:
         return {block: snapshot for block, snapshot in snapshots.items() if snapshot is not None}
 
     def remove(self, block: int) -> None:
-        """Remove the checkpoint of a block that is done, and with the last one their folder."""
-        if self._path(block).exists():
-            self._path(block).unlink()
-            with suppress(OSError):
-                self.folder.rmdir()
+        """Remove the checkpoint of a block that is done."""
+        self._path(block).unlink(missing_ok=True)
 
     def _read(self, block: int) -> Snapshot | None:
         try:

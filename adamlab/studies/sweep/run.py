@@ -69,6 +69,8 @@ def run_study(study: Study, where: str, location: Location, options: RunOptions,
                 worker.compute(Ledger(plans, blocks), steps)
             elif not runs and location.folder is not None:
                 listener.note(already_done(location.folder))
+            if location.folder is not None and distributed.is_first():
+                clear_checkpoints(location.folder)
             return tree_of(blocks)
 
 

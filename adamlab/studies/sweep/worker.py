@@ -85,7 +85,7 @@ class Worker:
                     for block, snapshot in computed.snapshots():
                         checkpoints.save(block, snapshot)
                     saved = time.monotonic()
-            self.listener.advance(computed.share * counts.sum() / len(section))  # without padding
+            self.listener.advance(computed.part * sum(counts[block] for block in computed.rows))
 
     def _wait(self, work: Sequence[Work]):
         """Wait until the other processes have done their blocks, or one of them is found dead."""

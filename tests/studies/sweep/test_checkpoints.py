@@ -36,8 +36,10 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def short_calls(monkeypatch):
-    """Calls of one step for the network, of three for the test function, with a checkpoint after each; no pictures."""
+    """Calls of a step or a few, with a checkpoint after each; no pictures."""
     monkeypatch.setattr(program, "CALL", 50)
+    monkeypatch.setattr(program, "NETWORK_CALL", 50)
+    monkeypatch.setattr(program, "SECONDS", 0.0)
     monkeypatch.setattr(worker, "PAUSE", -1.0)
     monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
 
@@ -60,13 +62,13 @@ def identical(tree, expected):
 
 def watch_begins(monkeypatch):
     """The steps that blocks are computed from, from here on."""
-    begins, spans = [], program.Program.spans
+    begins, carry = [], program._carry
 
-    def watched(self, begin):
-        begins.append(begin)
-        return spans(self, begin)
+    def watched(of, snapshots):
+        begins.append(snapshots[0].step if snapshots else 0)
+        return carry(of, snapshots)
 
-    monkeypatch.setattr(program.Program, "spans", watched)
+    monkeypatch.setattr(program, "_carry", watched)
     return begins
 
 
@@ -107,7 +109,8 @@ def test_a_killed_run_goes_on_from_its_checkpoint(whole, tmp_path, monkeypatch, 
 def test_a_checkpoint_that_cannot_be_trusted_is_not_used(whole, tmp_path, monkeypatch):
     checkpoint, _ = kill(monkeypatch, tmp_path / "killed", 9)
     begins = watch_begins(monkeypatch)
-    monkeypatch.setattr(program, "CALL", 10**8)
+    for name in ("CALL", "NETWORK_CALL"):
+        monkeypatch.setattr(program, name, 10**8)
 
     with monkeypatch.context() as patch:
         patch.setattr("adamlab.studies.store.checkpoints.versions", lambda: {"jax": "another"})
