@@ -355,7 +355,7 @@ def killed_at(patch: pytest.MonkeyPatch, moment: int):
         patch.setattr(module, "write_file", interrupted)
 
 
-@pytest.mark.parametrize("step", [50, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
+@pytest.mark.parametrize("step", [75, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
 def test_until_the_root_is_written_the_earlier_results_count(tmp_path, step):
     """Runs are added at the front, so that all positions change; cut off at any time, the earlier ones are read."""
     al.run(CONFIG, tmp_path / "before")
