@@ -15,7 +15,7 @@ import adamlab as al
 from adamlab import running
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.progress import Listener
-from adamlab.studies.store import blocks, section
+from adamlab.studies.store import blocks, root, section
 from adamlab.studies.store.files import write_file
 from adamlab.studies.store.folder import STORE, StoreError
 
@@ -351,7 +351,7 @@ def killed_at(patch: pytest.MonkeyPatch, moment: int):
             raise Killed
         write_file(root, name, data)
 
-    for module in (section, blocks):
+    for module in (section, blocks, root):
         patch.setattr(module, "write_file", interrupted)
 
 

@@ -162,7 +162,7 @@ def told_or_right(items: Items, folder: Path, right: xr.Dataset) -> str:
 def assert_clean(folder: Path):
     """Nothing is left but the store, and in it nothing half written."""
     assert [path.name for path in folder.iterdir()] == ["results.zarr"]
-    assert {path.name for path in folder.rglob("*") if path.is_file()} == {"zarr.json"}
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == {"zarr.json", "zarr.json.copy"}
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -480,7 +480,8 @@ def test_a_config_that_adds_items_computes_only_those(items, whole, tmp_path):
     xr.testing.assert_identical(items.run(tmp_path, listener), whole)
     assert (items.computed, listener.notes) == ([1], [])
     after = files_of(tmp_path)
-    assert {name for name in before if before[name] != after[name]} == {"results.zarr/zarr.json"}
+    roots = {"results.zarr/zarr.json", "results.zarr/zarr.json.copy"}
+    assert {name for name in before if before[name] != after[name]} == roots
     assert load(tmp_path).attrs["created"] == created
     assert json.loads(load(tmp_path).attrs["config"]) == items.config.source
 
@@ -499,13 +500,15 @@ def test_a_config_without_an_item_that_is_done_is_refused(items, tmp_path):
     before = files_of(tmp_path)
     with pytest.raises(StoreError, match=r"(?s)differs by more than further runs:.*name: .*--fresh"):
         items.some(0, 1).run(tmp_path)
-    (tmp_path / "results.zarr" / "zarr.json").write_text("{")
+    for name in ("zarr.json", "zarr.json.copy"):
+        (tmp_path / "results.zarr" / name).write_text("{")
     with pytest.raises(StoreError, match="cannot be read as a store of results"):
         items.some(0, 1).run(tmp_path)
-    (tmp_path / "results.zarr" / "zarr.json").write_bytes(before["results.zarr/zarr.json"])
+    for name in ("zarr.json", "zarr.json.copy"):
+        (tmp_path / "results.zarr" / name).write_bytes(before[f"results.zarr/{name}"])
     assert files_of(tmp_path) == before
     items.some(0, 1).run(tmp_path, fresh=True)
-    assert len([*(tmp_path / "results.zarr").iterdir()]) == 3
+    assert len([*(tmp_path / "results.zarr").iterdir()]) == 4
 
 
 def test_kinds_do_not_mix(all_items, tmp_path):
