@@ -118,9 +118,8 @@ def load_items(path: Path, assemble: Assemble) -> xr.DataTree:
     except MemoryError:
         raise
     except Exception as error:  # each is whole, and together they may be of any shape
-        raise StoreError(
-            f"{path} is damaged: its items do not fit together: {reason(error, 200)}. {REPLACE}"
-        ) from error
+        why = f"its items do not fit together: {reason(error, 200)}"
+        raise StoreError(f"{path} is damaged: {why}. {REPLACE}") from error
 
 
 def _tree(attributes: Mapping[str, Any], documents: Mapping[str, Document], assemble: Assemble) -> xr.DataTree:
@@ -187,21 +186,25 @@ def _read_items(path: Path, items: Iterable[str], assemble: Assemble) -> tuple[d
 
 
 def _write(location: Location, root: Mapping[str, Any], texts: Mapping[str, str], *, is_first: bool) -> None:
-    """Write the root, and items by their ids; with the first write of a run a new store appears, whole."""
+    """Write items by their ids; the first write of a run writes the root, too, and a new store appears with both."""
     if location.path is None:
         return
+
+    def write(path: Path):
+        if is_first:
+            write_root(path, root)
+        for item, text in texts.items():
+            write_file(path, f"{item}/{ROOT}", group({"item": text, "digest": _seal(item, text)}))
+
+    def create(path: Path):
+        path.mkdir()
+        write(path)
+
     with writing(location.folder, RESUME):
         if is_first and location.kept is None:
-            replace_store(location.path, lambda path: _write_files(path, root, texts))
+            replace_store(location.path, create)
         else:
-            _write_files(location.path, root, texts)
-
-
-def _write_files(path: Path, root: Mapping[str, Any], texts: Mapping[str, str]) -> None:
-    path.mkdir(exist_ok=True)
-    write_root(path, root)
-    for item, text in texts.items():
-        write_file(path, f"{item}/{ROOT}", group({"item": text, "digest": _seal(item, text)}))
+            write(location.path)
 
 
 def _seal(item: str, text: str) -> str:

@@ -222,6 +222,8 @@ class _Runs(_Root):
                 raise ValueError("no name of a section")
         if not {*self.metadata} <= {*self.problems}:
             raise ValueError("metadata of no problem")
+        if any(not {"zarr.json", "step/zarr.json"} <= {*files} for files in self.metadata.values()):
+            raise ValueError("metadata without steps")
         return self
 
 

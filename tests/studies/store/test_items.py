@@ -26,6 +26,7 @@ from adamlab.studies.config.study import Config
 from adamlab.studies.kinds import KINDS, load
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
+from adamlab.studies.store.files import write_file
 from adamlab.studies.store.folder import ASIDE, StoreError, make_folder, recover, replace_store
 from adamlab.studies.store.items import Assemble, Document, compute_items
 from adamlab.studies.store.location import Location
@@ -203,18 +204,19 @@ def kill_at(patch: pytest.MonkeyPatch, moment: int):
         original = getattr(Path, name)
 
         def call(self: Path, *arguments: Any, **keywords: Any) -> Any:
-            if ".lock" in self.name:
+            if ".lock" in self.name or (name == "open" and "xb" not in arguments):
                 return original(self, *arguments, **keywords)
             left[0] -= 1
             if left[0] == 0:
-                if name == "write_text":
-                    original(self, arguments[0][: len(arguments[0]) // 2], **keywords)
+                if name == "open":
+                    with original(self, *arguments) as file:
+                        file.write(b'{"attributes": ')
                 raise Killed
             return original(self, *arguments, **keywords)
 
         return call
 
-    for name in ("write_text", "mkdir", "replace", "rename"):
+    for name in ("open", "mkdir", "replace", "rename"):
         patch.setattr(Path, name, wrapped(name))
     patch.setattr("tempfile.TemporaryDirectory.__exit__", lambda self, *exception: None)
     patch.setattr("tempfile.TemporaryDirectory._cleanup", lambda *arguments, **keywords: None)
@@ -552,15 +554,13 @@ def test_other_versions_are_told_where_items_are_added(items, tmp_path, monkeypa
 
 
 def test_a_full_disk_keeps_what_was_done(items, whole, tmp_path, monkeypatch):
-    write = Path.write_text
-
-    def full(self: Path, *arguments: Any, **keywords: Any) -> int:
-        if items.ids[1] in str(self):
+    def full(root: Path, name: str, data: bytes):
+        if items.ids[1] in name:
             raise OSError(28, "No space left on device")
-        return write(self, *arguments, **keywords)
+        write_file(root, name, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full)
+        patch.setattr("adamlab.studies.store.items.write_file", full)
         with pytest.raises(StoreError, match=r"No space left on device\. What was done is kept"):
             items.run(tmp_path)
     items.computed.clear()
