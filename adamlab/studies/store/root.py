@@ -65,7 +65,7 @@ def verified_root(path: Path, name: str = ROOT) -> dict[str, Any]:
     attributes = _attributes(path, name)
     seal, data = attributes.pop("digest", None), _canonical(attributes)
     shape = _Runs if attributes.get("of", RUNS) == RUNS else _Items
-    with suppress(ValidationError):
+    with suppress(ValidationError, RecursionError):
         if seal == digest(data):
             shape.model_validate_json(data)
             return attributes

@@ -11,6 +11,7 @@ import xarray as xr
 
 import adamlab as al
 from adamlab import problems, running
+from adamlab.problems.registry import PROBLEMS
 from adamlab.studies.progress import Listener
 from adamlab.studies.store import dataset
 from adamlab.studies.store.files import DamageError, digest, make_way, size_of, write_file
@@ -272,14 +273,13 @@ def test_a_root_whose_copy_is_whole_is_put_back_by_a_run(copied, adamlab, of):
     assert (folder / "out" / STORE / "zarr.json").read_bytes() == before
 
 
-def test_a_damaged_root_of_a_problem_of_ones_own_does_not_stop_a_run(tmp_path):
+def test_a_damaged_root_of_a_problem_of_ones_own_does_not_stop_a_run(tmp_path, monkeypatch):
     config = {"name": "own", "steps": 2, "problem": [{"name": "bowl"}], "optimizer": [{"spec": "optax.sgd(0.1)"}]}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(problems.registry, "PROBLEMS", dict(problems.PROBLEMS))
-        problems.register("bowl", lambda w: (w**2).sum(), start=[1.0, 2.0])
-        al.run(config, tmp_path)
-        (tmp_path / STORE / "zarr.json").write_text("{")
-        al.run(config, tmp_path)
+    monkeypatch.setitem(PROBLEMS, "bowl", None)  # taken off again after the test
+    problems.register("bowl", lambda w: (w**2).sum(), start=[1.0, 2.0])
+    al.run(config, tmp_path)
+    (tmp_path / STORE / "zarr.json").write_text("{")
+    al.run(config, tmp_path)
     al.load(tmp_path)
 
 
