@@ -24,9 +24,10 @@ from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.files import DamageError
-from adamlab.studies.store.folder import REPLACE, STORE, StoreError, other_config, root_attributes
+from adamlab.studies.store.folder import STORE, StoreError, other_config
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import config_of
+from adamlab.studies.store.root import root_or_copy
 
 
 def run(
@@ -127,7 +128,7 @@ def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: List
     own = sorted({table["name"] for table in data.get("problem", [])} - BUILT_IN)
     if not own or folder is None or not (folder / STORE).exists():
         return False
-    if changed := differences(config_of(root_attributes(folder / STORE, REPLACE)), data):
+    if changed := differences(config_of(root_or_copy(folder / STORE)), data):
         raise other_config(folder, changed)
     listener.note(f"{', '.join(own)}: a problem of your own may have changed, so that all is computed anew.")
     return True

@@ -24,9 +24,10 @@ from adamlab.studies.config.study import Config
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.dataset import load_runs
-from adamlab.studies.store.folder import RUN_AGAIN, STORE, StoreError, root_attributes
+from adamlab.studies.store.folder import RUN_AGAIN, STORE, StoreError
 from adamlab.studies.store.items import Document, load_items
 from adamlab.studies.store.location import Location
+from adamlab.studies.store.root import read_root
 
 Run = Callable[[Any, str, Location, RunOptions, Listener], xr.DataTree]
 """Computes results, and saves them in a folder: `(config, the file's name, location, options, listener)`."""
@@ -275,7 +276,7 @@ def load(folder: str | Path) -> xr.DataTree:
     path = Path(folder)
     if path.name != STORE and not (path / "zarr.json").is_file():
         path /= STORE
-    of = root_attributes(path).get("of", RUNS.of)
+    of = read_root(path).get("of", RUNS.of)
     if of not in KINDS:
         raise StoreError(f"{path} is damaged: it holds neither {', nor '.join(KINDS)}. {RUN_AGAIN}")
     return KINDS[of].load(path)

@@ -6,9 +6,7 @@ root is written, in one step; what a killed process leaves behind is not listed,
 A section never changes: runs that are added later get a section of their own.
 """
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,9 @@ from adamlab.errors import reason
 from adamlab.studies.engine.program import Program
 from adamlab.studies.plan import Plan
 from adamlab.studies.store.files import DamageError, digest, read_file, remove, write_file
-from adamlab.studies.store.folder import ROOT, read_attributes
+from adamlab.studies.store.folder import ROOT
+from adamlab.studies.store.root import ensure_file, verified_root, write_root
 from adamlab.studies.store.section import CHECKED, GROUP, Section, entry_of, files_of, memory
-
-COPY = "zarr.json.copy"
-"""The copy of the root, written after it."""
 
 
 class Blocks:
@@ -60,12 +56,12 @@ class Blocks:
         Raises:
             DamageError: its root is not as it was written.
         """
-        return cls(path, _verified(path, ROOT))
+        return cls(path, verified_root(path))
 
     def refresh(self) -> None:
         """Read the root again, where another process has written it."""
         assert self.path is not None
-        self.__init__(self.path, _verified(self.path, ROOT))
+        self.__init__(self.path, verified_root(self.path))
 
     def update_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Update attributes at the root, all in one write; what was added counts from now on."""
@@ -73,8 +69,8 @@ class Blocks:
         if self.path is None:
             return
         for part in {name.rpartition("/")[0] for name in self.attributes["sections"]}:
-            _ensure(self.path, f"{part}/{ROOT}", GROUP)
-        _write_root(self.path, self.attributes)
+            ensure_file(self.path, f"{part}/{ROOT}", GROUP)
+        write_root(self.path, self.attributes)
         for name in {*self._replaced} - {*self.attributes["sections"]}:
             remove(self.path / name)
         self._replaced.clear()
@@ -91,7 +87,7 @@ class Blocks:
         if self.path is not None:
             for name, data in files.items():
                 write_file(self.path, f"{problem}/{name}", data)
-        self._metadata[problem] = _dataset(files)
+        self._metadata[problem] = _dataset(problem, files)
         self.attributes["metadata"][problem] = {name: digest(data) for name, data in files.items()}
 
     def metadata(self, problem: str) -> xr.Dataset:
@@ -105,7 +101,7 @@ class Blocks:
             if self.path is None or digests is None:
                 raise DamageError(f"{problem}: it has no metadata")
             files = {name: read_file(self.path, f"{problem}/{name}", expected) for name, expected in digests.items()}
-            self._metadata[problem] = _dataset(files)
+            self._metadata[problem] = _dataset(problem, files)
         return self._metadata[problem]
 
     def sections(self, problem: str, part: str | None = None) -> list[Section]:
@@ -158,51 +154,13 @@ class Blocks:
         return self._sections[name]
 
 
-def _dataset(files: Mapping[str, bytes]) -> xr.Dataset:
-    return xr.open_zarr(memory(files), zarr_format=3, consolidated=False).load()
-
-
-def restore_root(path: Path) -> bool:
-    """Put the copy of a store's root in the place of one that is damaged; whether it was, and there is a copy."""
-    with suppress(DamageError):
-        _verified(path, ROOT)
-        return False
-    with suppress(DamageError):
-        _write_root(path, _verified(path, COPY))
-        return True
-    return False
-
-
-def _verified(path: Path, name: str) -> dict[str, Any]:
-    """The attributes in the file of a root, or of its copy.
-
-    Raises:
-        DamageError: they are not as they were written.
-    """
+def _dataset(problem: str, files: Mapping[str, bytes]) -> xr.Dataset:
     try:
-        attributes = read_attributes(path, name)
-        if attributes.pop("digest", None) == digest(_canonical(attributes)):
-            return attributes
-    except Exception as error:  # a damaged file may be no JSON, or JSON of any shape
-        raise DamageError(f"{name}: {reason(error)}") from error
-    raise DamageError(f"{name}: it is not as it was written")
-
-
-def _write_root(path: Path, attributes: Mapping[str, Any]):
-    """Write the root, and then its copy."""
-    sealed = {**attributes, "digest": digest(_canonical(attributes))}
-    data = json.dumps({"attributes": sealed, "zarr_format": 3, "node_type": "group"}, indent=2).encode()
-    for name in (ROOT, COPY):
-        _ensure(path, name, data)
-
-
-def _canonical(attributes: Mapping[str, Any]) -> bytes:
-    return json.dumps(attributes, sort_keys=True).encode()
-
-
-def _ensure(root: Path, name: str, data: bytes):
-    """Write a file unless it is as it would be written."""
-    try:
-        read_file(root, name, digest(data))
-    except DamageError:
-        write_file(root, name, data)
+        metadata = xr.open_zarr(memory(files), zarr_format=3, consolidated=False).load()
+    except MemoryError:
+        raise
+    except Exception as error:  # zarr and xarray raise whatever files of any content make them raise
+        raise DamageError(f"{problem}: its metadata: {reason(error, 200)}") from error
+    if metadata.sizes.get("step", 0) == 0:
+        raise DamageError(f"{problem}: its metadata has no steps")
+    return metadata

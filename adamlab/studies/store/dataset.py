@@ -15,6 +15,7 @@ from adamlab.studies.config.reserved import RUN_NAMES
 from adamlab.studies.config.study import Study
 from adamlab.studies.engine.recording import dims_of
 from adamlab.studies.store.blocks import Blocks
+from adamlab.studies.store.files import DamageError
 from adamlab.studies.store.folder import RUN_AGAIN, StoreError
 from adamlab.studies.store.provenance import plain
 from adamlab.studies.store.section import Section
@@ -34,7 +35,7 @@ def load_runs(path: Path) -> xr.DataTree:
     """
     try:
         return tree_of(Blocks.open(path))
-    except Exception as error:  # zarr and xarray raise whatever a damaged store makes them raise
+    except (DamageError, OSError) as error:
         raise StoreError(f"{path} is damaged: {reason(error, 200)}. {RUN_AGAIN}") from error
 
 

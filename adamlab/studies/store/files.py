@@ -23,7 +23,7 @@ def digest(data: bytes) -> str:
 def write_file(root: Path, name: str, data: bytes) -> None:
     """Write a file below the root, whole or not at all, see `make_way`."""
     make_way(root, name)
-    path = root / name
+    path = _below(root, name)
     new = path.with_name(f"{path.name}.partial")
     new.unlink(missing_ok=True)
     with new.open("xb") as file:
@@ -32,13 +32,18 @@ def write_file(root: Path, name: str, data: bytes) -> None:
 
 
 def make_way(root: Path, name: str) -> None:
-    """Create the folders of a file below the root; whatever else stands in their places, or in its own, is removed."""
+    """Create the folders of a file below the root; whatever else stands in their places, or in its own, is removed.
+
+    Raises:
+        DamageError: the name leads out of the root.
+    """
+    path = _below(root, name)
     for folder in _folders(root, name):
         if not _is(stat.S_ISDIR, folder):
             folder.unlink(missing_ok=True)
             folder.mkdir()
-    if not _is(stat.S_ISREG, root / name):
-        remove(root / name)
+    if not _is(stat.S_ISREG, path):
+        remove(path)
 
 
 def remove(path: Path) -> None:
@@ -53,9 +58,9 @@ def size_of(root: Path, name: str) -> int:
     """The size of a file below the root.
 
     Raises:
-        DamageError: it is missing, or a link or something else is in its place or in that of a folder.
+        DamageError: it is missing or elsewhere, or a link or something else is in its place or in that of a folder.
     """
-    path = root / name
+    path = _below(root, name)
     if not os.path.lexists(path):
         raise DamageError(f"{name}: its file is missing")
     if not (all(_is(stat.S_ISDIR, folder) for folder in _folders(root, name)) and _is(stat.S_ISREG, path)):
@@ -77,6 +82,13 @@ def read_file(root: Path, name: str, expected: str) -> bytes:
     if digest(data) != expected:
         raise DamageError(f"{name}: it is not as it was written")
     return data
+
+
+def _below(root: Path, name: str) -> Path:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise DamageError(f"{name}: it is no file in the store")
+    return root / path
 
 
 def _folders(root: Path, name: str) -> list[Path]:

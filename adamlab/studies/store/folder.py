@@ -1,6 +1,5 @@
 """The results folder: created, read, replaced in one step, or refused with the reason."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -9,19 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from adamlab.errors import InputError, listed, reason
+from adamlab.errors import InputError, listed
 from adamlab.files import UNFINISHED
-from adamlab.studies.store.files import size_of
-from adamlab.studies.store.provenance import FORMAT
 
 STORE = "results.zarr"
 ROOT = "zarr.json"
 ASIDE = ".adamlab-aside-"
 PARTIAL = ".partial"
 """The end of a file's name while it is written, zarr's too."""
-
-MOST = 2**28
-"""The most bytes of the root of a store."""
 
 RUN_AGAIN = "Run its config again: what can be read is kept, and the rest is computed anew."
 REPLACE = "Choose another folder with --out, or compute all anew with --fresh."
@@ -107,37 +101,6 @@ def writing(folder: Path | None, remedy: str = "") -> Iterator[None]:
     except OSError as error:
         message = f"{folder}: the results cannot be written: {error.strerror or error}"
         raise StoreError(f"{message}. {remedy}" if remedy else message) from error
-
-
-def root_attributes(path: Path, remedy: str = RUN_AGAIN) -> dict[str, Any]:
-    """The attributes at a store's root, see `adamlab.studies.store.provenance`; `remedy` ends the error on damage.
-
-    Raises:
-        StoreError: there is no store, it was not written by adamlab, or it has another format.
-    """
-    if not path.is_dir():
-        raise StoreError(f"{path.parent}: there are no results here (no {path.name}); adamlab run writes them.")
-    try:
-        attributes = read_attributes(path)
-    except Exception as error:  # a damaged file may be no JSON, or JSON of any shape
-        raise StoreError(f"{path} cannot be read as a store of results: {reason(error, 200)}. {remedy}") from error
-    version = attributes.get("adamlab_format")
-    if version is None:
-        raise StoreError(f"{path} is a store that adamlab did not write. Choose another folder.")
-    if type(version) is not int:
-        raise StoreError(f"{path} is damaged: its format is no number. {remedy}")
-    if version != FORMAT:
-        remedy = "Update adamlab to read it." if version > FORMAT else "Run its config anew, with --fresh."
-        raise StoreError(f"{path} is of format {version}; this adamlab reads format {FORMAT}. {remedy}")
-    return attributes
-
-
-def read_attributes(path: Path, name: str = ROOT) -> dict[str, Any]:
-    """The attributes in the file of a store's root; raises whatever a damaged one makes the system or JSON raise."""
-    size = size_of(path, name)
-    if size > MOST:
-        raise ValueError(f"{name} has {size:,} bytes")
-    return {**json.loads((path / name).read_bytes())["attributes"]}
 
 
 def other_config(folder: Path, changed: Sequence[str]) -> StoreError:

@@ -1,12 +1,13 @@
 """Items, the comparisons or readings of a config: each is computed on its own, and written when it is done.
 
 A store of items holds a group for each, whose attributes are the item as one JSON text and a digest of it. The root
-lists the items in their order, with a digest of all that it says. Results are put together from the items' documents,
+lists the items in their order. Results are put together from the items' documents,
 whether these were computed just now or read.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,20 +20,22 @@ from adamlab.studies import distributed
 from adamlab.studies.config.diff import differences
 from adamlab.studies.config.study import Config
 from adamlab.studies.progress import Listener
+from adamlab.studies.store.files import digest, write_file
 from adamlab.studies.store.folder import (
-    PARTIAL,
+    REPLACE,
+    ROOT,
     RUN_AGAIN,
     StoreError,
     already_done,
     other_config,
     remove_links,
     replace_store,
-    root_attributes,
     writing,
 )
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
 from adamlab.studies.store.provenance import changed_versions, config_of, plain, provenance
+from adamlab.studies.store.root import group, read_root, restore_root, write_root
 
 RESUME = "What was done is kept; the same command goes on from there."
 
@@ -42,13 +45,16 @@ Document = Mapping[str, Any]
 Assemble = Callable[[Sequence[Document]], xr.Dataset]
 """Makes the dataset of a kind from the documents of its items."""
 
+ITEM = "[0-9a-f]{32}"
+"""The form of an item's id."""
+
 MOST_NAMED = 3
 """The most damaged items that an error names."""
 
 
 def item_id(*depends_on: Any) -> str:
     """The id of an item, hashed from all that it depends on."""
-    return _digest(json.dumps(depends_on, sort_keys=True, default=str))
+    return hashlib.blake2b(json.dumps(depends_on, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
 
 
 def compute_items(
@@ -78,21 +84,18 @@ def compute_items(
     if distributed.count() > 1:
         raise StoreError("only runs of problems and optimizers are shared by several processes.")
     with locked_folder(location.folder):
-        root, documents = _stored(config, of, ids, location, listener)
+        root, documents = _stored(config, of, ids, assemble, location, listener)
         root = {**provenance(config.source), **root, "of": of, "items": [*ids]}
         root["config"] = json.dumps(config.source, sort_keys=True)
         missing = [ids.index(item) for item in dict.fromkeys(ids) if item not in documents]
         if missing and documents and (note := changed_versions(root)):
             listener.note(note)
-        groups = {"": _with_digest(root)}
         for i, document in zip(missing, compute(missing) if missing else (), strict=True):
             text = json.dumps(document)
             documents[ids[i]] = json.loads(text)
-            groups[ids[i]] = {"item": text, "digest": _digest(ids[i] + text)}
-            _write(location, groups)
-            groups = {}
+            _write(location, root, {ids[i]: text}, is_first=i == missing[0])
         if not missing and location.folder is not None:
-            _write(location, groups)
+            _write(location, root, {}, is_first=True)
             listener.note(already_done(location.folder))
         return _tree(root, documents, assemble)
 
@@ -103,14 +106,20 @@ def load_items(path: Path, assemble: Assemble) -> xr.DataTree:
     Raises:
         StoreError: it is damaged, or lacks items.
     """
-    attributes = _read_root(path)
-    documents, damaged = _read_items(path, attributes["items"])
+    attributes = read_root(path)
+    documents, damaged = _read_items(path, attributes["items"], assemble)
     if damaged:
         named = [f"{item}: {why}" for item, why in damaged.items()][:MOST_NAMED]
         more = [f"and {len(damaged) - MOST_NAMED} more"] if len(damaged) > MOST_NAMED else []
         count = f"{len(damaged)} of its {len(attributes['items'])} {attributes['of']} are not finished, or damaged"
         raise StoreError(f"{path}: {count} ({'; '.join([*named, *more])}). {RUN_AGAIN}")
-    return _tree(attributes, documents, assemble)
+    try:
+        return _tree(attributes, documents, assemble)
+    except MemoryError:
+        raise
+    except Exception as error:  # each is whole, and together they may be of any shape
+        why = f"its items do not fit together: {reason(error, 200)}"
+        raise StoreError(f"{path} is damaged: {why}. {REPLACE}") from error
 
 
 def _tree(attributes: Mapping[str, Any], documents: Mapping[str, Document], assemble: Assemble) -> xr.DataTree:
@@ -122,7 +131,7 @@ def _tree(attributes: Mapping[str, Any], documents: Mapping[str, Document], asse
 
 
 def _stored(
-    config: Config, of: str, ids: Sequence[str], location: Location, listener: Listener
+    config: Config, of: str, ids: Sequence[str], assemble: Assemble, location: Location, listener: Listener
 ) -> tuple[dict[str, Any], dict[str, Document]]:
     """The attributes of the store's root, empty where they are lost, and the items that can be read.
 
@@ -132,79 +141,71 @@ def _stored(
     if location.kept is None:
         return {}, {}
     path = location.kept
-    held = [file.parent.name for file in path.glob("*/zarr.json")]
-    only_adds = {*held} <= {*ids}
+    with writing(location.folder):
+        if restore_root(path):
+            listener.note(f"{path} was damaged where it says what it holds; its copy has been put back.")
+    held = {file.parent.name for file in path.glob("*/zarr.json")}
     try:
-        root = _read_root(path)
+        root = read_root(path)
     except StoreError:
-        if not held or not only_adds:
+        of_others = {name for name in held - {*ids} if re.fullmatch(ITEM, name)}
+        if of_others or not held & {*ids}:
             raise
         listener.note(f"{path} is damaged where it says what it holds; that is written anew.")
         root = {"items": []}
     else:
-        if root.get("of") != of or not only_adds:
+        if root.get("of") != of or not held & {*root["items"]} <= {*ids}:
             changed = differences(config_of(root), config.source)
             raise other_config(path.parent, changed or ["what the config leaves to defaults"])
     remove_links(path)
-    documents, damaged = _read_items(path, held)
+    documents, damaged = _read_items(path, [item for item in dict.fromkeys(ids) if item in held], assemble)
     for item, why in damaged.items():
         listener.note(f"{item} of {path} is damaged: {why}; it is computed anew.")
-    if lost := {*root.pop("items")} & {*ids} - {*held}:
+    if lost := {*root.pop("items")} & {*ids} - held:
         listener.note(f"{len(lost)} of {len(ids)} {of} are not stored, yet or any more; they are computed.")
     return root, documents
 
 
-def _read_root(path: Path) -> dict[str, Any]:
-    """The attributes of a store's root; of a store of runs, which is read elsewhere, as they are.
-
-    Raises:
-        StoreError: there is no store, it has another format, or it is damaged.
-    """
-    written = root_attributes(path)
-    attributes = {name: value for name, value in written.items() if name != "digest"}
-    if "labels" not in written and written != _with_digest(attributes):
-        raise StoreError(f"{path} is damaged where it says what it holds. {RUN_AGAIN}")
-    return attributes
-
-
-def _read_items(path: Path, items: Iterable[str]) -> tuple[dict[str, Document], dict[str, str]]:
-    """The documents of items, and of those that cannot be read the reason."""
+def _read_items(path: Path, items: Iterable[str], assemble: Assemble) -> tuple[dict[str, Document], dict[str, str]]:
+    """The documents of items, and of those that cannot be read, or make no dataset, the reason."""
     documents, damaged = {}, {}
     for item in items:
         try:
             attributes = zarr.open_group(str(path), path=item, mode="r", zarr_format=3).attrs
             text = str(attributes["item"])
-            if attributes["digest"] != _digest(item + text):
+            if attributes["digest"] != _seal(item, text):
                 raise ValueError("its digest is another")
-            documents[item] = json.loads(text)
+            document = json.loads(text)
+            assemble([document])
+            documents[item] = document
+        except MemoryError:
+            raise
         except Exception as error:  # zarr raises whatever a damaged store makes it raise
             damaged[item] = reason(error, 200) if (path / item / "zarr.json").exists() else "it is missing"
     return documents, damaged
 
 
-def _write(location: Location, groups: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write groups by their names; the root, whose name is empty, is the first, and a new store appears with it."""
+def _write(location: Location, root: Mapping[str, Any], texts: Mapping[str, str], *, is_first: bool) -> None:
+    """Write items by their ids; the first write of a run writes the root, too, and a new store appears with both."""
     if location.path is None:
         return
+
+    def write(path: Path):
+        if is_first:
+            write_root(path, root)
+        for item, text in texts.items():
+            write_file(path, f"{item}/{ROOT}", group({"item": text, "digest": _seal(item, text)}))
+
+    def create(path: Path):
+        path.mkdir()
+        write(path)
+
     with writing(location.folder, RESUME):
-        if "" in groups and location.kept is None:
-            replace_store(location.path, lambda path: _write_groups(path, groups))
+        if is_first and location.kept is None:
+            replace_store(location.path, create)
         else:
-            _write_groups(location.path, groups)
+            write(location.path)
 
 
-def _write_groups(path: Path, groups: Mapping[str, Mapping[str, Any]]) -> None:
-    for name, attributes in groups.items():
-        metadata = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-        (path / name).mkdir(exist_ok=True)
-        partial = path / name / f"zarr{PARTIAL}"
-        partial.write_text(json.dumps(metadata, indent=2), encoding="utf-8")
-        partial.replace(path / name / "zarr.json")
-
-
-def _with_digest(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {**attributes, "digest": _digest(json.dumps(attributes, sort_keys=True))}
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def _seal(item: str, text: str) -> str:
+    return digest((item + text).encode())

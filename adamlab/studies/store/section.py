@@ -7,7 +7,8 @@ checksums of its files give: a killed process leaves no block that is half valid
 
 import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import blake2b
 from math import prod
 from pathlib import Path
@@ -263,10 +264,8 @@ class Section:
 
     def _values(self, array: zarr.Array, block: int) -> np.ndarray:
         self._require_whole(array, block)
-        try:
+        with self._reading(f"{array.basename}, block {block}"):
             return np.asarray(array[..., block * self.block : (block + 1) * self.block])
-        except Exception as error:  # zarr raises whatever a damaged chunk makes its codecs raise
-            raise DamageError(f"{array.basename}, block {block}: {reason(error, 200)}") from error
 
     def _chunk(self, array: zarr.Array, block: int) -> str:
         return "/".join([array.path, "c", *["0"] * (array.ndim - 1), str(block)])
@@ -274,18 +273,37 @@ class Section:
     def _array(self, name: str) -> zarr.Array:
         """An array whose chunks are in the store; its metadata is among the files that never change."""
         if name not in self._arrays:
-            metadata = json.loads(self._listed(f"{name}/zarr.json"))
-            with zarr.config.set({f"array.{key}": value for key, value in WRITTEN.items()}):
-                self._arrays[name] = zarr.Array.from_dict(StorePath(self._store, f"{self.name}/{name}"), metadata)
+            described = self._listed(f"{name}/zarr.json")
+            with zarr.config.set({f"array.{key}": value for key, value in WRITTEN.items()}), self._reading(name):
+                path = StorePath(self._store, f"{self.name}/{name}")
+                array = zarr.Array.from_dict(path, json.loads(described))
+                length = self.sizes.count(len(self)) if name == "done" else len(self)
+                if array.shape[-1:] != (length,):
+                    raise ValueError(f"expected {length} values, got {array.shape}")
+            self._arrays[name] = array
         return self._arrays[name]
 
     def _known(self, name: str) -> np.ndarray:
         """An array that is as a whole among the files that never change."""
         if name not in self._columns:
-            metadata = json.loads(self._listed(f"{name}/zarr.json"))
+            described = self._listed(f"{name}/zarr.json")
             store = memory({"c/0": self._listed(f"{name}/c/0")})
-            self._columns[name] = np.asarray(zarr.Array.from_dict(StorePath(store), metadata)[:])
+            with self._reading(name):
+                values = np.asarray(zarr.Array.from_dict(StorePath(store), json.loads(described))[:])
+                if values.ndim != 1 or ("/" not in name and len(values) != len(self)):
+                    raise ValueError(f"expected {len(self)} values, got {values.shape}")
+            self._columns[name] = values
         return self._columns[name]
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        """Turn whatever zarr makes of a file's contents into a `DamageError`."""
+        try:
+            yield
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise DamageError(f"{self.name}/{name}: {reason(error, 200)}") from error
 
     def _listed(self, name: str) -> bytes:
         return self._file(name, self.entry["files"][name])

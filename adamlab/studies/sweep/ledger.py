@@ -14,9 +14,10 @@ from adamlab.studies.engine.program import Runs
 from adamlab.studies.plan import Key, Plan
 from adamlab.studies.store.blocks import Blocks
 from adamlab.studies.store.files import DamageError
-from adamlab.studies.store.folder import REPLACE, StoreError, other_config, root_attributes
+from adamlab.studies.store.folder import other_config
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import config_of
+from adamlab.studies.store.root import read_root
 from adamlab.studies.store.section import Section
 
 
@@ -78,16 +79,11 @@ class Ledger:
         """
         if location.kept is None:
             return cls(plans, None)
-        folder, attributes = location.kept.parent, root_attributes(location.kept, REPLACE)
-        if "labels" not in attributes:  # the results of comparisons or readings
-            raise other_config(folder, differences(config_of(attributes), study.source))
-        try:
-            blocks = Blocks.open(location.kept)
-        except DamageError as error:
-            raise StoreError(f"{location.kept} is damaged where it says what it holds: {error}. {REPLACE}") from error
-        changed = differences(config_of(blocks.attributes), study.source)
-        if changed and not cls(plans, blocks).only_adds():
-            raise other_config(folder, changed)
+        root = read_root(location.kept)
+        changed, blocks = differences(config_of(root), study.source), Blocks(location.kept, root)
+        is_of_items = "items" in root
+        if is_of_items or (changed and not cls(plans, blocks).only_adds()):
+            raise other_config(location.kept.parent, changed)
         return cls(plans, blocks, _damage(blocks))
 
     def entries(self, key: Key) -> list[Entry]:

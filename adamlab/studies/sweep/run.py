@@ -16,7 +16,7 @@ from adamlab.studies.engine.block_sizes import grouped_by_seed
 from adamlab.studies.options import RunOptions
 from adamlab.studies.plan import Key, evaluation_plans, part_of, plans_of
 from adamlab.studies.progress import Listener
-from adamlab.studies.store.blocks import Blocks, restore_root
+from adamlab.studies.store.blocks import Blocks
 from adamlab.studies.store.checkpoints import clear_checkpoints
 from adamlab.studies.store.dataset import dataset, problem_metadata, tree_of
 from adamlab.studies.store.files import DamageError
@@ -24,6 +24,7 @@ from adamlab.studies.store.folder import already_done, remove_links, replace_sto
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
 from adamlab.studies.store.provenance import changed_versions, provenance
+from adamlab.studies.store.root import restore_root
 from adamlab.studies.sweep.ledger import Ledger, ids_of
 from adamlab.studies.sweep.programs import Programs, lower
 from adamlab.studies.sweep.worker import RESUME, Worker

@@ -16,6 +16,7 @@ from adamlab import running
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.progress import Listener
 from adamlab.studies.store import blocks, section
+from adamlab.studies.store import root as store_root
 from adamlab.studies.store.files import write_file
 from adamlab.studies.store.folder import STORE, StoreError
 
@@ -351,7 +352,7 @@ def killed_at(patch: pytest.MonkeyPatch, moment: int):
             raise Killed
         write_file(root, name, data)
 
-    for module in (section, blocks):
+    for module in (section, blocks, store_root):
         patch.setattr(module, "write_file", interrupted)
 
 
