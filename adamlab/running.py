@@ -24,7 +24,7 @@ from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.files import DamageError
-from adamlab.studies.store.folder import STORE, StoreError, other_config
+from adamlab.studies.store.folder import ASIDE, STORE, StoreError, other_config, removed
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.provenance import config_of
 from adamlab.studies.store.root import root_or_copy
@@ -114,11 +114,6 @@ def _told(folder: Path | None) -> Iterator[None]:
         raise removed(folder) from error
 
 
-def removed(folder: Path) -> StoreError:
-    """The error for a folder that somebody else removed or renamed."""
-    return StoreError(f"{folder} was removed, renamed or damaged while it was being written. Run the config again.")
-
-
 def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: Listener) -> bool:
     """Whether the folder's results are of problems registered by the user, whose code may have changed since.
 
@@ -126,9 +121,13 @@ def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: List
         StoreError: the folder holds the results of another config.
     """
     own = sorted({table["name"] for table in data.get("problem", [])} - BUILT_IN)
-    if not own or folder is None or not (folder / STORE).exists():
+    if not own or folder is None:
         return False
-    if changed := differences(config_of(root_or_copy(folder / STORE)), data):
+    # Where a process was killed while it replaced the store, the old one stands aside, and will be put back.
+    kept = [path for path in (folder / STORE, *folder.glob(f"{ASIDE}*/old")) if path.exists()]
+    if not kept:
+        return False
+    if changed := differences(config_of(root_or_copy(kept[0])), data):
         raise other_config(folder, changed)
     listener.note(f"{', '.join(own)}: a problem of your own may have changed, so that all is computed anew.")
     return True

@@ -10,10 +10,9 @@ import numpy as np
 
 from adamlab.files import replacing
 from adamlab.studies.engine.program import Program, Snapshot
+from adamlab.studies.store.folder import CHECKPOINTS
 from adamlab.studies.store.provenance import versions
 from adamlab.studies.store.section import Section
-
-CHECKPOINTS = ".adamlab-checkpoints"
 
 
 def clear_checkpoints(folder: Path) -> None:

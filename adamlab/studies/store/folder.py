@@ -1,7 +1,6 @@
 """The results folder: created, read, replaced in one step, or refused with the reason."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,10 +9,12 @@ from typing import Any
 
 from adamlab.errors import InputError, listed
 from adamlab.files import UNFINISHED
+from adamlab.studies.store.files import remove
 
 STORE = "results.zarr"
 ROOT = "zarr.json"
 ASIDE = ".adamlab-aside-"
+CHECKPOINTS = ".adamlab-checkpoints"
 PARTIAL = ".partial"
 """The end of a file's name while it is written, zarr's too."""
 
@@ -60,14 +61,11 @@ def replace_store(path: Path, write: Callable[[Path], Any]) -> None:
 def recover(folder: Path) -> None:
     """Clean up after a process that was killed while it wrote: an old store is put back if none is left."""
     for unfinished in [*folder.glob(f"{UNFINISHED}*"), *folder.glob(f"figures/{UNFINISHED}*")]:
-        unfinished.unlink()
+        remove(unfinished)
     for aside in folder.glob(f"{ASIDE}*"):
-        if aside.is_symlink() or not aside.is_dir():
-            aside.unlink()
-            continue
-        if (aside / "old").exists() and not (folder / STORE).exists():
+        if not aside.is_symlink() and (aside / "old").exists() and not (folder / STORE).exists():
             (aside / "old").rename(folder / STORE)
-        shutil.rmtree(aside)
+        remove(aside)
     for partial in (folder / STORE).rglob(f"*{PARTIAL}"):
         partial.unlink()
 
@@ -78,7 +76,7 @@ def require_own_files(folder: Path) -> None:
     Raises:
         StoreError: one is a link.
     """
-    for path in (folder / "figures", folder / STORE):
+    for path in (folder / "figures", folder / STORE, folder / CHECKPOINTS):
         if path.is_symlink():
             raise StoreError(f"{path} is a link, and nothing is written to any other place: remove it.")
 
@@ -99,8 +97,15 @@ def writing(folder: Path | None, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if folder is not None and not folder.exists():
+            raise removed(folder) from error
         message = f"{folder}: the results cannot be written: {error.strerror or error}"
         raise StoreError(f"{message}. {remedy}" if remedy else message) from error
+
+
+def removed(folder: Path) -> StoreError:
+    """The error for a folder that somebody else removed or renamed."""
+    return StoreError(f"{folder} was removed, renamed or damaged while it was being written. Run the config again.")
 
 
 def other_config(folder: Path, changed: Sequence[str]) -> StoreError:
