@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 from adamlab.specs import parse
-from adamlab.studies.engine.program import Runs, execute, prepare
+from adamlab.studies.engine.execution import execute
+from adamlab.studies.engine.program import Runs, prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
 
 UNOPTIMIZED: dict[str, Any] = {"xla_backend_optimization_level": 0}

@@ -10,7 +10,7 @@ def test_runs_survive_kills_and_stores_damage(monkeypatch):
     for module, name in (
         (chaos.block_sizes, "RECORDS"),
         (chaos.program, "CALL"),
-        (chaos.program, "SECONDS"),
+        (chaos.execution, "SECONDS"),
         (chaos.worker, "PAUSE"),
     ):
         monkeypatch.setattr(module, name, getattr(module, name))  # which the command changes

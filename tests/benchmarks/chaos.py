@@ -28,7 +28,7 @@ from rich.table import Table
 import adamlab as al
 from adamlab import running
 from adamlab.errors import InputError
-from adamlab.studies.engine import block_sizes, program
+from adamlab.studies.engine import block_sizes, execution, program
 from adamlab.studies.store import folder as stores
 from adamlab.studies.sweep import worker
 
@@ -89,7 +89,7 @@ class Tally:
 def settle() -> None:
     """Make blocks small, checkpoints frequent, and leave pictures out: a kill then meets as many states as can be."""
     block_sizes.RECORDS = 1
-    program.CALL, program.SECONDS = 1000, 0.0
+    program.CALL, execution.SECONDS = 1000, 0.0
     worker.PAUSE = 0.0
     running.__dict__["draw_outputs"] = lambda *arguments: ({}, [])
 

@@ -21,7 +21,8 @@ import optax
 from rich.console import Console
 
 import adamlab as al
-from adamlab.studies.engine.program import execute, prepare
+from adamlab.studies.engine.execution import execute
+from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
 from tests.computing import runs_of
 

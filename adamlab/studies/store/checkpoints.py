@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from adamlab.files import replacing
-from adamlab.studies.engine.program import Program, Snapshot
+from adamlab.studies.engine.execution import Snapshot, fits
+from adamlab.studies.engine.program import Program
 from adamlab.studies.store.folder import CHECKPOINTS
 from adamlab.studies.store.provenance import versions
 from adamlab.studies.store.section import Section
@@ -60,7 +61,7 @@ class Checkpoints:
                 snapshot = Snapshot(int(file["step"]), [file[name] for name in leaves], records)
         except Exception:  # NumPy and zipfile raise whatever a damaged file makes them raise
             return None
-        return snapshot if self.program.fits(snapshot, len(self.section.rows(block))) else None
+        return snapshot if fits(self.program, snapshot, len(self.section.rows(block))) else None
 
     def _fingerprint(self, block: int) -> str:
         ids = self.section.column("run_id")[self.section.rows(block)]

@@ -10,7 +10,8 @@ import jax
 
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Study
-from adamlab.studies.engine.program import Program, try_out
+from adamlab.studies.engine.execution import try_out
+from adamlab.studies.engine.program import Program
 from adamlab.studies.options import RunOptions
 from adamlab.studies.plan import Plan, plans_of
 from adamlab.studies.store.location import Location

@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 
 from adamlab.studies import distributed
-from adamlab.studies.engine.program import execute
+from adamlab.studies.engine.execution import execute
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.blocks import Blocks, Section
 from adamlab.studies.store.checkpoints import Checkpoints

@@ -11,7 +11,7 @@ import xarray as xr
 
 import adamlab as al
 from adamlab import running
-from adamlab.studies.engine import program
+from adamlab.studies.engine import execution, program
 from adamlab.studies.store.checkpoints import CHECKPOINTS, Checkpoints
 from adamlab.studies.sweep import worker
 
@@ -39,7 +39,7 @@ def short_calls(monkeypatch):
     """Calls of a step or a few, with a checkpoint after each; no pictures."""
     monkeypatch.setattr(program, "CALL", 50)
     monkeypatch.setattr(program, "NETWORK_CALL", 50)
-    monkeypatch.setattr(program, "SECONDS", 0.0)
+    monkeypatch.setattr(execution, "SECONDS", 0.0)
     monkeypatch.setattr(worker, "PAUSE", -1.0)
     monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
 
@@ -62,13 +62,13 @@ def identical(tree, expected):
 
 def watch_begins(monkeypatch):
     """The steps that blocks are computed from, from here on."""
-    begins, carry = [], program._carry
+    begins, carry = [], execution._carry
 
     def watched(of, snapshots):
         begins.append(snapshots[0].step if snapshots else 0)
         return carry(of, snapshots)
 
-    monkeypatch.setattr(program, "_carry", watched)
+    monkeypatch.setattr(execution, "_carry", watched)
     return begins
 
 
@@ -149,7 +149,7 @@ def test_keys_and_short_floats_come_back_from_a_checkpoint():
     key, short = jax.random.split(jax.random.key(3), 2), jnp.arange(2, dtype=jnp.bfloat16) / 3
     for leaf in (key, short):
         shape = jax.eval_shape(lambda leaf=leaf: leaf)
-        raw = np.asarray(program._raw(leaf))
-        again = program._typed_leaf(raw.view(f"V{raw.itemsize}") if leaf is short else raw, shape)
-        np.testing.assert_array_equal(np.asarray(program._raw(jnp.asarray(again))), raw)
+        raw = np.asarray(execution._raw(leaf))
+        again = execution._typed_leaf(raw.view(f"V{raw.itemsize}") if leaf is short else raw, shape)
+        np.testing.assert_array_equal(np.asarray(execution._raw(jnp.asarray(again))), raw)
         assert again.dtype == leaf.dtype
