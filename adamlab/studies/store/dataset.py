@@ -36,7 +36,7 @@ def load_runs(path: Path) -> xr.DataTree:
     try:
         return tree_of(Blocks.open(path))
     except (DamageError, OSError, LookupError, ValueError) as error:  # parts may each be whole, and not fit together
-        raise StoreError(f"{path} is damaged: {reason(error, 200)}. {RUN_AGAIN}") from error
+        raise StoreError(f"{path} is damaged: {reason(error, 200).rstrip('.')}. {RUN_AGAIN}") from error
 
 
 def problem_metadata(study: Study, problem: Problem) -> xr.Dataset:
