@@ -11,6 +11,10 @@ Files = dict[str, bytes]
 """Contents by the path within a store, or within a group of it."""
 
 
+PARTIAL = ".partial"
+"""The end of a file's name while it is written, zarr's too."""
+
+
 class DamageError(Exception):
     """A part of a store that is not as it was written."""
 
@@ -24,7 +28,7 @@ def write_file(root: Path, name: str, data: bytes) -> None:
     """Write a file below the root, whole or not at all, see `make_way`."""
     make_way(root, name)
     path = _below(root, name)
-    new = path.with_name(f"{path.name}.partial")
+    new = path.with_name(f"{path.name}{PARTIAL}")
     new.unlink(missing_ok=True)
     with new.open("xb") as file:
         file.write(data)

@@ -9,15 +9,14 @@ from typing import Any
 
 from adamlab.errors import InputError, listed
 from adamlab.files import UNFINISHED
-from adamlab.studies.store.files import remove
+from adamlab.studies.store.files import PARTIAL, remove
 
 STORE = "results.zarr"
 ROOT = "zarr.json"
 ASIDE = ".adamlab-aside-"
 CHECKPOINTS = ".adamlab-checkpoints"
-PARTIAL = ".partial"
-"""The end of a file's name while it is written, zarr's too."""
 
+RESUME = "What was done is kept; the same command goes on from there."
 RUN_AGAIN = "Run its config again: what can be read is kept, and the rest is computed anew."
 REPLACE = "Choose another folder with --out, or compute all anew with --fresh."
 

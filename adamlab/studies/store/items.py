@@ -23,6 +23,7 @@ from adamlab.studies.progress import Listener
 from adamlab.studies.store.files import digest, write_file
 from adamlab.studies.store.folder import (
     REPLACE,
+    RESUME,
     ROOT,
     RUN_AGAIN,
     StoreError,
@@ -36,8 +37,6 @@ from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
 from adamlab.studies.store.provenance import changed_versions, config_of, plain, provenance
 from adamlab.studies.store.root import group, read_root, restore_root, write_root
-
-RESUME = "What was done is kept; the same command goes on from there."
 
 Document = Mapping[str, Any]
 """All of one comparison, or of one optimizer that was read, as plain data."""

@@ -195,7 +195,7 @@ class _Section(_Table):
 
 
 class _Root(_Table):
-    adamlab_format: Literal[3]
+    adamlab_format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     config: Annotated[str, AfterValidator(_json_table)]
     versions: dict[str, str]
     platform: str

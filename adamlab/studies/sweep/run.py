@@ -20,14 +20,14 @@ from adamlab.studies.store.blocks import Blocks
 from adamlab.studies.store.checkpoints import clear_checkpoints
 from adamlab.studies.store.dataset import dataset, problem_metadata, tree_of
 from adamlab.studies.store.files import DamageError
-from adamlab.studies.store.folder import already_done, remove_links, replace_store, writing
+from adamlab.studies.store.folder import RESUME, already_done, remove_links, replace_store, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
 from adamlab.studies.store.provenance import changed_versions, provenance
 from adamlab.studies.store.root import restore_root
 from adamlab.studies.sweep.ledger import Ledger, ids_of
 from adamlab.studies.sweep.programs import Programs, lower
-from adamlab.studies.sweep.worker import RESUME, Worker
+from adamlab.studies.sweep.worker import Worker
 from adamlab.types import Problem
 
 

@@ -11,7 +11,7 @@ from adamlab.studies.engine.execution import execute
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.blocks import Blocks, Section
 from adamlab.studies.store.checkpoints import Checkpoints
-from adamlab.studies.store.folder import StoreError, writing
+from adamlab.studies.store.folder import RESUME, StoreError, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import is_alive
 from adamlab.studies.sweep.ledger import Ledger, Work
@@ -22,8 +22,6 @@ POLL = 0.2
 
 PAUSE = 15.0
 """Seconds from one checkpoint of what is computed to the next."""
-
-RESUME = "What was done is kept; the same command goes on from there."
 
 
 class Worker:
