@@ -5,7 +5,7 @@ Values are NumPy arrays of objects, scalars 0-d. Booleans and integers stay Pyth
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial, reduce
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax._src import source_info_util
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, accumulated, each, objects, reduced
@@ -79,6 +79,19 @@ class Program:
 
     jaxpr: ClosedJaxpr
     shapes: PyTree
+
+    def is_same_as(self, other: "Program") -> bool:
+        """Whether both compute the same: equation by equation, with equal constants."""
+        ours, theirs = self.jaxpr, other.jaxpr
+        if str(ours.jaxpr) != str(theirs.jaxpr) or len(ours.consts) != len(theirs.consts):
+            return False
+        pairs = ([np.asarray(x) for x in pair] for pair in zip(ours.consts, theirs.consts, strict=True))
+        return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
+
+    def function(self) -> Callable[..., PyTree]:
+        """The function again, on arrays."""
+        compute, structure = jaxpr_as_fun(self.jaxpr), jax.tree.structure(self.shapes)
+        return lambda *arguments: jax.tree.unflatten(structure, compute(*jax.tree.leaves(arguments)))
 
 
 def trace(function: Callable[..., PyTree], *arguments: PyTree) -> Program:
@@ -287,6 +300,24 @@ def decimal(number: Any) -> str:
     if 0 < number < 0.5 and len(other) <= SHORT and 1 - float(other) == number:
         return str(1 - Decimal(other))
     return f"{number:.15g}"
+
+
+def numbers_in_code(program: Program) -> set[float]:
+    """The sizes of the numbers that stand in a program."""
+    return {abs(float(x)) for x in _literals(program.jaxpr) if np.ndim(x) == 0 and np.isreal(x)}
+
+
+def _literals(part: Any) -> Iterator[Any]:
+    if isinstance(part, (list, tuple)):
+        for each_part in part:
+            yield from _literals(each_part)
+    elif isinstance(part, ClosedJaxpr):
+        yield from part.consts
+        yield from _literals(part.jaxpr)
+    elif isinstance(part, Jaxpr):
+        for equation in part.eqns:
+            yield from (atom.val for atom in equation.invars if isinstance(atom, Literal))
+            yield from _literals(tuple(equation.params.values()))
 
 
 def _line(equation: Any) -> str:

@@ -101,7 +101,7 @@ class Subject:
 
     def build(self) -> Any:
         """The optimizer itself, built with its numbers as floats."""
-        return self.call.build({name: _plain(value) for name, value in self.given_numbers().items()})
+        return self.call.build(as_floats(self.given_numbers()))
 
     def programs(self, gradient: PyTree, *, with_value: bool = False) -> "Programs":
         """The traced `init(numbers, params)` and `update(numbers, gradient, state, params)`, for parameters like g.
@@ -121,9 +121,14 @@ class Subject:
         except jax.errors.JAXTypeError:
             return self._trace_with_constants(shapes, numbers, with_value)
 
+    def as_run(self, numbers: Mapping[str, Any]) -> "Programs":
+        """The programs of a single parameter with all numbers in the code, as floats; those they are given do nothing."""
+        shape = jax.ShapeDtypeStruct((), np.dtype("float64"))
+        return self._trace(shape, {name: _placeholder(value) for name, value in numbers.items()}, numbers, True)
+
     def _trace_with_constants(self, shapes: PyTree, numbers: Any, with_value: bool) -> "Programs":
-        known = {n: self.defaults.get(n) if value is None else value for n, value in self.numbers.items()}
-        plain = {name: _plain(value) for name, value in known.items() if value is not None}
+        known = {n: self.defaults.get(n, ANY) if value is None else value for n, value in self.numbers.items()}
+        plain = as_floats(known)
         for name, value in plain.items():  # most often the code branches on a single number
             try:
                 return self._trace(shapes, numbers, {name: value}, with_value)
@@ -206,6 +211,9 @@ def _opened(call: Call, prefix: str, numbers: dict[str, Any]) -> Call:
     return Call(call.name, call.factory, filled)
 
 
+ANY = 0.1
+"""The value of a number that the code branches on, where none is given and there is no default."""
+
 NUMERIC = ("number", "decay", "integer", "other")
 """The kinds of arguments that can be numbers."""
 
@@ -248,6 +256,11 @@ def _placeholder(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, Decay) else float(Fraction(value)) if isinstance(value, str) else float(value)
+
+
+def as_floats(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Given numbers as floats, as an optimizer is built with them; a `Decay` as it is."""
+    return {name: _plain(value) for name, value in numbers.items()}
 
 
 def state_names(state: PyTree) -> list[str]:

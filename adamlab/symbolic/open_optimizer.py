@@ -14,7 +14,7 @@ from adamlab.calls import Call
 from adamlab.errors import InputError, reason
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.jaxpr import Reader, Rename
-from adamlab.interpret.programs import Programs, Subject, state_names
+from adamlab.interpret.programs import Programs, Subject, as_floats, state_names
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.letters import RATES, hyper_letters, state_letters
@@ -91,6 +91,30 @@ class OpenOptimizer:
         programs = _programs(self.subject, shape)
         fields = state_names(programs.init.shapes)
         return replace(self, shape=shape, programs=programs, fields=fields, letters=state_letters(fields))
+
+    def reads_as_it_runs(self) -> bool:
+        """Whether the code does the same where its numbers are floats, as in a run, as where they are traced."""
+        known = {name: value for name, value in self.subject.numbers.items() if value is not None}
+        given = {**dict.fromkeys(self.subject.numbers, 0.5), **self.subject.defaults, **known}
+        numbers = as_floats(given)
+        rows = [np.asarray(x) for x in (0.75, -0.5, 0.25)]
+        try:
+            runs = [
+                self._updates(programs, numbers, rows) for programs in (self.programs, self.subject.as_run(numbers))
+            ]
+        except Exception:  # whatever a foreign optimizer raises at these numbers: it cannot be told
+            return True
+        return bool(np.allclose(*runs, rtol=1e-9, atol=0, equal_nan=True))
+
+    def _updates(self, programs: Programs, numbers: Mapping[str, Any], rows: list[Any]) -> list[float]:
+        with jax.enable_x64(True):
+            init, update = programs.init.function(), programs.update.function()
+            w = np.zeros(())
+            state, updates = init(numbers, w), []
+            for g in rows:
+                u, state = update(numbers, g, state, w, np.ones(()))
+                updates.append(float(u))
+        return updates
 
     def start(self, algebra: Formulas, params: PyTree) -> list[Values]:
         """The leaves of the state before the first step."""

@@ -1,18 +1,20 @@
 """The first steps of an optimizer as formulas, read off its own code."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sympy import Abs, Basic, Expr, Max, Min, Mul, Piecewise, Poly, Symbol, factor
+from sympy import Abs, Basic, Expr, Max, Min, Mul, Ne, Piecewise, Poly, Symbol, factor
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanFunction
 
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, each
+from adamlab.interpret.equality import same
+from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
 from adamlab.interpret.sympy_algebra import Formulas
@@ -20,6 +22,7 @@ from adamlab.symbolic.letters import at_step
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, plain
 from adamlab.symbolic.results import Equation, Result, in_words
 from adamlab.symbolic.solving.recurrences import upright
+from adamlab.symbolic.trials import Draws, broken
 from adamlab.types import Formula
 
 MOST_TIDIED = 12
@@ -96,6 +99,19 @@ class Unrolled(Result):
     def _written_out(self, values: Values) -> Any:
         return plain(each(lambda e: e.xreplace(self._full) if isinstance(e, Expr) else e, values))
 
+    def trial(self, draw: Draws) -> Iterator[dict[Any, Any]]:
+        """The numbers of a trial after all steps."""
+        known: dict[Any, Any] = {symbol: draw.number(symbol) for symbol in self.hyper.values()}
+        known |= {g: draw.gradient() for g in np.concatenate([np.ravel(x) for x in (self._start, *self.gradients)])}
+        known |= {f: draw.loss() for f in self.values}
+        for symbol, e in self.definitions:
+            known[symbol] = evaluate(e, known)
+        yield known
+
+    def are_equal(self, left: Any, right: Any) -> bool:
+        """Whether two formulas of definitions are shown to be equal once they are written out."""
+        return same(left.xreplace(self._full), right.xreplace(self._full))
+
     def _equations(self) -> list[Equation]:
         """The states written out and the updates in terms of them; of many steps, or of arrays, the definitions."""
         if len(self.gradients) > MOST_TIDIED or np.ndim(self.gradients[0]):
@@ -148,9 +164,20 @@ def unroll(
 
 def unroll_open(optimizer: OpenOptimizer, steps: int) -> Unrolled:
     """Read the first steps of an optimizer that is open already, as `unroll`."""
-    names, shape = _Names(optimizer), optimizer.shape
+    refused, equal = frozenset(), frozenset()
+    while True:
+        unrolled, algebra = _read(optimizer, steps, Formulas(refused=refused, equal=equal))
+        failing = {c for c, failed in broken(algebra.assumptions, unrolled.trial).items() if failed}
+        if not failing:
+            return unrolled
+        always = {c for c in failing if isinstance(c, Ne) and unrolled.are_equal(c.args[0], c.args[1])}
+        refused, equal = refused | (failing - always), equal | always
+
+
+def _read(optimizer: OpenOptimizer, steps: int, algebra: Formulas) -> tuple[Unrolled, Formulas]:
+    names, shape = _Names(optimizer, algebra), optimizer.shape
     w = start = _symbols("w", 0, shape)
-    state, reader = optimizer.start(names.algebra, w), Reader(names.algebra)
+    state, reader = optimizer.start(algebra, w), Reader(algebra)
     gradients, losses, named = [], [], []
     for t in range(1, steps + 1):
         g, f = _symbols("g", t, shape), at_step("f", t)
@@ -161,15 +188,16 @@ def unroll_open(optimizer: OpenOptimizer, steps: int) -> Unrolled:
         gradients.append(plain(g))
         losses.append(f)
         named.append({"u": u, "w": w, "states": dict(zip(optimizer.fields, state, strict=True))})
-    title, hyper, words = optimizer.subject.title, optimizer.hyper, in_words(optimizer, names.algebra)
-    return Unrolled(title, hyper, gradients, losses, names.definitions(), words, named, start)
+    title, hyper, definitions = optimizer.subject.title, optimizer.hyper, names.definitions()
+    words = in_words(optimizer, algebra)
+    return Unrolled(title, hyper, gradients, losses, definitions, words, named, start), algebra
 
 
 class _Names:
     """The names of a step's states, updates and parameters, each with the formula that it stands for."""
 
-    def __init__(self, optimizer: OpenOptimizer):
-        self.optimizer, self.algebra = optimizer, Formulas()
+    def __init__(self, optimizer: OpenOptimizer, algebra: Formulas):
+        self.optimizer, self.algebra = optimizer, algebra
         self.given: dict[Symbol, Formula] = {}
 
     def state(self, k: int, t: int, values: Values) -> Values:
@@ -193,7 +221,8 @@ class _Names:
     def definitions(self) -> list[tuple[Symbol, Formula]]:
         """Each name with its formula, names of complements before the formulas that use them."""
         definitions: dict[Symbol, Formula] = {}
-        for symbol, e in self.given.items():
+        given = {symbol: self.algebra.on_domains(e) for symbol, e in self.given.items()}
+        for symbol, e in given.items():
             for c in sorted(e.free_symbols & self.algebra.complements.keys(), key=str):
                 definitions[c] = self.algebra.complements[c]
             definitions[symbol] = e

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adamlab.interpret.equality import same
+from adamlab.interpret.sympy_algebra import LAST
 from adamlab.symbolic.general_step import MOST_EARLY_STEPS, UPDATE
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.notation.printing import text
-from adamlab.symbolic.proving.conclusions import proved, refuted, unknown
-from adamlab.symbolic.proving.counterexamples import ARRAYS, GRADIENTS, WITH_ZEROS
+from adamlab.symbolic.proving.conclusions import proved, refuted, same_program
+from adamlab.symbolic.proving.counterexamples import ARRAYS, GRADIENTS, WITH_ZEROS, Counterexample
 from adamlab.symbolic.proving.invariants import Side, related, without_idle_maxima
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
@@ -17,11 +18,19 @@ from adamlab.types import Formula
 HORIZON = 4
 """The number of steps that are written out and compared where no proof for every step was found."""
 
-MOST_GRADIENTS = 1000
-"""The longest sequence that is tried where something happens late, such as the end of a schedule."""
+FEW_STEPS, MOST_STEPS = 20, 100_000
+"""Something that happens between these steps, such as the end of a schedule, is tried by steps beyond it."""
 
-LONGEST = GRADIENTS[-1]
-"""The longest of the sequences that are always tried."""
+MOST_STEPS_OF_A_RUN = 10**9
+"""A proof for so many steps is one for every step: no run gets that far."""
+
+
+def recognise_same_program(statement: Statement) -> Verdict | None:
+    """Compare the two programs themselves: the same computation has the same steps, whatever it is."""
+    if statement.rising or not statement.is_same_program(()):
+        return None
+    single = () if statement.is_same_program((2,)) else ("the parameter is a single number",)
+    return same_program(statement, "both are the same computation", single)
 
 
 def refute_first_steps(statement: Statement) -> Verdict | None:
@@ -29,7 +38,9 @@ def refute_first_steps(statement: Statement) -> Verdict | None:
     # In a limit, numbers short of it part anyway.
     if statement.steps is None or statement.limit:
         return None
-    return _refuted_on(statement, [g[: statement.steps] for g in (*GRADIENTS, *ARRAYS)])
+    return _refuted_on(statement, [g[: statement.steps] for g in (*GRADIENTS, *ARRAYS)]) or _refuted(
+        statement, statement.counterexample_on_many(statement.steps)
+    )
 
 
 def compare_first_steps(statement: Statement) -> Verdict | None:
@@ -41,6 +52,13 @@ def compare_first_steps(statement: Statement) -> Verdict | None:
     return proved(statement, f"written out, {of} equal", horizon=count)
 
 
+def refute_on_many(statement: Statement) -> Verdict | None:
+    """Look for numbers on which the two part on many trials of every size, of a single number and of arrays."""
+    if not _can_be_refuted(statement):
+        return None
+    return _refuted(statement, statement.counterexample_on_many())
+
+
 def refute_every_step(statement: Statement) -> Verdict | None:
     """Look for numbers on which the two part, within a few steps."""
     if not _can_be_refuted(statement):
@@ -50,10 +68,10 @@ def refute_every_step(statement: Statement) -> Verdict | None:
 
 def refute_late_steps(statement: Statement) -> Verdict | None:
     """Look for numbers on which the two part after something that happens late, such as the end of a schedule."""
-    if not _can_be_refuted(statement) or statement.early < len(LONGEST):
+    if not _can_be_refuted(statement):
         return None
-    count = min(statement.early + 2, MOST_GRADIENTS)
-    return _refuted_on(statement, [[LONGEST[k % len(LONGEST)] for k in range(count)]])
+    events = [step for step in (statement.early, statement.last) if FEW_STEPS <= step <= MOST_STEPS]
+    return _refuted(statement, statement.counterexample_within(max(events) + 2)) if events else None
 
 
 def prove_every_step(statement: Statement) -> Verdict | None:
@@ -66,9 +84,16 @@ def prove_every_step(statement: Statement) -> Verdict | None:
             continue
         updates = without_idle_maxima(left.update), without_idle_maxima(right.update.xreplace(relation))
         if same(*updates):
-            how = _in_words(relation) if relation else "the closed forms of the two updates are equal for every t"
-            agree = _early_steps_agree(statement)
-            return proved(statement, how, statement.sides, updates=updates[:1]) if agree else None
+            every = (
+                "every t" if statement.last == LAST else f"every t ≤ {statement.last}, beyond which an integer wraps"
+            )
+            how = (
+                _in_words(relation, every) if relation else f"the closed forms of the two updates are equal for {every}"
+            )
+            horizon = None if statement.last > MOST_STEPS_OF_A_RUN else statement.last
+            if not _early_steps_agree(statement):
+                return None
+            return proved(statement, how, statement.sides, horizon=horizon, compared=updates, updates=updates[:1])
     return None
 
 
@@ -87,18 +112,16 @@ def compare_few_steps(statement: Statement) -> Verdict | None:
     return proved(statement, how, horizon=HORIZON)
 
 
-def give_up(statement: Statement) -> Verdict:
-    """Say that nothing was decided."""
-    return unknown(statement, "neither a proof nor a counterexample was found")
-
-
 def _can_be_refuted(statement: Statement) -> bool:
     """Whether numbers on which the updates differ refute the statement; those that are tried make no state rise."""
     return statement.is_about_every_step and not statement.rising
 
 
 def _refuted_on(statement: Statement, sequences: Sequence[Any]) -> Verdict | None:
-    counterexample = statement.counterexample(sequences)
+    return _refuted(statement, statement.counterexample(sequences))
+
+
+def _refuted(statement: Statement, counterexample: Counterexample | None) -> Verdict | None:
     return counterexample and refuted(statement, counterexample)
 
 
@@ -125,9 +148,9 @@ def _early_steps_agree(statement: Statement) -> bool:
     return early <= HORIZON and statement.agrees_written_out(early)
 
 
-def _in_words(relation: Mapping[Formula, Formula]) -> str:
+def _in_words(relation: Mapping[Formula, Formula], every: str) -> str:
     now = [f"{text(a)} = {text(b)}" for a, b in relation.items() if a.has(T) and not a.has(T - 1)]
     return (
         f"{', '.join(now)}, where the prime marks a state of the other side, holds at the start and a step keeps it; "
-        "with it the updates are equal for every t"
+        f"with it the updates are equal for {every}"
     )

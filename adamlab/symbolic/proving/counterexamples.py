@@ -34,8 +34,18 @@ GRADIENTS: tuple[tuple[str, ...], ...] = (
 
 WITH_ZEROS: tuple[tuple[str, ...], ...] = (("0", "1", "2"), ("1", "0", "0", "2"))
 
+SPECIAL: dict[str, tuple[tuple[str, ...], ...]] = {
+    "no gradient is 0": WITH_ZEROS,
+    "no gradient is that of the step before": (("1", "1", "2", "2"), ("-3", "-3", "-3", "1")),
+    "no gradient is minus that of the step before": (("1", "-1", "1", "2"), ("-3", "3", "-3", "1")),
+}
+"""Sequences of gradients at single points, each with the assumption that they do not occur."""
+
 ARRAYS: tuple[tuple[tuple[str, ...], ...], ...] = ((("1", "-2"), ("3", "1"), ("-1", "0.5")),)
 """Gradients of an array of parameters, to see whether its entries depend on each other."""
+
+MOST_SHOWN, FEW = 16, 4
+"""The most gradients of a counterexample that are shown, and how many are shown of more."""
 
 DISTANCES = ("1e-20", "1e-40")
 """The distances of numbers from their limits, the farther and the nearer."""
@@ -89,7 +99,8 @@ class Counterexample:
     def __str__(self):
         numbers = ", ".join(f"{name} = {value}" for name, value in self.hyper.items())
         shown = [mpmath.nstr(x, 10) if isinstance(x, mpmath.mpf) else str(x) for x in (self.left, self.right)]
-        gradients = ", ".join(map(str, self.gradients))
+        few = [*self.gradients[:FEW], "…", self.gradients[-1]] if len(self.gradients) > MOST_SHOWN else self.gradients
+        gradients = ", ".join(map(str, few))
         return (
             f"with {numbers + ', ' if numbers else ''}w = {self.params} and gradients {gradients} "
             f"the update at step {self.step} is {shown[0]} on the left and {shown[1]} on the right"
@@ -101,8 +112,17 @@ def find(left: Subject, right: Subject, rates: Collection[str], sequences: Seque
     names = list(dict.fromkeys([*left.numbers, *right.numbers]))
     for hyper in _assignments(names, rates):
         for gradients in sequences:
-            for t, a, b in _partings(left, right, hyper, gradients):
-                return Counterexample(_used(left, right, hyper), list(gradients[:t]), START, t, a, b)
+            if counterexample := confirmed(left, right, hyper, gradients):
+                return counterexample
+    return None
+
+
+def confirmed(
+    left: Subject, right: Subject, hyper: Mapping[str, str], gradients: Sequence[Any]
+) -> Counterexample | None:
+    """The first step at which the two part on these numbers in exact arithmetic; None where they agree."""
+    for t, a, b in _partings(left, right, hyper, gradients):
+        return Counterexample(used(left, right, hyper), list(gradients[:t]), START, t, a, b)
     return None
 
 
@@ -123,7 +143,7 @@ def apart_in_the_limit(
             gaps = {t: abs(a - b) for t, a, b in _partings(left, right, far, gradients)}
             for t, a, b in _partings(left, right, near, gradients):
                 if abs(a - b) > FALLING * gaps.get(t, 0):
-                    return Counterexample(_used(left, right, near), list(gradients[:t]), START, t, a, b)
+                    return Counterexample(used(left, right, near), list(gradients[:t]), START, t, a, b)
     return None
 
 
@@ -148,7 +168,7 @@ def _partings(
     return [
         parting
         for parting, (_, a, b) in zip(fine, rough, strict=True)
-        if _apart(a, b) and abs(parting[1] - parting[2]) > abs(a - b) / 2
+        if _apart(a, b) and _apart(*parting[1:]) and not abs(parting[1] - parting[2]) <= abs(a - b) / 2
     ]
 
 
@@ -161,7 +181,7 @@ def _pairs(
     return [(t, a, b) for t, pair in steps for a, b in zip(*map(_entries, pair), strict=True)]
 
 
-def _used(left: Subject, right: Subject, hyper: Mapping[str, str]) -> dict[str, str]:
+def used(left: Subject, right: Subject, hyper: Mapping[str, str]) -> dict[str, str]:
     """The numbers that are open on a side, by name."""
     return {n: v for n, v in hyper.items() if any(n in s.numbers and s.numbers[n] is None for s in (left, right))}
 
@@ -188,5 +208,7 @@ def _entries(update: Any) -> list[Any]:
 
 
 def _apart(a: Any, b: Any) -> bool:
-    """Whether two numbers are finite and not the same."""
-    return bool(mpmath.isfinite(a) and mpmath.isfinite(b) and abs(a - b) > NEAR * max(abs(a), abs(b)))
+    """Whether two numbers are not the same; NaN is the same as NaN alone."""
+    if not (mpmath.isfinite(a) and mpmath.isfinite(b)):
+        return bool(mpmath.isnan(a) != mpmath.isnan(b) or (not mpmath.isnan(a) and a != b))
+    return bool(abs(a - b) > NEAR * max(abs(a), abs(b)))

@@ -14,6 +14,7 @@ from adamlab.symbolic.general_step import Step, general_step
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, rates_in
 from adamlab.symbolic.proving.counterexamples import GRADIENTS, Counterexample, apart_in_the_limit, find
 from adamlab.symbolic.proving.invariants import Side
+from adamlab.symbolic.proving.wide_search import find_late, find_widely
 from adamlab.symbolic.solving.limits import PLACES
 from adamlab.symbolic.unrolling import unroll_open
 from adamlab.types import Formula
@@ -106,6 +107,75 @@ class Statement:
     def early(self) -> int:
         """The number of first steps that are not as the general one, on either side."""
         return max(first for side in self.sides for first in side.step.first.values()) - 1
+
+    @property
+    def last(self) -> int:
+        """The last step before an integer of either side gets out of its type's range."""
+        return min(side.step.algebra.last_step for side in self.sides)
+
+    def is_same_program(self, shape: tuple[int, ...]) -> bool:
+        """Whether both sides are the same computation with the same numbers, on parameters of a shape."""
+        if self.left.numbers != self.right.numbers:
+            return False
+        try:
+            left, right = (optimizer.on_shape(shape).programs for optimizer in self.optimizers)
+        except InputError:
+            return False
+        return left.init.is_same_as(right.init) and left.update.is_same_as(right.update)
+
+    @property
+    def one_sided(self) -> dict[str, list[str]]:
+        """The numbers that are open on one side alone, by side."""
+        own = {"left": (self.left, self.right), "right": (self.right, self.left)}
+        names = {side: [n for n in one.hyper if n not in other.hyper] for side, (one, other) in own.items()}
+        return {side: listed for side, listed in names.items() if listed}
+
+    def tied(self) -> "Tied | None":
+        """The statement with each one-sided number at its default, and with a last one on either side made the same.
+
+        None where others are left.
+        """
+        defaults = {**self.left.subject.defaults, **self.right.subject.defaults}
+        fixed = {name: defaults[name] for names in self.one_sided.values() for name in names if name in defaults}
+        rest = {side: [n for n in names if n not in fixed] for side, names in self.one_sided.items()}
+        lefts, rights = (rest.get(side, []) for side in ("left", "right"))
+        if (len(lefts), len(rights)) not in ((0, 0), (1, 1)):
+            return None
+        calls = [optimizer.subject.call for optimizer in self.optimizers]
+, shape: tuple[int, ...]) -> bool:
+        """Whether both sides run on parameters of a shape."""
+        try:
+            return all(optimizer.on_shape(shape) for optimizer in self.optimizers)
+        except InputError:
+            return False
+
+    @cached_property
+    def misread(self) -> str:
+        """The side whose code does something else where its numbers are floats, as in a run; empty where none does."""
+        return next((f"the {name}" for name, side in self._named() if not side.reads_as_it_runs()), "")
+
+    @property
+    def unnamed(self) -> list[str]:
+        """The numbers without a value that a side's code branches on, so that it can be read at single values only."""
+        return [
+            name
+            for side in self.optimizers
+            for name in side.programs.constants
+            if side.subject.numbers[name] is None and name not in side.subject.defaults
+        ]
+
+    def _named(self) -> tuple[tuple[str, OpenOptimizer], ...]:
+        return ("left", self.left), ("right", self.right)
+
+    def counterexample_on_many(self, steps: int | None = None) -> Counterexample | None:
+        """Numbers on which the two part in any of many trials, with a single number or an array of two."""
+        shapes = [(), (2,)] if self.runs_on((2,)) else [()]
+        searches = (find_widely(*self.subjects, self.rates, shape, steps) for shape in shapes)
+        return next((counterexample for counterexample in searches if counterexample), None)
+
+    def counterexample_within(self, steps: int) -> Counterexample | None:
+        """Numbers on which the two part within many steps."""
+        return find_late(*self.subjects, self.rates, steps)
 
     def counterexample(self, sequences: Sequence[Any]) -> Counterexample | None:
         """Numbers on which the two part, on any of these sequences of gradients; None if none were found."""

@@ -5,8 +5,7 @@ from itertools import combinations
 
 from sympy import sympify
 
-from adamlab.errors import InputError
-from adamlab.interpret.equality import is_zero, same
+from adamlab.interpret.equality import same
 from adamlab.symbolic.general_step import Step
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.solving.coupled import solve_pair
@@ -28,7 +27,6 @@ def solved(step: Step) -> dict[str, Formula]:
         if len(forms) == before:
             forms |= next((pair for pair in _solved_pairs(step, forms, since) if pair), {})
         if len(forms) == before:
-            _check_assumptions(step, forms)
             return forms
 
 
@@ -66,16 +64,6 @@ def _solved_pairs(step: Step, forms: Mapping[str, Formula], since: Mapping[str, 
             after, previous = [step.states[f] for f in pair], [step.before(f) for f in pair]
             solution = solve_pair(e, after, previous, [sympify(step.start[f]) for f in pair])
             yield dict(zip(pair, solution, strict=True)) if solution else {}
-
-
-def _check_assumptions(step: Step, forms: Mapping[str, Formula]):
-    """Reject a step in which quantities that were assumed to differ are equal at every t."""
-    for condition in step.algebra.assumptions:
-        if condition.args and is_zero(put_in(step, condition.args[0] - condition.args[1], forms)):
-            title = step.optimizer.subject.title
-            raise InputError(
-                f"{title} has no general step: it asks for {condition}, which is never so; unroll reads it."
-            )
 
 
 def _has_others(step: Step, e: Formula, known: set[str]) -> bool:

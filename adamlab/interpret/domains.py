@@ -1,0 +1,27 @@
+"""Formulas that are real on a part of the line only, as √x is: elsewhere floats are NaN, where SymPy goes complex."""
+
+from typing import Any
+
+from sympy import And, Ge, Integer, S
+from sympy.core.function import Function
+
+from adamlab.types import Formula
+
+
+class OnDomain(Function):
+    """`OnDomain(f, x)`: the formula f where x ≥ 0, and NaN where x is negative."""
+
+    nargs = 2
+    is_real = True
+
+
+def domain_of(e: Any) -> Any:
+    """The condition under which no part of a formula is NaN."""
+    return And(*(Ge(part.args[1], Integer(0)) for part in e.atoms(OnDomain))) if e.has(OnDomain) else S.true
+
+
+def on_domain(value: Formula) -> Formula:
+    """The formula on its domain alone, where its value is the plain one; `domain_of` has to be told beside it."""
+    while value.has(OnDomain):
+        value = value.xreplace({part: part.args[0] for part in value.atoms(OnDomain)})
+    return value
