@@ -27,7 +27,6 @@ from sympy import (
     Not,
     Or,
     Piecewise,
-    Rational,
     Rel,
     S,
     Symbol,
@@ -43,13 +42,14 @@ from sympy import (
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
+from adamlab.interpret.constants import Constant
 from adamlab.interpret.equality import same
 from adamlab.interpret.jaxpr import WHOLE, Algebra
 from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positive
 from adamlab.interpret.sympy_primitives import (
     COMPARE,
     ELEMENTWISE,
-    NAMED,
+    exact_number,
     exponential,
     is_condition,
     towards_zero,
@@ -99,12 +99,10 @@ class Formulas(Algebra):
         """The meaning of every elementwise primitive, by its name in JAX."""
         return self._table
 
-    def number(self, decimal: int | str) -> Any:
-        """The rational number; π, ∞ and NaN are SymPy's."""
-        if decimal in NAMED:
-            return NAMED[decimal]
-        number: Any = Rational(decimal)
-        if number.q > 2:
+    def number(self, constant: int | Constant) -> Any:
+        """The number itself: rational, or with a root, π, e or a logarithm; ∞ and NaN are SymPy's."""
+        number = exact_number(constant)
+        if number.is_Rational and number.q > 2:
             self.constants.add(number)
         return number
 
