@@ -122,7 +122,7 @@ class Subject:
             return self._trace_with_constants(shapes, numbers, with_value)
 
     def as_run(self, numbers: Mapping[str, Any]) -> "Programs":
-        """The programs of a single parameter with all numbers in the code, as floats; those they are given do nothing."""
+        """The programs on a single parameter with all numbers in the code, as floats; those given do nothing."""
         shape = jax.ShapeDtypeStruct((), np.dtype("float64"))
         return self._trace(shape, {name: _placeholder(value) for name, value in numbers.items()}, numbers, True)
 
@@ -183,6 +183,13 @@ def as_call(optimizer: Call | str | Callable[..., Any]) -> Call:
     if not callable(optimizer) and not isinstance(optimizer, Call):
         raise SpecError(f"expected an optimizer's factory, such as optax.adam, or a spec; got {optimizer!r}.")
     return optimizer if isinstance(optimizer, Call) else Call(name_of(optimizer), optimizer, {})
+
+
+def renamed(call: Call, name: str, other: str) -> Call:
+    """The call with another symbol for one of its numbers."""
+    if name in {symbol.name for symbol, _ in call.symbols()}:
+        return call.with_numbers({name: Symbol(other)})
+    return Call(call.name, call.factory, {**call.arguments, name: Symbol(other)})
 
 
 def title_of(optimizer: Any, call: Call) -> str:

@@ -50,6 +50,7 @@ from sympy import (
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
+from adamlab.interpret.constants import Constant
 from adamlab.interpret.domains import OnDomain, domain_of, on_domain
 from adamlab.interpret.equality import same
 from adamlab.interpret.jaxpr import WHOLE, Algebra
@@ -57,7 +58,7 @@ from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positiv
 from adamlab.interpret.sympy_primitives import (
     COMPARE,
     ELEMENTWISE,
-    NAMED,
+    exact_number,
     exponential,
     is_condition,
     towards_zero,
@@ -129,12 +130,10 @@ class Formulas(Algebra):
         """The meaning of every elementwise primitive, by its name in JAX."""
         return self._table
 
-    def number(self, decimal: int | str) -> Any:
-        """The rational number; π, ∞ and NaN are SymPy's."""
-        if decimal in NAMED:
-            return NAMED[decimal]
-        number: Any = Rational(decimal)
-        if number.q > 2:
+    def number(self, constant: int | Constant) -> Any:
+        """The number itself: rational, or with a root, π, e or a logarithm; ∞ and NaN are SymPy's."""
+        number = exact_number(constant)
+        if number.is_Rational and number.q > 2:
             self.constants.add(number)
         return number
 

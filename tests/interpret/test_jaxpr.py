@@ -81,7 +81,7 @@ def test_a_reader_remembers_moves_by_their_indices(x64):
 def test_constants_in_code_are_the_decimals_that_were_meant():
     program = trace(lambda x: x * 0.1 + jnp.float32(0.1) + (1 - 0.999), 1.0)
     reader = Reader(Exact())
-    assert str(reader.read(program, Exact().number("0")).item()) == "0.101"
+    assert str(reader.read(program, Exact().number(0)).item()) == "0.101"
 
 
 @pytest.mark.parametrize("written", ["0.999", "0.9999999", "0.99"])

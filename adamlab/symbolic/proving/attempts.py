@@ -148,9 +148,9 @@ def _early_steps_agree(statement: Statement) -> bool:
     return early <= HORIZON and statement.agrees_written_out(early)
 
 
-def _in_words(relation: Mapping[Formula, Formula], every: str) -> str:
+def _in_words(relation: Mapping[Formula, Formula]) -> str:
     now = [f"{text(a)} = {text(b)}" for a, b in relation.items() if a.has(T) and not a.has(T - 1)]
     return (
         f"{', '.join(now)}, where the prime marks a state of the other side, holds at the start and a step keeps it; "
-        f"with it the updates are equal for {every}"
+        "with it the updates are equal"
     )

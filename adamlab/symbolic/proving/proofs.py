@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from adamlab.interpret.jaxpr import UnreadableError
+from adamlab.interpret.programs import as_call, renamed
 from adamlab.symbolic.general_step import NoGeneralStepError
 from adamlab.symbolic.open_optimizer import Optimizer
 from adamlab.symbolic.proving.attempts import (
@@ -81,10 +82,25 @@ def prove(
     if verdict.status != "refuted" or not statement.one_sided:
         return verdict
     sides = " and ".join(f"{', '.join(names)} on the {side} alone" for side, names in statement.one_sided.items())
-    words = [verdict.explanation, f"open are {sides}"]
-    if tied := statement.tied():
-        words.append(f"{tied.condition} they are the same: {_decided(tied.statement).status}")
+    words = [verdict.explanation, f"open are {sides}", *_at_defaults(statement, left, right, given or {})]
     return replace(verdict, explanation="; ".join(words))
+
+
+def _at_defaults(statement: Statement, left: Optimizer, right: Optimizer, given: Mapping[str, Any]) -> list[str]:
+    """What holds with each one-sided number at its default, and with a last one on either side made the same."""
+    defaults = {**statement.left.subject.defaults, **statement.right.subject.defaults}
+    fixed = {name: defaults[name] for names in statement.one_sided.values() for name in names if name in defaults}
+    rest = [[n for n in statement.one_sided.get(side, []) if n not in fixed] for side in ("left", "right")]
+    if [len(names) for names in rest] not in ([0, 0], [1, 1]):
+        return []
+    conditions = [f"{name} = {value}" for name, value in fixed.items()]
+    if rest[0]:
+        ((ours,), (theirs,)) = rest
+        right = renamed(as_call(right), theirs, ours)
+        conditions.append(f"{theirs} = {ours}")
+    verdict = _decided(Statement.of(left, right, {}, {**given, **fixed}))
+    words = {"proved": "they are the same: proved", "refuted": "they part too"}.get(verdict.status, "it is unknown")
+    return [f"at {', '.join(conditions)} {words}"]
 
 
 def _decided(statement: Statement) -> Verdict:

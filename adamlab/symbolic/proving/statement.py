@@ -126,23 +126,11 @@ class Statement:
     @property
     def one_sided(self) -> dict[str, list[str]]:
         """The numbers that are open on one side alone, by side."""
-        own = {"left": (self.left, self.right), "right": (self.right, self.left)}
-        names = {side: [n for n in one.hyper if n not in other.hyper] for side, (one, other) in own.items()}
+        left, right = self.left.hyper, self.right.hyper
+        names = {"left": [n for n in left if n not in right], "right": [n for n in right if n not in left]}
         return {side: listed for side, listed in names.items() if listed}
 
-    def tied(self) -> "Tied | None":
-        """The statement with each one-sided number at its default, and with a last one on either side made the same.
-
-        None where others are left.
-        """
-        defaults = {**self.left.subject.defaults, **self.right.subject.defaults}
-        fixed = {name: defaults[name] for names in self.one_sided.values() for name in names if name in defaults}
-        rest = {side: [n for n in names if n not in fixed] for side, names in self.one_sided.items()}
-        lefts, rights = (rest.get(side, []) for side in ("left", "right"))
-        if (len(lefts), len(rights)) not in ((0, 0), (1, 1)):
-            return None
-        calls = [optimizer.subject.call for optimizer in self.optimizers]
-, shape: tuple[int, ...]) -> bool:
+    def runs_on(self, shape: tuple[int, ...]) -> bool:
         """Whether both sides run on parameters of a shape."""
         try:
             return all(optimizer.on_shape(shape) for optimizer in self.optimizers)
@@ -152,7 +140,8 @@ class Statement:
     @cached_property
     def misread(self) -> str:
         """The side whose code does something else where its numbers are floats, as in a run; empty where none does."""
-        return next((f"the {name}" for name, side in self._named() if not side.reads_as_it_runs()), "")
+        sides = {"the left": self.left, "the right": self.right}
+        return next((name for name, side in sides.items() if not side.reads_as_it_runs()), "")
 
     @property
     def unnamed(self) -> list[str]:
@@ -163,9 +152,6 @@ class Statement:
             for name in side.programs.constants
             if side.subject.numbers[name] is None and name not in side.subject.defaults
         ]
-
-    def _named(self) -> tuple[tuple[str, OpenOptimizer], ...]:
-        return ("left", self.left), ("right", self.right)
 
     def counterexample_on_many(self, steps: int | None = None) -> Counterexample | None:
         """Numbers on which the two part in any of many trials, with a single number or an array of two."""

@@ -1,6 +1,6 @@
 """Numbers on which two optimizers part, looked for on many trials in doubles; exact arithmetic confirms them.
 
-A trial has its own numbers and gradients: of every size, near the numbers that stand in the code, of one sign, in turns.
+Each trial has its own numbers and gradients: of every size, near the numbers in the code, of one sign, in turns.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
