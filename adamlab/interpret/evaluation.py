@@ -106,6 +106,7 @@ RELATIONS: dict[str, Callable[..., bool]] = {
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Abs": abs,
+    "ITE": lambda condition, a, b: a if condition else b,
     "Max": lambda *xs: _greatest(list(xs)),
     "Min": lambda *xs: reduce(ELEMENTWISE["min"], xs),
     "Mod": lambda a, b: a - b * mpmath.floor(a / b),

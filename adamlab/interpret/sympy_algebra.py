@@ -10,10 +10,11 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
+import mpmath
 import numpy as np
 from sympy import (
     Abs,
@@ -53,6 +54,7 @@ from sympy.logic.boolalg import Boolean
 from adamlab.interpret.constants import Constant
 from adamlab.interpret.domains import OnDomain, domain_of, on_domain
 from adamlab.interpret.equality import same
+from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import WHOLE, Algebra
 from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positive
 from adamlab.interpret.sympy_primitives import (
@@ -68,6 +70,9 @@ from adamlab.types import Formula
 
 TRIED_STEPS = 1000
 """The steps that are tried one by one where an integer's range over all steps is not plain."""
+
+DIGITS = 60
+"""The digits in which conditions in t are decided."""
 
 LAST = 2**31 - 1
 """The last step: no run gets that far, and counts of 32 bits end there."""
@@ -337,7 +342,7 @@ class Formulas(Algebra):
 
     def _partial(self, value: Formula, x: Formula) -> Formula:
         """A function that is real for x ≥ 0 alone."""
-        if (x.is_complex and not x.is_real) or is_nonnegative(expand(self.in_full(x))):
+        if any(map(_is_nonnegative_in_all_cases, (x, full := self.in_full(x), expand(full)))):
             return value
         if x.is_number:
             return value if value.is_real else S.NaN
@@ -353,29 +358,31 @@ class Formulas(Algebra):
 @lru_cache(maxsize=1024)
 def _settling(difference: Formula, t: Symbol, relation: str) -> tuple[int | None, bool]:
     """The first step from which a formula stays in a relation to 0, or stays out of it, and which; None if unknown."""
-
-    def holds(k: int) -> bool:
-        return bool(COMPARE[relation](difference.subs(t, k), 0))
-
     if not _is_monotone(difference, t):
         return None, False
-    later = relation == "!=" if relation in ("==", "!=") else holds(LAST)
+    at, last = partial(_at_step, difference, t), _at_step(difference, t, LAST)
     if relation in ("==", "!="):
-        zero = _first(lambda k: difference.subs(t, k) * difference.subs(t, LAST) >= 0)
-        return (zero + 1 if difference.subs(t, zero) == 0 else 1), later
-    return _first(lambda k: holds(k) == later), later
+        zero = _first(lambda k: bool(at(k) * last >= 0))
+        return (zero + 1 if at(zero) == 0 else 1), relation == "!="
+    later = COMPARE[relation](last, 0)
+    return _first(lambda k: COMPARE[relation](at(k), 0) == later), later
+
+
+def _at_step(e: Formula, t: Symbol, k: int) -> Any:
+    with mpmath.workdps(DIGITS):
+        return evaluate(e, {t: mpmath.mpf(k)})
 
 
 def _steps_within(value: Formula, t: Symbol, low: int, high: int) -> tuple[int, int]:
     """The first and the last step at which an integer is between its bounds, as it is at all steps between."""
+    at = partial(_at_step, value, t)
 
     def within(k: int) -> bool:
-        return bool(low <= value.subs(t, k) <= high)
+        return low <= at(k) <= high
 
     if not _is_monotone(value, t):
         return 1, _first(lambda k: k == TRIED_STEPS or not within(k + 1), among=TRIED_STEPS)
-    rising = bool(value.subs(t, 1) <= value.subs(t, LAST))
-    first = _first(lambda k: bool(value.subs(t, k) >= low) if rising else bool(value.subs(t, k) <= high))
+    first = _first(lambda k: at(k) >= low if at(1) <= at(LAST) else at(k) <= high)
     outside = _first(lambda k: k >= first and not within(k))
     return first, outside - 1 if not within(outside) else LAST
 
@@ -454,6 +461,13 @@ def _implies(condition: Boolean, holds: bool, x: Formula) -> bool:
         return False
     difference = condition.gts - condition.lts
     return is_nonnegative(expand(x - (difference if holds else -difference)))
+
+
+def _is_nonnegative_in_all_cases(e: Formula) -> bool:
+    cases: Any = next(iter(e.atoms(Piecewise)), None)
+    if is_nonnegative(e) or cases is None:
+        return is_nonnegative(e)
+    return all(_is_nonnegative_in_all_cases(e.xreplace({cases: case})) for case, _ in cases.args)
 
 
 def _vanishes_on_a_side(e: Formula) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sympy import Eq, Symbol
 
-from adamlab.interpret.signs import Rate
+from adamlab.interpret.signs import Complement, Rate
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.notation.mathml import NAMESPACE
 from adamlab.symbolic.notation.printing import latex, mathml, text
@@ -89,6 +89,11 @@ def conditions(optimizer: OpenOptimizer, algebra: Formulas) -> list[str]:
 
 
 def _at_any_step(optimizer: OpenOptimizer, condition: Any) -> Any:
-    """The condition with t in place of its step's number, so that the same condition at all steps is told once."""
-    steps = {s: re.sub(r"_\d+", "_t", s.name, count=1) for s in condition.free_symbols if s.is_Symbol}
-    return condition.xreplace({s: Symbol(name) for s, name in steps.items() if s not in optimizer.hyper.values()})
+    """The condition with t in place of its last step's number, so that the same condition at all steps is told once."""
+    steps: dict[Any, tuple[str, int, str]] = {}
+    for s in condition.free_symbols - set(optimizer.hyper.values()):
+        if s.is_Symbol and not isinstance(s, Complement) and (at := re.match(r"(.*?)_(\d+)(.*)$", s.name)):
+            steps[s] = at[1], int(at[2]), at[3]
+    last = max((t for _, t, _ in steps.values()), default=0)
+    names = {s: (letter, "t" if t == last else f"(t-{last - t})", entry) for s, (letter, t, entry) in steps.items()}
+    return condition.xreplace({s: Symbol(f"{letter}_{t}{entry}") for s, (letter, t, entry) in names.items()})

@@ -4,6 +4,7 @@ States start where the optimizer starts them, gradients are drawn without a patt
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import mpmath
@@ -25,6 +26,10 @@ SCALES = ((0, 0), (0, 0), (-9, 9), (5, 9), (-9, -5), (0, 2))
 
 SIGNS = (0, 1, -1)
 """The gradients' sign in a trial, in turn: any, all positive, all negative."""
+
+
+UNTOLD = (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError)
+"""What is raised where a formula has no meaning in numbers."""
 
 
 class Draws:
@@ -57,7 +62,7 @@ def holds(condition: Any, values: Mapping[Any, Any]) -> bool:
     """Whether a condition holds on these numbers; where it cannot be told on numbers it is said to hold."""
     try:
         return bool(evaluate(condition, values))
-    except (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError):
+    except UNTOLD:
         return True
 
 
@@ -68,8 +73,9 @@ def broken(conditions: Any, values: Callable[[Draws], Iterator[Mapping[Any, Any]
         return steps
     with mpmath.workdps(DIGITS):
         for draw in draws():
-            for t, known in enumerate(values(draw), start=1):
-                for condition, failed in steps.items():
-                    if not holds(condition, known):
-                        failed.add(t)
+            with suppress(*UNTOLD):
+                for t, known in enumerate(values(draw), start=1):
+                    for condition, failed in steps.items():
+                        if not holds(condition, known):
+                            failed.add(t)
     return steps

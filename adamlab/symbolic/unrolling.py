@@ -212,7 +212,7 @@ class _Names:
         return entries
 
     def _name(self, letter: str, t: int, entry: tuple[int, ...], e: Formula) -> Symbol:
-        symbol = at_step(letter, t, entry, nonnegative=is_nonnegative(e))
+        symbol = at_step(letter, t, entry, nonnegative=is_nonnegative(e) or is_nonnegative(self.algebra.in_full(e)))
         self.given[symbol] = e
         if letter != "w" and self.algebra.lies_on_steps(e):
             self.algebra.stepped.add(symbol)

@@ -84,12 +84,9 @@ def prove_every_step(statement: Statement) -> Verdict | None:
             continue
         updates = without_idle_maxima(left.update), without_idle_maxima(right.update.xreplace(relation))
         if same(*updates):
-            every = (
-                "every t" if statement.last == LAST else f"every t ≤ {statement.last}, beyond which an integer wraps"
-            )
-            how = (
-                _in_words(relation, every) if relation else f"the closed forms of the two updates are equal for {every}"
-            )
+            every = "every t" if statement.last == LAST else f"t ≤ {statement.last}, then an integer wraps"
+            how = _in_words(relation) if relation else "the closed forms of the two updates are equal"
+            how = f"{how} for {every}"
             horizon = None if statement.last > MOST_STEPS_OF_A_RUN else statement.last
             if not _early_steps_agree(statement):
                 return None

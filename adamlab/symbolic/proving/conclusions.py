@@ -10,7 +10,7 @@ from adamlab.interpret.equality import conditions_of_equality
 from adamlab.interpret.jaxpr import UnreadableError
 from adamlab.symbolic.letters import at_step
 from adamlab.symbolic.notation.printing import text
-from adamlab.symbolic.proving.counterexamples import SPECIAL, Counterexample
+from adamlab.symbolic.proving.counterexamples import SPECIAL, SPECIAL_POINTS, Counterexample
 from adamlab.symbolic.proving.invariants import Side
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
@@ -34,7 +34,7 @@ def proved(
     """
     if doubt := _doubt(statement):
         return unknown(statement, f"{doubt}; as it is read, {explanation}")
-    points = [text(Ne(e, 0)) for e in conditions_of_equality(*compared)] if compared else []
+    points = [SPECIAL_POINTS.get(e, text(Ne(e, 0))) for e in conditions_of_equality(*compared)] if compared else []
     exceptions = [*_written_out(statement, horizon if not sides else None), *points, *_exceptions(statement, horizon)]
     exceptions += _arrays(statement)
     return _verdict(statement, "proved", explanation, sides, exceptions, horizon=horizon, **more)

@@ -11,6 +11,7 @@ import numpy as np
 
 from adamlab.interpret.oracle import ExactTrajectory, read_exactly
 from adamlab.interpret.programs import Subject
+from adamlab.symbolic.letters import G, T
 
 DIGITS = 50
 """The digits in which counterexamples are looked for."""
@@ -34,12 +35,21 @@ GRADIENTS: tuple[tuple[str, ...], ...] = (
 
 WITH_ZEROS: tuple[tuple[str, ...], ...] = (("0", "1", "2"), ("1", "0", "0", "2"))
 
+NOT_0, NOT_THE_LAST, NOT_TURNED = (
+    "no gradient is 0",
+    "no gradient is that of the step before",
+    "no gradient is minus that of the step before",
+)
+
 SPECIAL: dict[str, tuple[tuple[str, ...], ...]] = {
-    "no gradient is 0": WITH_ZEROS,
-    "no gradient is that of the step before": (("1", "1", "2", "2"), ("-3", "-3", "-3", "1")),
-    "no gradient is minus that of the step before": (("1", "-1", "1", "2"), ("-3", "3", "-3", "1")),
+    NOT_0: WITH_ZEROS,
+    NOT_THE_LAST: (("1", "1", "2", "2"), ("-3", "-3", "-3", "1")),
+    NOT_TURNED: (("1", "-1", "1", "2"), ("-3", "3", "-3", "1")),
 }
 """Sequences of gradients at single points, each with the assumption that they do not occur."""
+
+SPECIAL_POINTS = {G[T]: NOT_0, G[T - 1] - G[T]: NOT_THE_LAST, G[T - 1] + G[T]: NOT_TURNED}
+"""What is 0 at these points."""
 
 ARRAYS: tuple[tuple[tuple[str, ...], ...], ...] = ((("1", "-2"), ("3", "1"), ("-1", "0.5")),)
 """Gradients of an array of parameters, to see whether its entries depend on each other."""
