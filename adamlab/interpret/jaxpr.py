@@ -160,7 +160,7 @@ class Reader:
             raise UnreadableError(error.primitive, error.line or _line(equation), error.why) from None
         types = [variable.aval.dtype for variable in equation.outvars]
         return [
-            each(partial(self.algebra.in_width, dtype=dtype), values) if _is_integer(dtype) else values
+            each(partial(self.algebra.in_width, dtype=dtype), values) if _kind(dtype) == "integer" else values
             for values, dtype in zip(results, types, strict=True)
         ]
 
@@ -171,15 +171,21 @@ class Reader:
         if meaning := table.get(f"{_kind(dtype)} {name}", table.get(name)):
             return [each(partial(meaning, **_numbers_in(name, params, dtype)), *inputs)]
         if name in REDUCTIONS:
-            combine, start = self._all(REDUCTIONS[name]), self._identity(name, dtype)
-            return [reduced(lambda row: combine(row) if row else start, inputs[0], params["axes"])]
+            return [reduced(self._all_of(name, dtype), inputs[0], params["axes"])]
         if name in ACCUMULATIONS:
             return [accumulated(self._all(ACCUMULATIONS[name]), inputs[0], params["axis"], params["reverse"])]
+        if name == "convert_element_type":
+            return [each(partial(self._converted, _kind(equation.invars[0].aval.dtype), dtype), inputs[0])]
         if name in SCATTERS:
             return [self._scattered(equation, *inputs)]
         if name in STRUCTURES:
-            return STRUCTURES[name](self, inputs, **params)
+            return STRUCTURES[name](self, inputs, **{**params, "dtype": dtype})
         raise UnreadableError(name, "", WHY.get(name, UnreadableError.WHY))
+
+    def _all_of(self, name: str, dtype: Any) -> Callable[[list[Any]], Any]:
+        """A reduction of a row, which may be empty."""
+        combine, start = self._all(REDUCTIONS[name]), self._identity(name, dtype)
+        return lambda row: combine(row) if row else start
 
     def _all(self, name: str) -> Callable[[list[Any]], Any]:
         return partial(self.algebra.combined, name)
@@ -194,12 +200,12 @@ class Reader:
         return self._constants[id(owner)][1]
 
     def _as_written(self, array: Any) -> Values:
-        """The numbers that stand in the code itself, as decimals."""
-        if jnp.issubdtype(array.dtype, jnp.bool_) or jnp.issubdtype(array.dtype, jnp.integer):
+        """The numbers that stand in the code itself, as they were meant."""
+        kind = _kind(array.dtype)
+        if kind == "complex":
+            return each(self.algebra.elementwise["complex"], *map(self._as_written, (array.real, array.imag)))
+        if kind != "real":
             return array.astype(object)
-        if jnp.issubdtype(array.dtype, jnp.complexfloating):
-            pair = self._as_written(array.real), self._as_written(array.imag)
-            return each(self.algebra.elementwise["complex"], *pair)
         numbers = np.asarray(list(array.flat), object).reshape(array.shape)
         return each(lambda x: self.algebra.number(meant_by(x)), numbers)
 
@@ -226,7 +232,7 @@ class Reader:
     def _fill_value(self, equation: Any) -> Any:
         """The entry where an index is out of bounds; by default NaN, true, or an extreme integer, as JAX has it."""
         dtype, given = equation.outvars[0].aval.dtype, equation.params["fill_value"]
-        if given is None and _is_integer(dtype):
+        if given is None and _kind(dtype) == "integer":
             info = jnp.iinfo(dtype)
             return int(info.min) or int(info.max)
         return self._as_written(np.asarray(np.nan if given is None else given).astype(dtype)).item()
@@ -243,7 +249,7 @@ class Reader:
                 each_alone = jnp.eye(updates.size, dtype=jnp.int32).reshape(updates.size, *updates.shape)
                 landing = np.asarray(jax.vmap(add)(each_alone)).reshape(updates.size, -1)
             self._moves[key] = equation, [landing]
-        landing, result = self._moves[key][1][0], operand.ravel()
+        landing, result = self._moves[key][1][0], operand.flatten()
         applied = partial(self._applied, params)
         for target in np.flatnonzero(landing.any(0)):
             arriving = [updates.flat[i] for i in np.flatnonzero(landing[:, target])]
@@ -258,10 +264,11 @@ class Reader:
 
     def _identity(self, name: str, dtype: Any) -> Any:
         """The result of a reduction over no entries, such as a sum's 0."""
-        if _is_integer(dtype):
+        kind = _kind(dtype)
+        if kind == "integer":
             info = jnp.iinfo(dtype)
             return {"reduce_prod": 1, "reduce_max": info.min, "reduce_min": info.max, "reduce_and": -1}.get(name, 0)
-        if jnp.issubdtype(dtype, jnp.bool_):
+        if kind == "boolean":
             return name in ("reduce_min", "reduce_and", "reduce_prod")
         start = {"reduce_prod": 1, "reduce_max": -np.inf, "reduce_min": np.inf}.get(name, 0)
         return self._as_written(np.asarray(start).astype(dtype)).item()
@@ -269,24 +276,19 @@ class Reader:
     def iota(self, _, *, dtype, shape, dimension, **__) -> list[Values]:
         """The numbers 0, 1, 2 … along a dimension."""
         values = np.indices(shape)[dimension].astype(object)
-        return [each(self.algebra.number, values) if jnp.issubdtype(dtype, jnp.inexact) else values]
+        return [values if _kind(dtype) == "integer" else each(self.algebra.number, values)]
 
-    def convert(self, inputs: list[Values], *, new_dtype, **_) -> list[Values]:
-        """The values in another type; from float to float nothing is rounded."""
-        return [each(partial(self._converted, new_dtype), inputs[0])]
-
-    def _converted(self, dtype: Any, x: Any) -> Any:
-        if jnp.issubdtype(dtype, jnp.bool_):
-            return self.algebra.elementwise["ne"](x, 0)
-        x = self.algebra.as_number(x)
-        if jnp.issubdtype(dtype, jnp.inexact):
-            x = self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
-            is_complex = jnp.issubdtype(dtype, jnp.complexfloating)
-            return self.algebra.elementwise["complex"](x, self.algebra.number(0)) if is_complex else x
-        if isinstance(x, WHOLE):
-            return int(x)
-        whole = self.algebra.whole(x)
-        return saturated(whole, dtype) if isinstance(whole, WHOLE) else whole
+    def _converted(self, old: str, new_dtype: Any, x: Any) -> Any:
+        """A number of some kind in another type; from float to float nothing is rounded."""
+        new, table = _kind(new_dtype), self.algebra.elementwise
+        if new == "boolean":
+            return table["ne"](x, 0)
+        x = table["real"](x) if old == "complex" and new != "complex" else self.algebra.as_number(x)
+        if new == "integer":
+            x = self.algebra.whole(x) if old in ("real", "complex") else x
+            return saturated(x, new_dtype) if old != "integer" and isinstance(x, WHOLE) else x
+        x = self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
+        return table["complex"](x, self.algebra.number(0)) if new == "complex" and old != "complex" else x
 
     def select(self, inputs: list[Values], **_) -> list[Values]:
         """The entries of the cases that a condition selects."""
@@ -343,12 +345,10 @@ class Reader:
         exponentials = each(self.algebra.elementwise["exp"], inputs[0])
         return [each(self.algebra.elementwise["log"], accumulated(self._all("add"), exponentials, axis, reverse))]
 
-    def contract(self, inputs: list[Values], *, dimension_numbers, **_) -> list[Values]:
+    def contract(self, inputs: list[Values], *, dimension_numbers, dtype, **_) -> list[Values]:
         """A product of matrices or tensors."""
-        multiply = self.algebra.elementwise["mul"]
-        total = self._all("add")
-        zero = self.algebra.number(0)
-        return [contracted(multiply, lambda row: total(row) if row else zero, *inputs, dimension_numbers)]
+        multiply, total = self.algebra.elementwise["mul"], self._all_of("reduce_sum", dtype)
+        return [contracted(multiply, total, *inputs, dimension_numbers)]
 
     def branch(self, inputs: list[Values], *, branches, **_) -> list[Values]:
         """The result of `cond` and `switch`: of the branch at an index, or of all where the algebra cannot tell."""
@@ -421,13 +421,10 @@ def _indices(equation: Any, inputs: list[Values]) -> list[Any]:
     return indices
 
 
-def _is_integer(dtype: Any) -> bool:
-    return jnp.issubdtype(dtype, jnp.integer)
-
-
 def _kind(dtype: Any) -> str:
     """The kind of numbers that a type is of; before a primitive's name, that of its meaning for them alone."""
-    return "integer" if _is_integer(dtype) else "complex" if jnp.issubdtype(dtype, jnp.complexfloating) else "real"
+    kinds = {"boolean": jnp.bool_, "integer": jnp.integer, "complex": jnp.complexfloating}
+    return next((kind for kind, types in kinds.items() if jnp.issubdtype(dtype, types)), "real")
 
 
 IDENTITIES = {
@@ -505,7 +502,6 @@ CONTROL: dict[str, Callable[..., list[Values]]] = {"cond": Reader.branch, "scan"
 STRUCTURES: dict[str, Callable[..., list[Values]]] = {
     "argmax": partial(Reader.argument, relation="gt"),
     "argmin": partial(Reader.argument, relation="lt"),
-    "convert_element_type": Reader.convert,
     "cumlogsumexp": Reader.log_sum_exp,
     "dot_general": Reader.contract,
     "iota": Reader.iota,

@@ -9,7 +9,7 @@ from mpmath import mp, mpc, mpf
 
 from adamlab.interpret.constants import Constant
 from adamlab.interpret.integers import BEYOND, OPERATIONS
-from adamlab.interpret.jaxpr import Algebra
+from adamlab.interpret.jaxpr import Algebra, UnreadableError
 
 NAN, INFINITY = mpf("nan"), mpf("inf")
 
@@ -80,10 +80,17 @@ def _subtract(a: Any, b: Any) -> Any:
     return a - b if isinstance(a, int) else _settled(a - b, a, b)
 
 
+def _check_ordered(name: str, *numbers: Any):
+    if any(isinstance(x, mpc) for x in numbers):
+        raise UnreadableError(name, why="complex numbers have no order here")
+
+
 def _compared(relation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
     """A relation in which numbers that differ by rounding errors only are equal."""
 
     def compare(a, b):
+        if relation not in (operator.eq, operator.ne):
+            _check_ordered(relation.__name__, a, b)
         difference = _subtract(a, b) if isinstance(a, (mpf, mpc)) else None
         is_plain = difference is None or not mpmath.isfinite(difference)
         return bool(relation(a, b) if is_plain else relation(difference, 0))
@@ -165,7 +172,11 @@ def _power(x: Any, y: Any) -> Any:
 
 
 def _extreme(pick: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda a, b: NAN if mpmath.isnan(a) or mpmath.isnan(b) else pick(a, b)
+    def extreme(a, b):
+        _check_ordered(pick.__name__, a, b)
+        return NAN if mpmath.isnan(a) or mpmath.isnan(b) else pick(a, b)
+
+    return extreme
 
 
 MAX, MIN = _extreme(max), _extreme(min)

@@ -107,7 +107,7 @@ def exponential(x: Any) -> Any:
 
 
 def _is_negative(x: Formula) -> bool:
-    return bool(x.is_extended_negative) if x.is_number else is_positive(-x)
+    return bool(x.is_extended_negative) if x.is_number else not is_nonnegative(x) and is_positive(-x)
 
 
 def _real(function: Callable[..., Any], values: Mapping[Any, Any] | None = None) -> Callable[..., Any]:
@@ -173,6 +173,17 @@ def _round(x: Any, rounding_method: Any) -> Any:
     return sign(x) * (nearest - 1 if is_tie and nearest % 2 else nearest)
 
 
+def _atan2(y: Any, x: Any) -> Any:
+    """The angle of the point (x, y), also where it is 0 or infinite."""
+    if S.NaN in (x, y) or x == y == 0:
+        return S.NaN if S.NaN in (x, y) else S.Zero
+    if x is S.Infinity and y.is_finite:
+        return S.Zero
+    if x is S.NegativeInfinity and y.is_finite:
+        return -pi if _is_negative(y) else pi
+    return atan2(sign(y), sign(x) if x.is_infinite else S.Zero) if y.is_infinite else atan2(y, x)
+
+
 def _sign(x: Any) -> Any:
     return (x > 0) - (x < 0) if isinstance(x, int) else sign(x)
 
@@ -217,14 +228,14 @@ BOTH_ENDS = dict.fromkeys((S.Infinity, S.NegativeInfinity), S.NaN)
 ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "acos": _real(acos),
-    "acosh": _real(acosh),
+    "acosh": _real(acosh, {S.NegativeInfinity: S.NaN}),
     "add": operator.add,
     "add_any": operator.add,
     "and": _logical("and", And),
     "asin": _real(asin),
     "asinh": asinh,
     "atan": atan,
-    "atan2": atan2,
+    "atan2": _atan2,
     "atanh": _real(atanh),
     "cbrt": lambda x: cbrt(x) if is_nonnegative(x) else sign(x) * cbrt(Abs(x)),
     "ceil": ceiling,
@@ -238,10 +249,10 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "conj": conjugate,
     "cos": _real(cos, BOTH_ENDS),
     "cosh": cosh,
-    "digamma": _real(digamma),
+    "digamma": _real(digamma, {S.NegativeInfinity: S.NaN}),
     "div": _divide,
     "erf": erf,
-    "erf_inv": _real(erfinv),
+    "erf_inv": lambda x: S.NaN if x is S.NaN or _is_negative(1 - Abs(x)) else erfinv(x),
     "erfc": erfc,
     "exp": exponential,
     "exp2": lambda x: Integer(2) ** x,
