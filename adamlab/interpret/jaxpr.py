@@ -301,44 +301,45 @@ class Reader:
 
     def sort(self, inputs: list[Values], *, dimension, num_keys, **_) -> list[Values]:
         """Arrays in the order of the first of them, with NaN last."""
-        single = inputs[0] if len(inputs) == 1 and inputs[0].shape[dimension] == 2 else None
         try:
-            return along(lambda rows: self._sorted("lt", False, rows[:num_keys]), inputs, dimension)
+            return along(lambda rows: self._sorted("lt", rows[:num_keys]), inputs, dimension)
         except UnreadableError:
-            if single is None:
+            if len(inputs) > 1 or inputs[0].shape[dimension] != 2:
                 raise
-            pair = [objects(x) for x in np.moveaxis(single, dimension, 0)]
+            pair = [objects(x) for x in np.moveaxis(inputs[0], dimension, 0)]
             extremes = (each(self.algebra.elementwise[name], *pair) for name in ("min", "max"))
             return [np.stack(list(extremes), dimension)]
 
     def top(self, inputs: list[Values], *, k, **_) -> list[Values]:
-        """The greatest entries along the last axis, with NaN first, and their indices."""
+        """The greatest entries along the last axis, and their indices."""
+        if any(self._is_so("ne", x, x) for x in inputs[0].flat):
+            raise UnreadableError("top_k", why="JAX places a NaN by its sign, which is not read")
         indices = objects(np.broadcast_to(np.arange(inputs[0].shape[-1]), inputs[0].shape))
-        return along(lambda rows: self._sorted("gt", True, rows[:1])[:k], [inputs[0], indices], -1)
+        return along(lambda rows: self._sorted("gt", rows[:1])[:k], [inputs[0], indices], -1)
 
-    def _sorted(self, relation: str, nan_first: bool, keys: list[list[Any]]) -> list[int]:
-        return sorted(range(len(keys[0])), key=self._order(relation, nan_first, keys))
+    def _sorted(self, relation: str, keys: list[list[Any]]) -> list[int]:
+        return sorted(range(len(keys[0])), key=self._order(relation, False, keys))
 
     def _order(self, relation: str, nan_first: bool, keys: list[list[Any]]) -> Callable[[int], Any]:
         """The sorting key of positions that are ordered by a relation, by the first list in which they differ."""
 
-        def is_so(name: str, a: Any, b: Any) -> bool:
-            truth = self.algebra.settled(self.algebra.elementwise[name](a, b))
-            if not isinstance(truth, WHOLE):
-                raise UnreadableError("sort", "", "the order of entries depends on what is read")
-            return bool(truth)
-
         def is_before(a: Any, b: Any) -> bool:
-            a_is_nan, b_is_nan = is_so("ne", a, a), is_so("ne", b, b)
+            a_is_nan, b_is_nan = self._is_so("ne", a, a), self._is_so("ne", b, b)
             if a_is_nan or b_is_nan:
                 return a_is_nan > b_is_nan if nan_first else b_is_nan > a_is_nan
-            return is_so(relation, a, b)
+            return self._is_so(relation, a, b)
 
         def compare(i: int, j: int) -> int:
             turns = (is_before(key[j], key[i]) - is_before(key[i], key[j]) for key in keys)
             return next((turn for turn in turns if turn), 0)
 
         return cmp_to_key(compare)
+
+    def _is_so(self, relation: str, a: Any, b: Any) -> bool:
+        truth = self.algebra.settled(self.algebra.elementwise[relation](a, b))
+        if not isinstance(truth, WHOLE):
+            raise UnreadableError("sort", why="the order of entries depends on what is read")
+        return bool(truth)
 
     def log_sum_exp(self, inputs: list[Values], *, axis, reverse, **_) -> list[Values]:
         """The logarithms of the sums of exponentials so far."""
@@ -382,7 +383,7 @@ class Reader:
             rows.append(row)
         ordered = rows[::-1] if reverse else rows
         if not rows:
-            return [*carry, *(np.empty(aval.shape, object) for aval in jaxpr.out_avals[num_carry:])]
+            return [*carry, *(np.empty((0, *aval.shape), object) for aval in jaxpr.out_avals[num_carry:])]
         stacked = [np.stack([objects(x) for x in column]) for column in zip(*ordered, strict=True)]
         return [*carry, *stacked]
 
@@ -472,7 +473,14 @@ REDUCTIONS = {
 }
 ACCUMULATIONS = {"cumsum": "add", "cumprod": "mul", "cummax": "max", "cummin": "min"}
 
-SCATTERS = {"scatter": "", "scatter-add": "add", "scatter-mul": "mul", "scatter-min": "min", "scatter-max": "max"}
+SCATTERS = {
+    "scatter": "",
+    "scatter-add": "add",
+    "scatter-max": "max",
+    "scatter-min": "min",
+    "scatter-mul": "mul",
+    "scatter-sub": "sub",
+}
 """Primitives that combine entries into an array; the first by a function of the code's own."""
 
 BITWISE = ("clz", "population_count", "shift_left", "shift_right_arithmetic", "shift_right_logical")
