@@ -148,6 +148,8 @@ class Reader:
         try:
             if name in IDENTITIES:
                 return inputs
+            if not equation.outvars:  # prints and the like
+                return []
             if name in MOVES and params.get("update_jaxpr") is None:
                 return self._move(equation, inputs)
             if name in CALLS:
@@ -366,12 +368,13 @@ class Reader:
         for_cond, rest = inputs[:cond_nconsts], inputs[cond_nconsts:]
         for_body, carry = rest[:body_nconsts], rest[body_nconsts:]
         while True:
-            goes_on = self.algebra.settled(self._walk(cond_jaxpr, [*for_cond, *carry])[0].item())
-            if not isinstance(goes_on, WHOLE):
-                raise UnreadableError("while", "", "how often it goes round depends on what is read")
-            if not goes_on:
+            goes_on = each(self.algebra.settled, self._walk(cond_jaxpr, [*for_cond, *carry])[0])
+            if not all(isinstance(condition, WHOLE) for condition in goes_on.flat):
+                raise UnreadableError("while", why="how often it goes round depends on what is read")
+            if not goes_on.any():
                 return carry
-            carry = self._walk(body_jaxpr, [*for_body, *carry])
+            results = self._walk(body_jaxpr, [*for_body, *carry])
+            carry = [_where(goes_on, new, old) for new, old in zip(results, carry, strict=True)]
 
     def scan(self, inputs: list[Values], *, jaxpr, length, reverse, **params) -> list[Values]:
         """The result of `scan`, unrolled."""
@@ -386,6 +389,12 @@ class Reader:
             return [*carry, *(np.empty((0, *aval.shape), object) for aval in jaxpr.out_avals[num_carry:])]
         stacked = [np.stack([objects(x) for x in column]) for column in zip(*ordered, strict=True)]
         return [*carry, *stacked]
+
+
+def _where(condition: Values, new: Values, old: Values) -> Values:
+    """The new values of the members of a batch, on its first axes, that a condition holds for."""
+    aligned = condition.reshape((*condition.shape, *[1] * (new.ndim - condition.ndim)))
+    return new if condition.all() else each(lambda is_new, a, b: a if is_new else b, aligned, new, old)
 
 
 def _line(equation: Any) -> str:

@@ -98,6 +98,15 @@ def _compared(relation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]
     return compare
 
 
+def _in_total_order(relation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
+    def compare(a, b):
+        if mpmath.isnan(a) or mpmath.isnan(b):
+            raise UnreadableError("lt_to", why="JAX places a NaN by its sign, which is not read")
+        return _compared(relation)(a, b)
+
+    return compare
+
+
 def _rounded(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A way of rounding to integers, which takes a number next to an integer for that integer."""
 
@@ -236,11 +245,13 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "integer_pow": _power,
     "is_finite": mpmath.isfinite,
     "le": _compared(operator.le),
+    "le_to": _in_total_order(operator.le),
     "lgamma": _real(_log_gamma),
     "log": _real(mpmath.log, {0: NEGATIVE}),
     "log1p": _real(mpmath.log1p, {-1: NEGATIVE}),
     "logistic": _real(lambda x: 1 / (1 + mpmath.exp(-x))),
     "lt": _compared(operator.lt),
+    "lt_to": _in_total_order(operator.lt),
     "max": MAX,
     "min": MIN,
     "mul": operator.mul,

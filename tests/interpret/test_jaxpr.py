@@ -45,6 +45,11 @@ FUNCTIONS = {
         jax.lax.cond(y[0] > 1, lambda: x, lambda: 2 * x) + jax.lax.switch(2, [jnp.sin, jnp.cos, abs], y)
     ),
     "while": lambda x, y: jax.lax.while_loop(lambda c: c[1] < 5, lambda c: (c[0] * 0.5 + y, c[1] + 1), (y, 0))[0],
+    "batched while": lambda x, y: jax.vmap(
+        lambda row, size: jax.lax.while_loop(lambda c: c[0].sum() < 9, lambda c: (c[0] + size, c[1] + 1), (row, 0))
+    )(x, jnp.array([2.0, 0.5])),
+    "printed": lambda x, y: (jax.debug.print("{}", y, ordered=False), 2 * y)[1],
+    "interpolation": lambda x, y: jnp.interp(x, jnp.array([-1.0, 0.25, 3.0]), y) + jnp.searchsorted(y[::2], 2.0),
     "scan": lambda x, y: jax.lax.scan(lambda c, row: (c + row, c * row), y, x, reverse=True),
     "loops": lambda x, y: jax.lax.fori_loop(0, 4, lambda i, c: c + i * y, y) + jax.jit(lambda z: z * 2)(y),
     "derivatives": lambda x, y: jax.grad(lambda z: jnp.sum(jax.nn.softplus(z) * jax.nn.relu(z)))(y),
