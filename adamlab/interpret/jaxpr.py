@@ -179,7 +179,7 @@ class Reader:
         if name == "convert_element_type":
             return [each(partial(self._converted, _kind(equation.invars[0].aval.dtype), dtype), inputs[0])]
         if name in SCATTERS:
-            return [self._scattered(equation, *inputs)]
+            return [self._scattered(equation, inputs[0], inputs[1], inputs[2])]
         if name in STRUCTURES:
             return STRUCTURES[name](self, inputs, **{**params, "dtype": dtype})
         raise UnreadableError(name, "", WHY.get(name, UnreadableError.WHY))
@@ -288,7 +288,7 @@ class Reader:
         x = table["real"](x) if old == "complex" and new != "complex" else self.algebra.as_number(x)
         if new == "integer":
             x = self.algebra.whole(x) if old in ("real", "complex") else x
-            return saturated(x, new_dtype) if old != "integer" and isinstance(x, WHOLE) else x
+            return saturated(int(x), new_dtype) if old != "integer" and isinstance(x, WHOLE) else x
         x = self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
         return table["complex"](x, self.algebra.number(0)) if new == "complex" and old != "complex" else x
 
@@ -351,7 +351,7 @@ class Reader:
     def contract(self, inputs: list[Values], *, dimension_numbers, dtype, **_) -> list[Values]:
         """A product of matrices or tensors."""
         multiply, total = self.algebra.elementwise["mul"], self._all_of("reduce_sum", dtype)
-        return [contracted(multiply, total, *inputs, dimension_numbers)]
+        return [contracted(multiply, total, inputs[0], inputs[1], dimension_numbers)]
 
     def branch(self, inputs: list[Values], *, branches, **_) -> list[Values]:
         """The result of `cond` and `switch`: of the branch at an index, or of all where the algebra cannot tell."""

@@ -40,6 +40,7 @@ from sympy import (
     gamma,
     im,
     log,
+    nsimplify,
     pi,
     re,
     sign,
@@ -137,15 +138,17 @@ def _divide(a: Any, b: Any) -> Any:
     return a / b if b != 0 else S.Infinity * sign(a)
 
 
-def _power(x: Any, y: Any) -> Any:
+def _power(base: Any, exponent: Any) -> Any:
     """The power x^y; at 0, 1, ∞ and NaN as in C."""
-    x, y = sympify(x), sympify(y)
-    if x == 1:
+    x: Formula
+    y: Formula
+    x, y = sympify(base), sympify(exponent)
+    if x is S.One:
         return S.One
-    if x == 0 and _is_negative(y):
+    if x is S.Zero and _is_negative(y):
         return S.Infinity
     if x.is_number and y.is_number and not (x.is_finite and y.is_finite):
-        return sympify(math.pow(x, y), rational=True)
+        return nsimplify(math.pow(x, y))
     if y.is_Rational and not y.is_Integer and _is_negative(x):
         return S.NaN
     return _real(Pow)(x, y)

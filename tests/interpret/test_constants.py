@@ -94,7 +94,7 @@ FORMS = {
 
 @pytest.mark.parametrize("formula", FORMS)
 def test_forms_are_read_in_as_many_digits_as_asked(formula):
-    constant, expected = meant_by(FORMS[formula]), sympy.sympify(formula, rational=True)
+    constant, expected = meant_by(FORMS[formula]), sympy.sympify(formula)
     assert sympy.simplify(Formulas().number(constant) - expected) == 0
     with mpmath.workdps(50):
         number = mpmath.mpf(str(sympy.N(expected, 60)))

@@ -159,11 +159,11 @@ def test_powers_of_two_are_neutral():
 
 def test_a_count_wraps_in_its_own_width():
     def counted(learning_rate):
-        def update(g, count, params=None):
-            count = count + jnp.uint8(100)
-            return -learning_rate * g * count, count
+        def update(updates, state, params=None):
+            count = state + jnp.uint8(100)
+            return -learning_rate * updates * count, count
 
-        return optax.GradientTransformation(lambda w: jnp.uint8(150), update)
+        return optax.GradientTransformation(lambda params: jnp.uint8(150), update)
 
     e = al.exact(counted, [1.0, 1.0], {"learning_rate": 1})
     assert [int(u) for u in e.updates] == [-250, -94]
