@@ -138,6 +138,9 @@ def test_what_cancels_down_to_rounding_errors_is_zero():
         assert reader.read(
             trace(lambda x: jnp.sum(x) == 0.0, VECTOR), each(mpf, np.array(["1e9", "0.1", "-1000000000.1"]))
         )
+        spread = each(mpf, np.array(["1e12", "0.1", "-1e12", "-0.1"]))
+        assert reader.read(trace(jnp.sum, np.zeros(4)), spread).item() == 0
+        assert reader.read(trace(jnp.cumsum, np.zeros(4)), spread)[3] == 0
         assert reader.read(trace(lambda x: jnp.dot(x, x) == 0.14, VECTOR), each(mpf, np.array(["0.1", "0.2", "0.3"])))
         assert reader.read(trace(lambda x: jnp.floor(x * 10 + 0.2 * 10), 1.0), mpf("0.1")).item() == 3
         assert reader.read(trace(lambda x: (x * 3 * 10).astype(int), 1.0), mpf("0.1")).item() == 3

@@ -146,7 +146,9 @@ ONE_OPERAND = {"abs", "neg", "not", "sign", "population_count", "clz", "square"}
 def integers(dtype: str) -> np.ndarray:
     info = np.iinfo(dtype)
     low, high = int(info.min), int(info.max)
-    return np.array([low, low + 1, high, high - 1, high // 2 + 1, 0, 1, 2, 5, 7, info.bits - 1, info.bits], dtype)
+    return np.array(
+        [low, low + 1, high, high - 1, high // 2 + 1, 0, 1, 2, 5, -1 if low else 7, info.bits - 1, info.bits], dtype
+    )
 
 
 def of_integers(a: Any, b: Any) -> dict[str, Any]:
