@@ -23,7 +23,8 @@ def each(function: Callable[..., Any], *arrays: Values) -> Values:
     """The values of a function at every entry, with scalars broadcast."""
     if all(array.ndim == 0 for array in arrays):
         return objects(function(*(array.item() for array in arrays)))
-    return np.frompyfunc(function, len(arrays), 1)(*arrays)
+    with np.errstate(all="ignore"):  # NaN is a number like others
+        return np.frompyfunc(function, len(arrays), 1)(*arrays)
 
 
 def reduced(combine: Callable[[list[Any]], Any], values: Values, axes: Sequence[int | np.integer]) -> Values:

@@ -14,8 +14,8 @@ import mpmath
 
 BITS_PER_DIGIT = math.log2(10)
 
-DOUBLE = 53
-"""The bits of a double."""
+DOUBLE, FLOAT = 53, 24
+"""The bits of a double and of a float32."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ def _meant_by_size(value: float, ulp: int) -> Constant:
     written = _decimal(value, ulp, most_digits)
     if odd == 1 or (written and odd**3 < 10 ** written[1]):  # few bits, as of 3·2^−70
         return Constant(exact)
+    if not written and bits == DOUBLE and odd.bit_length() <= FLOAT:
+        return _meant_by_size(value, ulp + DOUBLE - FLOAT)  # a float32 that was widened
     if written and (few_digits <= 0 or written[1] <= few_digits):
         return Constant(written[0])
     if value < 0.25 and (1 - exact) * 2**bits % 1 == 0 and (rate := _decimal(1 - value, -bits, few_digits)):

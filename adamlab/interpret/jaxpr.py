@@ -161,6 +161,8 @@ class Reader:
         try:
             if name in IDENTITIES:
                 return inputs
+            if not equation.outvars:  # prints and the like
+                return []
             if name in MOVES and params.get("update_jaxpr") is None:
                 return self._move(equation, inputs)
             if name in CALLS:
@@ -173,7 +175,7 @@ class Reader:
             raise UnreadableError(error.primitive, error.line or _line(equation), error.why) from None
         types = [variable.aval.dtype for variable in equation.outvars]
         return [
-            each(partial(self.algebra.in_width, dtype=dtype), values) if _is_integer(dtype) else values
+            each(partial(self.algebra.in_width, dtype=dtype), values) if _kind(dtype) == "integer" else values
             for values, dtype in zip(results, types, strict=True)
         ]
 
@@ -184,15 +186,21 @@ class Reader:
         if meaning := table.get(f"{_kind(dtype)} {name}", table.get(name)):
             return [each(partial(meaning, **_numbers_in(name, params, dtype)), *inputs)]
         if name in REDUCTIONS:
-            combine, start = self._all(REDUCTIONS[name]), self._identity(name, dtype)
-            return [reduced(lambda row: combine(row) if row else start, inputs[0], params["axes"])]
+            return [reduced(self._all_of(name, dtype), inputs[0], params["axes"])]
         if name in ACCUMULATIONS:
             return [accumulated(self._all(ACCUMULATIONS[name]), inputs[0], params["axis"], params["reverse"])]
+        if name == "convert_element_type":
+            return [each(partial(self._converted, _kind(equation.invars[0].aval.dtype), dtype), inputs[0])]
         if name in SCATTERS:
-            return [self._scattered(equation, *inputs)]
+            return [self._scattered(equation, inputs[0], inputs[1], inputs[2])]
         if name in STRUCTURES:
-            return STRUCTURES[name](self, inputs, **params)
+            return STRUCTURES[name](self, inputs, **{**params, "dtype": dtype})
         raise UnreadableError(name, "", WHY.get(name, UnreadableError.WHY))
+
+    def _all_of(self, name: str, dtype: Any) -> Callable[[list[Any]], Any]:
+        """A reduction of a row, which may be empty."""
+        combine, start = self._all(REDUCTIONS[name]), self._identity(name, dtype)
+        return lambda row: combine(row) if row else start
 
     def _all(self, name: str) -> Callable[[list[Any]], Any]:
         return partial(self.algebra.combined, name)
@@ -207,12 +215,12 @@ class Reader:
         return self._constants[id(owner)][1]
 
     def _as_written(self, array: Any) -> Values:
-        """The numbers that stand in the code itself, as decimals."""
-        if jnp.issubdtype(array.dtype, jnp.bool_) or jnp.issubdtype(array.dtype, jnp.integer):
+        """The numbers that stand in the code itself, as they were meant."""
+        kind = _kind(array.dtype)
+        if kind == "complex":
+            return each(self.algebra.elementwise["complex"], *map(self._as_written, (array.real, array.imag)))
+        if kind != "real":
             return array.astype(object)
-        if jnp.issubdtype(array.dtype, jnp.complexfloating):
-            pair = self._as_written(array.real), self._as_written(array.imag)
-            return each(self.algebra.elementwise["complex"], *pair)
         numbers = np.asarray(list(array.flat), object).reshape(array.shape)
         return each(lambda x: self.algebra.number(meant_by(x)), numbers)
 
@@ -239,7 +247,7 @@ class Reader:
     def _fill_value(self, equation: Any) -> Any:
         """The entry where an index is out of bounds; by default NaN, true, or an extreme integer, as JAX has it."""
         dtype, given = equation.outvars[0].aval.dtype, equation.params["fill_value"]
-        if given is None and _is_integer(dtype):
+        if given is None and _kind(dtype) == "integer":
             info = jnp.iinfo(dtype)
             return int(info.min) or int(info.max)
         return self._as_written(np.asarray(np.nan if given is None else given).astype(dtype)).item()
@@ -256,7 +264,7 @@ class Reader:
                 each_alone = jnp.eye(updates.size, dtype=jnp.int32).reshape(updates.size, *updates.shape)
                 landing = np.asarray(jax.vmap(add)(each_alone)).reshape(updates.size, -1)
             self._moves[key] = equation, [landing]
-        landing, result = self._moves[key][1][0], operand.ravel()
+        landing, result = self._moves[key][1][0], operand.flatten()
         applied = partial(self._applied, params)
         for target in np.flatnonzero(landing.any(0)):
             arriving = [updates.flat[i] for i in np.flatnonzero(landing[:, target])]
@@ -271,10 +279,11 @@ class Reader:
 
     def _identity(self, name: str, dtype: Any) -> Any:
         """The result of a reduction over no entries, such as a sum's 0."""
-        if _is_integer(dtype):
+        kind = _kind(dtype)
+        if kind == "integer":
             info = jnp.iinfo(dtype)
             return {"reduce_prod": 1, "reduce_max": info.min, "reduce_min": info.max, "reduce_and": -1}.get(name, 0)
-        if jnp.issubdtype(dtype, jnp.bool_):
+        if kind == "boolean":
             return name in ("reduce_min", "reduce_and", "reduce_prod")
         start = {"reduce_prod": 1, "reduce_max": -np.inf, "reduce_min": np.inf}.get(name, 0)
         return self._as_written(np.asarray(start).astype(dtype)).item()
@@ -282,24 +291,19 @@ class Reader:
     def iota(self, _, *, dtype, shape, dimension, **__) -> list[Values]:
         """The numbers 0, 1, 2 … along a dimension."""
         values = np.indices(shape)[dimension].astype(object)
-        return [each(self.algebra.number, values) if jnp.issubdtype(dtype, jnp.inexact) else values]
+        return [values if _kind(dtype) == "integer" else each(self.algebra.number, values)]
 
-    def convert(self, inputs: list[Values], *, new_dtype, **_) -> list[Values]:
-        """The values in another type; from float to float nothing is rounded."""
-        return [each(partial(self._converted, new_dtype), inputs[0])]
-
-    def _converted(self, dtype: Any, x: Any) -> Any:
-        if jnp.issubdtype(dtype, jnp.bool_):
-            return self.algebra.elementwise["ne"](x, 0)
-        x = self.algebra.as_number(x)
-        if jnp.issubdtype(dtype, jnp.inexact):
-            x = self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
-            is_complex = jnp.issubdtype(dtype, jnp.complexfloating)
-            return self.algebra.elementwise["complex"](x, self.algebra.number(0)) if is_complex else x
-        if isinstance(x, WHOLE):
-            return int(x)
-        whole = self.algebra.whole(x)
-        return saturated(whole, dtype) if isinstance(whole, WHOLE) else whole
+    def _converted(self, old: str, new_dtype: Any, x: Any) -> Any:
+        """A number of some kind in another type; from float to float nothing is rounded."""
+        new, table = _kind(new_dtype), self.algebra.elementwise
+        if new == "boolean":
+            return table["ne"](x, 0)
+        x = table["real"](x) if old == "complex" and new != "complex" else self.algebra.as_number(x)
+        if new == "integer":
+            x = self.algebra.whole(x) if old in ("real", "complex") else x
+            return saturated(int(x), new_dtype) if old != "integer" and isinstance(x, WHOLE) else x
+        x = self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
+        return table["complex"](x, self.algebra.number(0)) if new == "complex" and old != "complex" else x
 
     def select(self, inputs: list[Values], **_) -> list[Values]:
         """The entries of the cases that a condition selects."""
@@ -312,38 +316,33 @@ class Reader:
 
     def sort(self, inputs: list[Values], *, dimension, num_keys, **_) -> list[Values]:
         """Arrays in the order of the first of them, with NaN last."""
-        single = inputs[0] if len(inputs) == 1 and inputs[0].shape[dimension] == 2 else None
         try:
-            return along(lambda rows: self._sorted("lt", False, rows[:num_keys]), inputs, dimension)
+            return along(lambda rows: self._sorted("lt", rows[:num_keys]), inputs, dimension)
         except UnreadableError:
-            if single is None:
+            if len(inputs) > 1 or inputs[0].shape[dimension] != 2:
                 raise
-            pair = [objects(x) for x in np.moveaxis(single, dimension, 0)]
+            pair = [objects(x) for x in np.moveaxis(inputs[0], dimension, 0)]
             extremes = (each(self.algebra.elementwise[name], *pair) for name in ("min", "max"))
             return [np.stack(list(extremes), dimension)]
 
     def top(self, inputs: list[Values], *, k, **_) -> list[Values]:
-        """The greatest entries along the last axis, with NaN first, and their indices."""
+        """The greatest entries along the last axis, and their indices."""
+        if any(self._is_so("ne", x, x) for x in inputs[0].flat):
+            raise UnreadableError("top_k", why="JAX places a NaN by its sign, which is not read")
         indices = objects(np.broadcast_to(np.arange(inputs[0].shape[-1]), inputs[0].shape))
-        return along(lambda rows: self._sorted("gt", True, rows[:1])[:k], [inputs[0], indices], -1)
+        return along(lambda rows: self._sorted("gt", rows[:1])[:k], [inputs[0], indices], -1)
 
-    def _sorted(self, relation: str, nan_first: bool, keys: list[list[Any]]) -> list[int]:
-        return sorted(range(len(keys[0])), key=self._order(relation, nan_first, keys))
+    def _sorted(self, relation: str, keys: list[list[Any]]) -> list[int]:
+        return sorted(range(len(keys[0])), key=self._order(relation, False, keys))
 
     def _order(self, relation: str, nan_first: bool, keys: list[list[Any]]) -> Callable[[int], Any]:
         """The sorting key of positions that are ordered by a relation, by the first list in which they differ."""
 
-        def is_so(name: str, a: Any, b: Any) -> bool:
-            truth = self.algebra.settled(self.algebra.elementwise[name](a, b))
-            if not isinstance(truth, WHOLE):
-                raise UnreadableError("sort", "", "the order of entries depends on what is read")
-            return bool(truth)
-
         def is_before(a: Any, b: Any) -> bool:
-            a_is_nan, b_is_nan = is_so("ne", a, a), is_so("ne", b, b)
+            a_is_nan, b_is_nan = self._is_so("ne", a, a), self._is_so("ne", b, b)
             if a_is_nan or b_is_nan:
                 return a_is_nan > b_is_nan if nan_first else b_is_nan > a_is_nan
-            return is_so(relation, a, b)
+            return self._is_so(relation, a, b)
 
         def compare(i: int, j: int) -> int:
             turns = (is_before(key[j], key[i]) - is_before(key[i], key[j]) for key in keys)
@@ -351,17 +350,21 @@ class Reader:
 
         return cmp_to_key(compare)
 
+    def _is_so(self, relation: str, a: Any, b: Any) -> bool:
+        truth = self.algebra.settled(self.algebra.elementwise[relation](a, b))
+        if not isinstance(truth, WHOLE):
+            raise UnreadableError("sort", why="the order of entries depends on what is read")
+        return bool(truth)
+
     def log_sum_exp(self, inputs: list[Values], *, axis, reverse, **_) -> list[Values]:
         """The logarithms of the sums of exponentials so far."""
         exponentials = each(self.algebra.elementwise["exp"], inputs[0])
         return [each(self.algebra.elementwise["log"], accumulated(self._all("add"), exponentials, axis, reverse))]
 
-    def contract(self, inputs: list[Values], *, dimension_numbers, **_) -> list[Values]:
+    def contract(self, inputs: list[Values], *, dimension_numbers, dtype, **_) -> list[Values]:
         """A product of matrices or tensors."""
-        multiply = self.algebra.elementwise["mul"]
-        total = self._all("add")
-        zero = self.algebra.number(0)
-        return [contracted(multiply, lambda row: total(row) if row else zero, *inputs, dimension_numbers)]
+        multiply, total = self.algebra.elementwise["mul"], self._all_of("reduce_sum", dtype)
+        return [contracted(multiply, total, inputs[0], inputs[1], dimension_numbers)]
 
     def branch(self, inputs: list[Values], *, branches, **_) -> list[Values]:
         """The result of `cond` and `switch`: of the branch at an index, or of all where the algebra cannot tell."""
@@ -378,12 +381,13 @@ class Reader:
         for_cond, rest = inputs[:cond_nconsts], inputs[cond_nconsts:]
         for_body, carry = rest[:body_nconsts], rest[body_nconsts:]
         while True:
-            goes_on = self.algebra.settled(self._walk(cond_jaxpr, [*for_cond, *carry])[0].item())
-            if not isinstance(goes_on, WHOLE):
-                raise UnreadableError("while", "", "how often it goes round depends on what is read")
-            if not goes_on:
+            goes_on = each(self.algebra.settled, self._walk(cond_jaxpr, [*for_cond, *carry])[0])
+            if not all(isinstance(condition, WHOLE) for condition in goes_on.flat):
+                raise UnreadableError("while", why="how often it goes round depends on what is read")
+            if not goes_on.any():
                 return carry
-            carry = self._walk(body_jaxpr, [*for_body, *carry])
+            results = self._walk(body_jaxpr, [*for_body, *carry])
+            carry = [_where(goes_on, new, old) for new, old in zip(results, carry, strict=True)]
 
     def scan(self, inputs: list[Values], *, jaxpr, length, reverse, **params) -> list[Values]:
         """The result of `scan`, unrolled."""
@@ -395,7 +399,7 @@ class Reader:
             rows.append(row)
         ordered = rows[::-1] if reverse else rows
         if not rows:
-            return [*carry, *(np.empty(aval.shape, object) for aval in jaxpr.out_avals[num_carry:])]
+            return [*carry, *(np.empty((0, *aval.shape), object) for aval in jaxpr.out_avals[num_carry:])]
         stacked = [np.stack([objects(x) for x in column]) for column in zip(*ordered, strict=True)]
         return [*carry, *stacked]
 
@@ -416,6 +420,10 @@ def _literals(part: Any) -> Iterator[Any]:
         for equation in part.eqns:
             yield from (atom.val for atom in equation.invars if isinstance(atom, Literal))
             yield from _literals(tuple(equation.params.values()))
+def _where(condition: Values, new: Values, old: Values) -> Values:
+    """The new values of the members of a batch, on its first axes, that a condition holds for."""
+    aligned = condition.reshape((*condition.shape, *[1] * (new.ndim - condition.ndim)))
+    return new if condition.all() else each(lambda is_new, a, b: a if is_new else b, aligned, new, old)
 
 
 def _line(equation: Any) -> str:
@@ -452,13 +460,10 @@ def _indices(equation: Any, inputs: list[Values]) -> list[Any]:
     return indices
 
 
-def _is_integer(dtype: Any) -> bool:
-    return jnp.issubdtype(dtype, jnp.integer)
-
-
 def _kind(dtype: Any) -> str:
     """The kind of numbers that a type is of; before a primitive's name, that of its meaning for them alone."""
-    return "integer" if _is_integer(dtype) else "complex" if jnp.issubdtype(dtype, jnp.complexfloating) else "real"
+    kinds = {"boolean": jnp.bool_, "integer": jnp.integer, "complex": jnp.complexfloating}
+    return next((kind for kind, types in kinds.items() if jnp.issubdtype(dtype, types)), "real")
 
 
 IDENTITIES = {
@@ -506,7 +511,14 @@ REDUCTIONS = {
 }
 ACCUMULATIONS = {"cumsum": "add", "cumprod": "mul", "cummax": "max", "cummin": "min"}
 
-SCATTERS = {"scatter": "", "scatter-add": "add", "scatter-mul": "mul", "scatter-min": "min", "scatter-max": "max"}
+SCATTERS = {
+    "scatter": "",
+    "scatter-add": "add",
+    "scatter-max": "max",
+    "scatter-min": "min",
+    "scatter-mul": "mul",
+    "scatter-sub": "sub",
+}
 """Primitives that combine entries into an array; the first by a function of the code's own."""
 
 BITWISE = ("clz", "population_count", "shift_left", "shift_right_arithmetic", "shift_right_logical")
@@ -536,7 +548,6 @@ CONTROL: dict[str, Callable[..., list[Values]]] = {"cond": Reader.branch, "scan"
 STRUCTURES: dict[str, Callable[..., list[Values]]] = {
     "argmax": partial(Reader.argument, relation="gt"),
     "argmin": partial(Reader.argument, relation="lt"),
-    "convert_element_type": Reader.convert,
     "cumlogsumexp": Reader.log_sum_exp,
     "dot_general": Reader.contract,
     "iota": Reader.iota,

@@ -9,7 +9,7 @@ from mpmath import mp, mpc, mpf
 
 from adamlab.interpret.constants import Constant
 from adamlab.interpret.integers import BEYOND, OPERATIONS
-from adamlab.interpret.jaxpr import Algebra
+from adamlab.interpret.jaxpr import Algebra, UnreadableError
 
 NAN, INFINITY = mpf("nan"), mpf("inf")
 
@@ -80,13 +80,29 @@ def _subtract(a: Any, b: Any) -> Any:
     return a - b if isinstance(a, int) else _settled(a - b, a, b)
 
 
+def _check_ordered(name: str, *numbers: Any):
+    if any(isinstance(x, mpc) for x in numbers):
+        raise UnreadableError(name, why="complex numbers have no order here")
+
+
 def _compared(relation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
     """A relation in which numbers that differ by rounding errors only are equal."""
 
     def compare(a, b):
+        if relation not in (operator.eq, operator.ne):
+            _check_ordered(relation.__name__, a, b)
         difference = _subtract(a, b) if isinstance(a, (mpf, mpc)) else None
         is_plain = difference is None or not mpmath.isfinite(difference)
         return bool(relation(a, b) if is_plain else relation(difference, 0))
+
+    return compare
+
+
+def _in_total_order(relation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
+    def compare(a, b):
+        if mpmath.isnan(a) or mpmath.isnan(b):
+            raise UnreadableError("lt_to", why="JAX places a NaN by its sign, which is not read")
+        return _compared(relation)(a, b)
 
     return compare
 
@@ -165,7 +181,11 @@ def _power(x: Any, y: Any) -> Any:
 
 
 def _extreme(pick: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda a, b: NAN if mpmath.isnan(a) or mpmath.isnan(b) else pick(a, b)
+    def extreme(a, b):
+        _check_ordered(pick.__name__, a, b)
+        return NAN if mpmath.isnan(a) or mpmath.isnan(b) else pick(a, b)
+
+    return extreme
 
 
 MAX, MIN = _extreme(max), _extreme(min)
@@ -225,11 +245,13 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "integer_pow": _power,
     "is_finite": mpmath.isfinite,
     "le": _compared(operator.le),
+    "le_to": _in_total_order(operator.le),
     "lgamma": _real(_log_gamma),
     "log": _real(mpmath.log, {0: NEGATIVE}),
     "log1p": _real(mpmath.log1p, {-1: NEGATIVE}),
     "logistic": _real(lambda x: 1 / (1 + mpmath.exp(-x))),
     "lt": _compared(operator.lt),
+    "lt_to": _in_total_order(operator.lt),
     "max": MAX,
     "min": MIN,
     "mul": operator.mul,

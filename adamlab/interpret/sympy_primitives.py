@@ -40,6 +40,7 @@ from sympy import (
     gamma,
     im,
     log,
+    nsimplify,
     pi,
     re,
     sign,
@@ -107,7 +108,7 @@ def exponential(x: Any) -> Any:
 
 
 def _is_negative(x: Formula) -> bool:
-    return bool(x.is_extended_negative) if x.is_number else is_positive(-x)
+    return bool(x.is_extended_negative) if x.is_number else not is_nonnegative(x) and is_positive(-x)
 
 
 def _real(function: Callable[..., Any], values: Mapping[Any, Any] | None = None) -> Callable[..., Any]:
@@ -137,15 +138,17 @@ def _divide(a: Any, b: Any) -> Any:
     return a / b if b != 0 else S.Infinity * sign(a)
 
 
-def _power(x: Any, y: Any) -> Any:
+def _power(base: Any, exponent: Any) -> Any:
     """The power x^y; at 0, 1, ∞ and NaN as in C."""
-    x, y = sympify(x), sympify(y)
-    if x == 1:
+    x: Formula
+    y: Formula
+    x, y = sympify(base), sympify(exponent)
+    if x is S.One:
         return S.One
-    if x == 0 and _is_negative(y):
+    if x is S.Zero and _is_negative(y):
         return S.Infinity
     if x.is_number and y.is_number and not (x.is_finite and y.is_finite):
-        return sympify(math.pow(x, y), rational=True)
+        return nsimplify(math.pow(x, y))
     if y.is_Rational and not y.is_Integer and _is_negative(x):
         return S.NaN
     return _real(Pow)(x, y)
@@ -171,6 +174,17 @@ def _round(x: Any, rounding_method: Any) -> Any:
     nearest = floor(size + S.Half)
     is_tie = int(rounding_method) == 1 and nearest - size == S.Half
     return sign(x) * (nearest - 1 if is_tie and nearest % 2 else nearest)
+
+
+def _atan2(y: Any, x: Any) -> Any:
+    """The angle of the point (x, y), also where it is 0 or infinite."""
+    if S.NaN in (x, y) or x == y == 0:
+        return S.NaN if S.NaN in (x, y) else S.Zero
+    if x is S.Infinity and y.is_finite:
+        return S.Zero
+    if x is S.NegativeInfinity and y.is_finite:
+        return -pi if _is_negative(y) else pi
+    return atan2(sign(y), sign(x) if x.is_infinite else S.Zero) if y.is_infinite else atan2(y, x)
 
 
 def _sign(x: Any) -> Any:
@@ -217,14 +231,14 @@ BOTH_ENDS = dict.fromkeys((S.Infinity, S.NegativeInfinity), S.NaN)
 ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "acos": _real(acos),
-    "acosh": _real(acosh),
+    "acosh": _real(acosh, {S.NegativeInfinity: S.NaN}),
     "add": operator.add,
     "add_any": operator.add,
     "and": _logical("and", And),
     "asin": _real(asin),
     "asinh": asinh,
     "atan": atan,
-    "atan2": atan2,
+    "atan2": _atan2,
     "atanh": _real(atanh),
     "cbrt": lambda x: cbrt(x) if is_nonnegative(x) else sign(x) * cbrt(Abs(x)),
     "ceil": ceiling,
@@ -238,10 +252,10 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "conj": conjugate,
     "cos": _real(cos, BOTH_ENDS),
     "cosh": cosh,
-    "digamma": _real(digamma),
+    "digamma": _real(digamma, {S.NegativeInfinity: S.NaN}),
     "div": _divide,
     "erf": erf,
-    "erf_inv": _real(erfinv),
+    "erf_inv": lambda x: S.NaN if x is S.NaN or _is_negative(1 - Abs(x)) else erfinv(x),
     "erfc": erfc,
     "exp": exponential,
     "exp2": lambda x: Integer(2) ** x,
