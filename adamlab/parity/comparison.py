@@ -238,7 +238,7 @@ def _as_exact(value: Any) -> Any:
 
 
 def _gap(values: np.ndarray, exact: np.ndarray) -> float:
-    """The largest relative distance; where the exact value is 0 or not finite, none if the other is that too, else ∞."""
+    """The largest relative distance; where either is not finite or the exact one 0, none if they are equal, else ∞."""
 
     def distance(value, target):
         if value == target or (mpmath.isnan(value) and mpmath.isnan(target)):

@@ -12,6 +12,8 @@ from adamlab.interpret.jaxpr import Program
 from adamlab.interpret.programs import Programs, Subject
 from adamlab.types import PyTree
 
+Number = int | float
+
 Revise = Callable[[Any, Any], Any]
 """Gives the value that takes the place of a constant, of which it gets value and type."""
 
@@ -24,7 +26,7 @@ class Revised(Subject):
         constants: the new number for each constant, by its old one.
     """
 
-    constants: Mapping[float, float] = field(default_factory=dict)
+    constants: Mapping[Number, Number] = field(default_factory=dict)
 
     def programs(self, gradient: PyTree, *, with_value: bool = False) -> Programs:
         """The optimizer's programs, with the constants changed."""
@@ -46,9 +48,9 @@ def revisable(subject: Subject) -> Revised:
     return Revised(**vars(subject))
 
 
-def constants(subject: Subject, gradient: PyTree) -> list[float]:
+def constants(subject: Subject, gradient: PyTree) -> list[Number]:
     """The distinct finite numbers that stand in an optimizer's code, in the order of the code."""
-    numbers: list[float] = []
+    numbers: list[Number] = []
 
     def note(value, dtype):
         numbers.append(_number(value, dtype))
@@ -59,7 +61,7 @@ def constants(subject: Subject, gradient: PyTree) -> list[float]:
     return [number for number in dict.fromkeys(numbers) if np.isfinite(number)]
 
 
-def _number(value: Any, dtype: Any) -> float:
+def _number(value: Any, dtype: Any) -> Number:
     """A scalar as the shortest decimal of its type; NaN for booleans, complex numbers and arrays."""
     scalar = np.asarray(value, dtype)
     if scalar.ndim:

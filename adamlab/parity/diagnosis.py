@@ -1,7 +1,8 @@
 """The difference of two optimizers in words: the change that makes their exact readings agree."""
 
-from collections.abc import Iterator
-from itertools import combinations, islice
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import combinations, islice, product
 
 import mpmath
 import numpy as np
@@ -12,6 +13,7 @@ from adamlab.parity.changes import (
     Sides,
     borrowed_in_order,
     borrowed_numbers,
+    equal_arguments,
     equal_numbers,
     other_constants,
     other_flags,
@@ -19,8 +21,8 @@ from adamlab.parity.changes import (
     without_constants,
     without_numbers,
 )
-from adamlab.parity.constants import revisable
-from adamlab.parity.places import flipped_place, other_places
+from adamlab.parity.constants import Revised, revisable
+from adamlab.parity.places import epsilons, flipped_place, places_in_words
 from adamlab.parity.probe import Probe, is_near
 
 GRADIENTS = np.array([[0.5, -3.0], [2.0, 0.25], [-1.0, 0.125], [0.75, 1.0], [0.0, -2.0], [1.5, 0.5]])
@@ -47,7 +49,7 @@ def difference_in_words(left: Subject, right: Subject, probe: Probe, check: Prob
         check: more gradients, on which they have to agree after the change, too.
     """
     search = _Search(left, right, probe, check)
-    return search.cause() or parting_in_words(search.sides.left, search.sides.right, probe)
+    return search.cause() or parting_in_words(left, right, probe)
 
 
 class _Search:
@@ -55,29 +57,32 @@ class _Search:
 
     def __init__(self, left: Subject, right: Subject, probe: Probe, check: Probe):
         self.probe, self.check = probe, check
+        self._partial = ""
         self.sides = Sides.of(revisable(left), revisable(right), probe.row(0))
 
     def cause(self) -> str:
         """The first explanation in words, from the smallest and most natural on; "" where there is none."""
-        sides, equal = self.sides, tuple(equal_numbers(self.sides))
-        named = [*other_flags(sides), *borrowed_numbers(sides)]
-        sums = list(sums_for_averages(sides))
-        hidden = [*without_numbers(sides, 1), *other_constants(sides), *without_constants(sides)]
-        few = [*islice(borrowed_numbers(sides), 12), *other_flags(sides)]
+        sides, probe, equal = self.sides, self.probe, tuple(equal_numbers(self.sides))
+        flags, borrowed = list(other_flags(sides)), list(borrowed_numbers(sides))
+        constants = list(other_constants(sides))
         return (
             self._first([equal])
-            or self._first(_each(named, equal))
-            or self._first(_each(sums, equal))
-            or a_factor(sides.left, sides.right, self.probe)
-            or self._place()
-            or self._first(_each(hidden, equal))
+            or self._first(_each([*flags, *equal_arguments(sides), *borrowed], equal))
+            or self._first(_each(sums_for_averages(sides), equal))
+            or self._first(_each(constants, equal))
+            or a_factor(sides.left.subject, sides.right.subject, probe)
+            or self._places([(), equal])
+            or self._first(_each([*without_numbers(sides, 1), *without_constants(sides)], equal))
             or self._first(borrowed_in_order(sides))
+            or self._first((flag, *group) for flag, group in product(flags, borrowed_in_order(sides)))
             or self._first(_each(without_numbers(sides, 2), equal))
-            or self._first(islice(((*equal, *pair) for pair in combinations(few, 2)), PAIRS))
-            or self._first(islice(combinations(hidden, 2), PAIRS))
+            or self._first((*equal, *pair) for pair in islice(combinations([*flags, *borrowed], 2), PAIRS))
+            or self._first(islice(combinations(constants, 2), PAIRS))
+            or self._places((*equal, change) for change in without_numbers(sides, 1))
+            or self._partial
         )
 
-    def _first(self, candidates) -> str:
+    def _first(self, candidates: Iterable[tuple[Change, ...]]) -> str:
         for changes in candidates:
             if self.probe.is_spent:
                 return ""
@@ -86,11 +91,19 @@ class _Search:
         return ""
 
     def _explain(self, changes: tuple[Change, ...]) -> bool:
-        left, right = self.sides.after(changes)
+        return self._agree(*self.sides.after(changes), lambda: self._told(changes))
+
+    def _agree(self, left: Revised, right: Revised, told: Callable[[], str]) -> bool:
+        """Whether two optimizers agree on all gradients; what is told of those that do so on the probe's is kept."""
         try:
-            return self.probe.agree(left, right) and self.probe.moves(left) and self.check.agree(left, right)
+            if not (self.probe.agree(left, right) and self.probe.moves(left)):
+                return False
+            if self.check.agree(left, right):
+                return True
         except Exception:  # a changed number can make anything of the code
             return False
+        self._partial = self._partial or f"{told()}; on other gradients something else parts them"
+        return False
 
     def _needed(self, changes: tuple[Change, ...]) -> tuple[Change, ...]:
         """The changes without those that can be spared."""
@@ -100,11 +113,23 @@ class _Search:
                 return self._needed(fewer)
         return changes
 
-    def _place(self) -> str:
-        return "" if self.probe.is_spent else other_places(self.sides, self.probe)
+    def _places(self, bases: Iterable[tuple[Change, ...]]) -> str:
+        """The places of ε, if they are all that parts the sides after some changes."""
+        sides, probe = self.sides, self.probe
+        pairs = product(epsilons(sides.left, probe), epsilons(sides.right, probe))
+        pairs = sorted(pairs, key=lambda pair: pair[0].value != pair[1].value)
+        rates = [x for x in dict.fromkeys([*sides.left.values, *sides.right.values]) if x < 1]
+        for base, (ours, theirs) in product(bases, pairs):
+            if probe.is_spent:
+                return ""
+            left, right = sides.after(base)
+            words = partial(places_in_words, left, right, ours, theirs, rates, probe)
+            if self._agree(ours.at(0.0).of(left), theirs.at(0.0).of(right), words) and words():
+                return f"{words()}; besides, {self._told(base)}" if base else words()
+        return ""
 
     def _told(self, changes: tuple[Change, ...]) -> str:
-        numbers = ", ".join(change.words for change in changes if change.kind == "number")
+        numbers = ", ".join(self._words(change) for change in changes if change.kind == "number")
         others = " and ".join(self._words(change) for change in changes if change.kind != "number")
         if not others:
             return f"the same with equal numbers, {numbers}"
@@ -112,13 +137,12 @@ class _Search:
 
     def _words(self, change: Change) -> str:
         if change.kind == "flag" and change.words.startswith("eps_in_sqrt"):
-            side, subject = ("left", self.sides.left) if change.left.call else ("right", self.sides.right)
-            edit = change.left if side == "left" else change.right
-            return flipped_place(side, subject, edit.of(subject), self.probe) or change.words
+            side, edit = (self.sides.left, change.left) if change.left.call else (self.sides.right, change.right)
+            return flipped_place(side.name, side.subject, edit.of(side.subject), self.probe) or change.words
         return change.words
 
 
-def _each(changes, equal: tuple[Change, ...]) -> Iterator[tuple[Change, ...]]:
+def _each(changes: Iterable[Change], equal: tuple[Change, ...]) -> Iterator[tuple[Change, ...]]:
     """Each change alone, and then each with all numbers equal."""
     changes = list(changes)
     yield from ((change,) for change in changes)
@@ -141,8 +165,9 @@ def a_factor(left: Subject, right: Subject, probe: Probe) -> str:
             return ""
         if all(is_near(factor, factors[0]) for factor in factors):
             return f"the left is {_factor(factors[0], 6)} times the right"
-        shown = ", ".join(_factor(factor, 4) for factor in factors[:3])
-        return f"the left is the right times a factor of the step alone, {shown} …"
+        first = next(i for i, factor in enumerate(factors) if not is_near(factor, factors[0]))
+        shown = ", ".join(_factor(factor, 4) for factor in factors[max(first - 1, 0) :][:3])
+        return f"the left is the right times a factor of the step alone, {'' if first < 2 else '… '}{shown} …"
 
 
 def _factor(number, digits: int) -> str:
@@ -162,6 +187,8 @@ def parting_in_words(left: Subject, right: Subject, probe: Probe) -> str:
             for side, other, words in ((0, 1, "left"), (1, 0, "right")):
                 if any(mpmath.isnan(pair[side]) and not mpmath.isnan(pair[other]) for pair in apart):
                     return f"the {words} is not a number from step {t} on"
+                if all(not pair[side] and pair[other] for pair in apart) and apart:
+                    return f"the {words} is 0 at step {t}, and the other side is not"
             if apart:
                 worst = max(_distance(a, b) for a, b in apart)
                 return f"they part at step {t}, by a relative {mpmath.nstr(worst, 3)}"

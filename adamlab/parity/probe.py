@@ -57,7 +57,7 @@ class Probe:
 
     def agree(self, left: Subject, right: Subject) -> bool:
         """Whether all updates of two optimizers are the same, NaN where NaN; most that differ do so at once."""
-        return all(self._same(left, right, steps) for steps in sorted({min(2, self.steps), self.steps}))
+        return all(self._same(left, right, steps) for steps in sorted({1, min(2, self.steps), self.steps}))
 
     def moves(self, subject: Subject) -> bool:
         """Whether an optimizer takes any step at all, which can be shown to agree with another's."""
