@@ -115,9 +115,11 @@ class Side:
         """The numbers that the other side has not."""
         return [x for x in self.numbers if x not in other.numbers]
 
-    def alone(self, other: "Side") -> list[Number]:
-        """The sizes of the constants that the other side has not."""
-        return [c for c in dict.fromkeys(map(abs, self.constants)) if 0 < c < GREATEST and c not in other.values]
+    def alone(self, other: "Side") -> dict[Number, list[Number]]:
+        """The constants of its code that the other side has not, by size; those that are no 1 − b first."""
+        alone = [c for c in self.constants if c not in other.all_constants and 0 < abs(c) < GREATEST]
+        sizes = sorted(dict.fromkeys(map(abs, alone)), key=lambda size: size not in self.numbers)
+        return {size: [c for c in alone if abs(c) == size] for size in sizes}
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,6 @@ def sums_for_averages(sides: Sides) -> Iterator[Change]:
         for side, other in sides.both()
         for rate in sorted(side.all_constants, reverse=True)
         for c in _complements(rate, side.all_constants)
-        if c != rate
     ]
     for kept in (True, False):
         for side, other, rate, c in averages:
@@ -218,20 +219,20 @@ def sums_for_averages(sides: Sides) -> Iterator[Change]:
 
 def other_constants(sides: Sides) -> Iterator[Change]:
     """Each constant that stands in the left's code alone, as one that stands in the right's alone."""
-    for c, d in product(sides.left.alone(sides.right), sides.right.alone(sides.left)):
-        words = f"{short(c)} stands in the left's code, {short(d)} in the right's"
-        for complement in (None, *_complements(c, sides.left.constants)):
-            both = {c: d, -c: -d} | ({} if complement is None else {complement: 1 - d})
-            yield Change(words, Edit(constants=both), kind="number")
+    for (c, signed), d in product(sides.left.alone(sides.right).items(), sides.right.alone(sides.left)):
+        words = f"{short(c)} in the left's code is {short(d)} in the right's"
+        for complement in (None, *(_complements(c, sides.left.constants) if d < 1 else [])):
+            edit = {x: d if x > 0 else -d for x in signed} | ({} if complement is None else {complement: 1 - d})
+            yield Change(words, Edit(constants=edit), kind="number")
 
 
 def without_constants(sides: Sides) -> Iterator[Change]:
     """Each constant of the code as 0: one of both sides, which may have a name, or of one alone; as ∞ if it bounds."""
     for side, other in sides.both():
-        for c in side.alone(other):
+        for c, signed in side.alone(other).items():
             words = f"{short(c)} stands in the {side.name}'s code; they agree where it is"
-            yield Change.on(side.name, f"{words} 0", Edit(constants={c: 0.0, -c: 0.0}))
-            yield Change.on(side.name, f"{words} infinite", Edit(constants={c: inf, -c: -inf}))
+            yield Change.on(side.name, f"{words} 0", Edit(constants=dict.fromkeys(signed, 0.0)))
+            yield Change.on(side.name, f"{words} infinite", Edit(constants={x: inf * x for x in signed}))
     in_code = {abs(x) for x in (*sides.left.constants, *sides.right.constants)}
     for c in sides.left.values:
         if c in sides.right.values and c in in_code:
@@ -276,7 +277,7 @@ def _without(side: Side, number: Number) -> Edit:
 
 
 def _complements(rate: Number, own: Iterable[Number]) -> list[Number]:
-    return [c for c in own if 0 < rate < 1 and isclose(c, 1 - rate, rel_tol=1e-12)]
+    return [c for c in own if 0 < rate < 1 and c != rate and isclose(c, 1 - rate, rel_tol=1e-12)]
 
 
 def _plain(value: Any) -> Any:

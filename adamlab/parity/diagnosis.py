@@ -13,6 +13,7 @@ from adamlab.parity.changes import (
     Sides,
     borrowed_in_order,
     borrowed_numbers,
+    compared,
     equal_arguments,
     equal_numbers,
     other_constants,
@@ -22,7 +23,7 @@ from adamlab.parity.changes import (
     without_numbers,
 )
 from adamlab.parity.constants import Revised, revisable
-from adamlab.parity.places import epsilons, flipped_place, places_in_words
+from adamlab.parity.places import epsilons, flipped_place, is_epsilon, places_in_words
 from adamlab.parity.probe import Probe, is_near
 
 GRADIENTS = np.array([[0.5, -3.0], [2.0, 0.25], [-1.0, 0.125], [0.75, 1.0], [0.0, -2.0], [1.5, 0.5]])
@@ -139,6 +140,10 @@ class _Search:
         if change.kind == "flag" and change.words.startswith("eps_in_sqrt"):
             side, edit = (self.sides.left, change.left) if change.left.call else (self.sides.right, change.right)
             return flipped_place(side.name, side.subject, edit.of(side.subject), self.probe) or change.words
+        if change.kind == "number" and len(change.left.constants) == 1:
+            ((c, other),) = change.left.constants.items()
+            if is_epsilon(c, self.sides.left.subject, self.probe):
+                return compared("ε", c, other)
         return change.words
 
 

@@ -1,5 +1,6 @@
 """Exact readings over a few gradients, by which two optimizers are held against each other."""
 
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -29,6 +30,11 @@ class Probe:
         self.gradients, self.params, self.digits = gradients, params, digits
         self.steps_read = 0
         self._readings: dict[tuple[int, int], tuple[Subject, np.ndarray]] = {}
+
+    @cached_property
+    def doubled(self) -> "Probe":
+        """The same with all gradients twice as large."""
+        return Probe(jax.tree.map(lambda g: 2 * g, self.gradients), self.params, self.digits)
 
     @property
     def steps(self) -> int:
