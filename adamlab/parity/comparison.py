@@ -37,7 +37,8 @@ class Comparison:
         steps, dtype, context, layout: how.
         families: one record for each family of gradients, see `table`.
         verdict: in words.
-        kind: "bit-identical", "same formula", "different formulas", or "different bits" where there is nothing to read.
+        kind: "bit-identical", "same formula", "different formulas", or "different bits" where nothing could be read
+            exactly, or where a side leaves the range of its types.
     """
 
     left: str
@@ -262,18 +263,21 @@ def _verdict(records: list[dict[str, Any]], readings: Readings | str) -> tuple[s
     if not bits:
         return "bit-identical", "bit-identical"
     if np.isinf(apart):
-        where = next(record for record in records if np.isinf(record["apart_max"]))
-        side = "left" if np.isinf(where["left_max"]) else "right"
-        return "different bits", (
-            f"different bits: what the code says is the same, but in {where['family']} the {side} runs out of the "
-            "range of its types, or into NaN"
-        )
+        return "different bits", f"different bits: the same in exact numbers, but {_out_of_range(records)}"
     median = max(record["apart_median"] for record in records)
     rounding = f"a family's median is up to {median:.3g} ulp, the greatest difference {apart:.3g} ulp"
     return (
         "same formula",
         f"the same formula, rounded differently: {rounding if apart else 'in the sign of zeros alone'}",
     )
+
+
+def _out_of_range(records: list[dict[str, Any]]) -> str:
+    """The first family in which the sides are infinitely far apart, and the side that is not where it should be."""
+    record = next(record for record in records if np.isinf(record["apart_max"]))
+    sides = [side for side in ("left", "right") if np.isinf(record[f"{side}_max"])] or ["left", "right"]
+    verb = "leaves the range of its types" if len(sides) == 1 else "leave the range of their types"
+    return f"in {record['family']} the {' and the '.join(sides)} {verb}"
 
 
 def _difference(readings: Readings) -> str:
@@ -286,7 +290,7 @@ def _difference(readings: Readings) -> str:
         return ""
     family, step = readings.parting
     words = difference_in_words(left, right, readings.probe(family, step), check)
-    return f"they agree on ordinary gradients, and part in {family} from step {step} on: {words}"
+    return f"they agree on ordinary gradients, and part in {family} at step {step}: {words}"
 
 
 def _require(what: str, given: Sequence[str], known: Any):

@@ -31,6 +31,8 @@ GRADIENTS = np.array([[0.5, -3.0], [2.0, 0.25], [-1.0, 0.125], [0.75, 1.0], [0.0
 
 WEIGHTS = np.array([0.5, -3.0])
 
+ELSEWHERE = "; on other gradients something else parts them"
+
 PAIRS = 60
 """The most pairs of changes that are tried."""
 
@@ -63,7 +65,7 @@ class _Search:
 
     def cause(self) -> str:
         """The first explanation in words, from the smallest and most natural on; "" where there is none."""
-        sides, probe, equal = self.sides, self.probe, tuple(equal_numbers(self.sides))
+        sides, equal = self.sides, tuple(equal_numbers(self.sides))
         flags, borrowed = list(other_flags(sides)), list(borrowed_numbers(sides))
         constants = list(other_constants(sides))
         return (
@@ -71,7 +73,7 @@ class _Search:
             or self._first(_each([*flags, *equal_arguments(sides), *borrowed], equal))
             or self._first(_each(sums_for_averages(sides), equal))
             or self._first(_each(constants, equal))
-            or a_factor(sides.left.subject, sides.right.subject, probe)
+            or self._factor()
             or self._places([(), equal])
             or self._first(_each([*without_numbers(sides, 1), *without_constants(sides)], equal))
             or self._first(borrowed_in_order(sides))
@@ -91,6 +93,15 @@ class _Search:
                 return self._told(self._needed(changes))
         return ""
 
+    def _factor(self) -> str:
+        """The factor that is all the difference, if it is so on all gradients."""
+        left, right = self.sides.left.subject, self.sides.right.subject
+        told = a_factor(left, right, self.probe)
+        if told and not a_factor(left, right, self.check):
+            self._partial = self._partial or f"{told}{ELSEWHERE}"
+            return ""
+        return told
+
     def _explain(self, changes: tuple[Change, ...]) -> bool:
         return self._agree(*self.sides.after(changes), lambda: self._told(changes))
 
@@ -103,7 +114,7 @@ class _Search:
                 return True
         except Exception:  # a changed number can make anything of the code
             return False
-        self._partial = self._partial or f"{told()}; on other gradients something else parts them"
+        self._partial = self._partial or f"{told()}{ELSEWHERE}"
         return False
 
     def _needed(self, changes: tuple[Change, ...]) -> tuple[Change, ...]:
@@ -191,7 +202,7 @@ def parting_in_words(left: Subject, right: Subject, probe: Probe) -> str:
             apart = [(a, b) for a, b in zip(ours, theirs, strict=True) if not is_near(a, b)]
             for side, other, words in ((0, 1, "left"), (1, 0, "right")):
                 if any(mpmath.isnan(pair[side]) and not mpmath.isnan(pair[other]) for pair in apart):
-                    return f"the {words} is not a number from step {t} on"
+                    return f"the {words} is not a number at step {t}, and the other side is"
                 if all(not pair[side] and pair[other] for pair in apart) and apart:
                     return f"the {words} is 0 at step {t}, and the other side is not"
             if apart:

@@ -33,13 +33,13 @@ def spacing(exact: Any, dtype: str) -> Any:
 
 
 def error_in_ulps(value: float, exact: Any, dtype: str) -> float:
-    """The distance of a value from the exact one, in floats of the type; ∞ where just one of them is finite."""
-    kind = jnp.finfo(dtype)
+    """The distance of a value from the exact one, in floats of the type; ∞ where one alone is finite in it."""
     if mpmath.isnan(exact) or np.isnan(value):
         return 0.0 if mpmath.isnan(exact) and np.isnan(value) else np.inf
-    if abs(exact) > float(kind.max) or np.isinf(value):
-        overflown = abs(exact) >= float(kind.max) and np.isinf(value) and (value > 0) == (exact > 0)
-        return 0.0 if overflown else np.inf
+    largest = mpf(float(jnp.finfo(dtype).max))
+    overflows = abs(exact) >= largest + spacing(largest, dtype) / 2  # what is nearer rounds to the largest float
+    if overflows or np.isinf(value):
+        return 0.0 if overflows and np.isinf(value) and (value > 0) == (exact > 0) else np.inf
     return float(abs(mpf(value) - exact) / spacing(exact, dtype))
 
 
