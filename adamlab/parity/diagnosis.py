@@ -31,6 +31,8 @@ GRADIENTS = np.array([[0.5, -3.0], [2.0, 0.25], [-1.0, 0.125], [0.75, 1.0], [0.0
 
 WEIGHTS = np.array([0.5, -3.0])
 
+SIDES = (0, 1, "left"), (1, 0, "right")
+
 ELSEWHERE = "; on other gradients something else parts them"
 
 PAIRS = 60
@@ -200,11 +202,12 @@ def parting_in_words(left: Subject, right: Subject, probe: Probe) -> str:
     with mpmath.workdps(probe.digits):
         for t, (ours, theirs) in enumerate(rows, start=1):
             apart = [(a, b) for a, b in zip(ours, theirs, strict=True) if not is_near(a, b)]
-            for side, other, words in ((0, 1, "left"), (1, 0, "right")):
+            for side, other, name in SIDES:
                 if any(mpmath.isnan(pair[side]) and not mpmath.isnan(pair[other]) for pair in apart):
-                    return f"the {words} is not a number at step {t}, and the other side is"
-                if all(not pair[side] and pair[other] for pair in apart) and apart:
-                    return f"the {words} is 0 at step {t}, and the other side is not"
+                    return f"the {name} is not a number at step {t}, and the other side is"
+            for side, other, name in SIDES:
+                if apart and all(not pair[side] and pair[other] for pair in apart):
+                    return f"the {name} is 0 at step {t}, and the other side is not"
             if apart:
                 worst = max(_distance(a, b) for a, b in apart)
                 return f"they part at step {t}, by a relative {mpmath.nstr(worst, 3)}"

@@ -185,7 +185,7 @@ CASES = {
     ),
     "schedules": (
         hidden(injected, momentum=0.9),
-        "optax.sgd(exponential(0.1, 10, 0.5), momentum=0.8)",
+        "optax.sgd(exponential(0.1, 0.5, 10), momentum=0.8)",
         "the same with equal numbers, momentum is 0.9 on the left, 0.8 on the right",
     ),
     "a wrapper": (
@@ -206,7 +206,8 @@ CASES = {
     "a cause and another elsewhere": (
         hidden(clipped, learning_rate=0.1, bound=5.0),
         "optax.sgd(0.2)",
-        "the left is 0.5 times the right; on other gradients something else parts them",
+        "the same with equal numbers, learning_rate is 0.1 on the left, 0.2 on the right; "
+        "on other gradients something else parts them",
     ),
     "L2 and decay": (
         hidden(al.like_torch, name="Adam", weight_decay=0.01),
@@ -215,8 +216,8 @@ CASES = {
     ),
     "NaN on the right": (
         "optax.sgd(0.1)",
-        mapped(lambda g: jnp.where(jnp.abs(g) == 2, jnp.nan, -0.1 * g)),
-        "the right is not a number from step 2 on",
+        mapped(lambda g: -0.1 * g * (g / g)),
+        "the right is not a number at step 5, and the other side is",
     ),
     "a factor near 1": (
         mapped(lambda g: -g),
@@ -233,7 +234,7 @@ def test_the_cause_is_named(left, right, cause):
 
 def test_a_late_cause_is_named_where_it_shows():
     told = words(hidden(stepped, boundary=10), hidden(stepped, boundary=12), steps=13, families=["normal"])
-    late = "they agree on ordinary gradients, and part in normal from step 11 on"
+    late = "they agree on ordinary gradients, and part in normal at step 11"
     assert (
         told == f"different formulas: {late}: the same with equal numbers, 10 in the left's code is 12 in the right's"
     )
@@ -269,16 +270,7 @@ def test_infinitely_far_apart_is_never_the_same_formula():
 
         return optax.GradientTransformation(lambda params: jnp.zeros([], dtype), update)
 
-    pairs = [
-        (
-            hidden(counting, dtype=jnp.uint8),
-            hidden(counting, dtype=jnp.int32),
-            {"steps": 257, "families": ["constant"]},
-        ),
-        ("optax.sgd(1e30)", "optax.chain", {}),
-    ]
-    for left, right, how in pairs[:1]:
-        c = al.compare(left, right, **FEW | how)
-        assert c.table.apart_max[0] == float("inf")
-        assert c.kind != "same formula"
-        assert "same formula" not in c.verdict
+    c = al.compare(*(hidden(counting, dtype=t) for t in (jnp.uint8, jnp.int32)), **FEW | {"steps": 257})
+    assert c.table.apart_max[0] == float("inf")
+    assert c.kind != "same formula"
+    assert "same formula" not in c.verdict
