@@ -236,8 +236,8 @@ def without_constants(sides: Sides) -> Iterator[Change]:
     in_code = {abs(x) for x in (*sides.left.constants, *sides.right.constants)}
     for c in sides.left.values:
         if c in sides.right.values and c in in_code:
-            edits = [_without(side, c) for side in (sides.left, sides.right)]
-            yield Change(f"{short(c)} stands elsewhere; they agree where it is 0 on both sides", *edits)
+            words = f"{short(c)} stands elsewhere; they agree where it is 0 on both sides"
+            yield Change(words, _without(sides.left, c), _without(sides.right, c))
 
 
 def as_float(value: Any) -> float:

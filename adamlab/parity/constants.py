@@ -78,7 +78,10 @@ def _revised(closed: ClosedJaxpr, revise: Revise) -> ClosedJaxpr:
 
 def _revised_code(jaxpr: Jaxpr, revise: Revise) -> Jaxpr:
     def atom(x: Any) -> Any:
-        return Literal(revise(x.val, x.aval.dtype), x.aval) if isinstance(x, Literal) else x
+        if not isinstance(x, Literal):
+            return x
+        aval: Any = x.aval
+        return Literal(revise(x.val, aval.dtype), aval)
 
     equations = [
         equation.replace(

@@ -190,7 +190,7 @@ def a_factor(left: Subject, right: Subject, probe: Probe) -> str:
 
 def _factor(number, digits: int) -> str:
     """A factor, or its distance from 1 where it would be told as 1."""
-    shown = mpmath.nstr(number, digits)
+    shown = str(mpmath.nstr(number, digits))
     if shown != "1.0" or number == 1:
         return shown
     return f"1 {'+' if number > 1 else '-'} {mpmath.nstr(abs(number - 1), 3)}"

@@ -74,7 +74,7 @@ class Readings:
     def _first_apart(self, family: str) -> int:
         left, right = (side[family] for side in self.updates)
         with mpmath.workdps(self.digits):
-            near = np.frompyfunc(is_near, 2, 1)(left, right).astype(bool).all(axis=1)
+            near = np.asarray(np.frompyfunc(is_near, 2, 1)(left, right), bool).all(axis=1)
         return 0 if near.all() else int(np.flatnonzero(~near)[0]) + 1
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.core import Tracer
 
 import adamlab as al
 from adamlab.errors import InputError
@@ -196,10 +197,10 @@ def recorded(calls, learning_rate=0.1):
         calls.append(jax.tree.map(jnp.shape, params))
         return optax.EmptyState()
 
-    def update(g, state, params=None):
-        leaf = jax.tree.leaves(g)[0]
-        calls.append((isinstance(leaf, jax.core.Tracer), leaf.dtype.name))
-        return jax.tree.map(lambda g: -learning_rate * g, g), state
+    def update(updates, state, params=None):
+        leaf = jax.tree.leaves(updates)[0]
+        calls.append((isinstance(leaf, Tracer), leaf.dtype.name))
+        return jax.tree.map(lambda g: -learning_rate * g, updates), state
 
     return optax.GradientTransformation(init, update)
 
@@ -242,19 +243,19 @@ def test_another_seed_is_another_sample_and_the_same_seed_the_same():
 
 def test_the_sides_are_told_apart():
     left, right = "adamlab.adam(0.1)", "optax.adam(0.1)"
-    there, back = al.compare(left, right, **FEW), al.compare(right, left, **FEW)
-    assert (there.left, there.right) == (back.right, back.left)
-    assert "adamlab" in there.left
+    forth, back = al.compare(left, right, **FEW), al.compare(right, left, **FEW)
+    assert (forth.left, forth.right) == (back.right, back.left)
+    assert "adamlab" in forth.left
     for own, other in (("left", "right"), ("right", "left")):
         for column in ("median", "max"):
-            assert there.table[f"{own}_{column}"].tolist() == back.table[f"{other}_{column}"].tolist()
-    assert (there.table.left_median < there.table.right_median).any()
+            assert forth.table[f"{own}_{column}"].tolist() == back.table[f"{other}_{column}"].tolist()
+    assert (forth.table.left_median < forth.table.right_median).any()
 
 
 def test_the_gap_is_of_the_left_from_the_right():
-    there = al.compare("optax.sgd(0.125)", "optax.sgd(0.1)", **FEW)
+    forth = al.compare("optax.sgd(0.125)", "optax.sgd(0.1)", **FEW)
     back = al.compare("optax.sgd(0.1)", "optax.sgd(0.125)", **FEW)
-    np.testing.assert_allclose(there.table.exact_gap, 0.25, rtol=1e-12)
+    np.testing.assert_allclose(forth.table.exact_gap, 0.25, rtol=1e-12)
     np.testing.assert_allclose(back.table.exact_gap, 0.2, rtol=1e-12)
     np.testing.assert_allclose(back.table.gap, 0.2, rtol=1e-5)
 

@@ -1,7 +1,6 @@
 """The words of `al.compare`: the cause that a pair was made with, whatever its sides are."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -48,11 +47,14 @@ def test_a_hidden_number_is_named_by_the_other_side(name, number):
 def moment(learning_rate, rate, weight):
     """Steps along a state that keeps `rate` of itself, and takes `weight` of each gradient."""
 
-    def update(g, m, params=None):
-        m = jax.tree.map(lambda m, g: rate * m + weight * g, m, g)
+    def init(params):
+        return jax.tree.map(jnp.zeros_like, params)
+
+    def update(updates, state, params=None):
+        m = jax.tree.map(lambda m, g: rate * m + weight * g, state, updates)
         return jax.tree.map(lambda m: -learning_rate * m, m), m
 
-    return optax.GradientTransformation(partial(jax.tree.map, jnp.zeros_like), update)
+    return optax.GradientTransformation(init, update)
 
 
 def eps_ahead(learning_rate, decay=0.0):
@@ -62,11 +64,11 @@ def eps_ahead(learning_rate, decay=0.0):
         zeros = jax.tree.map(jnp.zeros_like, params)
         return jnp.zeros([], jnp.int32), zeros, zeros
 
-    def update(g, state, params=None):
+    def update(updates, state, params=None):
         count, m, v = state
         count = count + 1
-        m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
-        v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+        m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, updates)
+        v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, updates)
         rate = learning_rate * jnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
         step = jax.tree.map(lambda m, v, w: -rate * m / (jnp.sqrt(v) + 1e-8) - learning_rate * decay * w, m, v, params)
         return step, (count, m, v)
@@ -81,15 +83,15 @@ def centered(learning_rate, by_distance):
         zeros = jax.tree.map(jnp.zeros_like, params)
         return zeros, zeros
 
-    def update(g, state, params=None):
+    def update(updates, state, params=None):
         m, v = state
         if by_distance:
-            v = jax.tree.map(lambda m, v, g: 0.5 * (v + 0.5 * (g - m) ** 2), m, v, g)
+            v = jax.tree.map(lambda m, v, g: 0.5 * (v + 0.5 * (g - m) ** 2), m, v, updates)
         else:
-            v = jax.tree.map(lambda v, g: 0.5 * v + 0.5 * g * g, v, g)
-        m = jax.tree.map(lambda m, g: 0.5 * m + 0.5 * g, m, g)
+            v = jax.tree.map(lambda v, g: 0.5 * v + 0.5 * g * g, v, updates)
+        m = jax.tree.map(lambda m, g: 0.5 * m + 0.5 * g, m, updates)
         variance = v if by_distance else jax.tree.map(lambda m, v: v - m * m, m, v)
-        return jax.tree.map(lambda g, x: -learning_rate * g / (jnp.sqrt(x) + 1e-30), g, variance), (m, v)
+        return jax.tree.map(lambda g, x: -learning_rate * g / (jnp.sqrt(x) + 1e-30), updates, variance), (m, v)
 
     return optax.GradientTransformation(init, update)
 
@@ -264,11 +266,14 @@ def test_what_is_nowhere_a_number_is_the_same_as_itself():
 
 def test_infinitely_far_apart_is_never_the_same_formula():
     def counting(dtype):
-        def update(g, count, params=None):
-            count = count + jnp.ones([], dtype)
-            return jax.tree.map(lambda g: -g / count.astype(g.dtype), g), count
+        def init(params):
+            return jnp.zeros([], dtype)
 
-        return optax.GradientTransformation(lambda params: jnp.zeros([], dtype), update)
+        def update(updates, state, params=None):
+            count = state + jnp.ones([], dtype)
+            return jax.tree.map(lambda g: -g / count.astype(g.dtype), updates), count
+
+        return optax.GradientTransformation(init, update)
 
     c = al.compare(*(hidden(counting, dtype=t) for t in (jnp.uint8, jnp.int32)), **FEW | {"steps": 257})
     assert c.table.apart_max[0] == float("inf")
