@@ -420,6 +420,8 @@ def _literals(part: Any) -> Iterator[Any]:
         for equation in part.eqns:
             yield from (atom.val for atom in equation.invars if isinstance(atom, Literal))
             yield from _literals(tuple(equation.params.values()))
+
+
 def _where(condition: Values, new: Values, old: Values) -> Values:
     """The new values of the members of a batch, on its first axes, that a condition holds for."""
     aligned = condition.reshape((*condition.shape, *[1] * (new.ndim - condition.ndim)))

@@ -74,6 +74,9 @@ TRIED_STEPS = 1000
 DIGITS = 60
 """The digits in which conditions in t are decided."""
 
+ENDLESS = 10**9
+"""No run has so many steps: what changes after as many, as a guard against overflow does, never changes."""
+
 LAST = 2**31 - 1
 """The last step: no run gets that far, and counts of 32 bits end there."""
 
@@ -265,8 +268,9 @@ class Formulas(Algebra):
         if not self._has_domains or not isinstance(e, Expr) or not e.has(OnDomain):
             return e
         domains = {on_domain(condition) for condition in And.make_args(domain_of(e))} - {S.true}
-        cases = And(*(domains & self.refused))
-        self.assumptions |= dict.fromkeys(sorted(domains - self.refused, key=str))
+        assumed, cases = domains - self.refused, And(*(domains & self.refused))
+        self.assumptions |= dict.fromkeys(sorted(assumed, key=str))
+        e = e.xreplace(dict.fromkeys(assumed, S.true))
         return Piecewise((on_domain(e), cases), (S.NaN, True)) if cases is not S.true else on_domain(e)
 
     def _strict(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -291,6 +295,8 @@ class Formulas(Algebra):
     def _in_later_steps(self, relation: str, a: Any, b: Any) -> Any:
         """The relation as it is from some step on."""
         first, later = _settling(expand(a - b), self.t, relation)
+        if first is not None and first > ENDLESS:
+            first, later = 1, not later
         if first is None or first > max(self.settled_by, 1):
             return Rel(a, b, relation, evaluate=False)
         self.first_step = max(self.first_step, first)
@@ -464,10 +470,11 @@ def _implies(condition: Boolean, holds: bool, x: Formula) -> bool:
 
 
 def _is_nonnegative_in_all_cases(e: Formula) -> bool:
-    cases: Any = next(iter(e.atoms(Piecewise)), None)
+    cases: Any = next(iter(e.atoms(Piecewise, Max, Min)), None)
     if is_nonnegative(e) or cases is None:
         return is_nonnegative(e)
-    return all(_is_nonnegative_in_all_cases(e.xreplace({cases: case})) for case, _ in cases.args)
+    values = [case for case, _ in cases.args] if isinstance(cases, Piecewise) else cases.args
+    return all(_is_nonnegative_in_all_cases(e.xreplace({cases: value})) for value in values)
 
 
 def _vanishes_on_a_side(e: Formula) -> bool:

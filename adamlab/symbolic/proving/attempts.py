@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adamlab.interpret.equality import same
-from adamlab.interpret.sympy_algebra import LAST
+from adamlab.interpret.sympy_algebra import ENDLESS
 from adamlab.symbolic.general_step import MOST_EARLY_STEPS, UPDATE
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.notation.printing import text
@@ -20,9 +20,6 @@ HORIZON = 4
 
 FEW_STEPS, MOST_STEPS = 20, 100_000
 """Something that happens between these steps, such as the end of a schedule, is tried by steps beyond it."""
-
-MOST_STEPS_OF_A_RUN = 10**9
-"""A proof for so many steps is one for every step: no run gets that far."""
 
 
 def recognise_same_program(statement: Statement) -> Verdict | None:
@@ -84,10 +81,10 @@ def prove_every_step(statement: Statement) -> Verdict | None:
             continue
         updates = without_idle_maxima(left.update), without_idle_maxima(right.update.xreplace(relation))
         if same(*updates):
-            every = "every t" if statement.last == LAST else f"t ≤ {statement.last}, then an integer wraps"
+            every = "every t" if statement.last > ENDLESS else f"t ≤ {statement.last}, then an integer wraps"
             how = _in_words(relation) if relation else "the closed forms of the two updates are equal"
             how = f"{how} for {every}"
-            horizon = None if statement.last > MOST_STEPS_OF_A_RUN else statement.last
+            horizon = None if statement.last > ENDLESS else statement.last
             if not _early_steps_agree(statement):
                 return None
             return proved(statement, how, statement.sides, horizon=horizon, compared=updates, updates=updates[:1])
