@@ -18,10 +18,10 @@ defined at b = 1 too, where its average is the plain mean, c / (1 − b^t) → 1
 
 Derivatives through the steps, by any number, gradient or state and of any order, are finite where the steps are. Those
 of `optax` are Optax's own, but for the root of 0. As c → 0 the derivative of m / (1 − b^t) by b is what two numbers
-that grow as 1/c leave of each other, so that `accurate` and `weighted` take it by the weights w_t = c / (1 − b^t),
-whose own derivatives nothing cancels in. `weighted` has those of its state, too. `accurate`, whose state is Optax's, cannot hold both this
-derivative and that of the state in a float: while 1 − b^t < FRESH, 1e-3 in float32, the derivative of the state by b is
-that at a fixed correction, (1 − b^t)·dm̂/db, and the same b is expected at every step; a schedule's b may move.
+that grow as 1/c leave of each other, so that `accurate` and `weighted` take it by the weights c / (1 − b^t), in whose
+derivatives nothing cancels. A float cannot hold both this derivative and that of `accurate`'s state, which is Optax's:
+while 1 − b^t < FRESH, 1e-3 in float32, b is taken to be the same at every step, and the derivative of the state by b is
+that at a fixed correction, (1 − b^t)·dm̂/db.
 """
 
 from abc import ABC, abstractmethod
@@ -34,7 +34,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Num
 
-from adamlab.derivatives import differentiated_as
+from adamlab.derivatives import differentiated_as, with_derivatives_of
 from adamlab.types import Decay, Rule
 
 Leaf = Num[Array, "*leaf"]
@@ -239,13 +239,6 @@ class AccurateArithmetic(Arithmetic):
         return v, jnp.maximum(variance, 0)
 
 
-class ScheduledArithmetic(AccurateArithmetic):
-    """The accurate arithmetic where a decay is a schedule: derivatives are those of the code as it stands."""
-
-    average = Arithmetic.average
-    lookahead = Arithmetic.lookahead
-
-
 class WeightedArithmetic(AccurateArithmetic):
     """Arithmetic whose state is the corrected average itself: step t weighs w_t = c / (1 − b^t) in it, or 1/t at b = 1.
 
@@ -326,13 +319,19 @@ def _weight(steps: Array, b: Any, c: Any) -> Array:
 
 @_weight.defjvp
 def _(numbers, slopes):
-    """With b = e^(−x), dw/dc = w·(t·lag(t·x) − lag(x)) / b: in that of c / (1 − b^t) two terms cancel at small c."""
     (steps, b, c), (_, _, by_c) = numbers, slopes
-    small, weight = jnp.where(c > 0.5, 0.5, c), _weight(steps, b, c)
+    weight, fixed = jax.lax.stop_gradient((_weight(steps, b, c), c))
+    linear = weight + jax.lax.stop_gradient(_weight_slope(weight, steps, b, c)) * (c - fixed)
+    return with_derivatives_of(weight, linear), _weight_slope(linear, steps, b, c) * by_c
+
+
+def _weight_slope(weight: Array, steps: Array, b: Any, c: Any) -> Array:
+    """dw/dc: with b = e^(−x), w·(t·lag(t·x) − lag(x)) / b; in that of c / (1 − b^t) two terms cancel at small c."""
+    small = jnp.where(c > 0.5, 0.5, c)
     x = -jnp.log1p(-small)
     near_one = weight * (steps * _lag(steps * x) - _lag(x)) / (1 - small)
     far = weight / jnp.where(c > 0.5, c, 1) * (1 - steps * weight * b ** (steps - 1))
-    return weight, jnp.where(c > 0.5, far, near_one) * by_c
+    return jnp.where(c > 0.5, far, near_one)
 
 
 def _shares_by_weight(t: Any, b: Any, c: Any, before: Array, correction: Array) -> tuple[Array, Array]:

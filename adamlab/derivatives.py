@@ -19,12 +19,22 @@ def differentiated_as(form: Callable[..., Any]) -> Callable[[Callable[..., Any]]
 
         @value.defjvp
         def _(numbers, tangents):
-            results, (_, slopes) = value(*numbers), jax.jvp(form, numbers, tangents)
+            forms, slopes = jax.jvp(form, numbers, tangents)
+            results = jax.tree.map(with_derivatives_of, value(*numbers), forms)
             return results, jax.tree.map(lambda slope, x: slope.astype(x.dtype), slopes, results)
 
         return value
 
     return decorate
+
+
+def with_derivatives_of(x: Any, form: Any) -> Any:
+    """x, with the derivatives of the form.
+
+    Where a scan is differentiated twice, JAX takes no notice of rules within rules: plain operations have to do.
+    """
+    rest = jax.lax.stop_gradient(form) - form
+    return jax.lax.stop_gradient(x) - jnp.where(jnp.isfinite(rest), rest, 0).astype(x.dtype)
 
 
 def _smooth_root(x: Any) -> Any:

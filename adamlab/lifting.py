@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from adamlab.arithmetic import ARITHMETICS, Arithmetic, OptaxArithmetic, ScheduledArithmetic, cast
+from adamlab.arithmetic import ARITHMETICS, Arithmetic, OptaxArithmetic, cast
 from adamlab.types import Decay, PyTree, Rule, as_float
 
 
@@ -114,11 +114,8 @@ def lift(
             f"{', '.join(moving)} cannot be a schedule under the weighted arithmetic, whose state is the mean at one "
             "rate. Use arithmetic='accurate'."
         )
-    kind = ARITHMETICS[arithmetic]
-    if arithmetic == "accurate" and any(name in rule.decays for name in schedules):
-        kind = ScheduledArithmetic
     kept = {field: jax.dtypes.canonicalize_dtype(d) for field, d in (dtypes or {}).items() if d is not None}
-    part = Part(rule, kind, tuple(sorted(flags.items())), tuple(sorted(kept.items())))
+    part = Part(rule, ARITHMETICS[arithmetic], tuple(sorted(flags.items())), tuple(sorted(kept.items())))
     lifted = Lifted(part, numbers, start or {})
 
     def update(updates, state, params=None, **extra_args):

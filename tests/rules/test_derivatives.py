@@ -174,7 +174,7 @@ def exact_nadam(numbers: Any) -> Any:
 def test_weighted_derivatives_at_a_decay_of_1_are_the_limit(by_loop):
     """The difference of the formulas goes across 1, where they have no hole."""
     at_1 = {"b1": np.float32(0.9), "b2": np.float32(1.0)}
-    (exact,) = differences(exact_nadam, {"b1": 0.9, "b2": 1.0})
+    (exact,) = differences(exact_nadam, {"b1": mpf("0.9"), "b2": 1 - mpf(10) ** -22})
 
     def loop(numbers):
         transform, w = al.nadam(0.1, **numbers, arithmetic="weighted"), PLAIN[1]
@@ -191,7 +191,7 @@ def test_weighted_derivatives_at_a_decay_of_1_are_the_limit(by_loop):
 
 @ours
 def test_forward_and_reverse_mode_agree_on_the_paper_side_by_side(arithmetic):
-    columns = {"b1": np.float32([0.9, NEXT_TO_1, 0.2, 0.999]), "b2": np.float32([NEXT_TO_1, 0.999, 0.9999, 0.3])}
+    columns = {"b1": np.float32([0.9, NEXT_TO_1, 0.2, 0.99]), "b2": np.float32([NEXT_TO_1, 0.999, 0.9999, 0.3])}
     function = nadam(arithmetic)
     forward, reverse = (jax.jit(jax.vmap(of(function)))(columns) for of in (jax.jacfwd, jax.jacrev))
     for i in range(4):
@@ -217,12 +217,17 @@ def test_second_derivatives(arithmetic):
     numbers = {"b1": 0.75, "b2": NEXT_TO_1}
     for gradients in (ZEROS, WITH_ZEROS):
         chex.assert_tree_all_finite(hessian(numbers, np.float32(gradients)))
-    curvature = hessian(numbers, PLAIN[0])[0][0]
+    curvature, _ = hessian(numbers, PLAIN[0])
+
+    def by(name: str) -> Callable[..., Any]:
+        return lambda numbers: differences(exact_nadam, numbers)[0][name]
+
     for name in numbers:
-        by_name = lambda numbers, name=name: differences(exact_nadam, numbers)[0][name]  # noqa: E731
-        (exact,) = differences(by_name, numbers)
+        (exact,) = differences(by(name), numbers)
         for other in numbers:
-            np.testing.assert_allclose(curvature[name][other], float(exact[other]), rtol=1e-2, err_msg=f"{name} {other}")
+            np.testing.assert_allclose(
+                curvature[name][other], float(exact[other]), rtol=1e-2, err_msg=f"{name} {other}"
+            )
 
 
 @pytest.mark.parametrize("b2", [0.5, 0.999, NEXT_TO_1])
@@ -231,8 +236,10 @@ def test_derivatives_of_the_state(b2):
 
     def last(b2):
         transform = al.scale_by_adam(b2=b2)
-        step = lambda state, g: (transform.update(g, state)[1], None)  # noqa: E731
-        return jax.lax.scan(step, transform.init(PLAIN[1]), PLAIN[0])[0].nu
+        state = transform.init(PLAIN[1])
+        for g in PLAIN[0]:
+            _, state = transform.update(g, state)
+        return state.nu
 
     def exact(b2, scale=None):
         v = sum((1 - b2) * b2 ** (len(GRADIENTS) - t) * mpf(g) ** 2 for t, g in enumerate(GRADIENTS, start=1))
@@ -243,11 +250,15 @@ def test_derivatives_of_the_state(b2):
     np.testing.assert_allclose(jax.jit(jax.grad(last))(np.float32(b2)), float(expected), rtol=RTOL)
 
 
-def test_derivatives_by_what_a_schedule_of_decays_is_made_of():
-    """b₂ rises as 1 − θ/t: at each step its correction is another, from the first step on."""
+def test_derivatives_by_what_moving_decays_are_made_of():
+    """b₂ rises as 1 − θ/t: at each step its correction is that of another decay."""
 
-    def scheduled(theta):
-        return result(partial(al.adam, 0.1, b2=lambda count: 1 - theta / (count + 1.0)), {}, *PLAIN)
+    def moving(theta):
+        state, total = al.adam(0.1).init(PLAIN[1]), 0.0
+        for t, (g, share) in enumerate(zip(PLAIN[0], SHARES, strict=True), start=1):
+            u, state = al.adam(0.1, b2=1 - theta / t).update(g, state)
+            total = total + share * u
+        return total
 
     def exact(theta):
         m, v, total = mpf(0), mpf(0), mpf(0)
@@ -257,6 +268,5 @@ def test_derivatives_by_what_a_schedule_of_decays_is_made_of():
             total -= share * m / (1 - b1**t) / ((v / (1 - b2**t)) ** mpf("0.5") + mpf(10) ** -8) / 10
         return total
 
-    for theta in (0.25, 1e-4):
-        (expected,) = differences(exact, theta)
-        np.testing.assert_allclose(jax.jit(jax.grad(scheduled))(np.float32(theta)), float(expected), rtol=1e-2)
+    (expected,) = differences(exact, 0.25)
+    np.testing.assert_allclose(jax.jit(jax.grad(moving))(np.float32(0.25)), float(expected), rtol=RTOL)
