@@ -23,7 +23,8 @@ class InOrder(Function):
 
     def doit(self, **hints: Any) -> Any:
         """The sum as SymPy has it."""
-        return Add(*(term.doit(**hints) for term in self.args))
+        terms: Any = [term.doit(**hints) for term in self.args]
+        return Add(*terms)
 
 
 def partial(of: Formula, by: Formula) -> Formula:

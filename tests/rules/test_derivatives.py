@@ -30,9 +30,13 @@ RTOL = 1e-3
 NEXT_TO_1 = 1 - 2.0**-23
 """The float32 nearest to 0.9999999."""
 
-DECAYS = ("b1", "b2", "rho", "decay", "momentum")
+DECAYS: tuple[str, ...] = ("b1", "b2", "rho", "decay", "momentum")
 
 ours = pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
+
+
+def single(numbers: Any) -> Any:
+    return np.asarray(numbers, np.float32)
 
 
 def numbers_of(case: int, at: dict[str, float]) -> dict[str, float]:
@@ -112,7 +116,7 @@ def assert_close(slopes: Any, exact: Any, label: Any):
 
 def assert_are_the_papers(cases: tuple[int, ...], arithmetic: str, at: dict[str, float], gradients: tuple[float, ...]):
     points = {case: numbers_of(case, at) for case in cases}
-    slopes = program(cases, arithmetic)(points, np.float32(gradients), np.float32(START))
+    slopes = program(cases, arithmetic)(points, single(gradients), single(START))
     for case in cases:
         assert_close(slopes[case], exact_slopes(case, points[case], gradients), (CASES[case], at, gradients))
 
@@ -143,7 +147,7 @@ def has_kink(case: int) -> bool:
 @ours
 @each_part
 def test_derivatives_at_gradients_of_0_are_those_of_the_paper(cases, arithmetic):
-    slopes = program(cases, arithmetic)({c: numbers_of(c, {}) for c in cases}, np.float32(ZEROS), np.float32(START))
+    slopes = program(cases, arithmetic)({c: numbers_of(c, {}) for c in cases}, single(ZEROS), single(START))
     chex.assert_tree_all_finite(slopes)
     for case in cases:
         numbers, _, _ = slopes[case]
@@ -152,12 +156,12 @@ def test_derivatives_at_gradients_of_0_are_those_of_the_paper(cases, arithmetic)
     for gradients in (ZEROS, WITH_ZEROS):
         smooth = tuple(case for case in cases if not has_kink(case))
         points = {case: numbers_of(case, {}) for case in cases}
-        slopes = program(cases, arithmetic)(points, np.float32(gradients), np.float32(START))
+        slopes = program(cases, arithmetic)(points, single(gradients), single(START))
         for case in smooth:
             assert_close(slopes[case], exact_slopes(case, points[case], gradients), (CASES[case], gradients))
 
 
-PLAIN = tuple(map(np.float32, (GRADIENTS, START)))
+PLAIN = single(GRADIENTS), single(START)
 
 
 def nadam(arithmetic: str, **hyper: Any) -> Callable[..., Any]:
@@ -173,7 +177,7 @@ def exact_nadam(numbers: Any) -> Any:
 @pytest.mark.parametrize("by_loop", [False, True])
 def test_weighted_derivatives_at_a_decay_of_1_are_the_limit(by_loop):
     """The difference of the formulas goes across 1, where they have no hole."""
-    at_1 = {"b1": np.float32(0.9), "b2": np.float32(1.0)}
+    at_1 = {"b1": single(0.9), "b2": single(1.0)}
     (exact,) = differences(exact_nadam, {"b1": mpf("0.9"), "b2": 1 - mpf(10) ** -22})
 
     def loop(numbers):
@@ -191,7 +195,7 @@ def test_weighted_derivatives_at_a_decay_of_1_are_the_limit(by_loop):
 
 @ours
 def test_forward_and_reverse_mode_agree_on_the_paper_side_by_side(arithmetic):
-    columns = {"b1": np.float32([0.9, NEXT_TO_1, 0.2, 0.99]), "b2": np.float32([NEXT_TO_1, 0.999, 0.9999, 0.3])}
+    columns = {"b1": single([0.9, NEXT_TO_1, 0.2, 0.99]), "b2": single([NEXT_TO_1, 0.999, 0.9999, 0.3])}
     function = nadam(arithmetic)
     forward, reverse = (jax.jit(jax.vmap(of(function)))(columns) for of in (jax.jacfwd, jax.jacrev))
     for i in range(4):
@@ -207,7 +211,7 @@ def test_derivatives_by_a_complement(arithmetic):
         return nadam(arithmetic)({"b2": al.Decay(complement=c)})
 
     (exact,) = differences(lambda c: exact_nadam({"b2": 1 - c}), 1e-9)
-    np.testing.assert_allclose(jax.jit(jax.grad(by_complement))(np.float32(1e-9)), float(exact), rtol=RTOL)
+    np.testing.assert_allclose(jax.jit(jax.grad(by_complement))(single(1e-9)), float(exact), rtol=RTOL)
 
 
 @ours
@@ -216,7 +220,7 @@ def test_second_derivatives(arithmetic):
     hessian = jax.jit(jax.hessian(function, argnums=(0, 1)))
     numbers = {"b1": 0.75, "b2": NEXT_TO_1}
     for gradients in (ZEROS, WITH_ZEROS):
-        chex.assert_tree_all_finite(hessian(numbers, np.float32(gradients)))
+        chex.assert_tree_all_finite(hessian(numbers, single(gradients)))
     curvature = jax.jit(jax.hessian(function))(numbers)
 
     def by(name: str) -> Callable[..., Any]:
@@ -236,7 +240,7 @@ def test_derivatives_of_the_state(b2):
 
     def last(b2):
         transform = al.scale_by_adam(b2=b2)
-        state = transform.init(PLAIN[1])
+        state: Any = transform.init(PLAIN[1])
         for g in PLAIN[0]:
             _, state = transform.update(g, state)
         return state.nu
@@ -247,7 +251,7 @@ def test_derivatives_of_the_state(b2):
 
     scale = 1 - mpf(b2) ** len(GRADIENTS) if b2 == NEXT_TO_1 else None
     (expected,) = differences(partial(exact, scale=scale), b2)
-    np.testing.assert_allclose(jax.jit(jax.grad(last))(np.float32(b2)), float(expected), rtol=RTOL)
+    np.testing.assert_allclose(jax.jit(jax.grad(last))(single(b2)), float(expected), rtol=RTOL)
 
 
 def test_derivatives_by_what_moving_decays_are_made_of():
@@ -269,4 +273,4 @@ def test_derivatives_by_what_moving_decays_are_made_of():
         return total
 
     (expected,) = differences(exact, 0.25)
-    np.testing.assert_allclose(jax.jit(jax.grad(moving))(np.float32(0.25)), float(expected), rtol=RTOL)
+    np.testing.assert_allclose(jax.jit(jax.grad(moving))(single(0.25)), float(expected), rtol=RTOL)
