@@ -18,6 +18,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["errors", "types"],
     ["files"],
     ["dependence"],
+    ["derivatives"],
     ["arithmetic"],
     ["lifting"],
     ["rules"],
