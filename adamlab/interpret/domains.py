@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sympy import And, Ge, Integer, S
+from sympy import And, Ge, Integer, Not, Or, Piecewise, S
 from sympy.core.function import Function
 
 from adamlab.types import Formula
@@ -18,6 +18,28 @@ class OnDomain(Function):
 def domain_of(e: Any) -> Any:
     """The condition under which no part of a formula is NaN."""
     return And(*(Ge(part.args[1], Integer(0)) for part in e.atoms(OnDomain))) if e.has(OnDomain) else S.true
+
+
+def requirements(e: Any) -> set[Any]:
+    """The conditions, one by one, that keep NaN out of a formula's value: in cases they ask for nothing elsewhere."""
+    if not e.has(OnDomain):
+        return set()
+    required = set().union(*map(requirements, e.args))
+    if isinstance(e, OnDomain):
+        required.add(Ge(on_domain(e.args[1]), Integer(0)))
+    if isinstance(e, Piecewise):
+        required, others = set(), []
+        for value, condition in e.args:
+            elsewhere = [*others, Not(condition)]
+            required |= requirements(condition)
+            required |= {_any_of(*elsewhere, needed) for needed in requirements(value)}
+            others.append(condition)
+    return required
+
+
+def _any_of(*conditions: Any) -> Any:
+    left = [condition for condition in conditions if condition is not S.false]
+    return Or(*left, evaluate=False) if len(left) > 1 else left[0]
 
 
 def on_domain(value: Formula) -> Formula:

@@ -109,7 +109,7 @@ def _sign_when_stretched(e: Formula, keeps_squares: bool) -> int:
 
 
 def _stretched(e: Formula, keeps_squares: bool) -> tuple[Formula, dict[Symbol, int]]:
-    """The expression over new symbols, and the sign of each symbol; squares of sums are such symbols, or are expanded."""
+    """The expression over new symbols, and the sign of each symbol; squares of sums are symbols, or are expanded."""
     known: dict[Symbol, int] = {}
     replaced: dict[Formula, Formula] = {}
 

@@ -52,7 +52,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from adamlab.interpret.constants import Constant
-from adamlab.interpret.domains import OnDomain, domain_of, on_domain
+from adamlab.interpret.domains import OnDomain, domain_of, on_domain, requirements
 from adamlab.interpret.equality import same
 from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import WHOLE, Algebra
@@ -73,6 +73,9 @@ TRIED_STEPS = 1000
 
 DIGITS = 60
 """The digits in which conditions in t are decided."""
+
+MOST_OPERATIONS = 40
+"""The most operations of a formula whose sign is looked for, which takes long."""
 
 ENDLESS = 10**9
 """No run has so many steps: what changes after as many, as a guard against overflow does, never changes."""
@@ -267,7 +270,7 @@ class Formulas(Algebra):
         """A formula on the domain of its roots and logarithms, which is assumed; or else with NaN outside of it."""
         if not self._has_domains or not isinstance(e, Expr) or not e.has(OnDomain):
             return e
-        domains = {on_domain(condition) for condition in And.make_args(domain_of(e))} - {S.true}
+        domains = {condition for condition in map(on_domain, requirements(e)) if condition is not S.true}
         assumed, cases = domains - self.refused, And(*(domains & self.refused))
         self.assumptions |= dict.fromkeys(sorted(assumed, key=str))
         e = e.xreplace(dict.fromkeys(assumed, S.true))
@@ -348,12 +351,18 @@ class Formulas(Algebra):
 
     def _partial(self, value: Formula, x: Formula) -> Formula:
         """A function that is real for x ≥ 0 alone."""
-        if any(map(_is_nonnegative_in_all_cases, (x, full := self.in_full(x), expand(full)))):
+        if self._is_nonnegative(x):
             return value
         if x.is_number:
             return value if value.is_real else S.NaN
         self._has_domains = True
         return OnDomain(value, x)
+
+    def _is_nonnegative(self, x: Formula) -> bool:
+        full = self.in_full(x)
+        if count_ops(full) > MOST_OPERATIONS:
+            return _is_nonnegative_in_all_cases(x) if count_ops(x) <= MOST_OPERATIONS else False
+        return any(map(_is_nonnegative_in_all_cases, (x, full, expand(full))))
 
     def _divide(self, a: Any, b: Any) -> Any:
         if b == 0 and not isinstance(a, int):

@@ -161,7 +161,8 @@ class _General:
 
     def accepts(self, general: Step, failures: Mapping[Any, set[int]]) -> bool:
         """Whether no assumption fails after the first steps, where states are still at their starts."""
-        wrong = [condition for condition, steps in failures.items() if steps and max(steps) > FEW]
+        numbers = {T, *general.optimizer.hyper.values()}  # conditions on these alone say which numbers a formula is for
+        wrong = [c for c, steps in failures.items() if steps and max(steps) > FEW and not c.free_symbols <= numbers]
         for condition in wrong:
             always = isinstance(condition, Ne) and stays_zero(general, condition.args[0] - condition.args[1])
             (self.equal if always else self.refused).add(condition)

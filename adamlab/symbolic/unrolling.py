@@ -167,7 +167,9 @@ def unroll_open(optimizer: OpenOptimizer, steps: int) -> Unrolled:
     refused, equal = frozenset(), frozenset()
     while True:
         unrolled, algebra = _read(optimizer, steps, Formulas(refused=refused, equal=equal))
-        failing = {c for c, failed in broken(algebra.assumptions, unrolled.trial).items() if failed}
+        numbers = {*unrolled.hyper.values(), *algebra.complements}
+        doubtful = [c for c in algebra.assumptions if not c.free_symbols <= numbers]
+        failing = {c for c, failed in broken(doubtful, unrolled.trial).items() if failed}
         if not failing:
             return unrolled
         always = {c for c in failing if isinstance(c, Ne) and unrolled.are_equal(c.args[0], c.args[1])}
