@@ -147,7 +147,9 @@ class _General:
                 algebra.resolved(update),
                 algebra,
             )
-            failures = broken(algebra.assumptions, general.trial)
+            numbers = {T, *self.optimizer.hyper.values()}  # a condition on these alone says what numbers there may be
+            doubtful = [c for c in algebra.assumptions if not c.free_symbols <= numbers]
+            failures = broken(doubtful, general.trial)
             if self.accepts(general, failures):
                 return self.with_early_steps(
                     general, max((t for failed in failures.values() for t in failed), default=0)
@@ -161,8 +163,7 @@ class _General:
 
     def accepts(self, general: Step, failures: Mapping[Any, set[int]]) -> bool:
         """Whether no assumption fails after the first steps, where states are still at their starts."""
-        numbers = {T, *general.optimizer.hyper.values()}  # conditions on these alone say which numbers a formula is for
-        wrong = [c for c, steps in failures.items() if steps and max(steps) > FEW and not c.free_symbols <= numbers]
+        wrong = [condition for condition, steps in failures.items() if steps and max(steps) > FEW]
         for condition in wrong:
             always = isinstance(condition, Ne) and stays_zero(general, condition.args[0] - condition.args[1])
             (self.equal if always else self.refused).add(condition)
