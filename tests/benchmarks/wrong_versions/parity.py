@@ -1,0 +1,3 @@
+"""The comparison of two optimizers."""
+
+CHANGES = []
