@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -34,6 +35,9 @@ TABLE = Path(__file__).with_name("table.md")
 CHANGES: list[Change] = [
     change for module in (rules, formulas, parity, problems, analysis, studies, showing) for change in module.CHANGES
 ]
+OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-o", "addopts=--strict-markers", "-m", "not slow")
+"""Pytest's options: one process, and types unchecked, which saves half of the time."""
+
 LONGEST = 600
 """The seconds after which a test that a change keeps from ending counts as failed."""
 
@@ -43,7 +47,7 @@ HEADER = "| file | before | after | tests | caught by |\n|---|---|---|---|---|\n
 
 PRELOADED = (
     *("chex", "jax", "matplotlib.figure", "mpmath", "numpy", "optax", "pandas", "pydantic", "rich.progress"),
-    *("scipy.optimize", "sympy", "typer", "xarray", "zarr", "zarr.api.asynchronous"),
+    *("scipy.optimize", "sympy", "typer", "xarray"),
 )
 """Libraries that are imported once, for all runs of tests: they take most of the time of a short one."""
 
@@ -84,7 +88,7 @@ class Copy:
             return "(no end)"
         printed, code = self.output.read_text(encoding="utf-8", errors="replace"), os.waitstatus_to_exitcode(ended[1])
         if code not in (0, 1, 2):
-            raise SystemExit(f"{tests}\n{printed[-2000:]}")
+            raise SystemExit(f"{tests}: code {code}\n{printed[-2000:]}")
         failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
         return "" if code == 0 else failed[0] if failed else "(error)"
 
@@ -105,7 +109,9 @@ class Copy:
         os.chdir(self.folder)
         code = 3
         try:
-            code = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-n", "0", *shlex.split(tests)]))
+            code = int(pytest.main([*OPTIONS, *shlex.split(tests)]))
+        except BaseException:
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
