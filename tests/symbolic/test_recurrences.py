@@ -24,7 +24,6 @@ SOLVED: list[tuple[Any, Any]] = [
     (before + c, s),
     (b * before + c, s),
     (before + g[T], s),
-    (before / 2 + T * g[T], Integer(1)),
     ((1 - 1 / T) * before + g[T] / T, Integer(0)),
     (c * g[T], s),
     (Max(b * before, Abs(g[T])), Integer(0)),
@@ -35,6 +34,7 @@ SOLVED: list[tuple[Any, Any]] = [
 """Recurrences, and starts, that have a closed form."""
 
 OTHERS: list[tuple[Any, Any]] = [
+    (before / 2 + T * g[T], Integer(1)),
     (Max(-before, g[T]), s),
     (Max(b * before, c), 3 * c),
     (Max(b * before, g[T]), s),

@@ -166,9 +166,8 @@ SYMBOLIC = [
     ),
     *of(
         "symbolic/solving/recurrences.py",
-        CLOSED,
+        "tests/symbolic/test_recurrences.py",
         ("return form if form is not None and self._holds(form, e, x) else None", "return form"),
-        ("if rate == 1 and not moving(rest):", "if not moving(rest):"),
         ("(steps if rate == 1 else (1 - rate**steps) / (1 - rate))", "((1 - rate**steps) / (1 - rate))"),
         ("if self.start == 0 and is_nonnegative(terms)", "if self.start == 0"),
         ("        if not is_nonnegative(rate):\n            return None\n", ""),
