@@ -64,6 +64,10 @@ class Side:
         forms = {self.step.states[f].base[k]: form.subs(T, k) for f, form in self.forms.items() for k in (t, t - 1)}
         return self.marked(self.step.early[t - 1][UPDATE].xreplace(forms))
 
+    def unsolved(self) -> dict[Formula, Formula]:
+        """The recurrence of each state without a closed form, by the state's letter."""
+        return {state.base: self.recurrence(field) for field, state in self.open.items()}
+
     def needed(self) -> list[str]:
         """The states without a closed form that the update depends on, directly or through others."""
         needed: list[str] = []
