@@ -109,7 +109,7 @@ class Unrolled(Result):
         return expanded if 3 * count_ops(expanded) < count_ops(in_states) else in_states
 
     def _written_out(self, values: Values) -> Any:
-        return plain(each(lambda e: e.xreplace(self._full) if isinstance(e, Expr) else e, values))
+        return plain(each(lambda e: _InFull(self._full)(e) if isinstance(e, Basic) else e, values))
 
     def trial(self, draw: Draws) -> Iterator[dict[Any, Any]]:
         """The numbers of a trial after all steps."""

@@ -15,7 +15,7 @@ from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer
 from adamlab.symbolic.results import Equation, Result, domains, in_words
 from adamlab.symbolic.solving.limits import NoLimitError, limit_of, require_solved
-from adamlab.symbolic.solving.solutions import put_in, solved, states_in, valid_since
+from adamlab.symbolic.solving.solutions import put_in, solved, starts_with, states_in, valid_since
 from adamlab.types import Formula
 
 
@@ -119,7 +119,7 @@ def closed_form_of(optimizer: OpenOptimizer) -> ClosedForm:
         (
             *in_words(optimizer, step.algebra),
             *_divisors_of_solutions(step, [*forms.values(), updates]),
-            *_where_it_holds(step, unsolved),
+            *_where_it_holds(step, forms, updates, unsolved),
         ),
     )
 
@@ -133,14 +133,15 @@ def _divisors_of_solutions(step: Step, formulas: Collection[Formula]) -> list[st
     return [text(Ne(e, 0)) for e in sorted(doubtful, key=str)]
 
 
-def _where_it_holds(step: Step, unsolved: Collection[str]) -> list[str]:
+def _where_it_holds(step: Step, forms: Mapping[str, Formula], updates: Formula, unsolved: Collection[str]) -> list[str]:
     """The steps for which the formulas hold, in words."""
     since = valid_since(step)
     counted = last_step_in_words(step)
     first = max([step.first[UPDATE], *(since[field] + 1 for field in states_in(step, step.update) if since[field] > 1)])
+    first = max(first, 1 if starts_with(step, step.update, forms, since) else 2)
     late = [f"the update is that of steps t ≥ {first}"] if first > 1 else []
     states = [f"{_named(field)} is so for t ≥ {t + (field in unsolved)}" for field, t in since.items() if t > 1]
-    before = ["g₀ = 0"] if step.update.has(G[T - 1]) else []
+    before = ["g₀ = 0"] if updates.has(G[T - 1]) and first == 1 else []
     return [
         *counted,
         *before,
