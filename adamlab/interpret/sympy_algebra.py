@@ -74,7 +74,7 @@ DIGITS = 60
 LONGEST = 10**5
 """The most symbols and operations of a formula."""
 
-MOST_OPERATIONS = 40
+MOST_OPERATIONS = 25
 """The most operations of a formula whose sign is looked for, which takes long."""
 
 ENDLESS = 10**9
@@ -481,7 +481,8 @@ def _implies(condition: Boolean, holds: bool, x: Formula) -> bool:
     if not isinstance(condition, (Gt, Ge, Lt, Le)):
         return False
     difference = condition.gts - condition.lts
-    return is_nonnegative(expand(x - (difference if holds else -difference)))
+    rest = x - (difference if holds else -difference)
+    return count_ops(rest) <= MOST_OPERATIONS and is_nonnegative(expand(rest))
 
 
 def _is_nonnegative_in_all_cases(e: Formula) -> bool:
