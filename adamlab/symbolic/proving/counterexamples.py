@@ -119,9 +119,9 @@ class Counterexample:
 
 def _told_apart(left: Any, right: Any) -> list[str]:
     """Two numbers in as many digits as it takes to tell them apart."""
-    shown = []
+    shown: list[str] = []
     for digits in (10, 20, DIGITS):
-        shown = [mpmath.nstr(x, digits) if isinstance(x, mpmath.mpf) else str(x) for x in (left, right)]
+        shown = [str(mpmath.nstr(x, digits)) if isinstance(x, mpmath.mpf) else str(x) for x in (left, right)]
         if shown[0] != shown[1]:
             break
     return shown
