@@ -34,8 +34,6 @@ from sympy import (
     Not,
     Or,
     Piecewise,
-    Pow,
-    Rational,
     Rel,
     S,
     Symbol,
@@ -44,7 +42,6 @@ from sympy import (
     count_ops,
     expand,
     floor,
-    log,
     sign,
     sympify,
 )
@@ -55,7 +52,7 @@ from adamlab.interpret.constants import Constant
 from adamlab.interpret.domains import OnDomain, domain_of, on_domain, requirements
 from adamlab.interpret.equality import same
 from adamlab.interpret.evaluation import evaluate
-from adamlab.interpret.jaxpr import WHOLE, Algebra
+from adamlab.interpret.jaxpr import WHOLE, Algebra, UnreadableError
 from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positive
 from adamlab.interpret.sympy_primitives import (
     COMPARE,
@@ -74,7 +71,10 @@ TRIED_STEPS = 1000
 DIGITS = 60
 """The digits in which conditions in t are decided."""
 
-MOST_OPERATIONS = 40
+LONGEST = 10**5
+"""The most symbols and operations of a formula."""
+
+MOST_OPERATIONS = 25
 """The most operations of a formula whose sign is looked for, which takes long."""
 
 ENDLESS = 10**9
@@ -117,21 +117,22 @@ class Formulas(Algebra):
 
     def __post_init__(self):
         self._names: dict[Formula, Symbol] = {}
+        self._lengths: dict[Any, int] = {}
         self._has_domains = False
         operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {
             "sub": self._subtract,
-            "log": self._log,
-            "log1p": lambda x: self._log(self._subtract(Integer(1), -x)),
+            "log": lambda x: self._on_domain("log", x),
+            "log1p": lambda x: self._on_domain("log", self._subtract(Integer(1), -x)),
             "expm1": lambda x: -self._subtract(Integer(1), exponential(x)),
             "max": self._max,
             "min": self._min,
             "clamp": lambda low, x, high: self._min(high, self._max(low, x)),
             "div": self._divide,
-            "pow": self._power,
-            "sqrt": lambda x: self._power(x, Rational(1, 2)),
-            "rsqrt": lambda x: 1 / self._power(x, Rational(1, 2)),
+            "pow": lambda x, y: self._on_domain("pow", sympify(x), y),
+            "sqrt": lambda x: self._on_domain("sqrt", x),
+            "rsqrt": lambda x: self._on_domain("rsqrt", x),
         }
         strict = {name: self._strict(function) for name, function in {**ELEMENTWISE, **own}.items()}
         self._table: dict[str, Callable[..., Any]] = {**strict, **relations, "is_finite": self._is_finite}
@@ -281,6 +282,7 @@ class Formulas(Algebra):
 
         def evaluate(*arguments: Any, **parameters: Any) -> Any:
             value = function(*arguments, **parameters)
+            self._require_readable(value)
             if not self._has_domains:
                 return value
             asked = {part.args[1] for x in arguments if isinstance(x, Expr) for part in x.atoms(OnDomain)}
@@ -290,6 +292,16 @@ class Formulas(Algebra):
             return value
 
         return evaluate
+
+    def _require_readable(self, value: Any):
+        """Reject a formula too long to work with; shared parts count as often as they occur."""
+        if isinstance(value, Expr) and self._length(value) > LONGEST:
+            raise UnreadableError("", "", "the formulas get too long")
+
+    def _length(self, e: Any) -> int:
+        if e not in self._lengths:
+            self._lengths[e] = 1 + sum(map(self._length, e.args))
+        return self._lengths[e]
 
     def _is_finite(self, x: Any) -> Any:
         infinite = x in (S.Infinity, S.NegativeInfinity, S.NaN)
@@ -314,6 +326,8 @@ class Formulas(Algebra):
     def _extreme(self, a: Any, b: Any, relation: str, extreme: Any) -> Any:
         if isinstance(a, WHOLE) and isinstance(b, WHOLE):
             return a if COMPARE[relation](a, b) else b
+        if S.NaN in (a, b):
+            return S.NaN
         known = self.compare(relation, a, b)
         if not isinstance(known, bool):
             known = _known(relation, expand(self.in_full(sympify(a) - sympify(b))))
@@ -341,20 +355,12 @@ class Formulas(Algebra):
             self._names[complement], self.complements[symbol] = symbol, complement
         return self._names[complement]
 
-    def _log(self, x: Any) -> Any:
-        return self._partial(log(x), x) if x != 0 else S.NegativeInfinity
-
-    def _power(self, x: Any, y: Any) -> Any:
-        x, y = sympify(x), sympify(y)
-        value = Pow(x, y)
-        return value if y.is_integer else self._partial(value, x)
-
-    def _partial(self, value: Formula, x: Formula) -> Formula:
-        """A function that is real for x ≥ 0 alone."""
-        if self._is_nonnegative(x):
+    def _on_domain(self, name: str, x: Formula, *others: Any) -> Formula:
+        """A function that is real for x ≥ 0 alone; a whole power is so everywhere."""
+        value = ELEMENTWISE[name](x, *others)
+        is_whole_power = any(sympify(y).is_integer for y in others)
+        if x.is_number or value is S.NaN or is_whole_power or self._is_nonnegative(x):
             return value
-        if x.is_number:
-            return value if value.is_real else S.NaN
         self._has_domains = True
         return OnDomain(value, x)
 
@@ -420,10 +426,11 @@ def range_of(e: Any) -> tuple[Any, Any] | None:
         return e, e
     if isinstance(e, sign):
         return -1, 1
-    if isinstance(e, Mod) and e.args[1].is_Integer and e.args[1].is_positive:
-        return 0, e.args[1] - 1
+    parts: Any = e.args
+    if isinstance(e, Mod) and parts[1].is_Integer and parts[1].is_positive:
+        return 0, parts[1] - 1
     if isinstance(e, Piecewise):
-        ranges = [range_of(case) for case, _ in e.args]
+        ranges = [range_of(case) for case, _ in parts]
         return None if None in ranges else (min(r[0] for r in ranges if r), max(r[1] for r in ranges if r))
     if isinstance(e, Add):
         ranges = [range_of(term) for term in e.args]
@@ -474,15 +481,18 @@ def _implies(condition: Boolean, holds: bool, x: Formula) -> bool:
         return any(_implies(part, True, x) for part in condition.args)
     if not isinstance(condition, (Gt, Ge, Lt, Le)):
         return False
-    difference = condition.gts - condition.lts
-    return is_nonnegative(expand(x - (difference if holds else -difference)))
+    sides: Any = condition
+    difference = sides.gts - sides.lts
+    rest = x - (difference if holds else -difference)
+    return count_ops(rest) <= MOST_OPERATIONS and is_nonnegative(expand(rest))
 
 
 def _is_nonnegative_in_all_cases(e: Formula) -> bool:
     cases: Any = next(iter(e.atoms(Piecewise, Max, Min)), None)
     if is_nonnegative(e) or cases is None:
         return is_nonnegative(e)
-    values = [case for case, _ in cases.args] if isinstance(cases, Piecewise) else cases.args
+    parts: Any = cases.args
+    values = [case for case, _ in parts] if isinstance(cases, Piecewise) else parts
     return all(_is_nonnegative_in_all_cases(e.xreplace({cases: value})) for value in values)
 
 

@@ -13,7 +13,7 @@ from adamlab.interpret.equality import same
 from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
-from adamlab.interpret.sympy_algebra import Formulas
+from adamlab.interpret.sympy_algebra import ENDLESS, Formulas
 from adamlab.symbolic.letters import F, G, T, W
 from adamlab.symbolic.open_optimizer import OpenOptimizer
 from adamlab.symbolic.trials import STEPS, Draws, broken
@@ -165,7 +165,7 @@ class _General:
         """Whether no assumption fails after the first steps, where states are still at their starts."""
         wrong = [condition for condition, steps in failures.items() if steps and max(steps) > FEW]
         for condition in wrong:
-            always = isinstance(condition, Ne) and stays_zero(general, condition.args[0] - condition.args[1])
+            always = isinstance(condition, Ne) and stays_zero(general, condition.args[0])
             (self.equal if always else self.refused).add(condition)
         return not wrong
 
@@ -197,7 +197,10 @@ class _General:
         state = [objects(x) for x in before]
         u, after = self.optimizer.step(Reader(algebra), objects(G[t]), state, objects(W[t - 1]), objects(F[t]), rename)
         leaves = [leaf.item() for leaf in after]
-        return {k: named.get(k, sympify(leaves[k])) for k in self.floats}, leaves, sympify(u.item())
+        # The code may compute a state once more for its update: the same formula is the same state.
+        states = {e: self.base(k)[t] for k, e in named.items() if e.has(G[t])}
+        update = sympify(u.item()).xreplace(states)
+        return {k: named.get(k, sympify(leaves[k])) for k in self.floats}, leaves, update
 
     def confirms(self, algebra: Formulas, named: Mapping[int, Formula], after: Mapping[int, Any]) -> bool:
         """Whether the step confirms all guesses; a guess that it contradicts is dropped."""
@@ -294,6 +297,14 @@ def stays_zero(step: Step, e: Formula) -> bool:
     start = before.xreplace({step.before(f): sympify(step.start[f]) for f in states})
     after = now.xreplace({state: step.recurrences[f] for f, state in states.items()})
     return same(start, 0) and same(after.xreplace(solved), 0)
+
+
+def last_step_in_words(step: Step) -> list[str]:
+    """The steps for which no integer of the code wraps, in words; none where there is no integer."""
+    last = step.algebra.last_step
+    if last > ENDLESS:
+        return ["t < 2³¹"] if step.wholes else []
+    return [f"t ≤ {last}, beyond which an integer of the code wraps"]
 
 
 def _scalar(optimizer: OpenOptimizer, k: int, leaf: Values) -> Any:

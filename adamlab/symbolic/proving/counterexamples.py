@@ -43,8 +43,8 @@ NOT_0, NOT_THE_LAST, NOT_TURNED = (
 
 SPECIAL: dict[str, tuple[tuple[str, ...], ...]] = {
     NOT_0: WITH_ZEROS,
-    NOT_THE_LAST: (("1", "1", "2", "2"), ("-3", "-3", "-3", "1")),
-    NOT_TURNED: (("1", "-1", "1", "2"), ("-3", "3", "-3", "1")),
+    NOT_THE_LAST: (("-3", "-3", "2", "2"),),
+    NOT_TURNED: (("-3", "3", "1", "-1"),),
 }
 """Sequences of gradients at single points, each with the assumption that they do not occur."""
 
@@ -108,13 +108,23 @@ class Counterexample:
 
     def __str__(self):
         numbers = ", ".join(f"{name} = {value}" for name, value in self.hyper.items())
-        shown = [mpmath.nstr(x, 10) if isinstance(x, mpmath.mpf) else str(x) for x in (self.left, self.right)]
+        shown = _told_apart(self.left, self.right)
         few = [*self.gradients[:FEW], "…", self.gradients[-1]] if len(self.gradients) > MOST_SHOWN else self.gradients
         gradients = ", ".join(map(str, few))
         return (
             f"with {numbers + ', ' if numbers else ''}w = {self.params} and gradients {gradients} "
             f"the update at step {self.step} is {shown[0]} on the left and {shown[1]} on the right"
         )
+
+
+def _told_apart(left: Any, right: Any) -> list[str]:
+    """Two numbers in as many digits as it takes to tell them apart."""
+    shown: list[str] = []
+    for digits in (10, 20, DIGITS):
+        shown = [str(mpmath.nstr(x, digits)) if isinstance(x, mpmath.mpf) else str(x) for x in (left, right)]
+        if shown[0] != shown[1]:
+            break
+    return shown
 
 
 def find(left: Subject, right: Subject, rates: Collection[str], sequences: Sequence[Any]) -> Counterexample | None:
@@ -155,6 +165,20 @@ def apart_in_the_limit(
                 if abs(a - b) > FALLING * gaps.get(t, 0):
                     return Counterexample(used(left, right, near), list(gradients[:t]), START, t, a, b)
     return None
+
+
+def apart_short_of_the_limit(
+    left: Subject, right: Subject, rates: Collection[str], limit: Mapping[str, Any]
+) -> Counterexample | None:
+    """Numbers at the farther distance from their limits on which the two part; None if none were found."""
+    names = list(dict.fromkeys([*left.numbers, *right.numbers]))
+    numbers = {name: _near(target, DISTANCES[0]) for name, target in limit.items()}
+    searches = (
+        confirmed(left, right, hyper | numbers, gradients)
+        for hyper in _assignments(names, rates)
+        for gradients in GRADIENTS[:3]
+    )
+    return next((counterexample for counterexample in searches if counterexample), None)
 
 
 def _near(target: Any, distance: str) -> str:
