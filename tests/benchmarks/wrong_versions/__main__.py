@@ -152,7 +152,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="adamlab-wrong-") as folder:
         copy = Copy(Path(folder))
         for change in chosen:
-            text = (ROOT / "adamlab" / change.path).read_text(encoding="utf-8")
+            text = (copy.folder / "adamlab" / change.path).read_text(encoding="utf-8")
             copy.write(change.path, text.replace(change.before, change.after))
             began = time.monotonic()
             caught = copy.failure(change.tests)

@@ -260,7 +260,7 @@ SCREEN = [
     *of(
         "terminal/relations.py",
         f"{FORMULAS} -k 'relation or expected'",
-        ('return verdict.status == "proved"', 'return verdict.status != "refuted"'),
+        ("return verdict.holds", 'return verdict.status != "refuted"'),
         ('return all(row["as_expected"] for row in rows)', 'return any(row["as_expected"] for row in rows)'),
         (
             'return all(row["as_expected"] for row in rows)',
@@ -274,7 +274,7 @@ SCREEN = [
         "terminal/formulas.py",
         FORMULAS,
         (
-            '    return verdict.status == "proved"',
+            "    return verdict.holds",
             '    return verdict.status != "refuted"',
             f"{FORMULAS} -k 'not_known or proof or refutation'",
         ),
