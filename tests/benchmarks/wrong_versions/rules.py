@@ -55,7 +55,7 @@ ARITHMETIC = [
             "return self.shrink(m_next) + self.c * (g / self.next_correction.astype(g.dtype))",
             f"{ARGUMENTS} -k nadam",
         ),
-        ("return decay.rate, 1 - decay.rate", "return decay.rate, decay.complement", f"{ARGUMENTS} -k adamax"),
+        ("return decay.rate, 1 - decay.rate", "return decay.rate, decay.complement", f"{ARGUMENTS} -k amsgrad"),
         (
             "return decay.rate, decay.complement, decay.corrections",
             "return decay.rate, 1 - decay.rate, decay.corrections",
