@@ -39,7 +39,11 @@ ARITHMETIC = [
             "rest = b - from_b",
             "tests/rules/test_arithmetic.py",
         ),
-        ("return total, jnp.where(jnp.isfinite(total), rest, 0)", "return total, rest", "tests/rules/test_arithmetic.py"),
+        (
+            "return total, jnp.where(jnp.isfinite(total), rest, 0)",
+            "return total, rest",
+            "tests/rules/test_arithmetic.py",
+        ),
         (
             "complement * ((1 - correction) - rest) + rest)",
             "complement * (1 - correction))",
