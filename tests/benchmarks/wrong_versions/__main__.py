@@ -3,8 +3,8 @@
 python -m tests.benchmarks.wrong_versions [--only TEXT…] [--list]
 
 Each change is applied by itself to a copy of the source tree in a temporary directory. With --only those alone whose
-path has one of the texts, such as plots; their rows replace the earlier ones in table.md. With --list nothing is run, and only
-the changes that do not apply are told. PyTorch counts as not installed, as it is not where the tests run.
+path has one of the texts, such as plots; their rows replace the earlier ones in table.md. With --list nothing is run,
+and only the changes that do not apply are told. PyTorch counts as not installed, as it is not where the tests run.
 """
 
 import argparse

@@ -97,8 +97,10 @@ CHANGES = [
         ("ascending=sign(by) > 0", "ascending=True"),
         ('"settings": int((compared == label).sum())', '"settings": len(mine)'),
         (
-            '"optax_params_difference": runs.params_difference.values,\n        "optax_loss_difference": runs.loss_difference.values,',
-            '"optax_params_difference": runs.loss_difference.values,\n        "optax_loss_difference": runs.params_difference.values,',
+            '"optax_params_difference": runs.params_difference.values,\n'
+            '        "optax_loss_difference": runs.loss_difference.values,',
+            '"optax_params_difference": runs.loss_difference.values,\n'
+            '        "optax_loss_difference": runs.params_difference.values,',
         ),
         ('"best_loss": best_loss(runs).values,', '"best_loss": runs.loss.isel(step=-1).values,'),
         (

@@ -145,7 +145,8 @@ SYMBOLIC = [
         ("    if may_vanish(e.coefficients[0]):\n", "    if False:\n"),
         ("    if any((part.lead - lead) % 1 for part in parts):\n", "    if False:\n"),
         (
-            '        if k >= len(self.coefficients):\n            raise NoLimitError("more terms than are carried cancel")\n',
+            "        if k >= len(self.coefficients):\n"
+            '            raise NoLimitError("more terms than are carried cancel")\n',
             "        if k >= len(self.coefficients):\n            return Integer(0)\n",
         ),
         ("if discount != rate ** (last - index):", "if False:"),
@@ -235,7 +236,8 @@ SYMBOLIC = [
         ),
         ("return Negative(paren(node, Level.OPEN))", "return Negative(node)"),
         (
-            "        case Name(upper=Node()):  # a name with an index above needs parentheses before it gets an exponent\n            return Level.POWER\n",
+            "        case Name(upper=Node()):  # a name with an index above needs parentheses before "
+            "it gets an exponent\n            return Level.POWER\n",
             "",
         ),
         ("Level(LOGIC.get(sign, Level.RELATION) + 1)", "Level(LOGIC.get(sign, Level.RELATION))"),
@@ -358,7 +360,8 @@ RELATIONS = [
         ),
         (
             '        right=ADAM,\n        source="Loshchilov & Hutter 2019",',
-            '        right="optax.adamw(learning_rate, b1=b1, b2=b2, eps=eps, weight_decay=0.0)",\n        source="Loshchilov & Hutter 2019",',
+            '        right="optax.adamw(learning_rate, b1=b1, b2=b2, eps=eps, weight_decay=0.0)",\n'
+            '        source="Loshchilov & Hutter 2019",',
             "tests/test_relations.py -k 'adamw'",
         ),
     ),

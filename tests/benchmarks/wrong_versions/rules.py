@@ -306,7 +306,7 @@ WRITTEN = [
         (
             "return defaults | dict(self.arguments)",
             "return dict(self.arguments) | defaults",
-            f"tests/analysis/test_twins.py",
+            "tests/analysis/test_twins.py",
         ),
         ("if isinstance(value, Call):\n        return value.with_numbers(numbers)\n", "", CONFIG),
         ("[*value] == sorted(set(value)) and value[0] >= 1", "value[0] >= 1", f"{CONFIG} {SPECS}"),
@@ -354,8 +354,10 @@ WRITTEN = [
         ("scale(alpha, eps, eps_in_sqrt=False, arithmetic=arithmetic)", "scale(alpha, eps, arithmetic=arithmetic)"),
         ("alpha: Rate = 0.99,", "alpha: Rate = 0.9,"),
         (
-            "        _momentum(momentum, False, arithmetic),\n        scale_by_learning_rate(lr, arithmetic=arithmetic),\n",
-            "        scale_by_learning_rate(lr, arithmetic=arithmetic),\n        _momentum(momentum, False, arithmetic),\n",
+            "        _momentum(momentum, False, arithmetic),\n"
+            "        scale_by_learning_rate(lr, arithmetic=arithmetic),\n",
+            "        scale_by_learning_rate(lr, arithmetic=arithmetic),\n"
+            "        _momentum(momentum, False, arithmetic),\n",
         ),
         ("lr: ArrayLike | Schedule = 1.0,", "lr: ArrayLike | Schedule = -1.0,"),
         ("scale = _scale_by_amsgrad if amsgrad else scale_by_adam", "scale = scale_by_adam"),

@@ -22,7 +22,8 @@ PICTURES = [
         ),
         (
             "axes.set_yticks(range(len(labels)), labels, parse_math=False)",
-            "axes.set_yticks(range(len(labels)), table.optimizer.values[np.argsort(table.mean_rank.values)], parse_math=False)",
+            "axes.set_yticks(range(len(labels)), "
+            "table.optimizer.values[np.argsort(table.mean_rank.values)], parse_math=False)",
         ),
         (
             'row, color = table.isel(optimizer=height), looks[label]["color"]',
@@ -239,8 +240,10 @@ SCREEN = [
         f"{COMMANDS} {TERMINAL} -k compare",
         ("return comparison.identical\n    heads", "return True\n    heads"),
         (
-            '        say(f"{comparison.differing_bits:,} bits differ, from step {comparison.first_difference} on")\n    return comparison.identical',
-            '        say(f"{comparison.differing_bits:,} bits differ, from step {comparison.first_difference} on")\n    return True',
+            '        say(f"{comparison.differing_bits:,} bits differ, from step '
+            '{comparison.first_difference} on")\n    return comparison.identical',
+            '        say(f"{comparison.differing_bits:,} bits differ, from step '
+            '{comparison.first_difference} on")\n    return True',
         ),
         (
             "{comparison.left} (left) and {comparison.right} (right)",
@@ -248,7 +251,8 @@ SCREEN = [
         ),
         (
             'comparison.table.drop(columns="sees").rename(columns=heads)',
-            'comparison.table.drop(columns="sees").rename(columns=heads | {"left_median": "right median", "right_median": "left median"})',
+            'comparison.table.drop(columns="sees").rename(columns=heads | {"left_median": "right '
+            'median", "right_median": "left median"})',
         ),
         (
             "{comparison.differing_bits:,} bits differ, from step {comparison.first_difference} on",

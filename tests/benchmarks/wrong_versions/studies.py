@@ -167,21 +167,25 @@ ENGINES = [
 STORE = [
     *of(
         "studies/store/section.py",
-        "tests/studies/store tests/studies/sweep/test_run.py -k 'cut_off or killed or order or deleted or places or damage'",
+        "tests/studies/store tests/studies/sweep/test_run.py -k 'cut_off or killed or order or "
+        "deleted or places or damage'",
         (
-            "        for name, values in arrays.items():\n            self._array(name)[..., first : first + values.shape[-1]] = values\n"
+            "        for name, values in arrays.items():\n"
+            "            self._array(name)[..., first : first + values.shape[-1]] = values\n"
             "        try:\n            flag = self._seal(block)\n",
             "        try:\n            flag = self._seal(block)\n",
             DAMAGE,
         ),
         (
-            "        for name, values in arrays.items():\n            self._array(name)[..., first : first + values.shape[-1]] = values\n"
+            "        for name, values in arrays.items():\n"
+            "            self._array(name)[..., first : first + values.shape[-1]] = values\n"
             "        try:\n            flag = self._seal(block)\n"
             "        except DamageError as error:  # somebody removes what is written\n"
             "            raise OSError(errno.EIO, str(error)) from error\n"
             '        self._array("done")[block : block + 1] = flag\n',
             '        self._array("done")[block : block + 1] = 1\n'
-            "        for name, values in arrays.items():\n            self._array(name)[..., first : first + values.shape[-1]] = values\n"
+            "        for name, values in arrays.items():\n"
+            "            self._array(name)[..., first : first + values.shape[-1]] = values\n"
             "        try:\n            flag = self._seal(block)\n"
             "        except DamageError as error:  # somebody removes what is written\n"
             "            raise OSError(errno.EIO, str(error)) from error\n"
