@@ -82,7 +82,8 @@ def test_nadam_is_within_a_float32_of_pytorch_as_it_comes(torch, x64):
 
 
 def scheduled(name: str, arguments: Arguments) -> Any:
-    return like_torch(name, **arguments | {"lr": lambda count: arguments["lr"] * factor(count)})
+    others = {argument: value for argument, value in arguments.items() if argument != "lr"}
+    return like_torch(name, lr=lambda count: arguments["lr"] * factor(count), **others)
 
 
 SAME: dict[str, tuple[str, Callable[[], Any]]] = {

@@ -94,7 +94,7 @@ def test_cells_are_darker_the_greater_the_error_and_infinity_is_the_darkest():
     data = comparisons()
     (axes,) = al.plots.errors(data).axes
     (image,) = axes.images
-    colors = image.to_rgba(image.get_array())
+    colors = image.to_rgba(np.asarray(image.get_array()))
     cells_drawn = [
         (float(text.get_text()), brightness(colors[place(text)][:3]), text.get_color()) for text in axes.texts
     ]
