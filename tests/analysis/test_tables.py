@@ -44,6 +44,13 @@ def test_standings_tell_of_the_evaluation(runs):
     assert table.loc["b", "median"] == 1.5
 
 
+def test_the_summary_tells_the_distances_from_optax_apart(runs):
+    apart = {"params_difference": np.arange(7.0), "loss_difference": np.arange(7.0) + 10}
+    table = analysis.summary(analysis.with_agreement(runs).assign({name: ("run", d) for name, d in apart.items()}))
+    for name, expected in apart.items():
+        assert table[f"optax_{name}"].tolist() == expected.tolist()
+
+
 def test_the_summary_has_a_row_a_run(runs):
     runs = runs.assign(steps_to_target=("run", np.arange(7))).assign_coords(start=("run", np.arange(7)[::-1]))
     table = analysis.summary(analysis.with_agreement(runs))

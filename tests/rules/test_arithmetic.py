@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import adamlab as al
-from adamlab.arithmetic import two_sum
+from adamlab.arithmetic import AccurateArithmetic, two_sum
+from adamlab.types import Decay
 
 
 def test_a_sum_and_what_it_leaves_out_are_exact(rng):
@@ -34,3 +35,22 @@ def test_a_sum_beyond_all_floats_leaves_out_nothing():
     for g in (1e30, 1.0, -2.0):
         u, state = transform.update(jnp.float32(g), state)
         assert float(u) == 0.0
+
+
+def test_a_share_is_one_minus_the_decimal_that_was_written(x64):
+    """In binary 1 − 0.999 is 9e-16 off, of which the first second moment would be."""
+    transform = al.scale_by_adam(b2=0.999)
+    _, state = transform.update(jnp.ones(()), transform.init(jnp.zeros(())))
+    assert float(state.nu) == 0.001
+
+
+def test_what_a_small_decay_leaves_has_all_its_digits():
+    """1e-6 of a state is not the state less 0.999999 of it; and of an infinite one it is infinite."""
+    shrink = AccurateArithmetic(AccurateArithmetic.numbers(Decay(1e-6)), None).shrink
+    np.testing.assert_allclose(shrink(jnp.float32(3.0)), np.float32(3e-6), rtol=2e-7)
+    assert float(shrink(jnp.float32(np.inf))) == np.inf
+    transform = al.scale_by_adamax(b2=1e-6, eps=0.0)
+    state = transform.init(jnp.zeros(()))
+    for g in (3.0, 1e-9):
+        _, state = transform.update(jnp.float32(g), state)
+    np.testing.assert_allclose(state.nu, np.float32(3e-6), rtol=2e-7)

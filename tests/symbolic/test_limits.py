@@ -63,6 +63,7 @@ TRAPS: list[tuple[Any, Symbol, Any]] = [
     (Abs(x - y * eps) / eps, eps, oo),
     (sign(y - x * eps), eps, oo),
     ((1 / b - sum((1 - b) ** k for k in range(5))) / (1 - b) ** 5, b, 1),
+    *((Max(x, (1 / b - sum((1 - b) ** k for k in range(4))) / (1 - b) ** n), b, 1) for n in (3, 4, 5)),
     (Sum(b ** (i - 1) * g[i], (i, 1, T)), b, 0),
     (Sum(b ** (T - i) * g[i], (i, 1, T)) / b, b, 0),
     (b ** (T - 1) * x, b, 0),

@@ -233,6 +233,8 @@ def _plus(a: Series, b: Series, known: int) -> Series:
 
 def _extreme(extreme: Callable[..., Formula], parts: list[Series]) -> Series:
     """The maximum or minimum of the leading terms: of those of one order, or a maximum that a positive one decides."""
+    if not all(part.coefficients for part in parts):
+        raise NoLimitError("all terms that are carried cancel")
     moving = [part for part in parts if any(c != 0 for c in part.coefficients)]
     lead = min(part.lead for part in moving)
     decided = extreme is Max and any(part.lead == lead and is_positive(_leading(part)) for part in moving)

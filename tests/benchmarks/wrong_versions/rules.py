@@ -63,7 +63,7 @@ ARITHMETIC = [
         (
             "return decay.rate, decay.complement, decay.corrections",
             "return decay.rate, 1 - decay.rate, decay.corrections",
-            f"{FORMULAS} -k paper",
+            "tests/rules/test_arithmetic.py",
         ),
         (
             "self.one_minus_power(jnp.maximum(self.t - 1, 1)) if self.carried is None",
@@ -78,7 +78,7 @@ ARITHMETIC = [
         (
             "return jnp.where((c > 0.5) | ~jnp.isfinite(s), b * s, s - c * s)",
             "return s - c * s",
-            f"{FORMULAS} -k small_decays",
+            "tests/rules/test_arithmetic.py",
         ),
         (
             "return jnp.where((self.c > 0.5) | ~jnp.isfinite(s), x + self.b * s, s + (x - self.c * s))",
