@@ -197,7 +197,6 @@ STORE = [
             "pass",
             f"{DAMAGE} -k 'places or deleted'",
         ),
-        ("if size != _size(array):", "if False:", f"{DAMAGE} -k deleted"),
         ("if self._flag(block) != self._seal(block):", "if self._flag(block) == 0:", f"{DAMAGE} -k places"),
         (
             'np.nan if array.dtype.kind == "f" else -1, array.dtype)',
