@@ -24,6 +24,9 @@ INF, NAN = np.inf, np.nan
 PLAIN = [0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 0.3, -1.7, 5.5, -7.25, 1e-9]
 REALS = np.array([NAN, INF, -INF, *PLAIN])
 LEFT, RIGHT = (side.ravel() for side in np.meshgrid(REALS, REALS))
+SOME = 5
+"""Of pairs, formulas are asked for one in so many."""
+
 COMPLEX = np.array([-1, 2, -0.5, 1j, -2j, 1 + 2j, -3.5 + 0.25j, 0.3 - 0.7j, 1e-3], complex)
 
 UNARY = [
@@ -124,9 +127,10 @@ def in_sympy(x: float) -> Any:
 
 @pytest.mark.parametrize("name", REAL_FUNCTIONS)
 def test_formulas_of_numbers_have_the_values_of_jax(x64, name):
-    given = arguments(name)
+    given = [a[::SOME] if len(a) > len(REALS) else a for a in arguments(name)]
     formulas = Reader(Formulas()).read(trace(REAL_FUNCTIONS[name], *given), *(each(in_sympy, a) for a in given))
-    assert_equal(formulas.astype(float), computed()[name].astype(float))
+    expected = computed()[name].astype(float)
+    assert_equal(formulas.astype(float), expected[::SOME] if len(expected) > len(REALS) else expected)
 
 
 @pytest.mark.parametrize("name", COMPLEX_FUNCTIONS)
