@@ -10,9 +10,10 @@ from adamlab.symbolic.letters import T
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.proving.conclusions import proved, refuted, same_program
 from adamlab.symbolic.proving.counterexamples import ARRAYS, GRADIENTS, WITH_ZEROS, Counterexample
-from adamlab.symbolic.proving.invariants import Side, related, without_idle_maxima
+from adamlab.symbolic.proving.invariants import Side, related
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
+from adamlab.symbolic.solving.nonnegative import without_idle_maxima
 from adamlab.types import Formula
 
 LONG_RUN = 5000
