@@ -82,7 +82,7 @@ def average(d: Draft, of: str) -> str:
         d.line(x, f"{b}*{x}_ + {of}")
         return _corrected(d, f"((1 - {b})*{x})", b)
     else:
-        d.line(x, f"{b}*{x}_ + 4*(1 - {b})*{of}")
+        d.line(x, f"{b}*{x}_ + (1 - {b})*{of}*4")
         return _corrected(d, f"({x}/4)", b)
     return _corrected(d, x, b)
 

@@ -144,8 +144,8 @@ def _mistakes(program: Program, node: ast.expr) -> Iterator[ast.expr]:
         case ast.Constant(int(value)):
             yield ast.Constant(value + 1)
         case ast.Constant(float(value)):
-            yield ast.Constant(value * 1.5 if value < 0.6 else value * 1.01)
-            yield ast.Constant(value + 0.001)
+            yield ast.Constant(float(f"{value * (1.5 if value < 0.6 else 1.01):.6g}"))
+            yield ast.Constant(float(f"{value + 0.001:.6g}"))
         case ast.BinOp(a, ast.Add(), b):
             yield a
             yield ast.BinOp(a, ast.Sub(), b)
