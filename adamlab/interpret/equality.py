@@ -61,7 +61,7 @@ def conditions_of_equality(left: Formula, right: Formula) -> list[Formula]:
     """The expressions that must not be 0 for two formulas, shown to be equal, to be defined at the same points."""
     if left == right:
         return []
-    ours, theirs = (set(map(_upright, _poles(side))) for side in (left, right))
+    ours, theirs = (set(map(_upright, poles(side))) for side in (left, right))
     uncertain = ours ^ theirs
     signs = {s.args[0] for side in (left, right) for s in side.atoms(sign)}
     if signs and not _vanishes((left - right).xreplace(_anonymous(left - right)), signs_at_zero=True):
@@ -69,7 +69,8 @@ def conditions_of_equality(left: Formula, right: Formula) -> list[Formula]:
     return sorted((e for e in uncertain if not is_nonnegative(e) and not is_nonnegative(-e)), key=str)
 
 
-def _poles(e: Formula) -> list[Formula]:
+def poles(e: Formula) -> list[Formula]:
+    """The factors of all divisors in a formula."""
     powers = [power.base for power in e.atoms(Pow) if power.exp.could_extract_minus_sign()]
     return [factor for base in powers for factor in _moving_factors(base)]
 

@@ -172,7 +172,7 @@ class Reader:
                 return CONTROL[name](self, inputs, **params)
             results = self._computed(equation, inputs)
         except UnreadableError as error:
-            raise UnreadableError(error.primitive, error.line or _line(equation), error.why) from None
+            raise UnreadableError(error.primitive or name, error.line or _line(equation), error.why) from None
         types = [variable.aval.dtype for variable in equation.outvars]
         return [
             each(partial(self.algebra.in_width, dtype=dtype), values) if _kind(dtype) == "integer" else values

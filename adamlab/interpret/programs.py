@@ -225,7 +225,20 @@ NUMERIC = ("number", "decay", "integer", "other")
 """The kinds of arguments that can be numbers."""
 
 
+def whole_by_default(call: Call) -> dict[str, int]:
+    """The whole numbers that a factory has by default, by name: these keep their values and are not left open."""
+    known = arguments(call.factory)
+    defaults = {name: a.default for name, a in known.items() if a.kind in NUMERIC and _is_whole(a) and a.default}
+    return {name: default for name, default in defaults.items() if call.arguments.get(name, default) == default}
+
+
+def _is_whole(argument: Argument) -> bool:
+    return type(argument.default) is int
+
+
 def _is_left_open(argument: Argument) -> bool:
+    if _is_whole(argument):
+        return False
     if argument.required:
         return argument.kind in ("number", "decay", "other")
     return argument.kind in ("number", "decay") and is_numeric(argument.default) and argument.default != 0
@@ -233,6 +246,8 @@ def _is_left_open(argument: Argument) -> bool:
 
 def _is_number(argument: Argument, value: Any) -> bool:
     if not is_numeric(value):
+        return False
+    if type(value) is int and _is_whole(argument):
         return False
     # An unannotated whole number can be a count; anything else in its place shows that it is not.
     return argument.kind in ("number", "decay", "other") or (argument.kind == "integer" and type(value) is not int)

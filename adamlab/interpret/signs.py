@@ -48,6 +48,11 @@ def is_positive(expression: Formula) -> bool:
     return sign_of(expression) == POSITIVE
 
 
+def has_known_sign(expression: Formula) -> bool:
+    """Whether the expression is known to be positive or known to be negative, wherever it is defined."""
+    return is_positive(expression) or is_positive(-expression)
+
+
 @lru_cache(maxsize=8192)
 def sign_of(e: Formula) -> int:
     """The sign of an expression: POSITIVE, NONNEGATIVE, or REAL where neither is known."""

@@ -55,7 +55,7 @@ from adamlab.interpret.constants import Constant
 from adamlab.interpret.domains import OnDomain, domain_of, on_domain, requirements
 from adamlab.interpret.equality import same
 from adamlab.interpret.evaluation import evaluate
-from adamlab.interpret.jaxpr import WHOLE, Algebra
+from adamlab.interpret.jaxpr import WHOLE, Algebra, UnreadableError
 from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positive
 from adamlab.interpret.sympy_primitives import (
     COMPARE,
@@ -73,6 +73,9 @@ TRIED_STEPS = 1000
 
 DIGITS = 60
 """The digits in which conditions in t are decided."""
+
+LONGEST = 10**5
+"""The most symbols and operations of a formula."""
 
 MOST_OPERATIONS = 40
 """The most operations of a formula whose sign is looked for, which takes long."""
@@ -117,6 +120,7 @@ class Formulas(Algebra):
 
     def __post_init__(self):
         self._names: dict[Formula, Symbol] = {}
+        self._lengths: dict[Any, int] = {}
         self._has_domains = False
         operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
@@ -281,6 +285,7 @@ class Formulas(Algebra):
 
         def evaluate(*arguments: Any, **parameters: Any) -> Any:
             value = function(*arguments, **parameters)
+            self._require_readable(value)
             if not self._has_domains:
                 return value
             asked = {part.args[1] for x in arguments if isinstance(x, Expr) for part in x.atoms(OnDomain)}
@@ -290,6 +295,16 @@ class Formulas(Algebra):
             return value
 
         return evaluate
+
+    def _require_readable(self, value: Any):
+        """Reject a formula too long to work with; shared parts count as often as they occur."""
+        if isinstance(value, Expr) and self._length(value) > LONGEST:
+            raise UnreadableError("", "", "the formulas get too long")
+
+    def _length(self, e: Any) -> int:
+        if e not in self._lengths:
+            self._lengths[e] = 1 + sum(map(self._length, e.args))
+        return self._lengths[e]
 
     def _is_finite(self, x: Any) -> Any:
         infinite = x in (S.Infinity, S.NegativeInfinity, S.NaN)

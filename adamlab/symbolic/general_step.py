@@ -13,7 +13,7 @@ from adamlab.interpret.equality import same
 from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
-from adamlab.interpret.sympy_algebra import Formulas
+from adamlab.interpret.sympy_algebra import ENDLESS, Formulas
 from adamlab.symbolic.letters import F, G, T, W
 from adamlab.symbolic.open_optimizer import OpenOptimizer
 from adamlab.symbolic.trials import STEPS, Draws, broken
@@ -294,6 +294,14 @@ def stays_zero(step: Step, e: Formula) -> bool:
     start = before.xreplace({step.before(f): sympify(step.start[f]) for f in states})
     after = now.xreplace({state: step.recurrences[f] for f, state in states.items()})
     return same(start, 0) and same(after.xreplace(solved), 0)
+
+
+def last_step_in_words(step: Step) -> list[str]:
+    """The steps for which no integer of the code wraps, in words; none where there is no integer."""
+    last = step.algebra.last_step
+    if last > ENDLESS:
+        return ["t < 2³¹"] if step.wholes else []
+    return [f"t ≤ {last}, beyond which an integer of the code wraps"]
 
 
 def _scalar(optimizer: OpenOptimizer, k: int, leaf: Values) -> Any:

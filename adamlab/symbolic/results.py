@@ -7,6 +7,7 @@ from typing import Any
 
 from sympy import Eq, Symbol
 
+from adamlab.interpret.programs import whole_by_default
 from adamlab.interpret.signs import Complement, Rate
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.notation.mathml import NAMESPACE
@@ -82,10 +83,11 @@ def conditions(optimizer: OpenOptimizer, algebra: Formulas) -> list[str]:
     """The assumptions about gradients and states, and the numbers that come from the code."""
     assumed = dict.fromkeys(text(_at_any_step(optimizer, condition)) for condition in algebra.assumptions)
     constants = sorted(algebra.constants)
-    code = [f"{', '.join(map(text, constants))} from the code, as the decimal that is meant"] if constants else []
+    code = [f"{', '.join(map(text, constants))} from the code, as what is meant"] if constants else []
     fixed = optimizer.programs.constants
     numbers = [f"{name} = {text(optimizer.numbers[name])}, since the code branches on it" for name in fixed]
-    return [*assumed, *code, *numbers]
+    whole = [f"{name} = {value}, a whole number" for name, value in whole_by_default(optimizer.subject.call).items()]
+    return [*assumed, *code, *numbers, *whole]
 
 
 def _at_any_step(optimizer: OpenOptimizer, condition: Any) -> Any:

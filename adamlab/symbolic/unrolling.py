@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sympy import Abs, Basic, Expr, Max, Min, Mul, Ne, Piecewise, Poly, Symbol, factor
+from sympy import Abs, Basic, Expr, Max, Min, Mul, Ne, Piecewise, Poly, Symbol, count_ops, expand, factor
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanFunction
@@ -27,6 +27,10 @@ from adamlab.types import Formula
 
 MOST_TIDIED = 12
 """The most steps whose written-out formulas are tidied, which takes as long as reading them."""
+
+
+MOST_EXPANDED = 60
+"""The most operations of an update that is expanded, to see whether that is shorter."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,16 @@ class Unrolled(Result):
         monomials = [Mul(*(g**n for g, n in zip(symbols, powers, strict=True))) for powers, _ in terms]
         return common * sum(c / common * m for c, m in zip(coefficients, monomials, strict=True))
 
+    def _brief(self, u: Symbol, in_brief: "_InFull") -> Formula:
+        """An update in terms of states; written out where that is much shorter, as where the first step is plain."""
+        in_states, full = in_brief(dict(self.definitions)[u]), self._full[u]
+        if full.has(Piecewise, Max, Min) or count_ops(full) > MOST_EXPANDED:
+            return in_states
+        expanded = expand(full)
+        return expanded if 3 * count_ops(expanded) < count_ops(in_states) else in_states
+
     def _written_out(self, values: Values) -> Any:
-        return plain(each(lambda e: e.xreplace(self._full) if isinstance(e, Expr) else e, values))
+        return plain(each(lambda e: _InFull(self._full)(e) if isinstance(e, Basic) else e, values))
 
     def trial(self, draw: Draws) -> Iterator[dict[Any, Any]]:
         """The numbers of a trial after all steps."""
@@ -123,7 +135,7 @@ class Unrolled(Result):
             states = {entry for values in step["states"].values() for entry in values.flat}
             lines += [(s, self._full[s]) for s in definitions if s in states and s not in dict(lines)]
             u = step["u"].item()  # which is a number or a state where it has no name of its own
-            lines.append((at_step("u", t), in_brief(definitions[u]) if u in definitions and u not in names else u))
+            lines.append((at_step("u", t), self._brief(u, in_brief) if u in definitions and u not in names else u))
         return lines
 
 

@@ -132,6 +132,10 @@ def _ways_round(left: Side, right: Side) -> Iterator[tuple[Side, Side]]:
 def _early_steps_agree(statement: Statement) -> bool:
     """Whether the two agree on the first steps too, which are not as the general one."""
     early, sides = statement.early, statement.sides
+    if not all(side.holds_at_first for side in sides):
+        first = [side.update_at(1) for side in sides]
+        if None in first or not same(*first):
+            return False
     if all(side.step.cases is not None for side in sides):
         return True  # the updates that were compared are those of every step
     if early > MOST_EARLY_STEPS:

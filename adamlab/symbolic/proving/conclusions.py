@@ -8,6 +8,7 @@ from sympy import Ne
 from adamlab.errors import InputError
 from adamlab.interpret.equality import conditions_of_equality
 from adamlab.interpret.jaxpr import UnreadableError
+from adamlab.symbolic.general_step import last_step_in_words
 from adamlab.symbolic.letters import at_step
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.proving.counterexamples import SPECIAL, SPECIAL_POINTS, Counterexample
@@ -90,7 +91,7 @@ def _verdict(
 ) -> Verdict:
     left, right = statement.subjects
     words = [w for side in sides for w in conditions(side.step.optimizer, side.step.algebra)]
-    counted = ["t < 2³¹"] if any(side.step.wholes for side in sides) else []
+    counted = [w for side in sides for w in last_step_in_words(side.step)]
     return Verdict(
         left.title,
         right.title,
@@ -99,6 +100,7 @@ def _verdict(
         explanation=explanation,
         hyper=statement.hyper,
         assumptions=tuple(dict.fromkeys([*domains(statement.hyper), *words, *counted, *exceptions])),
+        steps=statement.steps,
         **{"horizon": None, "counterexample": None, **more},
     )
 

@@ -157,6 +157,20 @@ def apart_in_the_limit(
     return None
 
 
+def apart_short_of_the_limit(
+    left: Subject, right: Subject, rates: Collection[str], limit: Mapping[str, Any]
+) -> Counterexample | None:
+    """Numbers at the farther distance from their limits on which the two part; None if none were found."""
+    names = list(dict.fromkeys([*left.numbers, *right.numbers]))
+    numbers = {name: _near(target, DISTANCES[0]) for name, target in limit.items()}
+    searches = (
+        confirmed(left, right, hyper | numbers, gradients)
+        for hyper in _assignments(names, rates)
+        for gradients in GRADIENTS[:3]
+    )
+    return next((counterexample for counterexample in searches if counterexample), None)
+
+
 def _near(target: Any, distance: str) -> str:
     """A number at that distance from its limit 0, 1 or ∞."""
     with localcontext(prec=2 * DIGITS):  # or else 1 − 1e-40 would be 1

@@ -21,7 +21,7 @@ from adamlab.interpret.signs import Rate, is_nonnegative
 from adamlab.symbolic.general_step import UPDATE, Step
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.solving.recurrences import written_out
-from adamlab.symbolic.solving.solutions import put_in, solved
+from adamlab.symbolic.solving.solutions import put_in, solved, starts_with, valid_since
 from adamlab.types import Formula
 
 
@@ -40,7 +40,7 @@ class Side:
         self.step, self.mark = step, mark
         self.forms = solved(step) if forms is None else forms
         self.marks = {s.base: IndexedBase(f"{s.base.label}{mark}", **s.base.assumptions0) for s in step.states.values()}
-        self.update = self.marked(put_in(step, step.update if step.cases is None else step.cases, self.forms))
+        self.update = self.marked(put_in(step, self._update, self.forms))
         self.open = {f: self.marked(s) for f, s in step.states.items() if f not in self.forms}
 
     def without_nested_sums(self) -> "Side":
@@ -56,13 +56,30 @@ class Side:
         """The recurrence of a state without a closed form, with the others' forms put in."""
         return self.marked(put_in(self.step, self.step.recurrences[field], self.forms))
 
-    def update_at(self, t: int) -> Formula:
+    @property
+    def holds_at_first(self) -> bool:
+        """Whether the update with the forms put in is right at the first step too."""
+        return starts_with(self.step, self._update, self.forms, valid_since(self.step))
+
+    @property
+    def _update(self) -> Formula:
+        return self.step.update if self.step.cases is None else self.step.cases
+
+    def update_at(self, t: int) -> Formula | None:
         """The update at a step whose number is known, with the states' forms put in; None where it was not read."""
-        if t > len(self.step.early):
-            is_known = self.step.cases is not None or t >= self.step.first[UPDATE]
-            return self.update.subs(T, t) if is_known else None
+        if t <= len(self.step.early):
+            e = self.step.early[t - 1][UPDATE]
+        elif self.step.cases is not None or t >= self.step.first[UPDATE]:
+            e = self._update.subs(T, t)
+        else:
+            return None
         forms = {self.step.states[f].base[k]: form.subs(T, k) for f, form in self.forms.items() for k in (t, t - 1)}
-        return self.marked(self.step.early[t - 1][UPDATE].xreplace(forms))
+        starts = {state.base[0]: sympify(self.step.start[f]) for f, state in self.step.states.items()}
+        return self.marked(e.xreplace(forms | starts))
+
+    def unsolved(self) -> dict[Formula, Formula]:
+        """The recurrence of each state without a closed form, by the state's letter."""
+        return {state.base: self.recurrence(field) for field, state in self.open.items()}
 
     def needed(self) -> list[str]:
         """The states without a closed form that the update depends on, directly or through others."""

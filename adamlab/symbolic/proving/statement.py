@@ -12,7 +12,13 @@ from adamlab.interpret.equality import same
 from adamlab.interpret.programs import Subject, as_call, names_in
 from adamlab.symbolic.general_step import Step, general_step
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, rates_in
-from adamlab.symbolic.proving.counterexamples import GRADIENTS, Counterexample, apart_in_the_limit, find
+from adamlab.symbolic.proving.counterexamples import (
+    GRADIENTS,
+    Counterexample,
+    apart_in_the_limit,
+    apart_short_of_the_limit,
+    find,
+)
 from adamlab.symbolic.proving.invariants import Side
 from adamlab.symbolic.proving.wide_search import find_late, find_widely
 from adamlab.symbolic.solving.limits import PLACES
@@ -170,6 +176,10 @@ class Statement:
     def counterexample_in_the_limit(self, sequences: Sequence[Any] = GRADIENTS[:3]) -> Counterexample | None:
         """Numbers close to their limits on which the two stay apart; None if none were found."""
         return apart_in_the_limit(*self.subjects, self.rates, self.limit, sequences)
+
+    def counterexample_short_of_the_limit(self) -> Counterexample | None:
+        """Numbers close to their limits on which the two part, however little; None if none were found."""
+        return apart_short_of_the_limit(*self.subjects, self.rates, self.limit)
 
     def agrees_written_out(self, count: int) -> bool:
         """Whether the formulas of the first updates are shown to be equal."""

@@ -48,7 +48,7 @@ def _solved_alone(
 ) -> Formula:
     """A state's closed form, where all other states in its recurrence have one; None where none was found."""
     e = put_in(step, step.recurrences[field], forms)
-    if _has_others(step, e, {field, *forms}) or not _starts_with(step, step.recurrences[field], forms, since):
+    if _has_others(step, e, {field, *forms}) or not starts_with(step, step.recurrences[field], forms, since):
         return None
     origin = since[field]
     start = values[origin][field] if origin < len(values) else step.states[field].base[origin]
@@ -59,7 +59,7 @@ def _solved_pairs(step: Step, forms: Mapping[str, Formula], since: Mapping[str, 
     """The closed forms of each pair of states whose recurrences have no third state without a form."""
     for pair in combinations([f for f in step.recurrences if f not in forms and since[f] == 0], 2):
         e = [put_in(step, step.recurrences[field], forms) for field in pair]
-        starts = all(_starts_with(step, step.recurrences[field], forms, since) for field in pair)
+        starts = all(starts_with(step, step.recurrences[field], forms, since) for field in pair)
         if starts and not any(_has_others(step, side, {*pair, *forms}) for side in e):
             after, previous = [step.states[f] for f in pair], [step.before(f) for f in pair]
             solution = solve_pair(e, after, previous, [sympify(step.start[f]) for f in pair])
@@ -77,8 +77,8 @@ def put_in(step: Step, e: Formula, forms: Mapping[str, Formula]) -> Formula:
     return e.xreplace(after | before)
 
 
-def _starts_with(step: Step, e: Formula, forms: Mapping[str, Formula], since: Mapping[str, int]) -> bool:
-    """Whether the forms of all states that the expression has from before the step are right at t = 0 too."""
+def starts_with(step: Step, e: Formula, forms: Mapping[str, Formula], since: Mapping[str, int]) -> bool:
+    """Whether the forms of all states that a formula has from before the step are right at t = 0 too."""
     return all(
         same(written_out(form, 0), sympify(step.start[f]))
         for f, form in forms.items()
