@@ -22,7 +22,7 @@ def main() -> int:
         for fault in report.add(seed, readings=bool(arguments.readings) and k % arguments.readings == 0):
             sys.stdout.write(f"\n# seed {seed}\n{fault.shrunk(arguments.shrink)}\n")
             sys.stdout.flush()
-        if k % 100 == 99:
+        if k % 20 == 19:
             sys.stdout.write(f"\n{report.table()}\n")
             sys.stdout.flush()
     sys.stdout.write(f"\n{report.table()}\n")
