@@ -86,10 +86,14 @@ class Program:
 
     @cached_property
     def steps(self) -> int:
-        """The steps of a run that goes beyond every switch and every wrap of an 8-bit integer."""
-        counts = [int(x) for x in self.literals if 2 <= x <= 6000 and x == int(x)]
-        narrow = any("8" in kind for kind, _ in self.states.values()) or any("int" in text for _, text in self.lines)
-        return max([8, *counts, 300 if narrow else 0]) + 4
+        """The steps of a run that goes beyond every switch, and beyond the wraps of short integers."""
+        sizes = [abs(x) for x in self.literals if x]
+        counts = [*sizes, *(a / b for a in sizes for b in sizes if a > b)]
+        switches = [round(x) for x in counts if 2 <= x <= 6000 and abs(x - round(x)) < 1e-9]
+        short = any(kind not in (FLOAT, "bool_", "int32") for kind, _ in self.states.values())
+        narrowed = any("as_" in text for _, text in self.lines)
+        cubes = any("k*k*k" in text for _, text in self.lines)
+        return max([8, *switches, 1300 if cubes else 300 if short or narrowed else 0]) + 4
 
     def is_valid(self) -> bool:
         """Whether JAX runs it, with states that keep their types."""
