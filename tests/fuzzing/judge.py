@@ -15,6 +15,7 @@ import adamlab as al
 from tests.fuzzing.pairs import Pair
 from tests.fuzzing.programs import Program
 from tests.fuzzing.reals import decimal, run
+from tests.fuzzing.timing import StoppedError, at_most
 from tests.fuzzing.sequences import FEW, generic, is_excused, numbers, special
 
 DIGITS = 60, 180
@@ -22,6 +23,9 @@ DIGITS = 60, 180
 
 SLOW = 10.0
 """The seconds from which a verdict is slow."""
+
+LONGEST = 30.0
+"""The seconds after which a reading or a proof is stopped."""
 
 FAR, NEAR = "1e-15", "1e-30"
 """Distances of a number from its limit."""
@@ -47,7 +51,10 @@ def judged(pair: Pair, seed: int = 0) -> Outcome:
     """The verdict on a pair, and what is wrong with it."""
     began = time.process_time()
     try:
-        verdict = al.prove(pair.left.factory, pair.right.factory, limit=pair.limit, given=pair.given)
+        with at_most(LONGEST):
+            verdict = al.prove(pair.left.factory, pair.right.factory, limit=pair.limit, given=pair.given)
+    except StoppedError:
+        return Outcome(pair.kind, "stopped", LONGEST)
     except Exception as error:  # whatever is raised is a fault
         return Outcome(
             pair.kind, "raised", time.process_time() - began, f"raised {type(error).__name__}: {error}"[:300]

@@ -14,10 +14,11 @@ import adamlab as al
 from adamlab.errors import InputError
 from adamlab.interpret.jaxpr import UnreadableError
 from tests.fuzzing.formulas import NoMeaningError, value_of
-from tests.fuzzing.judge import DIGITS, FAR, NEAR, Outcome, apart, _near
+from tests.fuzzing.judge import DIGITS, FAR, LONGEST, NEAR, Outcome, apart, _near
 from tests.fuzzing.programs import Program
 from tests.fuzzing.reals import decimal, run
 from tests.fuzzing.sequences import generic, numbers
+from tests.fuzzing.timing import StoppedError, at_most
 
 Known = tuple[dict[str, Any], dict[tuple[str, int], Any], list[Any], list[dict[str, Any]]]
 
@@ -27,7 +28,10 @@ def read_all(program: Program, seed: int = 0) -> Iterator[Outcome]:
     for kind, judge in JUDGES.items():
         began = time.process_time()
         try:
-            said, wrong = judge(program, np.random.default_rng([seed, 17]))
+            with at_most(LONGEST):
+                said, wrong = judge(program, np.random.default_rng([seed, 17]))
+        except StoppedError:
+            said, wrong = "stopped", ""
         except (InputError, UnreadableError) as error:
             said, wrong = "not read", "" if kind == "closed form" or kind == "limit" else str(error)
         except Exception as error:  # whatever is raised is a fault
