@@ -22,6 +22,7 @@ from sympy import (
     Min,
     Piecewise,
     Poly,
+    PolynomialError,
     Pow,
     Rational,
     Sum,
@@ -79,7 +80,10 @@ def _moving_factors(e: Formula) -> list[Formula]:
     """The factors of an expression that are no numbers."""
     if e.has(ExprWithLimits, Max, Min, Piecewise):
         return [e]
-    listed: Any = factor_list(fraction(together(e))[0])
+    try:
+        listed: Any = factor_list(fraction(together(e))[0])
+    except PolynomialError:
+        return [e]
     return [factor for factor, _ in listed[1]]
 
 

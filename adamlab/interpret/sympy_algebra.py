@@ -34,8 +34,6 @@ from sympy import (
     Not,
     Or,
     Piecewise,
-    Pow,
-    Rational,
     Rel,
     S,
     Symbol,
@@ -44,7 +42,6 @@ from sympy import (
     count_ops,
     expand,
     floor,
-    log,
     sign,
     sympify,
 )
@@ -126,16 +123,16 @@ class Formulas(Algebra):
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {
             "sub": self._subtract,
-            "log": self._log,
-            "log1p": lambda x: self._log(self._subtract(Integer(1), -x)),
+            "log": lambda x: self._on_domain("log", x),
+            "log1p": lambda x: self._on_domain("log", self._subtract(Integer(1), -x)),
             "expm1": lambda x: -self._subtract(Integer(1), exponential(x)),
             "max": self._max,
             "min": self._min,
             "clamp": lambda low, x, high: self._min(high, self._max(low, x)),
             "div": self._divide,
-            "pow": self._power,
-            "sqrt": lambda x: self._power(x, Rational(1, 2)),
-            "rsqrt": lambda x: 1 / self._power(x, Rational(1, 2)),
+            "pow": lambda x, y: self._on_domain("pow", sympify(x), y),
+            "sqrt": lambda x: self._on_domain("sqrt", x),
+            "rsqrt": lambda x: self._on_domain("rsqrt", x),
         }
         strict = {name: self._strict(function) for name, function in {**ELEMENTWISE, **own}.items()}
         self._table: dict[str, Callable[..., Any]] = {**strict, **relations, "is_finite": self._is_finite}
@@ -329,6 +326,8 @@ class Formulas(Algebra):
     def _extreme(self, a: Any, b: Any, relation: str, extreme: Any) -> Any:
         if isinstance(a, WHOLE) and isinstance(b, WHOLE):
             return a if COMPARE[relation](a, b) else b
+        if S.NaN in (a, b):
+            return S.NaN
         known = self.compare(relation, a, b)
         if not isinstance(known, bool):
             known = _known(relation, expand(self.in_full(sympify(a) - sympify(b))))
@@ -356,20 +355,12 @@ class Formulas(Algebra):
             self._names[complement], self.complements[symbol] = symbol, complement
         return self._names[complement]
 
-    def _log(self, x: Any) -> Any:
-        return self._partial(log(x), x) if x != 0 else S.NegativeInfinity
-
-    def _power(self, x: Any, y: Any) -> Any:
-        x, y = sympify(x), sympify(y)
-        value = Pow(x, y)
-        return value if y.is_integer else self._partial(value, x)
-
-    def _partial(self, value: Formula, x: Formula) -> Formula:
-        """A function that is real for x ≥ 0 alone."""
-        if self._is_nonnegative(x):
+    def _on_domain(self, name: str, x: Formula, *others: Any) -> Formula:
+        """A function that is real for x ≥ 0 alone; a whole power is so everywhere."""
+        value = ELEMENTWISE[name](x, *others)
+        is_whole_power = any(sympify(y).is_integer for y in others)
+        if x.is_number or value is S.NaN or is_whole_power or self._is_nonnegative(x):
             return value
-        if x.is_number:
-            return value if value.is_real else S.NaN
         self._has_domains = True
         return OnDomain(value, x)
 

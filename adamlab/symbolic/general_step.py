@@ -197,7 +197,10 @@ class _General:
         state = [objects(x) for x in before]
         u, after = self.optimizer.step(Reader(algebra), objects(G[t]), state, objects(W[t - 1]), objects(F[t]), rename)
         leaves = [leaf.item() for leaf in after]
-        return {k: named.get(k, sympify(leaves[k])) for k in self.floats}, leaves, sympify(u.item())
+        # The code may compute a state once more for its update: the same formula is the same state.
+        states = {e: self.base(k)[t] for k, e in named.items() if e.has(G[t])}
+        update = sympify(u.item()).xreplace(states)
+        return {k: named.get(k, sympify(leaves[k])) for k in self.floats}, leaves, update
 
     def confirms(self, algebra: Formulas, named: Mapping[int, Formula], after: Mapping[int, Any]) -> bool:
         """Whether the step confirms all guesses; a guess that it contradicts is dropped."""

@@ -14,7 +14,7 @@ from adamlab.calls import Call
 from adamlab.errors import InputError, reason
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.jaxpr import Reader, Rename
-from adamlab.interpret.programs import Programs, Subject, as_floats, state_names
+from adamlab.interpret.programs import ANY, Programs, Subject, as_floats, state_names
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.letters import RATES, hyper_letters, state_letters
@@ -81,7 +81,7 @@ class OpenOptimizer:
         programs = _programs(subject, shape)
         for name in programs.constants:  # the code branches on these, so that they cannot be left open
             constant = subject.numbers[name]
-            numbers[name] = rational(subject.defaults[name] if constant is None else constant)
+            numbers[name] = rational(subject.defaults.get(name, ANY) if constant is None else constant)
         fields = state_names(programs.init.shapes)
         free = {name: value for name, value in numbers.items() if isinstance(value, Symbol)}
         return cls(subject, programs, shape, numbers, free, fields, state_letters(fields))

@@ -83,7 +83,7 @@ def conditions(optimizer: OpenOptimizer, algebra: Formulas) -> list[str]:
     """The assumptions about gradients and states, and the numbers that come from the code."""
     assumed = dict.fromkeys(text(_at_any_step(optimizer, condition)) for condition in algebra.assumptions)
     constants = sorted(algebra.constants)
-    code = [f"{', '.join(map(text, constants))} from the code, as what is meant"] if constants else []
+    code = [f"{', '.join(map(text, constants))} from the code, as meant or exactly"] if constants else []
     fixed = optimizer.programs.constants
     numbers = [f"{name} = {text(optimizer.numbers[name])}, since the code branches on it" for name in fixed]
     whole = [f"{name} = {value}, a whole number" for name, value in whole_by_default(optimizer.subject.call).items()]

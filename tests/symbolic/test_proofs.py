@@ -158,17 +158,18 @@ def side_names(side) -> set[str]:
     return set(names_in(as_call(side)))
 
 
+FAR = 10.0**13
+"""A size of gradients that no search tries."""
+
+
 def below(g):
     """Not 0 only where no sequence that is tried goes."""
-    return jnp.minimum(g + 10.0**6, 0.0)
+    return jnp.minimum(g + FAR, 0.0)
 
 
 def stateless(function):
     return transformation(lambda w: optax.EmptyState(), lambda g, s, w=None: (function(g), s))
 
-
-FAR = 10.0**13
-"""A size of gradients that no search tries."""
 
 HIDDEN = [
     (

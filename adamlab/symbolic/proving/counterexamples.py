@@ -108,13 +108,23 @@ class Counterexample:
 
     def __str__(self):
         numbers = ", ".join(f"{name} = {value}" for name, value in self.hyper.items())
-        shown = [mpmath.nstr(x, 10) if isinstance(x, mpmath.mpf) else str(x) for x in (self.left, self.right)]
+        shown = _told_apart(self.left, self.right)
         few = [*self.gradients[:FEW], "…", self.gradients[-1]] if len(self.gradients) > MOST_SHOWN else self.gradients
         gradients = ", ".join(map(str, few))
         return (
             f"with {numbers + ', ' if numbers else ''}w = {self.params} and gradients {gradients} "
             f"the update at step {self.step} is {shown[0]} on the left and {shown[1]} on the right"
         )
+
+
+def _told_apart(left: Any, right: Any) -> list[str]:
+    """Two numbers in as many digits as it takes to tell them apart."""
+    shown = []
+    for digits in (10, 20, DIGITS):
+        shown = [mpmath.nstr(x, digits) if isinstance(x, mpmath.mpf) else str(x) for x in (left, right)]
+        if shown[0] != shown[1]:
+            break
+    return shown
 
 
 def find(left: Subject, right: Subject, rates: Collection[str], sequences: Sequence[Any]) -> Counterexample | None:
