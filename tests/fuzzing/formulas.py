@@ -6,7 +6,7 @@ from typing import Any
 
 import mpmath
 from mpmath import mp, mpf
-from sympy import And, Indexed, ITE, Integer, Not, Or, Piecewise, Symbol, false, true
+from sympy import Indexed, Piecewise, Symbol, false, true
 
 NAN, INF = mpf("nan"), mpf("inf")
 
@@ -30,54 +30,48 @@ class _Evaluation:
         return self.known[e]
 
     def of(self, e: Any) -> Any:
+        name = e.func.__name__
         if e in (true, false):
             return bool(e)
-        if e.is_Rational:
-            return mpf(int(e.p)) / int(e.q)
         if e.is_Number or e.is_NumberSymbol:
-            return mpf(str(e.evalf(mp.dps + 5))) if e.is_finite else {"oo": INF, "-oo": -INF}.get(str(e), NAN)
-        if isinstance(e, Indexed):
-            key = e.base.label.name, int(self(e.indices[0]))
-            if key not in self.indexed:
-                raise NoMeaningError(f"{key[0]}[{key[1]}]")
-            return self.indexed[key]
-        if isinstance(e, Symbol):
-            if e.name not in self.symbols:
-                raise NoMeaningError(e.name)
-            return self.symbols[e.name]
+            return _number(e)
+        if isinstance(e, Indexed | Symbol):
+            return self.variable(e)
         if isinstance(e, Piecewise):
             return next((self(value) for value, condition in e.args if self(condition)), NAN)
-        if isinstance(e, ITE):
-            return self(e.args[1] if self(e.args[0]) else e.args[2])
-        if isinstance(e, And):
-            return all(self(x) for x in e.args)
-        if isinstance(e, Or):
-            return any(self(x) for x in e.args)
-        if isinstance(e, Not):
-            return not self(e.args[0])
-        name = e.func.__name__
         if name in ("Sum", "Product", "Maximum"):
             return self.over(name, e)
-        if name == "OnDomain":
-            inside, domain = e.args
-            return self(inside) if self(domain) >= 0 else NAN
-        numbers = [self(x) for x in e.args]
+        if name in LAZY:
+            return LAZY[name](self, *e.args)
         if name not in FUNCTIONS:
             raise NoMeaningError(name)
-        return FUNCTIONS[name](*numbers)
+        return FUNCTIONS[name](*(self(x) for x in e.args))
+
+    def variable(self, e: Any) -> Any:
+        if isinstance(e, Symbol):
+            key, known = e.name, self.symbols
+        else:
+            key, known = (e.base.label.name, int(self(e.indices[0]))), self.indexed
+        if key not in known:
+            raise NoMeaningError(str(key))
+        return known[key]
 
     def over(self, name: str, e: Any) -> Any:
         *others, (index, low, high) = e.limits
         inner = e.func(e.function, *others) if others else e.function
         first, last = int(self(low)), int(self(high))
-        terms = [
-            _Evaluation({**self.symbols, index.name: mpf(i)}, self.indexed)(inner) for i in range(first, last + 1)
-        ]
+        terms = [_Evaluation({**self.symbols, index.name: mpf(i)}, self.indexed)(inner) for i in range(first, last + 1)]
         if name == "Sum":
             return sum(terms, mpf(0))
         if name == "Product":
             return reduce(lambda a, b: a * b, terms, mpf(1))
         return _greatest(*terms) if terms else mpf(0)
+
+
+def _number(e: Any) -> Any:
+    if e.is_Rational:
+        return mpf(int(e.p)) / int(e.q)
+    return mpf(str(e.evalf(mp.dps + 5))) if e.is_finite else {"oo": INF, "-oo": -INF}.get(str(e), NAN)
 
 
 def _greatest(*xs: Any) -> Any:
@@ -100,6 +94,15 @@ def _power(a: Any, b: Any) -> Any:
         return mpf(0) if b > 0 else INF
     return a**b
 
+
+LAZY: dict[str, Callable[..., Any]] = {
+    "ITE": lambda value, condition, a, b: value(a if value(condition) else b),
+    "And": lambda value, *parts: all(value(x) for x in parts),
+    "Or": lambda value, *parts: any(value(x) for x in parts),
+    "Not": lambda value, part: not value(part),
+    "OnDomain": lambda value, inside, domain: value(inside) if value(domain) >= 0 else NAN,
+}
+"""The functions that do not ask for all of their arguments."""
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Add": lambda *xs: sum(xs, mpf(0)),

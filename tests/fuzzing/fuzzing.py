@@ -4,12 +4,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from tests.fuzzing.judge import Outcome, differs_from_jax, judged
 from tests.fuzzing.pairs import Pair, random_pair
 from tests.fuzzing.programs import Program
-from tests.fuzzing.readings import read_all
+from tests.fuzzing.readings import JUDGES, read
 from tests.fuzzing.rewriting import variants
 
 
@@ -63,16 +64,12 @@ class Report:
     def add(self, seed: int, readings: bool = True) -> Iterator[Fault]:
         """Judge the pair of a seed, and its left side alone; gives what is wrong."""
         pair = random_pair(seed)
-        yield from self._counted(judged(pair, seed), pair, lambda p: judged(p, seed))
+        yield from self._counted(judged(pair, seed), pair, partial(judged, seed=seed))
         if readings:
-            for k, outcome in enumerate([*read_all(pair.left, seed), _by_jax(pair.left, seed)]):
-                yield from self._counted(
-                    outcome, pair.left, lambda p, k=k: [*read_all(p, seed), _by_jax(p, seed)][k]
-                )
+            for judge in (*(partial(read, kind=kind, seed=seed) for kind in JUDGES), partial(_by_jax, seed=seed)):
+                yield from self._counted(judge(pair.left), pair.left, judge)
 
-    def _counted(
-        self, outcome: Outcome, subject: Pair | Program, judge: Callable[[Any], Outcome]
-    ) -> Iterator[Fault]:
+    def _counted(self, outcome: Outcome, subject: Pair | Program, judge: Callable[[Any], Outcome]) -> Iterator[Fault]:
         self.counts[outcome.kind, outcome.said] += 1
         self.counts[outcome.kind, "slow"] += outcome.is_slow
         if outcome.wrong:

@@ -15,8 +15,8 @@ import adamlab as al
 from tests.fuzzing.pairs import Pair
 from tests.fuzzing.programs import Program
 from tests.fuzzing.reals import decimal, run
-from tests.fuzzing.timing import StoppedError, at_most
 from tests.fuzzing.sequences import FEW, generic, is_excused, numbers, special
+from tests.fuzzing.timing import StoppedError, at_most
 
 DIGITS = 60, 180
 """The digits of a run, and of one that confirms a difference."""
@@ -26,6 +26,9 @@ SLOW = 10.0
 
 LONGEST = 30.0
 """The seconds after which a reading or a proof is stopped."""
+
+NO_VALUE = r"\b(zoo|nan)\b"
+"""SymPy's words for what no verdict and no formula may say."""
 
 FAR, NEAR = "1e-15", "1e-30"
 """Distances of a number from its limit."""
@@ -39,8 +42,6 @@ class Outcome:
     said: str
     seconds: float
     wrong: str = ""
-    size: int = 0
-    source: str = ""
 
     @property
     def is_slow(self) -> bool:
@@ -67,7 +68,7 @@ def judged(pair: Pair, seed: int = 0) -> Outcome:
         wrong = _wrong_limit_refuted(pair, verdict) if pair.limit else wrong_refutation(pair, verdict)
     else:
         wrong = ""
-    if not wrong and re.search(r"\b(zoo|nan)\b", str(verdict.updates)):
+    if not wrong and re.search(NO_VALUE, str(verdict.updates)):
         wrong = f"the updates are told as {verdict.updates}"
     return Outcome(pair.kind, said(verdict), seconds, wrong and f"{verdict}\n{wrong}")
 
@@ -161,7 +162,8 @@ def _close(a: Any, b: Any, within: float = 1e-6) -> bool:
     return bool((mpmath.isnan(a) and mpmath.isnan(b)) or a == b or abs(a - b) <= within * max(abs(a), abs(b)))
 
 
-def _near(target: Any, distance: str) -> str:
+def at_distance(target: Any, distance: str) -> str:
+    """The decimal of a number at a distance from its limit 0, 1 or ∞."""
     d = Fraction(distance)
     with mpmath.workdps(80):
         return str({0: d, 1: 1 - d}.get(target, 1 / d))
@@ -171,7 +173,7 @@ def _gaps(pair: Pair, hyper: Mapping[str, Any], gradients: Sequence[Any]) -> lis
     """The absolute and the relative distances of the updates at each step, far from the limit and near it."""
     columns = []
     for distance in (FAR, NEAR):
-        given = {**hyper, **{name: _near(target, distance) for name, target in pair.limit.items()}}
+        given = {**hyper, **{name: at_distance(target, distance) for name, target in pair.limit.items()}}
         a, b = (updates(side, given, gradients, DIGITS[1]) for side in (pair.left, pair.right))
         gaps = [abs(x - y) for x, y in zip(a, b, strict=True)]
         columns.append(gaps)
@@ -215,7 +217,7 @@ def differs_from_jax(program: Program, seed: int = 0) -> str:
         by_jax = program.run_by_jax(hyper, gradients)
         fine, rough = (updates(program, hyper, gradients, digits) for digits in (DIGITS[0], 15))
         for t, (a, b, x) in enumerate(zip(fine, rough, by_jax, strict=True), start=1):
-            well = _close(a, b, 1e-9) and not (mpmath.isfinite(a) and 1e250 < abs(a))
+            well = _close(a, b, 1e-9) and not (mpmath.isfinite(a) and abs(a) > 1e250)
             if not well:
                 break
             if not _close(a, mpf(float(x)), 1e-6):

@@ -1,5 +1,6 @@
 """Pairs of programs whose truth is known by construction, by kind."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,15 +14,11 @@ from tests.fuzzing.rewriting import changed, renamed, rewritten
 
 @dataclass(frozen=True)
 class Pair:
-    """Two programs, what is asked of them, and whether they are the same by construction; None where a run has to say.
-
-    `points` are gradients at which alone the two may part.
-    """
+    """Two programs, and what is asked of them; the kind tells how they were made."""
 
     kind: str
     left: Program
     right: Program
-    equal: bool | None = None
     limit: Mapping[str, Any] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
 
@@ -51,7 +48,7 @@ def _with_count(program: Program) -> Program:
 def other_form(seed: int, rng: np.random.Generator) -> Pair:
     """The same optimizer in another form, rewritten, with other names and another order of its states."""
     right = rewritten(random_program(seed, 1), rng)
-    return Pair("equal", random_program(seed), renamed(right, rng) if rng.random() < 0.5 else right, True)
+    return Pair("equal", random_program(seed), renamed(right, rng) if rng.random() < 0.5 else right)
 
 
 def one_change(seed: int, rng: np.random.Generator) -> Pair:
@@ -128,14 +125,14 @@ def of_widths(seed: int, rng: np.random.Generator) -> Pair:
     narrow, start = str(rng.choice(["int8", "uint8", "int16", "uint16", "int32"])), int(rng.choice([0, 0, 1, 100]))
     step = str(rng.choice(["k_ + 1", "k_ + 2", "where(g > 0, k_ + 1, k_)", "where(k_ > 20, 1, k_ + 1)", "k_ % 7 + 1"]))
     use = str(rng.choice(["k*1.0", "k*k", "k*3", "where(k > 100, 2, 1)", "maximum(k - 5, 0)", "-k", "k % 5", "k*k*k"]))
-    factor = f"({{}})*({use})"
     wide = "int32" if narrow != "int32" or rng.random() < 0.5 else "float"
-    pair = []
-    for side, kind in ((left, narrow), (right, wide)):
-        state, first = (start, "k") if kind != "float" else (float(start), "k")
-        side = replace(side, states={**side.states, first: (kind, state)}, lines=((first, step), *side.lines))
-        pair.append(_with_update(side, lambda u: factor.format(u)))
-    return Pair("widths", *pair)
+
+    def counted(side: Program, kind: str) -> Program:
+        states = {**side.states, "k": (kind, float(start) if kind == "float" else start)}
+        side = replace(side, states=states, lines=(("k", step), *side.lines))
+        return _with_update(side, f"({{}})*({use})".format)
+
+    return Pair("widths", counted(left, narrow), counted(right, wide))
 
 
 def in_a_limit(seed: int, rng: np.random.Generator) -> Pair:
@@ -154,8 +151,6 @@ def in_a_limit(seed: int, rng: np.random.Generator) -> Pair:
 
 
 def _put(text: str, name: str, value: str) -> str:
-    import re
-
     return re.sub(rf"\b{name}\b", value, text)
 
 

@@ -97,7 +97,7 @@ class Program:
 
     def is_valid(self) -> bool:
         """Whether JAX runs it, with states that keep their types."""
-        numbers = {name: 0.5 for name in self.numbers}
+        numbers = dict.fromkeys(self.numbers, 0.5)
         with jax.enable_x64(True):
             try:
                 tx = self.factory(**numbers)

@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import mpmath
@@ -14,43 +15,84 @@ import adamlab as al
 from adamlab.errors import InputError
 from adamlab.interpret.jaxpr import UnreadableError
 from tests.fuzzing.formulas import NoMeaningError, value_of
-from tests.fuzzing.judge import DIGITS, FAR, LONGEST, NEAR, Outcome, apart, _near
+from tests.fuzzing.judge import DIGITS, FAR, LONGEST, NEAR, NO_VALUE, Outcome, apart, at_distance
 from tests.fuzzing.programs import Program
 from tests.fuzzing.reals import decimal, run
 from tests.fuzzing.sequences import generic, numbers
 from tests.fuzzing.timing import StoppedError, at_most
 
-Known = tuple[dict[str, Any], dict[tuple[str, int], Any], list[Any], list[dict[str, Any]]]
+UPDATE = "the update"
 
 
 def read_all(program: Program, seed: int = 0) -> Iterator[Outcome]:
     """Every reading of a program, judged."""
-    for kind, judge in JUDGES.items():
-        began = time.process_time()
-        try:
-            with at_most(LONGEST):
-                said, wrong = judge(program, np.random.default_rng([seed, 17]))
-        except StoppedError:
-            said, wrong = "stopped", ""
-        except (InputError, UnreadableError) as error:
-            said, wrong = "not read", "" if kind == "closed form" or kind == "limit" else str(error)
-        except Exception as error:  # whatever is raised is a fault
-            said, wrong = "raised", f"raised {type(error).__name__}: {error}"[:300]
-        yield Outcome(kind, said, time.process_time() - began, wrong)
+    for kind in JUDGES:
+        yield read(program, kind, seed)
 
 
-def _known(
-    program: Program, hyper: Mapping[str, Any], gradients: Sequence[float], digits: int
-) -> tuple[list[Any], list[dict[str, Any]], list[Any]]:
-    with mpmath.workdps(digits):
-        given = {name: decimal(str(x)) for name, x in hyper.items()}
-        steps = list(run(program, given, [mpf(g) for g in gradients]))
-    return [u for u, _, _ in steps], [s for _, s, _ in steps], [mpf(1), *(w for _, _, w in steps)]
+def read(program: Program, kind: str, seed: int = 0) -> Outcome:
+    """A reading of a program, judged."""
+    began = time.process_time()
+    try:
+        with at_most(LONGEST):
+            said, wrong = JUDGES[kind](program, np.random.default_rng([seed, 17]))
+    except StoppedError:
+        said, wrong = "stopped", ""
+    except (InputError, UnreadableError) as error:
+        said, wrong = "not read", "" if kind in ("closed form", "limit") else str(error)
+    except Exception as error:  # whatever is raised is a fault
+        said, wrong = "raised", f"raised {type(error).__name__}: {error}"[:300]
+    return Outcome(kind, said, time.process_time() - began, wrong)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A program with numbers and gradients, and its runs by the digits computed with."""
+
+    program: Program
+    hyper: Mapping[str, Any]
+    gradients: Sequence[float]
+    _runs: dict[int, Any] = field(default_factory=dict)
+
+    def after(self, digits: int) -> list[tuple[Any, dict[str, Any], Any]]:
+        """The update, the states and the parameter after each step."""
+        if digits not in self._runs:
+            with mpmath.workdps(digits):
+                given = {name: decimal(str(x)) for name, x in self.hyper.items()}
+                self._runs[digits] = list(run(self.program, given, [mpf(g) for g in self.gradients]))
+        return self._runs[digits]
+
+    def true(self, name: str, t: int, digits: int) -> Any:
+        """A state after step t, or its update."""
+        u, states, _ = self.after(digits)[t - 1]
+        return mpf(u if name == UPDATE else states[name])
+
+    def symbols(self, hyper: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of the symbols of numbers by their names."""
+        return {symbol.name: decimal(str(self.hyper[name])) for name, symbol in hyper.items()}
+
+    def first_difference(
+        self, places: Iterable[tuple[str, int, Any]], told: Callable[[int, str, int, Any], Any]
+    ) -> str:
+        """The first name and step at which what is told is not what is true, in words."""
+
+        def both(digits: int, place: tuple[str, int, Any]) -> tuple[Any, Any]:
+            with mpmath.workdps(digits):
+                return mpf(told(digits, *place)), self.true(*place[:2], digits)
+
+        for place in places:
+            if apart(lambda digits, place=place: both(digits, place)):
+                name, t, formula = place
+                by = f" by {formula}" if formula is not None else ""
+                shown = " and not ".join(mpmath.nstr(x, 10) for x in both(DIGITS[0], place))
+                last = self.gradients[:t][-20:]
+                return f"but with {dict(self.hyper)}, w = 1 and gradients {last} {name} at step {t}{by} is {shown}"
+        return ""
 
 
 def _closed_form(program: Program, rng: np.random.Generator) -> tuple[str, str]:
     f = al.closed_form(program.factory)
-    if re.search(r"\b(zoo|nan)\b", f"{f.updates} {f.states}"):
+    if re.search(NO_VALUE, f"{f.updates} {f.states}"):
         return "told", f"{f}\nhas no value"
     steps = min(program.steps, 430)
     since = {
@@ -60,150 +102,103 @@ def _closed_form(program: Program, rng: np.random.Generator) -> tuple[str, str]:
     }
     last = min([steps, *(int(t) for text in f.assumptions for t in re.findall(r"t ≤ (\d+)", text))])
     at = sorted({*range(1, 7), 11, 18, steps // 2, steps - 1, steps} & set(range(1, last + 1)))
+    places = [(name, t, e) for t in at for name, e in _formulas(f) if t >= since.get(name, 1)]
     for gradients in generic(rng, program.literals, steps, 2):
-        hyper = numbers(rng, [program], f.hyper)
-        known = {digits: _indexed(program, f, hyper, gradients, digits) for digits in DIGITS}
-        for t in at:
-            for name, formula in _formulas(f):
-                if t < since.get("the update" if name == "update" else name, 1):
-                    continue
+        trial = _Trial(program, numbers(rng, [program], f.hyper), gradients)
+        known = {digits: _indexed(f, trial, digits) for digits in DIGITS}
 
-                def both(digits: int, formula: Any = formula, name: str = name, t: int = t) -> tuple[Any, Any]:
-                    symbols, indexed, us, states = known[digits]
-                    true = us[t - 1] if name == "update" else states[t - 1][name]
-                    with mpmath.workdps(digits):
-                        true = mpf(true)
-                        return value_of(formula, {**symbols, "t": mpf(t)}, indexed), true
+        def told(digits: int, _: str, t: int, e: Any, trial: _Trial = trial, known: Any = known) -> Any:
+            return value_of(e, {**trial.symbols(f.hyper), "t": mpf(t)}, known[digits])
 
-                if apart(both):
-                    a, b = both(DIGITS[0])
-                    return "told", (
-                        f"{f}\nbut with {hyper}, gradients {gradients[:t][-20:]} and w = 1 {name} at t = {t} by "
-                        f"{formula} is {mpmath.nstr(a, 10)}, truly {mpmath.nstr(b, 10)}"
-                    )
+        if wrong := trial.first_difference(places, told):
+            return "told", f"{f}\n{wrong}"
     return ("partly solved" if f.unsolved else "solved"), ""
 
 
 def _formulas(f: Any) -> Iterator[tuple[str, Any]]:
-    """The formulas of states and update for general t, with their names; those of recurrences, too."""
+    """The formulas of states and update for general t, and those of the recurrences, with their names."""
     for name, e in f.states.items():
         yield name, e.rhs if isinstance(e, Equality) else sympify(e)
-    yield "update", f.updates
+    yield UPDATE, f.updates
     for name, e in f.recurrences.items():
-        yield name, e.rhs
+        yield (UPDATE if name == "update" else name), e.rhs
 
 
-def _indexed(program: Program, f: Any, hyper: Mapping[str, float], gradients: Sequence[float], digits: int) -> Known:
-    """The values of symbols and of gradients, parameters and states at each step."""
-    us, states, ws = _known(program, hyper, gradients, digits)
+def _indexed(f: Any, trial: _Trial, digits: int) -> dict[tuple[str, int], Any]:
+    """The values of gradients, parameters and states by letter and step."""
+    after = trial.after(digits)
     with mpmath.workdps(digits):
-        symbols = {symbol.name: decimal(str(hyper[name])) for name, symbol in f.hyper.items()}
-        indexed = {("g", 0): mpf(0)} | {("g", t): mpf(g) for t, g in enumerate(gradients, start=1)}
-        indexed |= {("w", t): w for t, w in enumerate(ws)}
+        indexed = {("g", 0): mpf(0), ("w", 0): mpf(1)}
+        indexed |= {("g", t): mpf(g) for t, g in enumerate(trial.gradients, start=1)}
+        indexed |= {("w", t): w for t, (_, _, w) in enumerate(after, start=1)}
         for name, e in f.recurrences.items():
-            if name == "update":
-                continue
-            letter = e.lhs.base.label.name
-            indexed[letter, 0] = decimal(repr(program.states[name][1]))
-            indexed |= {(letter, t): s[name] for t, s in enumerate(states, start=1)}
-    return symbols, indexed, us, states
+            if name != "update":
+                letter = e.lhs.base.label.name
+                indexed[letter, 0] = decimal(repr(trial.program.states[name][1]))
+                indexed |= {(letter, t): states[name] for t, (_, states, _) in enumerate(after, start=1)}
+    return indexed
 
 
 def _unrolled(program: Program, rng: np.random.Generator) -> tuple[str, str]:
     u = al.unroll(program.factory, steps=4)
+    places = [(UPDATE, t, sympify(u.updates[t - 1])) for t in range(1, 5)]
+    places += [(name, t, sympify(u.states[t - 1][name])) for name in program.states for t in range(1, 5)]
     for gradients in generic(rng, program.literals, 4, 4):
-        hyper = numbers(rng, [program], u.hyper)
-        known = {digits: _known(program, hyper, gradients, digits) for digits in DIGITS}
-        for t in range(1, 5):
-            for name in ("update", *program.states):
-                formula = sympify(u.updates[t - 1] if name == "update" else u.states[t - 1][name])
+        trial = _Trial(program, numbers(rng, [program], u.hyper), gradients)
 
-                def both(digits: int, formula: Any = formula, name: str = name, t: int = t) -> tuple[Any, Any]:
-                    us, states, _ = known[digits]
-                    with mpmath.workdps(digits):
-                        symbols = {s.name: decimal(str(hyper[n])) for n, s in u.hyper.items()}
-                        symbols |= {f"g_{k}": mpf(g) for k, g in enumerate(gradients, start=1)} | {"w_0": mpf(1)}
-                        value = value_of(formula, symbols, {})
-                        return mpf(value), mpf(us[t - 1] if name == "update" else states[t - 1][name])
+        def told(_: int, name: str, t: int, e: Any, trial: _Trial = trial) -> Any:
+            drawn = {f"g_{k}": mpf(g) for k, g in enumerate(trial.gradients, start=1)}
+            return value_of(e, {**trial.symbols(u.hyper), **drawn, "w_0": mpf(1)}, {})
 
-                if apart(both):
-                    a, b = both(DIGITS[0])
-                    return "told", (
-                        f"with {hyper} and gradients {gradients[:t]} {name} at step {t} by {formula} is "
-                        f"{mpmath.nstr(a, 10)}, truly {mpmath.nstr(b, 10)}"
-                    )
+        if wrong := trial.first_difference(places, told):
+            return "told", wrong
     return "told", ""
-
-
-class _Runs(dict[int, Any]):
-    """An exact run and the loop's by the digits computed with, run where they are asked for."""
-
-    def __init__(self, program: Program, gradients: Sequence[float], hyper: Mapping[str, str]):
-        self.arguments = program, gradients, hyper
-
-    def __missing__(self, digits: int) -> Any:
-        program, gradients, hyper = self.arguments
-        exact = al.exact(program.factory, gradients, hyper, params="1", digits=digits)
-        self[digits] = exact, _known(program, hyper, gradients, digits)
-        return self[digits]
 
 
 def _exact(program: Program, rng: np.random.Generator) -> tuple[str, str]:
     steps = min(program.steps, 310)
-    sequences = list(generic(rng, program.literals, steps, 1))
-    sequences += [[0.0, 0.0, 1.5, 0.0], [0.7] * 8, [-1.0, 1.0, 1.0]]
-    for gradients in sequences:
-        hyper = {name: f"{rng.uniform(0.05, 0.98):.3g}" for name in program.numbers}
-        runs = _Runs(program, gradients, hyper)
-        for t in range(len(gradients)):
-            for name in ("update", *program.states):
+    for gradients in (*generic(rng, program.literals, steps, 1), [0.0, 0.0, 1.5, 0.0], [0.7] * 8, [-1.0, 1.0, 1.0]):
+        trial = _Trial(program, {name: f"{rng.uniform(0.05, 0.98):.3g}" for name in program.numbers}, gradients)
+        runs: dict[int, Any] = {}
 
-                def both(digits: int, name: str = name, t: int = t) -> tuple[Any, Any]:
-                    e, (us, states, _) = runs[digits]
-                    told = e.updates[t] if name == "update" else e.states[t][name]
-                    return mpf(told), mpf(us[t] if name == "update" else states[t][name])
+        def told(digits: int, name: str, t: int, _: Any, trial: _Trial = trial, runs: Any = runs) -> Any:
+            if digits not in runs:
+                runs[digits] = al.exact(program.factory, trial.gradients, trial.hyper, params="1", digits=digits)
+            return runs[digits].updates[t - 1] if name == UPDATE else runs[digits].states[t - 1][name]
 
-                if apart(both):
-                    a, b = both(DIGITS[0])
-                    return "told", (
-                        f"with {hyper} and gradients {gradients[: t + 1][-20:]} {name} at step {t + 1} is "
-                        f"{mpmath.nstr(a, 10)}, truly {mpmath.nstr(b, 10)}"
-                    )
+        places = [(name, t, None) for t in range(1, len(gradients) + 1) for name in (UPDATE, *program.states)]
+        if wrong := trial.first_difference(places, told):
+            return "told", wrong
     return "told", ""
 
 
 def _limit(program: Program, rng: np.random.Generator) -> tuple[str, str]:
     f = al.closed_form(program.factory)
-    name, target = str(rng.choice(list(f.hyper))), [0, 1, "oo"][int(rng.integers(3))]
-    if target != 0 and type(f.hyper[name]).__name__ == "Rate":
-        target = 1
+    name = str(rng.choice(list(f.hyper)))
+    is_rate = type(f.hyper[name]).__name__ == "Rate"
+    target = [0, 1, 1 if is_rate else "oo"][int(rng.integers(3))]
     limit = f.limit(**{name: target})
-    if re.search(r"\b(zoo|nan)\b", f"{limit.updates} {limit.states}"):
+    if re.search(NO_VALUE, f"{limit.updates} {limit.states}"):
         return "told", f"{limit}\nfor {name} → {target} has no value"
     if any("≥" in text for text in limit.assumptions):
-        return "later steps", ""
+        return "of later steps", ""
     for gradients in generic(rng, program.literals, 5, 2):
         hyper = numbers(rng, [program], f.hyper)
-        runs = [_known(program, {**hyper, name: _near(target, d)}, gradients, DIGITS[1])[0] for d in (FAR, NEAR)]
+        far, near = (_Trial(program, {**hyper, name: at_distance(target, d)}, gradients) for d in (FAR, NEAR))
         with mpmath.workdps(DIGITS[1]):
-            symbols = {s.name: decimal(str(hyper[n])) for n, s in limit.hyper.items()}
-            indexed = {("g", 0): mpf(0)} | {("g", t): mpf(g) for t, g in enumerate(gradients, start=1)}
-            for t, (far, near) in enumerate(zip(*runs, strict=True), start=1):
+            indexed = {("g", t): mpf(g) for t, g in enumerate(gradients, start=1)} | {("g", 0): mpf(0)}
+            for t in range(1, 6):
                 try:
-                    told = value_of(limit.updates, {**symbols, "t": mpf(t)}, {**indexed, ("w", t - 1): NAN})
+                    told = value_of(limit.updates, {**far.symbols(limit.hyper), "t": mpf(t)}, indexed)
                 except NoMeaningError:
                     return "in terms of states", ""
-                if mpmath.isnan(told):
-                    break
-                if not _goes_to(told, far, near):
+                values = [trial.true(UPDATE, t, DIGITS[1]) for trial in (far, near)]
+                if not mpmath.isnan(told) and not _goes_to(told, *values):
                     return "told", (
                         f"{limit}\nfor {name} → {target}, but with {hyper} and gradients {gradients[:t]} the update at "
-                        f"step {t} is {mpmath.nstr(near, 10)} at a distance of {NEAR}, not {mpmath.nstr(told, 10)}"
+                        f"step {t} is {mpmath.nstr(values[1], 10)} at a distance of {NEAR}, not {mpmath.nstr(told, 10)}"
                     )
     return "told", ""
-
-
-NAN = mpf("nan")
 
 
 def _goes_to(told: Any, far: Any, near: Any) -> bool:

@@ -11,8 +11,9 @@ from tests.fuzzing import judge, readings
 from tests.fuzzing.fuzzing import Report
 from tests.fuzzing.grammar import random_program
 from tests.fuzzing.judge import differs_from_jax, judged
-from tests.fuzzing.pairs import Pair
+from tests.fuzzing.pairs import Pair, other_form
 from tests.fuzzing.programs import Program
+from tests.fuzzing.sequences import FEW, generic
 
 SEEDS = range(100, 128)
 """Two pairs of each kind."""
@@ -29,6 +30,15 @@ def test_what_is_said_of_a_random_pair_holds(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_exact_loop_is_jax(seed):
     assert differs_from_jax(random_program(seed), seed) == ""
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_pairs_that_are_equal_by_algebra_are_equal_when_run(seed):
+    rng = np.random.default_rng(seed)
+    pair = other_form(seed, rng)
+    hyper = {name: f"{rng.uniform(0.05, 0.98):.3g}" for name in pair.left.numbers}
+    for gradients in generic(rng, pair.left.literals, FEW, 4):
+        assert judge.first_parting(pair, hyper, gradients) is None
 
 
 def program(update: str, **states: tuple[str, Any, str]) -> Program:

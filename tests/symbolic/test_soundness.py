@@ -70,7 +70,12 @@ def wide(lr, of: Callable[[Any], Any]):
 
 
 REFUTED: dict[str, tuple[Any, Any, int, float]] = {
-    "a count beyond 2³¹": (lambda lr: by_count(lambda t, g: where(t * 4e6 > 1e10, -0.1 * lr * g, -lr * g)), SGD, 2501, 0),
+    "a count beyond 2³¹": (
+        lambda lr: by_count(lambda t, g: where(t * 4e6 > 1e10, -0.1 * lr * g, -lr * g)),
+        SGD,
+        2501,
+        0,
+    ),
     "a count below −2³¹": (
         lambda lr: by_count(lambda t, g: where((t > -3e9) & (abs(g) > 1e6), -2 * lr * g, -lr * g)),
         SGD,
@@ -210,8 +215,16 @@ def test_a_power_of_two_is_exact():
     assert (verdict.status, verdict.horizon) == ("proved", None)
 
 
+def adam(lr):
+    return optax.adam(lr)
+
+
+def sgd(lr):
+    return optax.sgd(lr)
+
+
 ONE_SIDED = {
-    "defaults": (lambda lr: optax.adam(lr), "optax.adam(lr)", "b1 = 0.9, b2 = 0.999, eps = 1e-08"),
+    "defaults": (adam, "optax.adam(lr)", "b1 = 0.9, b2 = 0.999, eps = 1e-08"),
     "names": ("optax.adam(lr)", "optax.adam(eta)", "eta = lr"),
 }
 
@@ -228,14 +241,16 @@ def test_infinite_limits_have_a_ratio_and_a_difference():
         (lambda lr: optax.sgd(lr + 1.0), "their difference goes to g_t", "their ratio goes to 1"),
         (lambda lr: optax.sgd(3 * lr), "their difference goes to ∞", "their ratio goes to 1/3"),
     ):
-        verdict = al.prove(lambda lr: optax.sgd(lr), right, limit={"lr": "oo"})
+        verdict = al.prove(sgd, right, limit={"lr": "oo"})
         assert verdict.status == "refuted"
         assert difference in verdict.explanation
         assert ratio in verdict.explanation
         assert "zoo" not in f"{verdict} {verdict.to_dict()}"
 
 
-@pytest.mark.parametrize(("k", "t", "value"), [(10, 11, -5.5), (10, 13, -1.375 - 0.75), (4, 6, -1.25 - 0.5), (15, 16, -8)])
+@pytest.mark.parametrize(
+    ("k", "t", "value"), [(10, 11, -5.5), (10, 13, -1.375 - 0.75), (4, 6, -1.25 - 0.5), (15, 16, -8)]
+)
 def test_a_recurrence_that_changes_late_has_the_late_closed_form(k, t, value):
     f = al.closed_form(lambda lr: sums_then_averages(lr, lambda x, g: x + g, k))
     ones = {("g", i): mpmath.mpf(1) for i in range(1, t + 1)}
@@ -269,9 +284,7 @@ def test_a_closed_form_tells_where_it_is_undefined():
 def test_a_closed_form_of_branches_tells_from_which_step_it_holds():
     f = al.closed_form(
         lambda lr: by_count(
-            lambda t, g: lax.switch(
-                jnp.minimum(t - 1, 2), [lambda: -lr * g, lambda: -2 * lr * g, lambda: -3 * lr * g]
-            )
+            lambda t, g: lax.switch(jnp.minimum(t - 1, 2), [lambda: -lr * g, lambda: -2 * lr * g, lambda: -3 * lr * g])
         )
     )
     assert "the update is that of steps t ≥ 3" in f.assumptions
