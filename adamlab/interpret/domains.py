@@ -29,7 +29,8 @@ def requirements(e: Any) -> set[Any]:
         required.add(Ge(on_domain(e.args[1]), Integer(0)))
     if isinstance(e, Piecewise):
         required, others = set(), []
-        for value, condition in e.args:
+        pairs: Any = e.args
+        for value, condition in pairs:
             elsewhere = [*others, Not(condition)]
             required |= requirements(condition)
             required |= {_any_of(*elsewhere, needed) for needed in requirements(value)}
@@ -39,7 +40,8 @@ def requirements(e: Any) -> set[Any]:
 
 def _any_of(*conditions: Any) -> Any:
     left = [condition for condition in conditions if condition is not S.false]
-    return Or(*left, evaluate=False) if len(left) > 1 else left[0]
+    either: Any = Or
+    return either(*left, evaluate=False) if len(left) > 1 else left[0]
 
 
 def on_domain(value: Formula) -> Formula:

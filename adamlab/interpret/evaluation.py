@@ -7,7 +7,6 @@ from typing import Any
 import mpmath
 from mpmath import mp, mpf
 from sympy import Indexed, Integer, Piecewise, Pow, S
-from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import And, Not, Or, Xor
 
@@ -45,7 +44,8 @@ class _Evaluation:
         if e.is_Number or e.is_NumberSymbol:
             return _number(e)
         if isinstance(e, Indexed):
-            return self.values[e.base[tuple(Integer(int(self(i))) for i in e.indices)]]
+            base: Any = e.base
+            return self.values[base[tuple(Integer(int(self(i))) for i in e.indices)]]
         if isinstance(e, Piecewise):
             pairs: Any = e.args
             return next((self(value) for value, condition in pairs if self(condition)), NAN)
@@ -59,7 +59,7 @@ class _Evaluation:
             return _power(e, *numbers)
         if e.is_Add:
             return _sum(numbers)
-        if isinstance(e, Relational):
+        if getattr(e, "is_Relational", False):
             return RELATIONS[e.rel_op](_sum([numbers[0], -numbers[1]]), 0)
         return FUNCTIONS[e.func.__name__](*numbers)
 

@@ -6,7 +6,7 @@ Values are NumPy arrays of objects, scalars 0-d. Booleans and integers stay Pyth
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cmp_to_key, partial, reduce
+from functools import cache, cmp_to_key, partial, reduce
 from types import MappingProxyType
 from typing import Any
 
@@ -462,6 +462,7 @@ def _indices(equation: Any, inputs: list[Values]) -> list[Any]:
     return indices
 
 
+@cache
 def _kind(dtype: Any) -> str:
     """The kind of numbers that a type is of; before a primitive's name, that of its meaning for them alone."""
     kinds = {"boolean": jnp.bool_, "integer": jnp.integer, "complex": jnp.complexfloating}

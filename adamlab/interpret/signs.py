@@ -104,7 +104,8 @@ def _sign_turned(e: Formula) -> int:
 
 def _sign_over_rates(e: Formula) -> int:
     """The sign by that of all terms of a fraction, over positive numbers p with 1/(1 + p) in place of every rate."""
-    return _sign_when_stretched(e, False) or _sign_when_stretched(e, True)
+    has_squares = any(_is_square_of_sum(power) for power in e.atoms(Pow))
+    return _sign_when_stretched(e, False) or (_sign_when_stretched(e, True) if has_squares else REAL)
 
 
 def _sign_when_stretched(e: Formula, keeps_squares: bool) -> int:
@@ -127,7 +128,7 @@ def _stretched(e: Formula, keeps_squares: bool) -> tuple[Formula, dict[Symbol, i
         if not isinstance(e, Pow):
             return bool(e.is_Add or e.is_Mul)
         is_power = bool(e.exp.is_Integer and abs(e.exp) <= HIGHEST_POWER)
-        return is_power and not (keeps_squares and e.exp.is_even and e.base.is_Add)
+        return is_power and not (keeps_squares and _is_square_of_sum(e))
 
     def replace(e: Formula) -> Formula:
         if e.is_Number:
@@ -139,6 +140,10 @@ def _stretched(e: Formula, keeps_squares: bool) -> tuple[Formula, dict[Symbol, i
         return replaced[e]
 
     return replace(e), known
+
+
+def _is_square_of_sum(e: Formula) -> bool:
+    return bool(e.base.is_Add and e.exp.is_Integer and e.exp.is_even)
 
 
 def _is_in_unit_interval(e: Formula) -> bool:

@@ -74,7 +74,7 @@ DIGITS = 60
 LONGEST = 10**5
 """The most symbols and operations of a formula."""
 
-MOST_OPERATIONS = 40
+MOST_OPERATIONS = 25
 """The most operations of a formula whose sign is looked for, which takes long."""
 
 ENDLESS = 10**9
@@ -426,10 +426,11 @@ def range_of(e: Any) -> tuple[Any, Any] | None:
         return e, e
     if isinstance(e, sign):
         return -1, 1
-    if isinstance(e, Mod) and e.args[1].is_Integer and e.args[1].is_positive:
-        return 0, e.args[1] - 1
+    parts: Any = e.args
+    if isinstance(e, Mod) and parts[1].is_Integer and parts[1].is_positive:
+        return 0, parts[1] - 1
     if isinstance(e, Piecewise):
-        ranges = [range_of(case) for case, _ in e.args]
+        ranges = [range_of(case) for case, _ in parts]
         return None if None in ranges else (min(r[0] for r in ranges if r), max(r[1] for r in ranges if r))
     if isinstance(e, Add):
         ranges = [range_of(term) for term in e.args]
@@ -480,15 +481,18 @@ def _implies(condition: Boolean, holds: bool, x: Formula) -> bool:
         return any(_implies(part, True, x) for part in condition.args)
     if not isinstance(condition, (Gt, Ge, Lt, Le)):
         return False
-    difference = condition.gts - condition.lts
-    return is_nonnegative(expand(x - (difference if holds else -difference)))
+    sides: Any = condition
+    difference = sides.gts - sides.lts
+    rest = x - (difference if holds else -difference)
+    return count_ops(rest) <= MOST_OPERATIONS and is_nonnegative(expand(rest))
 
 
 def _is_nonnegative_in_all_cases(e: Formula) -> bool:
     cases: Any = next(iter(e.atoms(Piecewise, Max, Min)), None)
     if is_nonnegative(e) or cases is None:
         return is_nonnegative(e)
-    values = [case for case, _ in cases.args] if isinstance(cases, Piecewise) else cases.args
+    parts: Any = cases.args
+    values = [case for case, _ in parts] if isinstance(cases, Piecewise) else parts
     return all(_is_nonnegative_in_all_cases(e.xreplace({cases: value})) for value in values)
 
 

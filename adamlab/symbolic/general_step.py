@@ -165,7 +165,7 @@ class _General:
         """Whether no assumption fails after the first steps, where states are still at their starts."""
         wrong = [condition for condition, steps in failures.items() if steps and max(steps) > FEW]
         for condition in wrong:
-            always = isinstance(condition, Ne) and stays_zero(general, condition.args[0] - condition.args[1])
+            always = isinstance(condition, Ne) and stays_zero(general, condition.args[0])
             (self.equal if always else self.refused).add(condition)
         return not wrong
 

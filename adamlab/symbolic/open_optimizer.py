@@ -14,6 +14,7 @@ from adamlab.calls import Call
 from adamlab.errors import InputError, reason
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.jaxpr import Reader, Rename
+from adamlab.interpret.lanes import Doubles
 from adamlab.interpret.programs import ANY, Programs, Subject, as_floats, state_names
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.sympy_algebra import Formulas
@@ -97,24 +98,11 @@ class OpenOptimizer:
         known = {name: value for name, value in self.subject.numbers.items() if value is not None}
         given = {**dict.fromkeys(self.subject.numbers, 0.5), **self.subject.defaults, **known}
         numbers = as_floats(given)
-        rows = [np.asarray(x) for x in (0.75, -0.5, 0.25)]
         try:
-            runs = [
-                self._updates(programs, numbers, rows) for programs in (self.programs, self.subject.as_run(numbers))
-            ]
+            runs = [_updates(programs, numbers) for programs in (self.programs, self.subject.as_run(numbers))]
         except Exception:  # whatever a foreign optimizer raises at these numbers: it cannot be told
             return True
         return bool(np.allclose(*runs, rtol=1e-9, atol=0, equal_nan=True))
-
-    def _updates(self, programs: Programs, numbers: Mapping[str, Any], rows: list[Any]) -> list[float]:
-        with jax.enable_x64(True):
-            init, update = programs.init.function(), programs.update.function()
-            w = np.zeros(())
-            state, updates = init(numbers, w), []
-            for g in rows:
-                u, state = update(numbers, g, state, w, np.ones(()))
-                updates.append(float(u))
-        return updates
 
     def start(self, algebra: Formulas, params: PyTree) -> list[Values]:
         """The leaves of the state before the first step."""
@@ -150,6 +138,17 @@ def rational(value: Any) -> Any:
 def plain(values: Values) -> Any:
     """A single number as itself, an array as it is."""
     return values if values.ndim else values.item()
+
+
+def _updates(programs: Programs, numbers: Mapping[str, Any]) -> list[float]:
+    """The first updates of a single parameter in doubles."""
+    reader, w = Reader(Doubles()), objects(np.float64(0))
+    state, updates = reader.read(programs.init, numbers, w), []
+    with np.errstate(all="ignore"):
+        for g in (0.75, -0.5, 0.25):
+            u, state = reader.read(programs.update, numbers, objects(np.float64(g)), state, w, objects(np.float64(1)))
+            updates.append(float(u.item()))
+    return updates
 
 
 def _programs(subject: Subject, shape: tuple[int, ...]) -> Programs:

@@ -184,7 +184,7 @@ def unroll_open(optimizer: OpenOptimizer, steps: int) -> Unrolled:
         failing = {c for c, failed in broken(doubtful, unrolled.trial).items() if failed}
         if not failing:
             return unrolled
-        always = {c for c in failing if isinstance(c, Ne) and unrolled.are_equal(c.args[0], c.args[1])}
+        always = {c for c in failing if isinstance(c, Ne) and unrolled.are_equal(*c.args)}
         refused, equal = refused | (failing - always), equal | always
 
 

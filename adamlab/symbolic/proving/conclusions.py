@@ -109,8 +109,7 @@ def _written_out(statement: Statement, horizon: int | None) -> list[str]:
     """The conditions of the first steps, where these were written out."""
     if horizon is None:
         return []
-    unrolled = [unroll_open(optimizer, horizon) for optimizer in statement.optimizers]
-    return [words for side in unrolled for words in side.assumptions[len(domains(side.hyper)) :]]
+    return [words for side in statement.written_out(horizon) for words in side.assumptions[len(domains(side.hyper)) :]]
 
 
 def _exceptions(statement: Statement, horizon: int | None) -> list[str]:

@@ -43,8 +43,8 @@ NOT_0, NOT_THE_LAST, NOT_TURNED = (
 
 SPECIAL: dict[str, tuple[tuple[str, ...], ...]] = {
     NOT_0: WITH_ZEROS,
-    NOT_THE_LAST: (("1", "1", "2", "2"), ("-3", "-3", "-3", "1")),
-    NOT_TURNED: (("1", "-1", "1", "2"), ("-3", "3", "-3", "1")),
+    NOT_THE_LAST: (("-3", "-3", "2", "2"),),
+    NOT_TURNED: (("-3", "3", "1", "-1"),),
 }
 """Sequences of gradients at single points, each with the assumption that they do not occur."""
 
@@ -119,9 +119,9 @@ class Counterexample:
 
 def _told_apart(left: Any, right: Any) -> list[str]:
     """Two numbers in as many digits as it takes to tell them apart."""
-    shown = []
+    shown: list[str] = []
     for digits in (10, 20, DIGITS):
-        shown = [mpmath.nstr(x, digits) if isinstance(x, mpmath.mpf) else str(x) for x in (left, right)]
+        shown = [str(mpmath.nstr(x, digits)) if isinstance(x, mpmath.mpf) else str(x) for x in (left, right)]
         if shown[0] != shown[1]:
             break
     return shown

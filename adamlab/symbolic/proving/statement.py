@@ -1,7 +1,7 @@
 """The statement that two optimizers take the same steps, as `al.prove` is asked it, before anything is decided."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,7 @@ from adamlab.symbolic.proving.counterexamples import (
 from adamlab.symbolic.proving.invariants import Side
 from adamlab.symbolic.proving.wide_search import find_late, find_widely
 from adamlab.symbolic.solving.limits import PLACES
-from adamlab.symbolic.unrolling import unroll_open
+from adamlab.symbolic.unrolling import Unrolled, unroll_open
 from adamlab.types import Formula
 
 MOST_GIVEN = 32
@@ -51,6 +51,7 @@ class Statement:
     steps: int | None
     rising: tuple[str, ...]
     rates: frozenset[str]
+    _written_out: dict[int, tuple[Unrolled, Unrolled]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, left: Optimizer, right: Optimizer, limit: Mapping[str, Any], given: Mapping[str, Any]) -> "Statement":
@@ -183,8 +184,15 @@ class Statement:
 
     def agrees_written_out(self, count: int) -> bool:
         """Whether the formulas of the first updates are shown to be equal."""
-        updates = [unroll_open(optimizer, count).updates for optimizer in self.optimizers]
-        return all(same(a, b) for a, b in zip(*updates, strict=True))
+        left, right = self.written_out(count)
+        return all(same(a, b) for a, b in zip(left.updates, right.updates, strict=True))
+
+    def written_out(self, count: int) -> tuple[Unrolled, Unrolled]:
+        """The first steps of both as formulas."""
+        if count not in self._written_out:
+            left, right = (unroll_open(optimizer, count) for optimizer in self.optimizers)
+            self._written_out[count] = left, right
+        return self._written_out[count]
 
     def _general_step(self, optimizer: OpenOptimizer) -> Step:
         """The general step, with its new value in place of each running maximum that rises."""

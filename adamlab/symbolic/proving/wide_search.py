@@ -178,8 +178,10 @@ def _first_confirmed(
     a, b = updates
     with np.errstate(all="ignore"):
         both = np.isfinite(a) & np.isfinite(b)
-        apart = np.where(both, abs(a - b) > SUSPICIOUS * np.maximum(abs(a), abs(b)), np.isnan(a) != np.isnan(b))
-    for lane, t in list(_partings(apart.reshape(len(a), -1, a.shape[-1]).any(axis=1)))[:CONFIRMED]:
+        far = abs(a - b) > SUSPICIOUS * np.maximum(abs(a), abs(b))
+        apart = np.asarray(np.where(both, far, np.isnan(a) != np.isnan(b)))
+    by_step = np.asarray(apart.reshape(len(a), -1, a.shape[-1]).any(axis=1))
+    for lane, t in list(_partings(by_step))[:CONFIRMED]:
         numbers = {name: repr(float(values[lane])) for name, values in hyper.items()}
         rows = [_texts(g[..., lane]) for g in gradients[: t + 1]]
         if t < MOST_EXACT_STEPS:
