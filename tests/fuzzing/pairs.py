@@ -147,7 +147,7 @@ def in_a_limit(seed: int, rng: np.random.Generator) -> Pair:
         value = f"{target}.0"
         lines = tuple((x, _put(e, name, value)) for x, e in right.lines)
         right = replace(right, numbers=numbers, lines=lines)
-    return Pair("limit", left, right, limit={name: target if target == "oo" else int(target)})
+    return Pair("in a limit", left, right, limit={name: target if target == "oo" else int(target)})
 
 
 def _put(text: str, name: str, value: str) -> str:
