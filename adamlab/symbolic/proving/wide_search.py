@@ -65,7 +65,10 @@ def find_late(
     programs = [side.programs(np.zeros(shape), with_value=True) for side in (left, right)]
     hyper, gradients = trials(left, right, rates, programs, shape, lanes=6, steps=min(steps, STEPS))
     gradients = np.tile(gradients, (steps // len(gradients) + 1, *[1] * (gradients.ndim - 1)))[:steps]
-    updates = [_run_by_jax(side, own, hyper, gradients) for side, own in zip((left, right), programs, strict=True)]
+    try:
+        updates = [_run_by_jax(side, own, hyper, gradients) for side, own in zip((left, right), programs, strict=True)]
+    except Exception:  # whatever a foreign optimizer raises as it runs: there is nothing to compare
+        return None
     return _first_confirmed(left, right, hyper, gradients, updates)
 
 
