@@ -22,7 +22,7 @@ def at_most(seconds: float) -> Iterator[None]:
         raise StoppedError
 
     before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1.0)  # again, since callbacks of C code drop what is raised
     try:
         yield
     finally:
