@@ -38,7 +38,8 @@ class _Evaluation:
         if isinstance(e, Indexed | Symbol):
             return self.variable(e)
         if isinstance(e, Piecewise):
-            return next((self(value) for value, condition in e.args if self(condition)), NAN)
+            pairs: Any = e.args
+            return next((self(value) for value, condition in pairs if self(condition)), NAN)
         if name in ("Sum", "Product", "Maximum"):
             return self.over(name, e)
         if name in LAZY:
@@ -48,10 +49,8 @@ class _Evaluation:
         return FUNCTIONS[name](*(self(x) for x in e.args))
 
     def variable(self, e: Any) -> Any:
-        if isinstance(e, Symbol):
-            key, known = e.name, self.symbols
-        else:
-            key, known = (e.base.label.name, int(self(e.indices[0]))), self.indexed
+        key: Any = e.name if isinstance(e, Symbol) else (e.base.label.name, int(self(e.indices[0])))
+        known: Mapping[Any, Any] = self.symbols if isinstance(e, Symbol) else self.indexed
         if key not in known:
             raise NoMeaningError(str(key))
         return known[key]

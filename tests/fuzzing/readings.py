@@ -84,7 +84,7 @@ class _Trial:
             if apart(lambda digits, place=place: both(digits, place)):
                 name, t, formula = place
                 by = f" by {formula}" if formula is not None else ""
-                shown = " and not ".join(mpmath.nstr(x, 10) for x in both(DIGITS[0], place))
+                shown = " and not ".join(str(mpmath.nstr(x, 10)) for x in both(DIGITS[0], place))
                 last = self.gradients[:t][-20:]
                 return f"but with {dict(self.hyper)}, w = 1 and gradients {last} {name} at step {t}{by} is {shown}"
         return ""

@@ -50,6 +50,9 @@ class Whole:
         low, high = RANGES[kind] if kind else (0, 0)
         self.value, self.kind = (value - low) % (high - low) + low if kind else value, kind
 
+    def __neg__(self):
+        return Whole(-self.value, self.kind)
+
     @property
     def real(self) -> Any:
         return mpf(self.value)
@@ -60,6 +63,9 @@ class Real:
 
     def __init__(self, value: Any):
         self.value = value
+
+    def __neg__(self):
+        return Real(-self.value)
 
     @property
     def real(self) -> Any:
@@ -120,8 +126,6 @@ for _name, _apply in {
 }.items():
     setattr(Whole, _name, _apply)
     setattr(Real, _name, _apply)
-Whole.__neg__ = lambda a: Whole(-a.value, a.kind)
-Real.__neg__ = lambda a: Real(-a.value)
 
 
 def _each(on_reals: Callable[[Any], Any], on_wholes: Callable[[int], int] | None = None):
@@ -182,7 +186,8 @@ def run(
     program: Program, hyper: Mapping[str, Any], gradients: Sequence[Any], start: Any = 1
 ) -> Iterator[tuple[Any, dict[str, Any], Any]]:
     """The update, the states and the parameter after each step, in mpmath's working precision."""
-    code, names = _compiled(program.lines), dict(FUNCTIONS)
+    code = _compiled(program.lines)
+    names: dict[str, Any] = dict(FUNCTIONS)
     names |= {name: Real(value) for name, value in hyper.items()}
     state = {x: _started(kind, value) for x, (kind, value) in program.states.items()}
     w = mpf(start)

@@ -110,7 +110,7 @@ def _parts_put_up(text: str) -> Iterator[str]:
             yield ast.unparse(_with(text, k, part))
 
 
-def _with(text: str, k: int, new: ast.expr) -> ast.Expression:
+def _with(text: str, k: int, new: ast.expr) -> ast.AST:
     """The text's tree with another node in the place of its k-th."""
     tree = ast.parse(text, mode="eval")
     old = [n for n in ast.walk(tree) if isinstance(n, ast.expr)][k]

@@ -139,9 +139,8 @@ REFUTED: dict[str, tuple[Any, Any, int, float]] = {
 
 def updates_by_jax(optimizer: Any, numbers: dict[str, float], gradients: list[Any]) -> np.ndarray:
     """The updates in float64."""
-    names = {"lr": "learning_rate"}
     with jax.enable_x64(True):
-        tx: Any = optax.sgd(**{names[n]: x for n, x in numbers.items()}) if optimizer == SGD else optimizer(**numbers)
+        tx: Any = optax.sgd(numbers["lr"]) if optimizer == SGD else optimizer(**numbers)
         rows = jnp.asarray(np.array(gradients, float))
 
         def step(carry, g):
