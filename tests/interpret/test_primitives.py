@@ -13,9 +13,10 @@ from mpmath import mpc, mpf, workdps
 from sympy import Rational, S, Symbol
 
 from adamlab.interpret import mpmath_algebra
-from adamlab.interpret.arrays import each
+from adamlab.interpret.arrays import each, objects
 from adamlab.interpret.integers import OPERATIONS
 from adamlab.interpret.jaxpr import Reader, UnreadableError, trace
+from adamlab.interpret.lanes import Doubles, Lanes
 from adamlab.interpret.mpmath_algebra import Exact
 from adamlab.interpret.sympy_algebra import Formulas
 
@@ -102,6 +103,19 @@ def test_exact_values_are_those_of_jax(x64, name):
             trace(REAL_FUNCTIONS[name], *arguments(name)), *(each(mpf, a) for a in arguments(name))
         )
     assert_equal(values.astype(float), computed()[name].astype(float))
+
+
+def test_rows_of_doubles_have_the_values_of_jax(x64):
+    wrong = []
+    for name, function in REAL_FUNCTIONS.items():
+        rows = [objects(Lanes(a)) for a in arguments(name)]
+        scalars = [jax.ShapeDtypeStruct((), np.dtype(float)) for _ in rows]
+        with np.errstate(all="ignore"):
+            values = Reader(Doubles()).read(trace(function, *scalars), *rows).item().row
+        theirs = computed()[name]
+        if not np.allclose(values.astype(float), theirs.astype(float), rtol=1e-9, atol=1e-15, equal_nan=True):
+            wrong.append(name)
+    assert wrong == []
 
 
 def in_sympy(x: float) -> Any:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from mpmath import mpf
 
+from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.jaxpr import Reader, numbers_in_code
 from adamlab.interpret.lanes import Doubles, Lanes
@@ -53,8 +54,13 @@ def find_widely(
     """
     programs = [side.programs(np.zeros(shape), with_value=True) for side in (left, right)]
     hyper, gradients = trials(left, right, rates, programs, shape, steps=steps or STEPS)
-    with np.errstate(all="ignore"):
-        updates = [_run(side, own, hyper, gradients) for side, own in zip((left, right), programs, strict=True)]
+    try:
+        with np.errstate(all="ignore"):
+            updates = [_run(side, own, hyper, gradients) for side, own in zip((left, right), programs, strict=True)]
+    except InputError:
+        raise
+    except Exception:  # whatever NumPy makes of a foreign optimizer: the search is a help, no verdict rests on it alone
+        return None
     return _first_confirmed(left, right, hyper, gradients, updates)
 
 
