@@ -16,6 +16,9 @@ import adamlab as al
 from adamlab.errors import InputError
 from adamlab.interpret.jaxpr import UnreadableError
 from tests.fuzzing.formulas import value_of
+from tests.fuzzing.judge import wrong_refutation
+from tests.fuzzing.pairs import Pair
+from tests.fuzzing.programs import Program
 from tests.symbolic.examples import transformation
 
 SGD = "optax.sgd(lr)"
@@ -364,3 +367,47 @@ UNDECIDED = {
 @pytest.mark.parametrize("case", UNDECIDED)
 def test_prove_gives_a_verdict_whatever_the_state_is(case):
     assert al.prove(UNDECIDED[case], SGD).status in ("refuted", "unknown")
+
+
+def test_a_delayed_gradient_whose_state_starts_elsewhere_is_told_as_later_steps():
+    f = al.closed_form(lambda: transformation(jnp.ones_like, lambda g, last, w=None: (last, g)))
+    assert "the update is that of steps t ≥ 2" in f.assumptions
+
+
+def test_conditions_among_states_are_written_out():
+    def update(g, s, w=None):
+        p = g - 1
+        on = s["on"] | (abs(p) > 1e6)
+        return -p * where(on, 2.0, 1.0), {"on": on, "p": p}
+
+    def init(w):
+        return {"on": jnp.zeros([], bool), "p": jnp.zeros_like(w)}
+
+    u = al.unroll(lambda: transformation(init, update), steps=2)
+    assert {str(symbol) for step in u.states for symbol in step["on"].free_symbols} == {"g_1", "g_2"}
+
+
+def test_a_correction_by_another_power_than_the_average_has_needs_no_polynomial():
+    def step(t, x, g):
+        average = 0.99 * x + 0.01 * g
+        corrected = average * (1 / (1 - 0.99 ** (t + 1)))
+        return average, -where(corrected < 0, -sqrt(abs(corrected)), sqrt(abs(corrected)))
+
+    f = al.closed_form(lambda: with_state(step))
+    u = value_of(f.updates, {"t": mpmath.mpf(1)}, {("g", 1): mpmath.mpf(-2)})
+    assert mpmath.almosteq(u, mpmath.sqrt(mpmath.mpf("0.02") / (1 - mpmath.mpf("0.99") ** 2)))
+
+
+def test_what_overflows_in_doubles_is_no_difference():
+    """The right keeps twice the state, which overflows a step or two earlier; they part at step 5001 alone."""
+    count, t = ("count", "count_ + 1"), ("t", "count")
+    states: dict[str, tuple[str, Any]] = {"count": ("int32", 0), "y": ("float", 0.0)}
+    left = Program({"lr": None}, states, (count, t, ("y", "1.5*y_ + abs(g)"), ("u", "-lr*(sqrt(y) + 0.01*w)")))
+    late = "where((t > 5000) & (g > 0), 2.0, 1.0)*(1.5*y_ + 2*abs(g))"
+    right = Program({"lr": None}, states, (count, t, ("y", late), ("u", "-lr*(sqrt(y/2) + 0.01*w)")))
+    pair = Pair("overflow", left, right)
+    verdict = al.prove(left.factory, right.factory)
+    if verdict.status == "refuted":
+        assert wrong_refutation(pair, verdict) == ""
+    else:
+        assert verdict.status == "unknown" or verdict.horizon in range(1, 5001)
