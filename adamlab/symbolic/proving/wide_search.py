@@ -36,6 +36,9 @@ SUSPICIOUS = 1e-7
 CLEAR = 1e-3
 """The relative distance of two updates in doubles that no rounding explains, after steps too many to run exactly."""
 
+SAFE = 1e100
+"""The size below which updates in doubles have not overflowed, nor the squares in them."""
+
 MOST_EXACT_STEPS = 1000
 """The most steps that are run exactly to confirm what was seen in doubles."""
 
@@ -196,18 +199,22 @@ def _first_confirmed(
         if t < MOST_EXACT_STEPS:
             counterexample = confirmed(left, right, numbers, rows)
         else:
-            counterexample = _as_seen(left, right, numbers, rows, [np.ravel(side[t, ..., lane]) for side in (a, b)])
+            histories = [side[: t + 1, ..., lane].reshape(t + 1, -1) for side in updates]
+            counterexample = _as_seen(left, right, numbers, rows, histories)
         if counterexample is not None:
             return counterexample
     return None
 
 
 def _as_seen(
-    left: Subject, right: Subject, hyper: Mapping[str, str], rows: list[Any], updates: list[np.ndarray]
+    left: Subject, right: Subject, hyper: Mapping[str, str], rows: list[Any], histories: list[np.ndarray]
 ) -> Counterexample | None:
-    """What was seen in doubles, where the two are clearly apart."""
-    for x, y in zip(*updates, strict=True):
-        if np.isnan(x) != np.isnan(y) or abs(x - y) > CLEAR * max(abs(x), abs(y)):
+    """What was seen in doubles, where the two are clearly apart after updates that are far from overflowing."""
+    before = np.concatenate([history[:-1].ravel() for history in histories])
+    if not (np.abs(before) < SAFE).all():
+        return None
+    for x, y in zip(*(history[-1] for history in histories), strict=True):
+        if np.isnan(x) != np.isnan(y) or CLEAR * max(abs(x), abs(y)) < abs(x - y) < SAFE:
             return Counterexample(used(left, right, hyper), rows, START, len(rows), mpf(x), mpf(y))
     return None
 
