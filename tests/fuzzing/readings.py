@@ -102,7 +102,7 @@ def _closed_form(program: Program, rng: np.random.Generator) -> tuple[str, str]:
     }
     last = min([steps, *(int(t) for text in f.assumptions for t in re.findall(r"t ≤ (\d+)", text))])
     at = sorted({*range(1, 7), 11, 18, steps // 2, steps - 1, steps} & set(range(1, last + 1)))
-    places = [(name, t, e) for t in at for name, e in _formulas(f) if t >= since.get(name, 1)]
+    places = [(name, t, e) for t in at for name, e, later in _formulas(f) if t >= since.get(name, 1 - later) + later]
     for gradients in generic(rng, program.literals, steps, 2):
         trial = _Trial(program, numbers(rng, [program], f.hyper), gradients)
         known = {digits: _indexed(f, trial, digits) for digits in DIGITS}
@@ -115,13 +115,16 @@ def _closed_form(program: Program, rng: np.random.Generator) -> tuple[str, str]:
     return ("partly solved" if f.unsolved else "solved"), ""
 
 
-def _formulas(f: Any) -> Iterator[tuple[str, Any]]:
-    """The formulas of states and update for general t, and those of the recurrences, with their names."""
+def _formulas(f: Any) -> Iterator[tuple[str, Any, int]]:
+    """The formulas of states and update for general t, and the recurrences, with their names.
+
+    A recurrence leads from a step of which the closed form holds to the next: it begins a step later.
+    """
     for name, e in f.states.items():
-        yield name, e.rhs if isinstance(e, Equality) else sympify(e)
-    yield UPDATE, f.updates
+        yield name, e.rhs if isinstance(e, Equality) else sympify(e), 0
+    yield UPDATE, f.updates, 0
     for name, e in f.recurrences.items():
-        yield (UPDATE if name == "update" else name), e.rhs
+        yield (UPDATE if name == "update" else name), e.rhs, int(name not in ("update", *f.unsolved))
 
 
 def _indexed(f: Any, trial: _Trial, digits: int) -> dict[tuple[str, int], Any]:
