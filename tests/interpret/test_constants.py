@@ -20,7 +20,20 @@ ROOT = math.sqrt
 
 @pytest.mark.parametrize(
     "decimal",
-    ["0.1", "1e-8", "0.999", "0.9999999", "1e-30", "6.25e-4", "0.044715", "1e23", "1e22", "123456.789", "1e300"],
+    [
+        "0.1",
+        "1e-8",
+        "0.999",
+        "0.9999999",
+        "1e-30",
+        "6.25e-4",
+        "0.044715",
+        "1e23",
+        "1e22",
+        "123456.789",
+        "1e300",
+        "1e-310",
+    ],
 )
 def test_a_double_is_the_decimal_that_it_was_written_as(decimal):
     assert meant_by(float(decimal)).ratio == Fraction(decimal)
