@@ -1,5 +1,7 @@
 """Formulas on numbers: as SymPy evaluates them where they are real, and NaN where floats are NaN."""
 
+from typing import Any
+
 import mpmath
 import pytest
 from mpmath import mpf, workdps
@@ -29,7 +31,7 @@ from adamlab.interpret.evaluation import evaluate
 
 x, y = Symbol("x", real=True), Symbol("y", real=True)
 t, i = Symbol("t", integer=True, positive=True), Symbol("i", integer=True, positive=True)
-g = IndexedBase("g", real=True)
+g: Any = IndexedBase("g", real=True)
 
 FORMULAS = [
     x * y - x / y + Rational(1, 3),
@@ -60,7 +62,7 @@ def test_what_cancels_is_0():
 
 
 def test_roots_of_negatives_are_no_numbers():
-    root = OnDomain(sqrt(x), x)
+    root: Any = OnDomain(sqrt(x), x)
     assert mpmath.isnan(evaluate(root**2, {x: mpf(-1)}))
     assert evaluate(root**2, {x: mpf(2)}) == pytest.approx(2)
     assert mpmath.isnan(evaluate(x**y, {x: mpf(-1), y: mpf("0.5")}))
