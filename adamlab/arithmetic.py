@@ -15,17 +15,26 @@ weighted   m̂ moved to x by c / (1 − b^t)         none is needed: m̂ is the 
 roundings at once (1 − b from a double, b^t from b in float32), which puts a systematic error of 6e-6 into every
 float32 Adam update. `accurate` goes by the smaller of b and c, both formed in double on the host. `weighted` is
 defined at b = 1 too, where its average is the plain mean, c / (1 − b^t) → 1/t, and Adam is Adagrad.
+
+Derivatives through the steps, by any number, gradient or state and of any order, are finite where the steps are. Those
+of `optax` are Optax's own, but for the root of 0. As c → 0 the derivative of m / (1 − b^t) by b is what two numbers
+that grow as 1/c leave of each other, so that `accurate` and `weighted` take it by the weights c / (1 − b^t), in whose
+derivatives nothing cancels. A float cannot hold both this derivative and that of `accurate`'s state, which is Optax's:
+while 1 − b^t < FRESH, 1e-3 in float32, b is taken to be the same at every step, and the derivative of the state by b is
+that at a fixed correction, (1 − b^t)·dm̂/db.
 """
 
 from abc import ABC, abstractmethod
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Num
 
+from adamlab.derivatives import differentiated_as, with_derivatives_of
 from adamlab.types import Decay, Rule
 
 Leaf = Num[Array, "*leaf"]
@@ -200,8 +209,17 @@ class AccurateArithmetic(Arithmetic):
 
     def one_minus_power(self, t: Any) -> Array:
         """−expm1(t·log1p(−c)), without the cancellation in 1 − b^t, which is good enough for small b."""
-        small = jnp.where(self.c > 0.5, 0.5, self.c)
-        return jnp.where(self.c > 0.5, 1 - self.b ** _as_float(t), -jnp.expm1(_as_float(t) * jnp.log1p(-small)))
+        return _one_minus_power(_as_float(t), self.b, self.c)
+
+    def average(self, s: Leaf, x: Leaf, corrected: bool = True) -> tuple[Leaf, Leaf]:
+        """The next state of the moving average of x, and the average itself, for its bias `corrected` or not."""
+        if not corrected:
+            return super().average(s, x, corrected)
+        return _average(s, x, self.t, self.b, self.c, self.correction)
+
+    def lookahead(self, m: Leaf, g: Leaf) -> Leaf:
+        """Nesterov's average: the state m decayed once more and g mixed in, both corrected (Dozat 2016)."""
+        return _lookahead(m, g, self.t, self.b, self.c, self.correction, self.next_correction)
 
     def blend(self, s: Leaf, x: Leaf) -> Leaf:
         """s moved towards x by the share c."""
@@ -209,7 +227,7 @@ class AccurateArithmetic(Arithmetic):
 
     def shrink(self, s: Leaf) -> Leaf:
         """s − c·s, and b·s for small b or an infinite s."""
-        return jnp.where((self.c > 0.5) | ~jnp.isfinite(s), self.b * s, s - self.c * s)
+        return _shrink(s, self.b, self.c)
 
     def accumulate(self, s: Leaf, x: Leaf) -> Leaf:
         """s + (x − c·s), which moves a sum that has settled by its own rounding alone; x + b·s as in `shrink`."""
@@ -235,20 +253,12 @@ class WeightedArithmetic(AccurateArithmetic):
     @cached_property
     def shares(self) -> tuple[Array, Array]:
         """1 − w_t and w_t."""
-        return self._shares(self.t, self.previous_correction, self.correction)
+        return _shares(self.t, self.b, self.c, self.previous_correction, self.correction)
 
     @cached_property
     def next_shares(self) -> tuple[Array, Array]:
         """1 − w_(t+1) and w_(t+1)."""
-        return self._shares(optax.safe_increment(self.t), self.correction, self.next_correction)
-
-    def _shares(self, t: Any, before: Array, correction: Array) -> tuple[Array, Array]:
-        # The first step has all the weight, exactly: by a rounding more the variance would be negative.
-        steps, first, plain = _as_float(t), t == 1, self.c == 0
-        divisor = jnp.where(plain, 1, correction)
-        keep = jnp.where(plain, (steps - 1) / steps, self.b * before / divisor)
-        take = jnp.where(plain, 1 / steps, self.c / divisor)
-        return jnp.where(first, 0, keep), jnp.where(first, 1, take)
+        return _shares(optax.safe_increment(self.t), self.b, self.c, self.correction, self.next_correction)
 
     def average(self, s: Leaf, x: Leaf, corrected: bool = True) -> tuple[Leaf, Leaf]:
         """The mean moved towards x by the weight of this step, as state and as average."""
@@ -275,6 +285,107 @@ ARITHMETICS: dict[str, type[Arithmetic]] = {
     "accurate": AccurateArithmetic,
     "weighted": WeightedArithmetic,
 }
+
+
+FRESH = 2.0**13
+"""In ulps of 1, the correction 1 − b^t below which a state under the accurate arithmetic has the derivative of m̂."""
+
+
+def _one_minus_power(steps: Array, b: Any, c: Any) -> Array:
+    small = jnp.where(c > 0.5, 0.5, c)
+    return jnp.where(c > 0.5, 1 - b**steps, -jnp.expm1(steps * jnp.log1p(-small)))
+
+
+def _shrink(s: Leaf, b: Any, c: Any) -> Leaf:
+    return jnp.where((c > 0.5) | ~jnp.isfinite(s), b * s, s - c * s)
+
+
+BERNOULLI = (1 / 2, -1 / 12, 1 / 720, -1 / 30240, 1 / 1209600, -1 / 47900160, 691 / 1307674368000)
+"""The coefficients of 1/x − 1/(e^x − 1) in 1, x, x³, x⁵ …"""
+
+
+def _lag(x: Array) -> Array:
+    """1/x − 1/(e^x − 1), which falls from 1/2 at x = 0."""
+    near, far = jnp.where(x < 1, x, 0.0), jnp.where(x < 1, 1.0, x)
+    odd = reduce(lambda rest, coefficient: coefficient + near * near * rest, reversed(BERNOULLI[1:]), 0.0)
+    return jnp.where(x < 1, BERNOULLI[0] + near * odd, 1 / far - 1 / jnp.expm1(far))
+
+
+@jax.custom_jvp
+def _weight(steps: Array, b: Any, c: Any) -> Array:
+    """w_t = c / (1 − b^t), and 1/t at c = 0."""
+    return jnp.where(c == 0, 1 / steps, c / jnp.where(c == 0, 1, _one_minus_power(steps, b, c)))
+
+
+@_weight.defjvp
+def _(numbers, slopes):
+    (steps, b, c), (_, _, by_c) = numbers, slopes
+    weight, fixed = jax.lax.stop_gradient((_weight(steps, b, c), c))
+    linear = weight + jax.lax.stop_gradient(_weight_slope(weight, steps, b, c)) * (c - fixed)
+    return with_derivatives_of(weight, linear), _weight_slope(linear, steps, b, c) * by_c
+
+
+def _weight_slope(weight: Array, steps: Array, b: Any, c: Any) -> Array:
+    """dw/dc: with b = e^(−x), w·(t·lag(t·x) − lag(x)) / b; in that of c / (1 − b^t) two terms cancel at small c."""
+    small = jnp.where(c > 0.5, 0.5, c)
+    x = -jnp.log1p(-small)
+    near_one = weight * (steps * _lag(steps * x) - _lag(x)) / (1 - small)
+    far = weight / jnp.where(c > 0.5, c, 1) * (1 - steps * weight * b ** (steps - 1))
+    return jnp.where(c > 0.5, far, near_one)
+
+
+def _shares_by_weight(t: Any, b: Any, c: Any, before: Array, correction: Array) -> tuple[Array, Array]:
+    take = _weight(_as_float(t), b, c)
+    return 1 - take, take
+
+
+@differentiated_as(_shares_by_weight)
+def _shares(t: Any, b: Any, c: Any, before: Array, correction: Array) -> tuple[Array, Array]:
+    """1 − w_t and w_t, by the corrections before and at step t."""
+    # The first step has all the weight, exactly: by a rounding more the variance would be negative.
+    steps, first, plain = _as_float(t), t == 1, c == 0
+    divisor = jnp.where(plain, 1, correction)
+    keep = jnp.where(plain, (steps - 1) / steps, b * before / divisor)
+    take = jnp.where(plain, 1 / steps, c / divisor)
+    return jnp.where(first, 0, keep), jnp.where(first, 1, take)
+
+
+def _is_fresh(correction: Array, s: Leaf) -> Array:
+    return (correction > 0) & (correction < FRESH * jnp.finfo(s.dtype).eps)
+
+
+def _carried(s: Leaf, steps: Array, b: Any, c: Any) -> Leaf:
+    """b·s / (1 − b^t) for the state s of t − 1 steps; (1 − w_t)·m̂ of a fresh one, whose derivative is that of m̂."""
+    before = _one_minus_power(steps - 1, b, c)
+    fresh = _is_fresh(before, s)
+    unit = jax.lax.stop_gradient(jnp.where(fresh, before, 1))
+    share = jnp.where(fresh, 1 - _weight(steps, b, c), b / _one_minus_power(steps, b, c))
+    return share.astype(s.real.dtype) * (s / unit.astype(s.real.dtype))
+
+
+def _average_by_weight(s: Leaf, x: Leaf, t: Any, b: Any, c: Any, correction: Array) -> tuple[Leaf, Leaf]:
+    steps = _as_float(t)
+    m_hat = _carried(s, steps, b, c) + _weight(steps, b, c).astype(s.real.dtype) * x
+    now = _one_minus_power(steps, b, c)
+    return jnp.where(_is_fresh(now, s), jax.lax.stop_gradient(now), now).astype(s.real.dtype) * m_hat, m_hat
+
+
+@differentiated_as(_average_by_weight)
+def _average(s: Leaf, x: Leaf, t: Any, b: Any, c: Any, correction: Array) -> tuple[Leaf, Leaf]:
+    """The next state of the moving average of x, and the average corrected for its bias."""
+    m = mix(s, x, b, c)
+    return m, m / correction.astype(m.dtype)
+
+
+def _lookahead_by_weight(m: Leaf, g: Leaf, t: Any, b: Any, c: Any, correction: Array, after: Array) -> Leaf:
+    steps = _as_float(t)
+    return _carried(m, steps + 1, b, c) + _weight(steps, b, c).astype(g.real.dtype) * g
+
+
+@differentiated_as(_lookahead_by_weight)
+def _lookahead(m: Leaf, g: Leaf, t: Any, b: Any, c: Any, correction: Array, after: Array) -> Leaf:
+    """Nesterov's average, by the corrections at step t and after it."""
+    return _shrink(m / after.astype(m.dtype), b, c) + c * (g / correction.astype(g.dtype))
 
 
 def _is_inexact(x: Any) -> bool:

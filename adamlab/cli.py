@@ -211,7 +211,7 @@ def prove(
     ] = None,
     format_: Format = "text",
 ):
-    """Prove that two optimizers take the same steps, or refute it. Exit code 1 where it is refuted or unknown."""
+    """Prove that two optimizers take the same steps, or refute it. Exit code 1 unless it is proved in full."""
     if right is None:
         from adamlab.terminal.relations import decide_and_show
 

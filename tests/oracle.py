@@ -14,8 +14,8 @@ mp.dps = 50
 
 
 def number(value) -> Any:
-    """A hyper-parameter, read as the decimal that it was written as."""
-    return mpf(repr(float(value)))
+    """A hyper-parameter, read as the decimal that it was written as, unless it has its 50 digits already."""
+    return value if isinstance(value, mpf) else mpf(repr(float(value)))
 
 
 def each_step(value) -> Callable[[int], Any]:

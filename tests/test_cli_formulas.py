@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import optax
 import pytest
 
 import adamlab as al
@@ -166,6 +167,22 @@ def test_a_verdict_that_was_not_expected_is_1_and_marked(adamlab, few, monkeypat
     (line,) = [line for line in result.stdout.splitlines() if "heavy-ball-to-sgd" in line]
     assert line.endswith("; refuted was expected")
     assert "2 of 3 verdicts are as expected" in result.stdout
+
+
+def test_a_relation_that_is_not_decided_is_1_too(adamlab, few, monkeypatch):
+    """Whatever was expected of it."""
+    for holds in (True, False):
+        undecided = replace(
+            few["heavy-ball-to-sgd"], left="optax.sgd(learning_rate, momentum=0.0)", right=optax.noisy_sgd
+        )
+        monkeypatch.setitem(few, "heavy-ball-to-sgd", replace(undecided, holds=holds))
+        result = adamlab("relations")
+        (line,) = [line for line in result.stdout.splitlines() if "heavy-ball-to-sgd" in line]
+        assert line.startswith("unknown")
+        assert line.endswith(f"; {'proved' if holds else 'refuted'} was expected")
+        assert "2 of 3 verdicts are as expected" in result.stdout
+        assert result.returncode == 1
+        assert adamlab("prove", "heavy-ball-to-sgd").returncode == 1
 
 
 def test_relations_are_drawn(adamlab, few, tmp_path):

@@ -173,6 +173,27 @@ def test_both_sides_take_the_same_steps(name, rng):
 
 
 @pytest.mark.usefixtures("x64")
+def test_no_relation_is_of_a_program_with_itself(rng):
+    """Where both sides compute the same, operation for operation, the statement says nothing."""
+
+    def program(side: Any, numbers: dict[str, float]) -> str:
+        subject = Subject.left_open(side)
+        filled = {name: numbers[name] if value is None else value for name, value in subject.numbers.items()}
+        transform = optax.with_extra_args_support(replace(subject, numbers=filled).build())
+        w = jnp.ones(())
+        step = jax.make_jaxpr(lambda g, state: transform.update(g, state, w, value=w))
+        return str(step(w, transform.init(w)))
+
+    trivial = []
+    for name, relation in RELATIONS.items():
+        numbers = numbers_of(relation, rng)
+        if program(relation.left, numbers) == program(relation.right, numbers):
+            trivial.append(name)
+    assert trivial == ["adamw-to-adam"], "a weight decay of 0, which Optax leaves out"
+    assert [name for name, relation in RELATIONS.items() if relation.left == relation.right] == []
+
+
+@pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", LIMITS)
 def test_both_sides_come_together_on_the_way_to_the_limit(name, rng):
     # At first order in 1/p or δ the gap falls tenfold at the least; a half is left for higher orders.

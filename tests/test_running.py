@@ -157,5 +157,10 @@ def test_one_symbol_can_be_a_decay_and_another_number(config):
 
 
 def test_counts_stay_whole(config):
-    config["optimizer"] = [{"name": "optax.apply_every", "k": 2}]
-    al.run(config)
+    """Of every k gradients the sum is taken, and in between nothing, by a count that has to be a whole number."""
+    config["optimizer"] = [{"name": "optax.apply_every", "label": str(k), "k": k} for k in (2, 3)]
+    config |= {"steps": 6, "record": {"every": 1, "what": ["updates"]}, "problem": [{"name": "rosenbrock"}]}
+    runs = al.run(config)["rosenbrock"].ds
+    assert runs.spec.values.tolist() == ["optax.apply_every(k=2)"] * 2 + ["optax.apply_every(k=3)"] * 2
+    moved = runs.updates.values[:, 1:].any(axis=2)
+    assert moved[[0, 2]].tolist() == [[False, True] * 3, [False, False, True] * 2]

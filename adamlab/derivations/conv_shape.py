@@ -1,30 +1,34 @@
-"""The number of windows of a convolution that fit."""
+"""The output shape of a convolution: on each side the number of windows that fit."""
 
 from itertools import product
 from typing import Any
 
-from sympy import Le, Symbol, floor
+from sympy import Le, Symbol, Tuple, floor
 
 from adamlab.derivations.computation import whole
 from adamlab.derivations.derivation import Derivation, Step
 from adamlab.interpret.equality import same
 from adamlab.layers import conv_output_shape
+from adamlab.symbolic.partial import InOrder
 
 SIDE, KERNEL, STRIDE, DILATION = whole("W", "k", "s", "d")
+BATCH, HEIGHT, FILTERS = whole("B", "H", "C")
 PADDING = Symbol("p", integer=True, nonnegative=True)
-SPAN, WINDOW, COUNT = whole("khat", "i", "O")
-SPANNED = DILATION * (KERNEL - 1) + 1
-LAST = STRIDE * (WINDOW - 1) + SPAN
-FORMULA = floor((SIDE - SPAN + 2 * PADDING) / STRIDE) + 1
+SPAN, WINDOW, COUNT = whole("khat", "i", "W'")
+COUNT_OF_HEIGHT = Symbol("H'", integer=True)
+SPANNED = InOrder(DILATION * (KERNEL - 1), 1)
+LAST = InOrder(STRIDE * (WINDOW - 1), SPAN)
+FREE = InOrder(SIDE, -SPAN, 2 * PADDING)
+FORMULA = InOrder(floor(FREE / STRIDE), 1)
 
 RANGES = range(1, 9), range(1, 5), range(1, 4), range(3), range(1, 3)
 ALL = "for all W ≤ {}, k ≤ {}, s ≤ {}, p ≤ {}, d ≤ {}".format(*(numbers[-1] for numbers in RANGES))
 
 
 def derive() -> Derivation:
-    """The output shape of a convolution, O = ⌊(W − k̂ + 2p)/s⌋ + 1, from where windows lie to the code."""
-    fits: Any = Le(LAST, SIDE + 2 * PADDING, evaluate=False)
-    solved: Any = Le(WINDOW, (SIDE - SPAN + 2 * PADDING) / STRIDE + 1, evaluate=False)
+    """The output shape of a convolution, (B, W′, H′, C) with W′ = ⌊(W − k̂ + 2p)/s⌋ + 1, from windows to the code."""
+    fits: Any = Le(LAST, InOrder(SIDE, 2 * PADDING), evaluate=False)
+    solved: Any = Le(WINDOW, InOrder(FREE / STRIDE, 1), evaluate=False)
     cases = [Case(*numbers) for numbers in product(*RANGES)]
     steps = (
         Step(
@@ -43,7 +47,7 @@ def derive() -> Derivation:
             "Both sides divided by the stride, which is positive.",
             (solved,),
             "right minus left of both, with s divided out: equal",
-            same((fits.rhs - fits.lhs) / STRIDE, solved.rhs - solved.lhs),
+            same((fits.rhs - fits.lhs).doit() / STRIDE, (solved.rhs - solved.lhs).doit()),
         ),
         Step(
             "The number of windows is the greatest whole number among these; where it is below 1, none fits.",
@@ -57,14 +61,24 @@ def derive() -> Derivation:
             f"the function called, {ALL}, for the first side and the second: equal",
             all(case.value(FORMULA) == case.computed() or case.count() == case.computed() == 0 for case in cases),
         ),
+        Step(
+            "A batch of B inputs of W by H places, under C kernels, is of this shape.",
+            (
+                Tuple(BATCH, COUNT, COUNT_OF_HEIGHT, FILTERS),
+                Tuple(BATCH, FORMULA, FORMULA.xreplace({SIDE: HEIGHT}), FILTERS),
+            ),
+            f"the function called, {ALL}, with B, C ≤ 3 and H = 9: equal",
+            all(case.has_shape() for case in cases if case.count()),
+        ),
     )
     return Derivation(
         "conv-shape",
         "The output shape of a convolution",
         "Dumoulin & Visin 2016, A guide to convolution arithmetic for deep learning, relationships 6 and 15",
-        "W is a side of the input, padded by p on both ends; a kernel of k entries, d apart, moves s places at a time.",
+        "W and H are the sides of the input, padded by p on both ends, W' and H' those of the output; a kernel of k "
+        "entries, d apart, moves s places at a time.",
         steps,
-        ("W, k, s, d ≥ 1 and p ≥ 0 are whole numbers",),
+        ("W, H, k, s, d, B, C ≥ 1 and p ≥ 0 are whole numbers",),
     )
 
 
@@ -93,6 +107,15 @@ class Case:
         """The number that the code gives for both sides; None where they differ."""
         numbers = {self._computed(turned) for turned in (False, True)}
         return numbers.pop() if len(numbers) == 1 else None
+
+    def has_shape(self) -> bool:
+        """Whether the code gives the tuple of the formulas for a few batches and numbers of kernels."""
+        sides = self.value(FORMULA), self.value(FORMULA.xreplace({SIDE: HEIGHT})).xreplace({HEIGHT: 9})
+        geometry = (self.kernel, self.kernel), self.stride, self.padding, self.dilation
+        return all(
+            conv_output_shape((batch, self.side, 9, 1), geometry[0], filters, *geometry[1:]) == (batch, *sides, filters)
+            for batch, filters in ((1, 3), (3, 2))
+        )
 
     def _computed(self, turned: bool) -> int:
         pairs = [(self.side, 9), (self.kernel, 1), (self.stride, 1), (self.padding, 0), (self.dilation, 1)]

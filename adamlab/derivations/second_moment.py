@@ -31,6 +31,13 @@ def is_average(squares: Formula, decay: Formula, claimed: Formula) -> bool:
     return claimed.subs(T, 0) == 0 and same(claimed, decay * before + (1 - decay) * squares)
 
 
+def goes_on(claimed: Formula, decay: Formula) -> bool:
+    """Whether what is claimed of v is v₀ at t = 0, and follows from itself by the recurrence at every t from 1."""
+    before = claimed.subs(T, T - 1)
+    start = claimed.subs(T, 0).doit()
+    return start == V[0] and same(claimed, decay * before + (1 - decay) * G[T] ** 2)
+
+
 def derive() -> Derivation:
     """Adam's second moment, (1 − β₂)·Σ β₂^(t−i)·g_i², and the correction of its bias, read off optax.adam's code."""
     form, first = closed_form("optax.adam"), unroll("optax.adam", STEPS)
@@ -38,6 +45,7 @@ def derive() -> Derivation:
     recursion = form.recurrences["nu"]
     recurrence = b2 * recursion.lhs.base[T - 1] + (1 - b2) * G[T] ** 2
     sums = weighted_sum(b2, 2)
+    general = b2**T * V[0] + sums
     advanced = b2 * weighted_sum(b2, 2, T - 1) + (1 - b2) * G[T] ** 2
     step = -eta * M_HAT[T] / (sqrt(V_HAT[T]) + eps)
     hats = {M_HAT[T]: weighted_sum(b1, 1) / (1 - b1**T), V_HAT[T]: sums / (1 - b2**T)}
@@ -60,6 +68,12 @@ def derive() -> Derivation:
             (advanced, sums),
             "both sides in normal form: equal for every t; 0 at t = 0",
             same(advanced, sums) and sums.subs(T, 0).doit() == 0,
+        ),
+        Step(
+            "From another start v₀, as a run that is taken up again has, what is left of it is added.",
+            (V[T], general),
+            "v₀ at t = 0, and as the recurrence has it for every t: equal",
+            goes_on(general, b2),
         ),
         Step(
             "If all squares were the same c, the average would be less than c, since the start at 0 counts too.",

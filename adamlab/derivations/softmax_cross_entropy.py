@@ -7,9 +7,10 @@ from sympy import Integer, KroneckerDelta, Mul, Symbol, exp, log
 
 from adamlab.derivations.computation import Computation, arrays, total, whole
 from adamlab.derivations.derivation import DEFINITION, Derivation, Step
+from adamlab.interpret.equality import same
 from adamlab.layers import softmax, softmax_cross_entropy
 from adamlab.symbolic.functions import pulled_back, read
-from adamlab.symbolic.partial import partial
+from adamlab.symbolic.partial import InOrder, partial
 from adamlab.types import Formula
 
 SIZES = (2, 3)
@@ -19,8 +20,11 @@ Z, Y, Y_HAT = arrays("z", "y", "yhat")
 L = Symbol("L", real=True)
 n, i, j, k = whole("n", "i", "j", "k")
 
-SOFTMAX = exp(Z[i]) / total(exp(Z[k]), k, n)
+SUM = total(exp(Z[k]), k, n)
+SOFTMAX = exp(Z[i]) / SUM
 LOSS = -total(Y[i] * log(Y_HAT[i]), i, n)
+OWN = Y_HAT[i] * (1 - Y_HAT[i])
+OTHER = -Y_HAT[i] * Y_HAT[j]
 JACOBIAN = Y_HAT[i] * (KroneckerDelta(i, j) - Y_HAT[j])
 GRADIENT = Y_HAT[j] - Y[j]
 
@@ -38,12 +42,33 @@ def derive() -> Derivation:
     def step(words: str, *sides: Any, among: list[Computation] = plain, checked: str = CHECKED) -> Step:
         return Step(words, sides, checked, all(each.holds(sides) for each in among))
 
+    square = Mul(exp(Z[i]), exp(Z[i]), evaluate=False)
     through = total(partial(L, Y_HAT[i]) * partial(Y_HAT[i], Z[j]), i, n)
     put_in = total(Mul(-Y[i] / Y_HAT[i], JACOBIAN, evaluate=False), i, n)
     steps = (
         Step("Softmax makes probabilities of n scores.", (Y_HAT[i], SOFTMAX), DEFINITION),
         Step("The loss is their cross-entropy with the labels.", (L, LOSS), DEFINITION),
-        step("The quotient rule gives the Jacobian of softmax.", partial(Y_HAT[i], Z[j]), JACOBIAN),
+        _case(
+            "The quotient rule by the probability's own score, i = j, of which numerator and sum have a term each.",
+            (
+                partial(Y_HAT[i], Z[i]),
+                InOrder(exp(Z[i]) * SUM, -square) / SUM**2,
+                OWN,
+            ),
+            j_is_i=True,
+        ),
+        _case(
+            "By another score, i ≠ j, of which the sum alone has a term.",
+            (partial(Y_HAT[i], Z[j]), -exp(Z[i]) * exp(Z[j]) / SUM**2, OTHER),
+            j_is_i=False,
+        ),
+        Step(
+            "Both cases at once are the Jacobian of softmax.",
+            (partial(Y_HAT[i], Z[j]), JACOBIAN),
+            f"the cases put in, for every n; {CHECKED}",
+            all(_is_for_every_n((partial(Y_HAT[i], Z[j]), JACOBIAN), case) for case in (True, False))
+            and all(each.holds((partial(Y_HAT[i], Z[j]), JACOBIAN)) for each in plain),
+        ),
         step("The derivative of the logarithm.", partial(L, Y_HAT[i]), -Y[i] / Y_HAT[i]),
         step(
             "By the chain rule, since a score touches every probability; the denominator cancels.",
@@ -80,6 +105,35 @@ def derive() -> Derivation:
         "z are scores of n classes, y the labels; δ with two indices is 1 where they are the same, and 0 elsewhere.",
         steps,
     )
+
+
+REST = Symbol("R", nonnegative=True)
+"""The sum of the exponentials of all scores but z_i and z_j, how many there may be, which depends on neither."""
+
+
+def _case(words: str, sides: tuple[Any, ...], *, j_is_i: bool) -> Step:
+    checked = "for every n, the other scores' exponentials summed to a number; differentiated by SymPy: equal"
+    return Step(words, sides, checked, _is_for_every_n(sides, j_is_i))
+
+
+def _is_for_every_n(sides: tuple[Any, ...], j_is_i: bool) -> bool:
+    """Whether the sides are the same for however many scores, where j is i or another index."""
+    z_i, z_j = (Symbol(letter, real=True) for letter in "ab")
+    scores = (z_i,) if j_is_i else (z_i, z_j)
+    exponentials = sum((exp(z) for z in scores), REST)
+    own, other = (exp(z) / exponentials for z in (z_i, scores[-1]))
+    known = {
+        partial(Y_HAT[i], Z[i]): own.diff(z_i),
+        partial(Y_HAT[i], Z[j]): own.diff(scores[-1]),
+        KroneckerDelta(i, j): Integer(int(j_is_i)),
+        SUM: exponentials,
+        Y_HAT[i]: own,
+        Y_HAT[j]: other,
+        Z[i]: z_i,
+        Z[j]: scores[-1],
+    }
+    first, *others = (side.xreplace(known).doit() for side in sides)
+    return all(same(first, e) for e in others)
 
 
 def _is_computed(case: Computation) -> bool:

@@ -22,6 +22,7 @@ from sympy import (
     Min,
     Piecewise,
     Poly,
+    PolynomialError,
     Pow,
     Rational,
     Sum,
@@ -57,6 +58,39 @@ def is_zero(expression: Formula) -> bool:
     return not any(map(may_vanish, _divisors(expression))) and _vanishes(expression.xreplace(_anonymous(expression)))
 
 
+def conditions_of_equality(left: Formula, right: Formula) -> list[Formula]:
+    """The expressions that must not be 0 for two formulas, shown to be equal, to be defined at the same points."""
+    if left == right:
+        return []
+    ours, theirs = (set(map(_upright, poles(side))) for side in (left, right))
+    uncertain = ours ^ theirs
+    signs = {s.args[0] for side in (left, right) for s in side.atoms(sign)}
+    if signs and not _vanishes((left - right).xreplace(_anonymous(left - right)), signs_at_zero=True):
+        uncertain |= {_upright(factor) for e in signs for factor in _moving_factors(e)}
+    return sorted((e for e in uncertain if not is_nonnegative(e) and not is_nonnegative(-e)), key=str)
+
+
+def poles(e: Formula) -> list[Formula]:
+    """The factors of all divisors in a formula."""
+    powers = [power.base for power in e.atoms(Pow) if power.exp.could_extract_minus_sign()]
+    return [factor for base in powers for factor in _moving_factors(base)]
+
+
+def _moving_factors(e: Formula) -> list[Formula]:
+    """The factors of an expression that are no numbers."""
+    if e.has(ExprWithLimits, Max, Min, Piecewise):
+        return [e]
+    try:
+        listed: Any = factor_list(fraction(together(e))[0])
+    except PolynomialError:
+        return [e]
+    return [factor for factor, _ in listed[1]]
+
+
+def _upright(e: Formula) -> Formula:
+    return -e if e.could_extract_minus_sign() else e
+
+
 def may_vanish(e: Formula) -> bool:
     """Whether it may be 0 on more than single points: it has a maximum or cases that are not known to be positive."""
     return not is_positive(e) and any(not _is_sum_of_sizes(part) for part in e.atoms(Max, Min, Piecewise))
@@ -73,8 +107,8 @@ def _divisors(e: Formula) -> list[Formula]:
 
 
 @lru_cache(maxsize=4096)
-def _vanishes(expression: Formula) -> bool:
-    form = _NormalForm()
+def _vanishes(expression: Formula, signs_at_zero: bool = False) -> bool:
+    form = _NormalForm(signs_at_zero)
     above, below = fraction(together(form.of(expression)))
     return form.vanishes(above) and not form.vanishes(below)
 
@@ -97,9 +131,12 @@ class _NormalForm:
         atoms: the symbol of each atom, by a key that is the same for equal atoms.
         equations: for roots and absolute values a power n and the formula that atomⁿ equals.
         contents: the expression that each atom stands for.
+        signs_at_zero: whether sign(x) is an atom, of which nothing else is known, so that all holds where x is 0 too;
+            else it is x/|x|.
     """
 
-    def __init__(self):
+    def __init__(self, signs_at_zero: bool = False):
+        self.signs_at_zero = signs_at_zero
         self.atoms: dict[Hashable, Symbol] = {}
         self.equations: dict[Symbol, tuple[int, Formula]] = {}
         self.contents: dict[Symbol, Any] = {}
@@ -122,6 +159,8 @@ class _NormalForm:
         parts: Any = e.args
         if e.is_Rational or e.is_Symbol:
             return e
+        if not e.is_finite and e.is_number:
+            return self._atom(e, e)
         if e.is_Add or e.is_Mul:
             return e.func(*map(self.of, e.args))
         if isinstance(e, Pow) or e.func.__name__ == "exp":
@@ -129,7 +168,8 @@ class _NormalForm:
         if isinstance(e, Abs):
             return self._absolute(self.of(e.args[0]))
         if isinstance(e, sign):
-            return self.of(e.args[0]) / self._absolute(self.of(e.args[0]))
+            inner = self.of(e.args[0])
+            return self._sign(inner) if self.signs_at_zero else inner / self._absolute(inner)
         if isinstance(e, Max):
             return self._maximum([cancel(self.of(a)) for a in e.args])
         if isinstance(e, Min):
@@ -213,6 +253,15 @@ class _NormalForm:
             size = self._atom(("abs", factor), Abs(factor), NONNEGATIVE)
             self.equations[size] = 2, factor**2
             result *= size**power
+        return result
+
+    def _sign(self, inner: Formula) -> Formula:
+        result: Formula = Integer(1)
+        for factor, power in self._factors(inner):
+            if factor == -1:
+                result *= factor**power
+            elif not is_positive(factor):
+                result *= self._atom(("sign", factor), sign(factor)) ** abs(power)
         return result
 
     def _factors(self, e: Formula) -> list[tuple[Formula, Any]]:

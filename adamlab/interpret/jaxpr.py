@@ -3,12 +3,10 @@
 Values are NumPy arrays of objects, scalars 0-d. Booleans and integers stay Python's; floats are the algebra's.
 """
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from functools import partial, reduce
+from functools import cache, cmp_to_key, partial, reduce
 from types import MappingProxyType
 from typing import Any
 
@@ -16,10 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax._src import source_info_util
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 
 from adamlab.errors import InputError
-from adamlab.interpret.arrays import Values, accumulated, each, objects, reduced
+from adamlab.interpret.arrays import Values, accumulated, along, contracted, each, objects, reduced
+from adamlab.interpret.constants import Constant, meant_by
+from adamlab.interpret.integers import saturated, wrapped
 from adamlab.types import PyTree
 
 WHOLE = (bool, int, np.integer, np.bool_)
@@ -34,7 +34,9 @@ EMPTY: Mapping[int, Rename] = MappingProxyType({})
 class UnreadableError(InputError):
     """A primitive without a meaning in an algebra; the message names it and the line that it comes from."""
 
-    def __init__(self, primitive: str, line: str, why: str = "it has no meaning in this algebra"):
+    WHY = "it has no meaning in this algebra"
+
+    def __init__(self, primitive: str, line: str = "", why: str = WHY):
         self.primitive, self.line, self.why = primitive, line, why
         super().__init__(f"cannot read the primitive {primitive!r}, at {line}: {why}.")
 
@@ -45,15 +47,30 @@ class Algebra(ABC):
     @property
     @abstractmethod
     def elementwise(self) -> Mapping[str, Callable[..., Any]]:
-        """The meaning of every elementwise primitive, by its name in JAX, on single numbers."""
+        """The meaning of every elementwise primitive, by its name in JAX, on single numbers.
+
+        A primitive that means something else for some numbers stands as "integer div" or "complex sqrt", too.
+        """
 
     @abstractmethod
-    def number(self, decimal: int | str) -> Any:
-        """A whole number or a decimal, or "inf", "nan" or "pi", as a float of this algebra."""
+    def number(self, constant: int | Constant) -> Any:
+        """A whole number, or a constant of the code, as a float of this algebra."""
 
     @abstractmethod
     def whole(self, number: Any) -> Any:
-        """A float as an integer, towards 0."""
+        """A float as an integer, towards 0: 0 for NaN, and beyond all types for an infinity."""
+
+    def in_width(self, value: Any, dtype: Any) -> Any:
+        """An integer as its type has it; a number wraps."""
+        return wrapped(int(value), dtype) if isinstance(value, WHOLE) else self.symbolic_in_width(value, dtype)
+
+    def symbolic_in_width(self, value: Any, dtype: Any) -> Any:
+        """An integer in symbols as its type has it."""
+        return value
+
+    def combined(self, name: str, entries: Sequence[Any]) -> Any:
+        """Several numbers, at least one, combined in order by an elementwise primitive."""
+        return reduce(self.elementwise[name], entries)
 
     def settled(self, condition: Any) -> Any:
         """A condition decided as far as it can be; on numbers every condition is decided already."""
@@ -79,6 +96,19 @@ class Program:
 
     jaxpr: ClosedJaxpr
     shapes: PyTree
+
+    def is_same_as(self, other: "Program") -> bool:
+        """Whether both compute the same: equation by equation, with equal constants."""
+        ours, theirs = self.jaxpr, other.jaxpr
+        if str(ours.jaxpr) != str(theirs.jaxpr) or len(ours.consts) != len(theirs.consts):
+            return False
+        pairs = ([np.asarray(x) for x in pair] for pair in zip(ours.consts, theirs.consts, strict=True))
+        return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
+
+    def function(self) -> Callable[..., PyTree]:
+        """The function again, on arrays."""
+        compute, structure = jaxpr_as_fun(self.jaxpr), jax.tree.structure(self.shapes)
+        return lambda *arguments: jax.tree.unflatten(structure, compute(*jax.tree.leaves(arguments)))
 
 
 def trace(function: Callable[..., PyTree], *arguments: PyTree) -> Program:
@@ -128,27 +158,52 @@ class Reader:
 
     def _apply(self, equation: Any, inputs: list[Values]) -> list[Values]:
         name, params = equation.primitive.name, equation.params
-        if name in self.algebra.elementwise:
-            return [each(partial(self.algebra.elementwise[name], **_numbers_in(name, params)), *inputs)]
-        if name in IDENTITIES:
-            return inputs
-        if name in MOVES:
-            return self._move(equation, inputs)
-        if name in REDUCTIONS:
-            combine = self.algebra.elementwise[REDUCTIONS[name]]
-            return [reduced(combine, inputs[0], params["axes"], self._empty(name, equation))]
-        if name in ACCUMULATIONS:
-            combine = self.algebra.elementwise[ACCUMULATIONS[name]]
-            return [accumulated(combine, inputs[0], params["axis"], params["reverse"])]
-        body: Any = next((params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params), None)
-        if name not in STRUCTURES and body is None:
-            raise UnreadableError(name, _line(equation))
         try:
-            if name in STRUCTURES:
-                return STRUCTURES[name](self, inputs, **params)
-            return self._walk(body if isinstance(body, ClosedJaxpr) else ClosedJaxpr(body, ()), inputs)
+            if name in IDENTITIES:
+                return inputs
+            if not equation.outvars:  # prints and the like
+                return []
+            if name in MOVES and params.get("update_jaxpr") is None:
+                return self._move(equation, inputs)
+            if name in CALLS:
+                body: Any = next(params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params)
+                return self._walk(body if isinstance(body, ClosedJaxpr) else ClosedJaxpr(body, ()), inputs)
+            if name in CONTROL:
+                return CONTROL[name](self, inputs, **params)
+            results = self._computed(equation, inputs)
         except UnreadableError as error:
-            raise UnreadableError(error.primitive, error.line or _line(equation), error.why) from None
+            raise UnreadableError(error.primitive or name, error.line or _line(equation), error.why) from None
+        types = [variable.aval.dtype for variable in equation.outvars]
+        return [
+            each(partial(self.algebra.in_width, dtype=dtype), values) if _kind(dtype) == "integer" else values
+            for values, dtype in zip(results, types, strict=True)
+        ]
+
+    def _computed(self, equation: Any, inputs: list[Values]) -> list[Values]:
+        """The results of a primitive that calculates, before integers wrap."""
+        name, params, dtype = equation.primitive.name, equation.params, equation.outvars[0].aval.dtype
+        table = self.algebra.elementwise
+        if meaning := table.get(f"{_kind(dtype)} {name}", table.get(name)):
+            return [each(partial(meaning, **_numbers_in(name, params, dtype)), *inputs)]
+        if name in REDUCTIONS:
+            return [reduced(self._all_of(name, dtype), inputs[0], params["axes"])]
+        if name in ACCUMULATIONS:
+            return [accumulated(self._all(ACCUMULATIONS[name]), inputs[0], params["axis"], params["reverse"])]
+        if name == "convert_element_type":
+            return [each(partial(self._converted, _kind(equation.invars[0].aval.dtype), dtype), inputs[0])]
+        if name in SCATTERS:
+            return [self._scattered(equation, inputs[0], inputs[1], inputs[2])]
+        if name in STRUCTURES:
+            return STRUCTURES[name](self, inputs, **{**params, "dtype": dtype})
+        raise UnreadableError(name, "", WHY.get(name, UnreadableError.WHY))
+
+    def _all_of(self, name: str, dtype: Any) -> Callable[[list[Any]], Any]:
+        """A reduction of a row, which may be empty."""
+        combine, start = self._all(REDUCTIONS[name]), self._identity(name, dtype)
+        return lambda row: combine(row) if row else start
+
+    def _all(self, name: str) -> Callable[[list[Any]], Any]:
+        return partial(self.algebra.combined, name)
 
     def _literal(self, literal: Literal) -> Values:
         aval: Any = literal.aval
@@ -160,83 +215,156 @@ class Reader:
         return self._constants[id(owner)][1]
 
     def _as_written(self, array: Any) -> Values:
-        """The numbers that stand in the code itself, as decimals."""
-        if jnp.issubdtype(array.dtype, jnp.bool_) or jnp.issubdtype(array.dtype, jnp.integer):
+        """The numbers that stand in the code itself, as they were meant."""
+        kind = _kind(array.dtype)
+        if kind == "complex":
+            return each(self.algebra.elementwise["complex"], *map(self._as_written, (array.real, array.imag)))
+        if kind != "real":
             return array.astype(object)
-        if jnp.issubdtype(array.dtype, jnp.complexfloating):
-            pair = self._as_written(array.real), self._as_written(array.imag)
-            return each(self.algebra.elementwise["complex"], *pair)
-        return each(
-            lambda x: self.algebra.number(decimal(x)), np.asarray(list(array.flat), object).reshape(array.shape)
-        )
+        numbers = np.asarray(list(array.flat), object).reshape(array.shape)
+        return each(lambda x: self.algebra.number(meant_by(x)), numbers)
 
     def _move(self, equation: Any, inputs: list[Values]) -> list[Values]:
         """The result of a primitive that moves data: JAX itself moves the entries' positions, the entries follow."""
-        positions: list[Any] = list(inputs)
+        positions: list[Any] = _indices(equation, inputs)
         holders = range(len(inputs))[MOVES[equation.primitive.name]]
         data = [inputs[i] for i in holders]
+        entries = np.concatenate([x.ravel() for x in data]) if len(data) > 1 else data[0].ravel()
+        params = equation.params
+        if "fill_value" in params:  # which a gather has where an index is out of bounds
+            entries, params = np.append(entries, self._fill_value(equation)), {**params, "fill_value": entries.size}
         key = id(equation), tuple(tuple(x.flat) for i, x in enumerate(inputs) if i not in holders)
         if key not in self._moves:
             starts = np.cumsum([0, *(x.size for x in data)])
             for i, start in zip(holders, starts, strict=False):
-                positions[i] = start + np.arange(inputs[i].size).reshape(inputs[i].shape)
-            operands = (jnp.asarray(x.astype(np.int32)) for x in positions)
-            result = equation.primitive.bind(*operands, **equation.params)
+                positions[i] = start + np.arange(inputs[i].size, dtype=np.int32).reshape(inputs[i].shape)
+            with jax.enable_x64(True):
+                result = equation.primitive.bind(*map(jnp.asarray, positions), **params)
             results = result if equation.primitive.multiple_results else [result]
             self._moves[key] = equation, [np.asarray(x) for x in results]
-        entries = np.concatenate([x.ravel() for x in data]) if len(data) > 1 else data[0].ravel()
         return [objects(entries[moved]) for moved in self._moves[key][1]]
 
-    def _empty(self, name: str, equation: Any) -> Any:
-        """The result of a reduction over no entries, such as a sum's 0, of the right kind; None for extremes."""
-        start = {"reduce_sum": 0, "reduce_prod": 1, "reduce_and": True, "reduce_or": False}.get(name)
-        floating = jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.inexact)
-        return self.algebra.number(start) if floating and start is not None else start
+    def _fill_value(self, equation: Any) -> Any:
+        """The entry where an index is out of bounds; by default NaN, true, or an extreme integer, as JAX has it."""
+        dtype, given = equation.outvars[0].aval.dtype, equation.params["fill_value"]
+        if given is None and _kind(dtype) == "integer":
+            info = jnp.iinfo(dtype)
+            return int(info.min) or int(info.max)
+        return self._as_written(np.asarray(np.nan if given is None else given).astype(dtype)).item()
+
+    def _scattered(self, equation: Any, operand: Values, indices: Values, updates: Values) -> Values:
+        """An array with further entries combined into it, in order."""
+        name, params = equation.primitive.name, equation.params
+        places = _indices(equation, [operand, indices, updates])[1]
+        key = id(equation), tuple(indices.flat)
+        if key not in self._moves:
+            settings = {k: params[k] for k in ("dimension_numbers", "indices_are_sorted", "unique_indices", "mode")}
+            with jax.enable_x64(True):
+                add = partial(jax.lax.scatter_add, jnp.zeros(operand.shape, jnp.int32), jnp.asarray(places), **settings)
+                each_alone = jnp.eye(updates.size, dtype=jnp.int32).reshape(updates.size, *updates.shape)
+                landing = np.asarray(jax.vmap(add)(each_alone)).reshape(updates.size, -1)
+            self._moves[key] = equation, [landing]
+        landing, result = self._moves[key][1][0], operand.flatten()
+        applied = partial(self._applied, params)
+        for target in np.flatnonzero(landing.any(0)):
+            arriving = [updates.flat[i] for i in np.flatnonzero(landing[:, target])]
+            entries = [result[target], *arriving]
+            result[target] = reduce(applied, entries) if name == "scatter" else self._all(SCATTERS[name])(entries)
+        return result.reshape(operand.shape)
+
+    def _applied(self, params: Mapping[str, Any], entry: Any, update: Any) -> Any:
+        """An entry that a function of the code's own combines with an update."""
+        body = ClosedJaxpr(params["update_jaxpr"], params["update_consts"])
+        return self._walk(body, [objects(entry), objects(update)])[0].item()
+
+    def _identity(self, name: str, dtype: Any) -> Any:
+        """The result of a reduction over no entries, such as a sum's 0."""
+        kind = _kind(dtype)
+        if kind == "integer":
+            info = jnp.iinfo(dtype)
+            return {"reduce_prod": 1, "reduce_max": info.min, "reduce_min": info.max, "reduce_and": -1}.get(name, 0)
+        if kind == "boolean":
+            return name in ("reduce_min", "reduce_and", "reduce_prod")
+        start = {"reduce_prod": 1, "reduce_max": -np.inf, "reduce_min": np.inf}.get(name, 0)
+        return self._as_written(np.asarray(start).astype(dtype)).item()
 
     def iota(self, _, *, dtype, shape, dimension, **__) -> list[Values]:
         """The numbers 0, 1, 2 … along a dimension."""
         values = np.indices(shape)[dimension].astype(object)
-        return [each(self.algebra.number, values) if jnp.issubdtype(dtype, jnp.inexact) else values]
+        return [values if _kind(dtype) == "integer" else each(self.algebra.number, values)]
 
-    def convert(self, inputs: list[Values], *, new_dtype, **_) -> list[Values]:
-        """The values in another type; from float to float nothing is rounded."""
-        return [each(partial(self._converted, new_dtype), inputs[0])]
-
-    def _converted(self, dtype: Any, x: Any) -> Any:
-        if jnp.issubdtype(dtype, jnp.bool_):
-            return self.algebra.elementwise["ne"](x, 0)
-        x = self.algebra.as_number(x)
-        if jnp.issubdtype(dtype, jnp.inexact):
-            return self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
-        return int(x) if isinstance(x, WHOLE) else self.algebra.whole(x)
+    def _converted(self, old: str, new_dtype: Any, x: Any) -> Any:
+        """A number of some kind in another type; from float to float nothing is rounded."""
+        new, table = _kind(new_dtype), self.algebra.elementwise
+        if new == "boolean":
+            return table["ne"](x, 0)
+        x = table["real"](x) if old == "complex" and new != "complex" else self.algebra.as_number(x)
+        if new == "integer":
+            x = self.algebra.whole(x) if old in ("real", "complex") else x
+            return saturated(int(x), new_dtype) if old != "integer" and isinstance(x, WHOLE) else x
+        x = self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
+        return table["complex"](x, self.algebra.number(0)) if new == "complex" and old != "complex" else x
 
     def select(self, inputs: list[Values], **_) -> list[Values]:
         """The entries of the cases that a condition selects."""
         which, *cases = inputs
         return [each(lambda index, *entries: self.algebra.select(index, entries), which, *cases)]
 
-    def argument(self, inputs: list[Values], *, axes, better, **_) -> list[Values]:
-        """The index of the extreme entry, the first where several are."""
-        entries = map(objects, np.moveaxis(inputs[0], axes[0], 0))
+    def argument(self, inputs: list[Values], *, axes, relation, **_) -> list[Values]:
+        """The index of the extreme entry, or of a NaN; the first where several are."""
+        return [reduced(lambda row: min(range(len(row)), key=self._order(relation, True, [row])), inputs[0], axes)]
 
-        def best(*row):
-            return reduce(lambda i, j: j if better(row[j], row[i]) else i, range(len(row)))
+    def sort(self, inputs: list[Values], *, dimension, num_keys, **_) -> list[Values]:
+        """Arrays in the order of the first of them, with NaN last."""
+        try:
+            return along(lambda rows: self._sorted("lt", rows[:num_keys]), inputs, dimension)
+        except UnreadableError:
+            if len(inputs) > 1 or inputs[0].shape[dimension] != 2:
+                raise
+            pair = [objects(x) for x in np.moveaxis(inputs[0], dimension, 0)]
+            extremes = (each(self.algebra.elementwise[name], *pair) for name in ("min", "max"))
+            return [np.stack(list(extremes), dimension)]
 
-        return [each(best, *entries)]
+    def top(self, inputs: list[Values], *, k, **_) -> list[Values]:
+        """The greatest entries along the last axis, and their indices."""
+        if any(self._is_so("ne", x, x) for x in inputs[0].flat):
+            raise UnreadableError("top_k", why="JAX places a NaN by its sign, which is not read")
+        indices = objects(np.broadcast_to(np.arange(inputs[0].shape[-1]), inputs[0].shape))
+        return along(lambda rows: self._sorted("gt", rows[:1])[:k], [inputs[0], indices], -1)
 
-    def contract(self, inputs: list[Values], *, dimension_numbers, **_) -> list[Values]:
+    def _sorted(self, relation: str, keys: list[list[Any]]) -> list[int]:
+        return sorted(range(len(keys[0])), key=self._order(relation, False, keys))
+
+    def _order(self, relation: str, nan_first: bool, keys: list[list[Any]]) -> Callable[[int], Any]:
+        """The sorting key of positions that are ordered by a relation, by the first list in which they differ."""
+
+        def is_before(a: Any, b: Any) -> bool:
+            a_is_nan, b_is_nan = self._is_so("ne", a, a), self._is_so("ne", b, b)
+            if a_is_nan or b_is_nan:
+                return a_is_nan > b_is_nan if nan_first else b_is_nan > a_is_nan
+            return self._is_so(relation, a, b)
+
+        def compare(i: int, j: int) -> int:
+            turns = (is_before(key[j], key[i]) - is_before(key[i], key[j]) for key in keys)
+            return next((turn for turn in turns if turn), 0)
+
+        return cmp_to_key(compare)
+
+    def _is_so(self, relation: str, a: Any, b: Any) -> bool:
+        truth = self.algebra.settled(self.algebra.elementwise[relation](a, b))
+        if not isinstance(truth, WHOLE):
+            raise UnreadableError("sort", why="the order of entries depends on what is read")
+        return bool(truth)
+
+    def log_sum_exp(self, inputs: list[Values], *, axis, reverse, **_) -> list[Values]:
+        """The logarithms of the sums of exponentials so far."""
+        exponentials = each(self.algebra.elementwise["exp"], inputs[0])
+        return [each(self.algebra.elementwise["log"], accumulated(self._all("add"), exponentials, axis, reverse))]
+
+    def contract(self, inputs: list[Values], *, dimension_numbers, dtype, **_) -> list[Values]:
         """A product of matrices or tensors."""
-        (left_sum, right_sum), (left_batch, right_batch) = dimension_numbers
-        left, right = inputs
-        names = iter(range(left.ndim + right.ndim))
-        lefts = [next(names) for _ in range(left.ndim)]
-        rights = [next(names) for _ in range(right.ndim)]
-        for i, j in [*zip(left_sum, right_sum, strict=True), *zip(left_batch, right_batch, strict=True)]:
-            rights[j] = lefts[i]
-        batch = [lefts[i] for i in left_batch]
-        summed = {lefts[i] for i in left_sum}
-        free = [k for k in [*lefts, *rights] if k not in summed and k not in batch]
-        return [objects(np.einsum(left, lefts, right, rights, [*batch, *dict.fromkeys(free)]))]
+        multiply, total = self.algebra.elementwise["mul"], self._all_of("reduce_sum", dtype)
+        return [contracted(multiply, total, inputs[0], inputs[1], dimension_numbers)]
 
     def branch(self, inputs: list[Values], *, branches, **_) -> list[Values]:
         """The result of `cond` and `switch`: of the branch at an index, or of all where the algebra cannot tell."""
@@ -253,12 +381,13 @@ class Reader:
         for_cond, rest = inputs[:cond_nconsts], inputs[cond_nconsts:]
         for_body, carry = rest[:body_nconsts], rest[body_nconsts:]
         while True:
-            goes_on = self.algebra.settled(self._walk(cond_jaxpr, [*for_cond, *carry])[0].item())
-            if not isinstance(goes_on, WHOLE):
-                raise UnreadableError("while", "", "how often it goes round depends on what is read")
-            if not goes_on:
+            goes_on = each(self.algebra.settled, self._walk(cond_jaxpr, [*for_cond, *carry])[0])
+            if not all(isinstance(condition, WHOLE) for condition in goes_on.flat):
+                raise UnreadableError("while", why="how often it goes round depends on what is read")
+            if not goes_on.any():
                 return carry
-            carry = self._walk(body_jaxpr, [*for_body, *carry])
+            results = self._walk(body_jaxpr, [*for_body, *carry])
+            carry = [_where(goes_on, new, old) for new, old in zip(results, carry, strict=True)]
 
     def scan(self, inputs: list[Values], *, jaxpr, length, reverse, **params) -> list[Values]:
         """The result of `scan`, unrolled."""
@@ -269,24 +398,34 @@ class Reader:
             carry, row = results[:num_carry], results[num_carry:]
             rows.append(row)
         ordered = rows[::-1] if reverse else rows
+        if not rows:
+            return [*carry, *(np.empty((0, *aval.shape), object) for aval in jaxpr.out_avals[num_carry:])]
         stacked = [np.stack([objects(x) for x in column]) for column in zip(*ordered, strict=True)]
         return [*carry, *stacked]
 
 
-def decimal(number: Any) -> str:
-    """A float that stands in code, as the decimal that was meant.
+def numbers_in_code(program: Program) -> set[float]:
+    """The sizes of the numbers that stand in a program."""
+    return {abs(float(x)) for x in _literals(program.jaxpr) if np.ndim(x) == 0 and np.isreal(x)}
 
-    This is the shortest decimal of its own type, 0.1 for float32(0.1). A double that is exactly 1 − x for a short
-    decimal x is 1 − x in decimal: 0.0010000000000000009 is 1 − 0.999. Other doubles have 15 digits; π has its name.
-    """
-    if not isinstance(number, float):
-        return str(number)
-    if number == math.pi:
-        return "pi"
-    other = repr(float(1 - number))
-    if 0 < number < 0.5 and len(other) <= SHORT and 1 - float(other) == number:
-        return str(1 - Decimal(other))
-    return f"{number:.15g}"
+
+def _literals(part: Any) -> Iterator[Any]:
+    if isinstance(part, (list, tuple)):
+        for each_part in part:
+            yield from _literals(each_part)
+    elif isinstance(part, ClosedJaxpr):
+        yield from part.consts
+        yield from _literals(part.jaxpr)
+    elif isinstance(part, Jaxpr):
+        for equation in part.eqns:
+            yield from (atom.val for atom in equation.invars if isinstance(atom, Literal))
+            yield from _literals(tuple(equation.params.values()))
+
+
+def _where(condition: Values, new: Values, old: Values) -> Values:
+    """The new values of the members of a batch, on its first axes, that a condition holds for."""
+    aligned = condition.reshape((*condition.shape, *[1] * (new.ndim - condition.ndim)))
+    return new if condition.all() else each(lambda is_new, a, b: a if is_new else b, aligned, new, old)
 
 
 def _line(equation: Any) -> str:
@@ -304,13 +443,31 @@ def _scanned(inputs: list[Values], params: Mapping[str, Any]) -> list[list[Value
     return [inputs[:first], inputs[first:second], inputs[second:]]
 
 
-def _numbers_in(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of an elementwise primitive that its meaning depends on."""
-    return {"y": params["y"]} if name == "integer_pow" else {}
+def _numbers_in(name: str, params: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
+    """What the meaning of an elementwise primitive depends on besides its operands."""
+    if name in BITWISE:
+        return {"dtype": dtype}
+    return {key: params[key] for key in ("y", "rounding_method") if key in params}
 
 
-SHORT = 14
-"""The most characters of a decimal that a person may have written."""
+def _indices(equation: Any, inputs: list[Values]) -> list[Any]:
+    """The operands that say where entries go, in their own types; None in place of those that hold the entries."""
+    holders = range(len(inputs))[MOVES.get(equation.primitive.name, slice(0, 3, 2))]
+    indices: list[Any] = [None if i in holders else x for i, x in enumerate(inputs)]
+    for i, x in enumerate(indices):
+        if x is not None:
+            if not all(isinstance(entry, WHOLE) for entry in x.flat):
+                raise UnreadableError(equation.primitive.name, "", "where entries are depends on what is read")
+            indices[i] = x.astype(equation.invars[i].aval.dtype)
+    return indices
+
+
+@cache
+def _kind(dtype: Any) -> str:
+    """The kind of numbers that a type is of; before a primitive's name, that of its meaning for them alone."""
+    kinds = {"boolean": jnp.bool_, "integer": jnp.integer, "complex": jnp.complexfloating}
+    return next((kind for kind, types in kinds.items() if jnp.issubdtype(dtype, types)), "real")
+
 
 IDENTITIES = {
     "stop_gradient",
@@ -353,17 +510,51 @@ REDUCTIONS = {
     "reduce_min": "min",
     "reduce_and": "and",
     "reduce_or": "or",
+    "reduce_xor": "xor",
 }
 ACCUMULATIONS = {"cumsum": "add", "cumprod": "mul", "cummax": "max", "cummin": "min"}
 
+SCATTERS = {
+    "scatter": "",
+    "scatter-add": "add",
+    "scatter-max": "max",
+    "scatter-min": "min",
+    "scatter-mul": "mul",
+    "scatter-sub": "sub",
+}
+"""Primitives that combine entries into an array; the first by a function of the code's own."""
+
+BITWISE = ("clz", "population_count", "shift_left", "shift_right_arithmetic", "shift_right_logical")
+"""Elementwise primitives whose meaning depends on the width of integers."""
+
+WHY = {"reduce": "JAX may combine entries in any order, which this function need not allow"}
+"""Why primitives cannot be read, where there is more to say."""
+
+CALLS = {
+    "checkpoint",
+    "closed_call",
+    "composite",
+    "core_call",
+    "core_closed_call",
+    "custom_jvp_call",
+    "custom_vjp_call",
+    "custom_vjp_call_jaxpr",
+    "jit",
+    "pjit",
+    "remat",
+    "remat2",
+}
+"""Primitives that only call a function."""
+
+CONTROL: dict[str, Callable[..., list[Values]]] = {"cond": Reader.branch, "scan": Reader.scan, "while": Reader.loop}
+
 STRUCTURES: dict[str, Callable[..., list[Values]]] = {
-    "argmax": partial(Reader.argument, better=lambda a, b: a > b),
-    "argmin": partial(Reader.argument, better=lambda a, b: a < b),
-    "cond": Reader.branch,
-    "convert_element_type": Reader.convert,
+    "argmax": partial(Reader.argument, relation="gt"),
+    "argmin": partial(Reader.argument, relation="lt"),
+    "cumlogsumexp": Reader.log_sum_exp,
     "dot_general": Reader.contract,
     "iota": Reader.iota,
-    "scan": Reader.scan,
     "select_n": Reader.select,
-    "while": Reader.loop,
+    "sort": Reader.sort,
+    "top_k": Reader.top,
 }

@@ -1,6 +1,5 @@
 """The exact oracle: an optimizer's own code run in as many digits as are asked for, to judge rounding by."""
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +15,7 @@ from adamlab.calls import Call
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, each, objects
 from adamlab.interpret.jaxpr import Reader
-from adamlab.interpret.mpmath_algebra import Exact
+from adamlab.interpret.mpmath_algebra import ELEMENTWISE, GUARD, Exact
 from adamlab.interpret.programs import Subject, is_numeric, state_names
 from adamlab.types import Decay, PyTree
 
@@ -78,7 +77,7 @@ def read_exactly(
     """Run an optimizer that has its numbers in exact arithmetic, as `exact`."""
     if digits < 1:
         raise InputError(f"digits must be at least 1, not {digits}.")
-    with mpmath.workdps(digits):
+    with mpmath.workdps(digits + GUARD):
         rows = [_leaves(row) for row in _rows(gradients)]
         if not rows:
             raise InputError("there are no gradients; give one entry for each step.")
@@ -91,21 +90,27 @@ def read_exactly(
                 f"gradients and params must all have the shape of the first, {shapes[0]}, not {different[0]}."
             )
         start = jax.tree.map(lambda g: each(lambda _: mpf(0), g), rows[0]) if params is None else _leaves(params)
-        trajectory = ExactTrajectory([], [_plain(start)], [], _numbers(subject), digits)
-        for u, w, state in _steps(subject, trajectory.hyper, rows, start, values=losses):
-            trajectory.updates.append(_plain(u))
-            trajectory.params.append(_plain(w))
-            trajectory.states.append({name: _bare(values) for name, values in state.items()})
-    return trajectory
+        numbers = _numbers(subject)
+        steps = list(_steps(subject, numbers, rows, start, values=losses))
+    with mpmath.workdps(digits):
+        updates, params, states = zip(*steps, strict=True)
+        return ExactTrajectory(
+            updates=[_plain(u) for u in updates],
+            params=[_plain(w) for w in (start, *params)],
+            states=[_plain(state) for state in states],
+            hyper={name: _rounded(number) for name, number in numbers.items()},
+            digits=digits,
+        )
 
 
 def exact_updates(subject: Subject, gradients: PyTree, params: PyTree, digits: int = 50) -> PyTree:
     """The updates of all steps in exact numbers, with the parameters held fixed; time is the arrays' first axis."""
     steps = len(jax.tree.leaves(gradients)[0])
-    with mpmath.workdps(digits):
+    with mpmath.workdps(digits + GUARD):
         rows = [_leaves(jax.tree.map(lambda g, t=t: np.asarray(g[t]), gradients)) for t in range(steps)]
         updates = [u for u, _, _ in _steps(subject, _numbers(subject), rows, _leaves(params), moving=False)]
-    return jax.tree.map(lambda *us: np.stack(us), *updates)
+    with mpmath.workdps(digits):
+        return jax.tree.map(lambda *us: each(_rounded, np.stack(us)), *updates)
 
 
 def _steps(
@@ -123,7 +128,7 @@ def _steps(
     for t, g in enumerate(rows):
         u, state = reader.read(update, numbers, g, state, w, *([] if values is None else [values[t]]))
         if moving:
-            w = jax.tree.map(lambda a, b: each(operator.add, a, b), w, u)
+            w = jax.tree.map(lambda a, b: each(ELEMENTWISE["add"], a, b), w, u)
         yield u, w, dict(zip(names, jax.tree.leaves(state), strict=True))
 
 
@@ -182,9 +187,14 @@ def _number(value: Any) -> Any:
     return mpf(str(value)) if isinstance(value, (int, float, Decimal)) else mpf(str(np.asarray(value)[()]))
 
 
+def _plain(tree: PyTree) -> PyTree:
+    """The tree with its numbers rounded to the digits that are asked for, single ones bare."""
+    return jax.tree.map(lambda leaf: _bare(each(_rounded, objects(leaf))), tree)
+
+
+def _rounded(value: Any) -> Any:
+    return +value if isinstance(value, (mpf, mpmath.mpc)) else value
+
+
 def _bare(values: Values) -> Any:
     return values if values.ndim else values.item()
-
-
-def _plain(tree: PyTree) -> PyTree:
-    return jax.tree.map(_bare, tree)

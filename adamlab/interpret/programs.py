@@ -101,7 +101,7 @@ class Subject:
 
     def build(self) -> Any:
         """The optimizer itself, built with its numbers as floats."""
-        return self.call.build({name: _plain(value) for name, value in self.given_numbers().items()})
+        return self.call.build(as_floats(self.given_numbers()))
 
     def programs(self, gradient: PyTree, *, with_value: bool = False) -> "Programs":
         """The traced `init(numbers, params)` and `update(numbers, gradient, state, params)`, for parameters like g.
@@ -121,9 +121,14 @@ class Subject:
         except jax.errors.JAXTypeError:
             return self._trace_with_constants(shapes, numbers, with_value)
 
+    def as_run(self, numbers: Mapping[str, Any]) -> "Programs":
+        """The programs on a single parameter with all numbers in the code, as floats; those given do nothing."""
+        shape = jax.ShapeDtypeStruct((), np.dtype("float64"))
+        return self._trace(shape, {name: _placeholder(value) for name, value in numbers.items()}, numbers, True)
+
     def _trace_with_constants(self, shapes: PyTree, numbers: Any, with_value: bool) -> "Programs":
-        known = {n: self.defaults.get(n) if value is None else value for n, value in self.numbers.items()}
-        plain = {name: _plain(value) for name, value in known.items() if value is not None}
+        known = {n: self.defaults.get(n, ANY) if value is None else value for n, value in self.numbers.items()}
+        plain = as_floats(known)
         for name, value in plain.items():  # most often the code branches on a single number
             try:
                 return self._trace(shapes, numbers, {name: value}, with_value)
@@ -180,6 +185,13 @@ def as_call(optimizer: Call | str | Callable[..., Any]) -> Call:
     return optimizer if isinstance(optimizer, Call) else Call(name_of(optimizer), optimizer, {})
 
 
+def renamed(call: Call, name: str, other: str) -> Call:
+    """The call with another symbol for one of its numbers."""
+    if name in {symbol.name for symbol, _ in call.symbols()}:
+        return call.with_numbers({name: Symbol(other)})
+    return Call(call.name, call.factory, {**call.arguments, name: Symbol(other)})
+
+
 def title_of(optimizer: Any, call: Call) -> str:
     """The optimizer as it was given: a spec as it stands, a factory by its name."""
     return optimizer if isinstance(optimizer, str) else str(call) if call.arguments else call.name
@@ -206,11 +218,27 @@ def _opened(call: Call, prefix: str, numbers: dict[str, Any]) -> Call:
     return Call(call.name, call.factory, filled)
 
 
+ANY = 0.1
+"""The value of a number that the code branches on, where none is given and there is no default."""
+
 NUMERIC = ("number", "decay", "integer", "other")
 """The kinds of arguments that can be numbers."""
 
 
+def whole_by_default(call: Call) -> dict[str, int]:
+    """The whole numbers that a factory has by default, by name: these keep their values and are not left open."""
+    known = arguments(call.factory)
+    defaults = {name: a.default for name, a in known.items() if a.kind in NUMERIC and _is_whole(a) and a.default}
+    return {name: default for name, default in defaults.items() if call.arguments.get(name, default) == default}
+
+
+def _is_whole(argument: Argument) -> bool:
+    return type(argument.default) is int
+
+
 def _is_left_open(argument: Argument) -> bool:
+    if _is_whole(argument):
+        return False
     if argument.required:
         return argument.kind in ("number", "decay", "other")
     return argument.kind in ("number", "decay") and is_numeric(argument.default) and argument.default != 0
@@ -218,6 +246,8 @@ def _is_left_open(argument: Argument) -> bool:
 
 def _is_number(argument: Argument, value: Any) -> bool:
     if not is_numeric(value):
+        return False
+    if type(value) is int and _is_whole(argument):
         return False
     # An unannotated whole number can be a count; anything else in its place shows that it is not.
     return argument.kind in ("number", "decay", "other") or (argument.kind == "integer" and type(value) is not int)
@@ -248,6 +278,11 @@ def _placeholder(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, Decay) else float(Fraction(value)) if isinstance(value, str) else float(value)
+
+
+def as_floats(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Given numbers as floats, as an optimizer is built with them; a `Decay` as it is."""
+    return {name: _plain(value) for name, value in numbers.items()}
 
 
 def state_names(state: PyTree) -> list[str]:

@@ -14,6 +14,10 @@ REAL, NONNEGATIVE, POSITIVE = range(3)
 """The degrees of knowledge about a sign, in increasing order; REAL is none."""
 
 
+HIGHEST_POWER = 64
+"""The highest power that is expanded."""
+
+
 class Rate(Symbol):
     """A decay rate: a number strictly between 0 and 1."""
 
@@ -42,6 +46,11 @@ def is_nonnegative(expression: Formula) -> bool:
 def is_positive(expression: Formula) -> bool:
     """Whether the expression is known to be more than 0, wherever it is defined."""
     return sign_of(expression) == POSITIVE
+
+
+def has_known_sign(expression: Formula) -> bool:
+    """Whether the expression is known to be positive or known to be negative, wherever it is defined."""
+    return is_positive(expression) or is_positive(-expression)
 
 
 @lru_cache(maxsize=8192)
@@ -95,13 +104,18 @@ def _sign_turned(e: Formula) -> int:
 
 def _sign_over_rates(e: Formula) -> int:
     """The sign by that of all terms of a fraction, over positive numbers p with 1/(1 + p) in place of every rate."""
-    stretched, known = _stretched(e)
+    has_squares = any(_is_square_of_sum(power) for power in e.atoms(Pow))
+    return _sign_when_stretched(e, False) or (_sign_when_stretched(e, True) if has_squares else REAL)
+
+
+def _sign_when_stretched(e: Formula, keeps_squares: bool) -> int:
+    stretched, known = _stretched(e, keeps_squares)
     above, below = (_sign_of_terms(part, known) for part in fraction(together(stretched)))
     return above[1] if above and below and above[0] == below[0] else REAL
 
 
-def _stretched(e: Formula) -> tuple[Formula, dict[Symbol, int]]:
-    """The expression over new symbols, and the sign of each symbol."""
+def _stretched(e: Formula, keeps_squares: bool) -> tuple[Formula, dict[Symbol, int]]:
+    """The expression over new symbols, and the sign of each symbol; squares of sums are symbols, or are expanded."""
     known: dict[Symbol, int] = {}
     replaced: dict[Formula, Formula] = {}
 
@@ -110,16 +124,26 @@ def _stretched(e: Formula) -> tuple[Formula, dict[Symbol, int]]:
         known[symbol] = kind
         return symbol
 
+    def is_expanded(e: Formula) -> bool:
+        if not isinstance(e, Pow):
+            return bool(e.is_Add or e.is_Mul)
+        is_power = bool(e.exp.is_Integer and abs(e.exp) <= HIGHEST_POWER)
+        return is_power and not (keeps_squares and _is_square_of_sum(e))
+
     def replace(e: Formula) -> Formula:
         if e.is_Number:
             return e
-        if e.is_Add or e.is_Mul or (isinstance(e, Pow) and e.exp.is_Integer):
+        if is_expanded(e):
             return e.func(*map(replace, e.args))
         if e not in replaced:
             replaced[e] = 1 / (1 + fresh(POSITIVE)) if _is_in_unit_interval(e) else fresh(sign_of(e))
         return replaced[e]
 
     return replace(e), known
+
+
+def _is_square_of_sum(e: Formula) -> bool:
+    return bool(e.base.is_Add and e.exp.is_Integer and e.exp.is_even)
 
 
 def _is_in_unit_interval(e: Formula) -> bool:

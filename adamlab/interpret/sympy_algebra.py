@@ -1,18 +1,24 @@
 """The algebra of formulas: floats are SymPy's expressions, and conditions are decided, assumed or left as cases.
 
 A condition is decided where it can be. A condition that fails only at single points, such as Σg² ≠ 0, is assumed and
-recorded. A condition in the number of the step alone is taken as it is at all late steps, and the first of these is
-recorded. Any other makes a `Piecewise`, unless both cases are the same formula.
+recorded; so is the domain of a root or a logarithm. A condition in the number of the step alone is taken as it is at
+all late steps, and the first of these is recorded, as is the last step before an integer wraps. Any other makes a
+`Piecewise`, unless both cases are the same formula.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
+import mpmath
+import numpy as np
 from sympy import (
     Abs,
+    Add,
     And,
     Expr,
     Ge,
@@ -23,11 +29,11 @@ from sympy import (
     Max,
     Min,
     Mod,
+    Mul,
     Ne,
     Not,
     Or,
     Piecewise,
-    Rational,
     Rel,
     S,
     Symbol,
@@ -36,20 +42,22 @@ from sympy import (
     count_ops,
     expand,
     floor,
-    log,
     sign,
     sympify,
 )
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
+from adamlab.interpret.constants import Constant
+from adamlab.interpret.domains import OnDomain, domain_of, on_domain, requirements
 from adamlab.interpret.equality import same
-from adamlab.interpret.jaxpr import WHOLE, Algebra
+from adamlab.interpret.evaluation import evaluate
+from adamlab.interpret.jaxpr import WHOLE, Algebra, UnreadableError
 from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positive
 from adamlab.interpret.sympy_primitives import (
     COMPARE,
     ELEMENTWISE,
-    NAMED,
+    exact_number,
     exponential,
     is_condition,
     towards_zero,
@@ -57,8 +65,23 @@ from adamlab.interpret.sympy_primitives import (
 )
 from adamlab.types import Formula
 
-UNREACHED = 2**31 - 1
-"""The largest count; code that compares a count with it guards against overflow, and no run gets that far."""
+TRIED_STEPS = 1000
+"""The steps that are tried one by one where an integer's range over all steps is not plain."""
+
+DIGITS = 60
+"""The digits in which conditions in t are decided."""
+
+LONGEST = 10**5
+"""The most symbols and operations of a formula."""
+
+MOST_OPERATIONS = 25
+"""The most operations of a formula whose sign is looked for, which takes long."""
+
+ENDLESS = 10**9
+"""No run has so many steps: what changes after as many, as a guard against overflow does, never changes."""
+
+LAST = 2**31 - 1
+"""The last step: no run gets that far, and counts of 32 bits end there."""
 
 STEPPED = (sign, floor, ceiling, Mod, Piecewise, Max, Min)
 """Functions that take a value on more than single points: that they do not take it must not be assumed."""
@@ -75,7 +98,10 @@ class Formulas(Algebra):
         assumptions: the conditions that were assumed, as relations.
         constants: the decimals that stand in the code itself, other than 1/2.
         stepped: symbols whose values lie on steps, so that they may equal something at many points.
+        refused: conditions that must not be assumed, since they fail on more than single points.
+        equal: conditions x ≠ y of two that are always equal.
         first_step: the least t from which all conditions in t hold as they were taken.
+        last_step: the last t before an integer gets out of its type's range.
     """
 
     t: Symbol | None = None
@@ -84,27 +110,42 @@ class Formulas(Algebra):
     assumptions: dict[Any, None] = field(default_factory=dict)
     constants: set[Any] = field(default_factory=set)
     stepped: set[Formula] = field(default_factory=set)
+    refused: frozenset[Any] = frozenset()
+    equal: frozenset[Any] = frozenset()
     first_step: int = 1
+    last_step: int = LAST
 
     def __post_init__(self):
         self._names: dict[Formula, Symbol] = {}
+        self._lengths: dict[Any, int] = {}
+        self._has_domains = False
         operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
-        own = {"sub": self._subtract, "log1p": self._log1p, "expm1": self._expm1, "max": self._max, "min": self._min}
-        clamp = {"clamp": lambda low, x, high: self._min(high, self._max(low, x))}
-        self._table: dict[str, Callable[..., Any]] = {**ELEMENTWISE, **relations, **own, **clamp}
+        own = {
+            "sub": self._subtract,
+            "log": lambda x: self._on_domain("log", x),
+            "log1p": lambda x: self._on_domain("log", self._subtract(Integer(1), -x)),
+            "expm1": lambda x: -self._subtract(Integer(1), exponential(x)),
+            "max": self._max,
+            "min": self._min,
+            "clamp": lambda low, x, high: self._min(high, self._max(low, x)),
+            "div": self._divide,
+            "pow": lambda x, y: self._on_domain("pow", sympify(x), y),
+            "sqrt": lambda x: self._on_domain("sqrt", x),
+            "rsqrt": lambda x: self._on_domain("rsqrt", x),
+        }
+        strict = {name: self._strict(function) for name, function in {**ELEMENTWISE, **own}.items()}
+        self._table: dict[str, Callable[..., Any]] = {**strict, **relations, "is_finite": self._is_finite}
 
     @property
     def elementwise(self) -> Mapping[str, Callable[..., Any]]:
         """The meaning of every elementwise primitive, by its name in JAX."""
         return self._table
 
-    def number(self, decimal: int | str) -> Any:
-        """The rational number; π, ∞ and NaN are SymPy's."""
-        if decimal in NAMED:
-            return NAMED[decimal]
-        number: Any = Rational(decimal)
-        if number.q > 2:
+    def number(self, constant: int | Constant) -> Any:
+        """The number itself: rational, or with a root, π, e or a logarithm; ∞ and NaN are SymPy's."""
+        number = exact_number(constant)
+        if number.is_Rational and number.q > 2:
             self.constants.add(number)
         return number
 
@@ -154,8 +195,11 @@ class Formulas(Algebra):
             equal = Not(Xor(sympify(a), sympify(b)))
             return truth(equal if relation == "==" else Not(equal))
         a, b = sympify(a), sympify(b)
+        if self._has_domains and (defined := And(domain_of(a), domain_of(b))) is not S.true:
+            within = sympify(self.compare(relation, on_domain(a), on_domain(b)))
+            return truth(Or(Not(defined), within) if relation == "!=" else And(defined, within))
         if a.is_Number and b.is_Number:
-            return bool(COMPARE[relation](a, b))
+            return relation == "!=" if S.NaN in (a, b) else bool(COMPARE[relation](a, b))
         if a.is_infinite or b.is_infinite:  # a formula is finite
             return bool(COMPARE[relation](a if a.is_infinite else 0, b if b.is_infinite else 0))
         difference = a - b
@@ -176,8 +220,12 @@ class Formulas(Algebra):
         touches = {"<=": 1, ">": 1, ">=": -1, "<": -1}.get(relation)  # with this sign only 0 is left to decide
         one_sided = touches is None or is_nonnegative(touches * difference)
         if one_sided and not self.lies_on_steps(difference):
-            self.assumptions[Ne(self.in_full(a - b), 0)] = None
-            return relation in ("<", ">", "!=")
+            assumption = Ne(self.in_full(a - b), 0)
+            if assumption in self.equal:
+                return relation in ("==", "<=", ">=")
+            if assumption not in self.refused:
+                self.assumptions[assumption] = None
+                return relation in ("<", ">", "!=")
         return Rel(a, b, relation, evaluate=False)
 
     def are_same(self, left: Any, right: Any) -> bool:
@@ -192,18 +240,79 @@ class Formulas(Algebra):
         """Whether an expression can keep its value while the quantities in it change."""
         return e.has(*STEPPED, *self.stepped) or _vanishes_on_a_side(e)
 
-    def _in_later_steps(self, relation: str, a: Formula, b: Formula) -> Any:
+    def symbolic_in_width(self, value: Any, dtype: Any) -> Any:
+        """An integer formula as its type holds it: as it is within the type's range, else wrapped.
+
+        Of a formula in t alone the steps within the range are recorded; of any other the range is assumed.
+        """
+        if not isinstance(value, Expr) or value.is_Number:
+            return value
+        low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+        if (bounds := range_of(value)) and low <= bounds[0] and bounds[1] <= high:
+            return value
+        wrapped = Mod(value - low, high - low + 1) + low
+        if self.t is None or value.free_symbols != {self.t}:
+            assumption = And(Ge(value, low), Le(value, high))
+            if assumption in self.refused:
+                return wrapped
+            self.assumptions[assumption] = None
+            return value
+        first, last = _steps_within(value, self.t, low, high)
+        if first > max(self.settled_by, 1):
+            return wrapped
+        self.first_step, self.last_step = max(self.first_step, first), min(self.last_step, last)
+        return value
+
+    def resolved(self, e: Any) -> Any:
+        """A formula in full, as `on_domains`."""
+        return self.on_domains(self.in_full(e))
+
+    def on_domains(self, e: Any) -> Any:
+        """A formula on the domain of its roots and logarithms, which is assumed; or else with NaN outside of it."""
+        if not self._has_domains or not isinstance(e, Expr) or not e.has(OnDomain):
+            return e
+        domains = {condition for condition in map(on_domain, requirements(e)) if condition is not S.true}
+        assumed, cases = domains - self.refused, And(*(domains & self.refused))
+        self.assumptions |= dict.fromkeys(sorted(assumed, key=str))
+        e = e.xreplace(dict.fromkeys(assumed, S.true))
+        return Piecewise((on_domain(e), cases), (S.NaN, True)) if cases is not S.true else on_domain(e)
+
+    def _strict(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, whose result is NaN wherever an argument is."""
+
+        def evaluate(*arguments: Any, **parameters: Any) -> Any:
+            value = function(*arguments, **parameters)
+            self._require_readable(value)
+            if not self._has_domains:
+                return value
+            asked = {part.args[1] for x in arguments if isinstance(x, Expr) for part in x.atoms(OnDomain)}
+            kept = {part.args[1] for part in value.atoms(OnDomain)} if isinstance(value, Expr) else asked
+            for domain in asked - kept:
+                value = OnDomain(value, domain)
+            return value
+
+        return evaluate
+
+    def _require_readable(self, value: Any):
+        """Reject a formula too long to work with; shared parts count as often as they occur."""
+        if isinstance(value, Expr) and self._length(value) > LONGEST:
+            raise UnreadableError("", "", "the formulas get too long")
+
+    def _length(self, e: Any) -> int:
+        if e not in self._lengths:
+            self._lengths[e] = 1 + sum(map(self._length, e.args))
+        return self._lengths[e]
+
+    def _is_finite(self, x: Any) -> Any:
+        infinite = x in (S.Infinity, S.NegativeInfinity, S.NaN)
+        return not infinite and truth(domain_of(x) if isinstance(x, Expr) else S.true)
+
+    def _in_later_steps(self, relation: str, a: Any, b: Any) -> Any:
         """The relation as it is from some step on."""
-        if any(abs(side) >= UNREACHED for side in (a, b) if side.is_Number):
-            return bool(COMPARE[relation](-1 if b.is_Number else 1, 0))  # every count is less than that
-        difference = expand(a - b)
-        slope = difference.diff(self.t)
-        if not slope.is_Rational or slope == 0:
-            return Rel(a, b, relation, evaluate=False)
-        crossing = -difference.subs(self.t, 0) / slope
-        later, at_crossing = bool(COMPARE[relation](int(sign(slope)), 0)), bool(COMPARE[relation](0, 0))
-        first = int(ceiling(crossing) if at_crossing == later else floor(crossing) + 1)
-        if first > self.settled_by:
+        first, later = _settling(expand(a - b), self.t, relation)
+        if first is not None and first > ENDLESS:
+            first, later = 1, not later
+        if first is None or first > max(self.settled_by, 1):
             return Rel(a, b, relation, evaluate=False)
         self.first_step = max(self.first_step, first)
         return later
@@ -217,6 +326,8 @@ class Formulas(Algebra):
     def _extreme(self, a: Any, b: Any, relation: str, extreme: Any) -> Any:
         if isinstance(a, WHOLE) and isinstance(b, WHOLE):
             return a if COMPARE[relation](a, b) else b
+        if S.NaN in (a, b):
+            return S.NaN
         known = self.compare(relation, a, b)
         if not isinstance(known, bool):
             known = _known(relation, expand(self.in_full(sympify(a) - sympify(b))))
@@ -244,11 +355,90 @@ class Formulas(Algebra):
             self._names[complement], self.complements[symbol] = symbol, complement
         return self._names[complement]
 
-    def _log1p(self, x: Any) -> Any:
-        return log(self._subtract(Integer(1), -x))
+    def _on_domain(self, name: str, x: Formula, *others: Any) -> Formula:
+        """A function that is real for x ≥ 0 alone; a whole power is so everywhere."""
+        value = ELEMENTWISE[name](x, *others)
+        is_whole_power = any(sympify(y).is_integer for y in others)
+        if x.is_number or value is S.NaN or is_whole_power or self._is_nonnegative(x):
+            return value
+        self._has_domains = True
+        return OnDomain(value, x)
 
-    def _expm1(self, x: Any) -> Any:
-        return -self._subtract(Integer(1), exponential(x))
+    def _is_nonnegative(self, x: Formula) -> bool:
+        full = self.in_full(x)
+        if count_ops(full) > MOST_OPERATIONS:
+            return _is_nonnegative_in_all_cases(x) if count_ops(x) <= MOST_OPERATIONS else False
+        return any(map(_is_nonnegative_in_all_cases, (x, full, expand(full))))
+
+    def _divide(self, a: Any, b: Any) -> Any:
+        if b == 0 and not isinstance(a, int):
+            return S.NaN if a == 0 else sign(a) * S.Infinity
+        return ELEMENTWISE["div"](a, b)
+
+
+@lru_cache(maxsize=1024)
+def _settling(difference: Formula, t: Symbol, relation: str) -> tuple[int | None, bool]:
+    """The first step from which a formula stays in a relation to 0, or stays out of it, and which; None if unknown."""
+    if not _is_monotone(difference, t):
+        return None, False
+    at, last = partial(_at_step, difference, t), _at_step(difference, t, LAST)
+    if relation in ("==", "!="):
+        zero = _first(lambda k: bool(at(k) * last >= 0))
+        return (zero + 1 if at(zero) == 0 else 1), relation == "!="
+    later = COMPARE[relation](last, 0)
+    return _first(lambda k: COMPARE[relation](at(k), 0) == later), later
+
+
+def _at_step(e: Formula, t: Symbol, k: int) -> Any:
+    with mpmath.workdps(DIGITS):
+        return evaluate(e, {t: mpmath.mpf(k)})
+
+
+def _steps_within(value: Formula, t: Symbol, low: int, high: int) -> tuple[int, int]:
+    """The first and the last step at which an integer is between its bounds, as it is at all steps between."""
+    at = partial(_at_step, value, t)
+
+    def within(k: int) -> bool:
+        return low <= at(k) <= high
+
+    if not _is_monotone(value, t):
+        return 1, _first(lambda k: k == TRIED_STEPS or not within(k + 1), among=TRIED_STEPS)
+    first = _first(lambda k: at(k) >= low if at(1) <= at(LAST) else at(k) <= high)
+    outside = _first(lambda k: k >= first and not within(k))
+    return first, outside - 1 if not within(outside) else LAST
+
+
+def _is_monotone(e: Formula, t: Symbol) -> bool:
+    if e.has(*STEPPED, Abs):
+        return False
+    slope = e.diff(t)
+    return is_nonnegative(slope) or is_nonnegative(-slope)
+
+
+def _first(holds: Callable[[int], bool], among: int = LAST) -> int:
+    """The first step at which something holds that holds ever after; the last step where it never does."""
+    return 1 + bisect_left(range(1, among), True, key=holds)
+
+
+def range_of(e: Any) -> tuple[Any, Any] | None:
+    """The least and the greatest number that an integer formula can be; None where it is not plain."""
+    if e.is_Number:
+        return e, e
+    if isinstance(e, sign):
+        return -1, 1
+    parts: Any = e.args
+    if isinstance(e, Mod) and parts[1].is_Integer and parts[1].is_positive:
+        return 0, parts[1] - 1
+    if isinstance(e, Piecewise):
+        ranges = [range_of(case) for case, _ in parts]
+        return None if None in ranges else (min(r[0] for r in ranges if r), max(r[1] for r in ranges if r))
+    if isinstance(e, Add):
+        ranges = [range_of(term) for term in e.args]
+        return None if None in ranges else (sum(r[0] for r in ranges if r), sum(r[1] for r in ranges if r))
+    if isinstance(e, Mul) and len(e.args) == 2 and e.args[0].is_Number and (inner := range_of(e.args[1])):
+        ends = [e.args[0] * end for end in inner]
+        return min(ends), max(ends)
+    return None
 
 
 def _known(relation: str, difference: Formula) -> bool | None:
@@ -266,21 +456,44 @@ def _is_rate(e: Formula) -> bool:
     return isinstance(e, Rate) or bool(e.is_Rational and is_positive(e) and is_positive(1 - e))
 
 
-def _given(e: Any, condition: Boolean, value: bool) -> Any:
+def _given(e: Any, condition: Boolean, holds: bool) -> Any:
     """A case where a condition has that value: the same condition within the case is decided by it."""
     if is_condition(e):
-        return e.xreplace({condition: S(value)})
+        return e.xreplace({condition: S(holds)})
 
     def settled(cases: Any) -> Any:
         (first, _), *others = cases.args
-        return first if value else Piecewise(*others) if len(others) > 1 else others[0].expr
+        return first if holds else Piecewise(*others) if len(others) > 1 else others[0].expr
 
     if isinstance(condition, (Gt, Ge, Lt, Le)):
-        sides = (condition.gts, condition.lts) if value else (condition.lts, condition.gts)
+        sides = (condition.gts, condition.lts) if holds else (condition.lts, condition.gts)
         extremes = zip((Max(*sides), Min(*sides)), sides, strict=True)
         e = e.xreplace({extreme: side for extreme, side in extremes if isinstance(extreme, (Max, Min))})
+    if e.has(OnDomain):
+        e = e.replace(OnDomain, lambda value, x: value if _implies(condition, holds, x) else OnDomain(value, x))
     turned = condition.reversed if isinstance(condition, Relational) else condition  # as SymPy may have written it
     return e.replace(lambda x: getattr(x, "is_Piecewise", False) and x.args[0].cond in (condition, turned), settled)
+
+
+def _implies(condition: Boolean, holds: bool, x: Formula) -> bool:
+    """Whether x ≥ 0 follows from a condition, or from its being false."""
+    if holds and isinstance(condition, And):
+        return any(_implies(part, True, x) for part in condition.args)
+    if not isinstance(condition, (Gt, Ge, Lt, Le)):
+        return False
+    sides: Any = condition
+    difference = sides.gts - sides.lts
+    rest = x - (difference if holds else -difference)
+    return count_ops(rest) <= MOST_OPERATIONS and is_nonnegative(expand(rest))
+
+
+def _is_nonnegative_in_all_cases(e: Formula) -> bool:
+    cases: Any = next(iter(e.atoms(Piecewise, Max, Min)), None)
+    if is_nonnegative(e) or cases is None:
+        return is_nonnegative(e)
+    parts: Any = cases.args
+    values = [case for case, _ in parts] if isinstance(cases, Piecewise) else parts
+    return all(_is_nonnegative_in_all_cases(e.xreplace({cases: value})) for value in values)
 
 
 def _vanishes_on_a_side(e: Formula) -> bool:

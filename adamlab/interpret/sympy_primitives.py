@@ -1,12 +1,14 @@
 """The meaning of elementwise primitives on SymPy's expressions; integers and truths are mostly Python's own."""
 
+import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sympy import (
     Abs,
     And,
+    E,
     Expr,
     Integer,
     Mod,
@@ -17,19 +19,33 @@ from sympy import (
     Rational,
     S,
     Xor,
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
     cbrt,
     ceiling,
     conjugate,
     cos,
+    cosh,
+    digamma,
     erf,
+    erfc,
+    erfinv,
     exp,
     floor,
+    gamma,
     im,
     log,
+    nsimplify,
     pi,
     re,
     sign,
     sin,
+    sinh,
     sqrt,
     sympify,
     tan,
@@ -38,7 +54,10 @@ from sympy import (
 from sympy.logic.boolalg import Boolean
 from sympy.utilities.iterables import sift
 
-from adamlab.interpret.signs import is_nonnegative
+from adamlab.interpret.constants import Constant
+from adamlab.interpret.integers import BEYOND, OPERATIONS
+from adamlab.interpret.jaxpr import UnreadableError
+from adamlab.interpret.signs import is_nonnegative, is_positive
 from adamlab.types import Formula
 
 
@@ -52,13 +71,30 @@ def truth(e: Any) -> Any:
     return bool(e) if e in (S.true, S.false) else e
 
 
-def _divide(a: Any, b: Any) -> Any:
-    """The quotient a / b; for integers rounded towards 0."""
-    return towards_zero(Rational(1) * a / b) if isinstance(a, int) or isinstance(b, int) else a / b
+FACTORS: dict[str, Formula] = {
+    "1": S.One,
+    "pi": pi,
+    "e": E,
+    "log 2": log(2),
+    "log 10": log(10),
+    "inf": S.Infinity,
+    "nan": S.NaN,
+}
+
+
+def exact_number(constant: int | Constant) -> Formula:
+    """A whole number, or a constant of the code, in SymPy's numbers."""
+    if isinstance(constant, int):
+        return Integer(int(constant))
+    ratio = Rational(constant.ratio.numerator, constant.ratio.denominator)
+    size = Abs(ratio) * FACTORS[constant.of] ** constant.power
+    return sign(ratio) * (sqrt(size) if constant.is_root else size)
 
 
 def towards_zero(number: Formula) -> Any:
-    """The number rounded towards 0."""
+    """The number rounded towards 0; 0 for NaN, and beyond all integers for an infinity."""
+    if number in (S.NaN, S.Infinity, S.NegativeInfinity):
+        return 0 if number is S.NaN else BEYOND * int(sign(number))
     rounded = floor(number) if is_nonnegative(number) else sign(number) * floor(Abs(number))
     return int(rounded) if rounded.is_Integer else rounded
 
@@ -71,25 +107,114 @@ def exponential(x: Any) -> Any:
     return exp(x)
 
 
+def _is_negative(x: Formula) -> bool:
+    return bool(x.is_extended_negative) if x.is_number else not is_nonnegative(x) and is_positive(-x)
+
+
+def _real(function: Callable[..., Any], values: Mapping[Any, Any] | None = None) -> Callable[..., Any]:
+    """The function on the reals: NaN where it is known to be undefined or complex.
+
+    Args:
+        function: a function of SymPy.
+        values: its values where SymPy has others than JAX, such as at poles.
+    """
+
+    def on_reals(*numbers):
+        if len(numbers) == 1 and values and numbers[0] in values:
+            return values[numbers[0]]
+        value = function(*numbers)
+        return S.NaN if value.is_number and value.is_extended_real is False else value
+
+    return on_reals
+
+
+def _of_nonnegative(function: Callable[..., Any], values: Mapping[Any, Any] | None = None) -> Callable[..., Any]:
+    """The function on the reals that is undefined below 0."""
+    real = _real(function, values)
+    return lambda x: S.NaN if _is_negative(x) else real(x)
+
+
+def _divide(a: Any, b: Any) -> Any:
+    return a / b if b != 0 else S.Infinity * sign(a)
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """The power x^y; at 0, 1, ∞ and NaN as in C."""
+    x: Formula
+    y: Formula
+    x, y = sympify(base), sympify(exponent)
+    if x is S.One:
+        return S.One
+    if x is S.Zero and _is_negative(y):
+        return S.Infinity
+    if x.is_number and y.is_number and not (x.is_finite and y.is_finite):
+        return nsimplify(math.pow(x, y))
+    if y.is_Rational and not y.is_Integer and _is_negative(x):
+        return S.NaN
+    return _real(Pow)(x, y)
+
+
 def _remainder(a: Any, b: Any) -> Any:
-    remainder = Mod(Abs(a), b) * (sign(a) if not is_nonnegative(sympify(a)) else 1)
-    return int(remainder) if isinstance(b, int) and remainder.is_Integer else remainder
+    if b == 0 or a in (S.Infinity, S.NegativeInfinity):
+        return S.NaN
+    return a if b in (S.Infinity, S.NegativeInfinity) else _symbolic_remainder(a, b)
 
 
-def _logical(of_truths: Callable[..., Any], of_integers: Callable[..., Any], of_formulas: Callable[..., Any]):
-    """A logical operation on truths, on integers bit by bit, and on conditions."""
+def _symbolic_remainder(a: Any, b: Any) -> Any:
+    return Mod(Abs(a), Abs(b)) * (sign(a) if not is_nonnegative(sympify(a)) else 1)
 
-    def operate(*sides):
-        if all(isinstance(x, bool) for x in sides):
-            return of_truths(*sides)
-        if any(map(is_condition, sides)):
-            return truth(of_formulas(*map(sympify, sides)))
-        return of_integers(*sides)
+
+def _round(x: Any, rounding_method: Any) -> Any:
+    """The nearest integer; a half goes away from 0, or to the even integer."""
+    if not x.is_finite:
+        return x
+    if not x.is_number:
+        raise UnreadableError("round", why="the integers that are next to formulas are not known")
+    size = Abs(x)
+    nearest = floor(size + S.Half)
+    is_tie = int(rounding_method) == 1 and nearest - size == S.Half
+    return sign(x) * (nearest - 1 if is_tie and nearest % 2 else nearest)
+
+
+def _atan2(y: Any, x: Any) -> Any:
+    """The angle of the point (x, y), also where it is 0 or infinite."""
+    if S.NaN in (x, y) or x == y == 0:
+        return S.NaN if S.NaN in (x, y) else S.Zero
+    if x is S.Infinity and y.is_finite:
+        return S.Zero
+    if x is S.NegativeInfinity and y.is_finite:
+        return -pi if _is_negative(y) else pi
+    return atan2(sign(y), sign(x) if x.is_infinite else S.Zero) if y.is_infinite else atan2(y, x)
+
+
+def _sign(x: Any) -> Any:
+    return (x > 0) - (x < 0) if isinstance(x, int) else sign(x)
+
+
+def _of_integers(name: str, in_symbols: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """An operation on integers, and on formulas for integers where it has a meaning for them."""
+
+    def operate(*numbers, **types):
+        plain = [int(x) if getattr(x, "is_Integer", False) else x for x in numbers]
+        if all(isinstance(x, int) for x in plain):
+            return OPERATIONS[name](*plain, **types)
+        if in_symbols is None:
+            raise UnreadableError(name.removeprefix("integer "), why="its integers depend on what is read")
+        return in_symbols(*numbers, **types)
 
     return operate
 
 
-NAMED: dict[Any, Formula] = {"pi": pi, "inf": S.Infinity, "-inf": S.NegativeInfinity, "nan": S.NaN}
+def _logical(name: str, of_conditions: Callable[..., Any]) -> Callable[..., Any]:
+    """A logical operation on truths and conditions, and on integers bit by bit."""
+    of_integers = _of_integers(name)
+
+    def operate(*sides):
+        is_logical = any(map(is_condition, sides))
+        return truth(of_conditions(*map(sympify, sides))) if is_logical else of_integers(*sides)
+
+    return operate
+
 
 COMPARE = {
     "<": operator.lt,
@@ -100,42 +225,68 @@ COMPARE = {
     "!=": operator.ne,
 }
 
+BOTH_ENDS = dict.fromkeys((S.Infinity, S.NegativeInfinity), S.NaN)
+"""The values of periodic functions at the infinities."""
+
 ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "abs": abs,
+    "acos": _real(acos),
+    "acosh": _real(acosh, {S.NegativeInfinity: S.NaN}),
     "add": operator.add,
     "add_any": operator.add,
-    "and": _logical(operator.and_, operator.and_, And),
+    "and": _logical("and", And),
+    "asin": _real(asin),
+    "asinh": asinh,
+    "atan": atan,
+    "atan2": _atan2,
+    "atanh": _real(atanh),
     "cbrt": lambda x: cbrt(x) if is_nonnegative(x) else sign(x) * cbrt(Abs(x)),
     "ceil": ceiling,
+    "clz": _of_integers("clz"),
     "complex": lambda a, b: a + S.ImaginaryUnit * b,
+    "complex div": operator.truediv,
+    "complex log": log,
+    "complex pow": Pow,
+    "complex rsqrt": lambda x: 1 / sqrt(x),
+    "complex sqrt": sqrt,
     "conj": conjugate,
-    "cos": cos,
+    "cos": _real(cos, BOTH_ENDS),
+    "cosh": cosh,
+    "digamma": _real(digamma, {S.NegativeInfinity: S.NaN}),
     "div": _divide,
     "erf": erf,
+    "erf_inv": lambda x: S.NaN if x is S.NaN or _is_negative(1 - Abs(x)) else erfinv(x),
+    "erfc": erfc,
     "exp": exponential,
     "exp2": lambda x: Integer(2) ** x,
     "floor": floor,
     "imag": im,
-    "integer_pow": lambda x, y: x**y,
+    "integer div": _of_integers("integer div", lambda a, b: towards_zero(Rational(1) * a / b) if b != 0 else -1),
+    "integer rem": _of_integers("integer rem", lambda a, b: _symbolic_remainder(a, b) if b != 0 else a),
+    "integer_pow": lambda x, y: x**y if isinstance(x, int) else _power(x, y),
     "is_finite": lambda x: x not in (S.Infinity, S.NegativeInfinity, S.NaN),
-    "log": log,
+    "lgamma": _real(lambda x: log(Abs(gamma(x))), {S.NegativeInfinity: S.Infinity}),
+    "log": _of_nonnegative(log, {S.Zero: S.NegativeInfinity}),
     "logistic": lambda x: 1 / (1 + exp(-x)),
     "mul": operator.mul,
     "neg": operator.neg,
-    "not": _logical(operator.not_, operator.invert, Not),
-    "or": _logical(operator.or_, operator.or_, Or),
-    "pow": Pow,
+    "not": _logical("not", Not),
+    "or": _logical("or", Or),
+    "population_count": _of_integers("population_count"),
+    "pow": _power,
     "real": re,
     "rem": _remainder,
-    "rsqrt": lambda x: 1 / sqrt(x),
-    "shift_left": operator.lshift,
-    "shift_right_arithmetic": operator.rshift,
-    "shift_right_logical": operator.rshift,
-    "sign": sign,
-    "sin": sin,
-    "sqrt": sqrt,
+    "round": _round,
+    "rsqrt": _of_nonnegative(lambda x: 1 / sqrt(x), {S.Zero: S.Infinity}),
+    "shift_left": _of_integers("shift_left"),
+    "shift_right_arithmetic": _of_integers("shift_right_arithmetic"),
+    "shift_right_logical": _of_integers("shift_right_logical"),
+    "sign": _sign,
+    "sin": _real(sin, BOTH_ENDS),
+    "sinh": sinh,
+    "sqrt": _of_nonnegative(sqrt),
     "square": lambda x: x**2,
-    "tan": tan,
+    "tan": _real(tan, BOTH_ENDS),
     "tanh": tanh,
-    "xor": _logical(operator.xor, operator.xor, Xor),
+    "xor": _logical("xor", Xor),
 }

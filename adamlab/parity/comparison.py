@@ -14,12 +14,12 @@ import optax
 from adamlab.calls import FLOATS, Call
 from adamlab.errors import InputError, nearest, reason
 from adamlab.interpret.jaxpr import UnreadableError
-from adamlab.interpret.oracle import exact_updates
 from adamlab.interpret.programs import Subject, as_call, names_in
-from adamlab.parity.diagnosis import agree_on_probe, difference_in_words
+from adamlab.parity.diagnosis import difference_in_words, ordinary
 from adamlab.parity.families import FAMILIES, gradients
-from adamlab.parity.trajectories import CONTEXTS, LAYOUTS, by_family, laid_out, parameters, run
-from adamlab.parity.ulps import SAME, differing_bits, errors_in_ulps
+from adamlab.parity.readings import Readings
+from adamlab.parity.trajectories import CONTEXTS, LAYOUTS, by_family, laid_out, run
+from adamlab.parity.ulps import differing_bits, errors_in_ulps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,8 @@ class Comparison:
         steps, dtype, context, layout: how.
         families: one record for each family of gradients, see `table`.
         verdict: in words.
-        kind: "bit-identical", "same formula", "different formulas", or "different bits" where there is nothing to read.
+        kind: "bit-identical", "same formula", "different formulas", or "different bits" where nothing could be read
+            exactly, or where a side leaves the range of its types.
     """
 
     left: str
@@ -149,11 +150,11 @@ def compare(
     laid = laid_out(gs, layout)
     with jax.enable_x64(dtype == "float64"):
         updates = [by_family(side.run(laid, context), gs) for side in sides]
-    exactly, unread = _exact_updates(sides, laid, digits) if exact else ([], "exact=False")
-    exactly = [by_family(side, gs) for side in exactly]
+    readings = _readings(sides, gs, layout, digits) if exact else "exact=False"
+    exactly = readings.updates if isinstance(readings, Readings) else []
     with mpmath.workdps(digits), np.errstate(all="ignore"):
         records = [_record(name, [u[name] for u in updates], [e[name] for e in exactly], dtype) for name in names]
-    kind, verdict = _verdict(records, sides, digits, unread)
+    kind, verdict = _verdict(records, readings)
     return Comparison(sides[0].name, sides[1].name, steps, dtype, context, layout, records, verdict, kind)
 
 
@@ -200,15 +201,15 @@ class _Side:
             raise InputError(f"{self.name} cannot be compared: {reason(error, 300)}") from error
 
 
-def _exact_updates(sides: list[_Side], laid: Any, digits: int) -> tuple[list[Any], str]:
-    """The exact updates of both sides, laid out as they ran; or none, and why."""
-    subjects = [side.subject for side in sides if side.subject]
-    if not subjects:
-        return [], "the numbers of a built transformation are hidden"
+def _readings(sides: list[_Side], gradients: Mapping[str, np.ndarray], layout: str, digits: int) -> Readings | str:
+    """The exact readings of both sides; or why there are none."""
+    left, right = (side.subject for side in sides)
+    if left is None or right is None:
+        return "the numbers of a built transformation are hidden"
     try:
-        return [exact_updates(subject, laid, parameters(laid), digits) for subject in subjects], ""
+        return Readings.of((left, right), gradients, layout, digits)
     except UnreadableError as error:
-        return [], str(error)
+        return str(error)
 
 
 def _record(name: str, updates: list[np.ndarray], exact: list[np.ndarray], dtype: str) -> dict[str, Any]:
@@ -238,37 +239,58 @@ def _as_exact(value: Any) -> Any:
 
 
 def _gap(values: np.ndarray, exact: np.ndarray) -> float:
-    """The largest relative distance; where the exact value is 0 or NaN, none if the other is that too, else ∞."""
+    """The largest relative distance; where either is not finite or the exact one 0, none if they are equal, else ∞."""
 
     def distance(value, target):
-        if mpmath.isnan(value) or mpmath.isnan(target) or target == 0:
-            return mpmath.mpf(0 if value == target or (mpmath.isnan(value) and mpmath.isnan(target)) else "inf")
+        if value == target or (mpmath.isnan(value) and mpmath.isnan(target)):
+            return mpmath.mpf(0)
+        if target == 0 or not (mpmath.isfinite(value) and mpmath.isfinite(target)):
+            return mpmath.inf
         return abs(value / target - 1)
 
     return max(float(d) for d in np.frompyfunc(distance, 2, 1)(values, exact).flat)
 
 
-def _verdict(records: list[dict[str, Any]], sides: list[_Side], digits: int, unread: str) -> tuple[str, str]:
+def _verdict(records: list[dict[str, Any]], readings: Readings | str) -> tuple[str, str]:
     apart = max(record["apart_max"] for record in records)
     bits = any(record["differing_bits"] for record in records)
-    left, right = (side.subject for side in sides)
-    if left is None or right is None or unread:
-        told = f"different bits, ≤ {apart:.3g} ulp apart; nothing was read exactly: {unread}"
+    if isinstance(readings, str):
+        told = f"different bits, ≤ {apart:.3g} ulp apart; nothing was read exactly: {readings}"
         return ("different bits", told) if bits else ("bit-identical", "bit-identical")
-    parted = [record["family"] for record in records if record["exact_gap"] > SAME]
-    if parted and agree_on_probe(left, right, digits):
-        return "different formulas", f"different formulas: they agree on ordinary gradients, and part in {parted[0]}"
-    if parted or not agree_on_probe(left, right, digits):
-        told = f"different formulas: {difference_in_words(left, right, digits)}"
+    if told := _difference(readings):
+        told = f"different formulas: {told}"
         return ("different formulas", told) if bits else ("bit-identical", f"bit-identical here, but {told}")
     if not bits:
         return "bit-identical", "bit-identical"
+    if np.isinf(apart):
+        return "different bits", f"different bits: the same in exact numbers, but {_out_of_range(records)}"
     median = max(record["apart_median"] for record in records)
     rounding = f"a family's median is up to {median:.3g} ulp, the greatest difference {apart:.3g} ulp"
     return (
         "same formula",
         f"the same formula, rounded differently: {rounding if apart else 'in the sign of zeros alone'}",
     )
+
+
+def _out_of_range(records: list[dict[str, Any]]) -> str:
+    """The first family in which the sides are infinitely far apart, and the side that is not where it should be."""
+    record = next(record for record in records if np.isinf(record["apart_max"]))
+    sides = [side for side in ("left", "right") if np.isinf(record[f"{side}_max"])] or ["left", "right"]
+    verb = "leaves the range of its types" if len(sides) == 1 else "leave the range of their types"
+    return f"in {record['family']} the {' and the '.join(sides)} {verb}"
+
+
+def _difference(readings: Readings) -> str:
+    """The difference of the formulas in words; "" where there is none."""
+    left, right = readings.subjects
+    probe, check = ordinary(readings.digits), readings.check()
+    if not probe.agree(left, right):
+        return difference_in_words(left, right, probe, check)
+    if readings.parting is None:
+        return ""
+    family, step = readings.parting
+    words = difference_in_words(left, right, readings.probe(family, step), check)
+    return f"they agree on ordinary gradients, and part in {family} at step {step}: {words}"
 
 
 def _require(what: str, given: Sequence[str], known: Any):

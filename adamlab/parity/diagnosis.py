@@ -1,170 +1,219 @@
-"""The difference of two optimizers in words: the change that would make their exact readings agree."""
+"""The difference of two optimizers in words: the change that makes their exact readings agree."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from itertools import combinations
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import combinations, islice, product
 
 import mpmath
 import numpy as np
 
-from adamlab.calls import Call
-from adamlab.interpret.oracle import exact_updates
 from adamlab.interpret.programs import Subject
-from adamlab.parity.ulps import SAME
+from adamlab.parity.changes import (
+    Change,
+    Sides,
+    borrowed_in_order,
+    borrowed_numbers,
+    compared,
+    equal_arguments,
+    equal_numbers,
+    other_constants,
+    other_flags,
+    sums_for_averages,
+    without_constants,
+    without_numbers,
+)
+from adamlab.parity.constants import Revised, revisable
+from adamlab.parity.places import epsilons, flipped_place, is_epsilon, places_in_words
+from adamlab.parity.probe import Probe, is_near
 
-PROBE = np.array([[0.5, -3.0], [2.0, 0.25], [-1.0, 0.125], [0.75, 1.0], [0.0, -2.0], [1.5, 0.5]])
+GRADIENTS = np.array([[0.5, -3.0], [2.0, 0.25], [-1.0, 0.125], [0.75, 1.0], [0.0, -2.0], [1.5, 0.5]])
 """Gradients (steps, columns) without a symmetry."""
 
 WEIGHTS = np.array([0.5, -3.0])
 
-NEUTRAL = {
-    "eps": "ε",
-    "eps_root": "the ε inside the root",
-    "initial_accumulator_value": "the start of the accumulator",
-    "initial_scale": "the start of the second moment",
-    "weight_decay": "the weight decay",
-    "momentum": "the momentum",
-    "b1": "the first moment",
-}
-"""Numbers that do nothing at 0, and what they stand for."""
+SIDES = (0, 1, "left"), (1, 0, "right")
+
+ELSEWHERE = "; on other gradients something else parts them"
+
+PAIRS = 60
+"""The most pairs of changes that are tried."""
 
 
-def agree_on_probe(left: Subject, right: Subject, digits: int) -> bool:
-    """Whether two optimizers take the same steps on a few ordinary gradients."""
-    return _Probe(digits).agree(left, right)
+def ordinary(digits: int) -> Probe:
+    """A probe with a few ordinary gradients."""
+    return Probe(GRADIENTS, WEIGHTS, digits)
 
 
-def difference_in_words(left: Subject, right: Subject, digits: int) -> str:
-    """The smallest change that would make two optimizers agree on ordinary gradients, or the step where they part."""
-    probe = _Probe(digits)
-    return next(
-        words
-        for words in (
-            _other_numbers(left, right, probe),
-            _other_flags(left, right, probe),
-            _a_factor(left, right, probe),
-            _other_places(left, right, probe),
-            _the_first_step(left, right, probe),
+def difference_in_words(left: Subject, right: Subject, probe: Probe, check: Probe) -> str:
+    """The smallest change that makes two optimizers agree, or else the step where they part.
+
+    Args:
+        left: the optimizer on the left, with its numbers.
+        right: the same.
+        probe: gradients on which they part, few enough to be read many times.
+        check: more gradients, on which they have to agree after the change, too.
+    """
+    search = _Search(left, right, probe, check)
+    return search.cause() or parting_in_words(left, right, probe)
+
+
+class _Search:
+    """The search for changes that explain a difference."""
+
+    def __init__(self, left: Subject, right: Subject, probe: Probe, check: Probe):
+        self.probe, self.check = probe, check
+        self._partial = ""
+        self.sides = Sides.of(revisable(left), revisable(right), probe.row(0))
+
+    def cause(self) -> str:
+        """The first explanation in words, from the smallest and most natural on; "" where there is none."""
+        sides, equal = self.sides, tuple(equal_numbers(self.sides))
+        flags, borrowed = list(other_flags(sides)), list(borrowed_numbers(sides))
+        constants = list(other_constants(sides))
+        return (
+            self._first([equal])
+            or self._first(_each([*flags, *equal_arguments(sides), *borrowed], equal))
+            or self._first(_each(sums_for_averages(sides), equal))
+            or self._first(_each(constants, equal))
+            or self._factor()
+            or self._places([(), equal])
+            or self._first(_each([*without_numbers(sides, 1), *without_constants(sides)], equal))
+            or self._first(borrowed_in_order(sides))
+            or self._first((flag, *group) for flag, group in product(flags, borrowed_in_order(sides)))
+            or self._first(_each(without_numbers(sides, 2), equal))
+            or self._first((*equal, *pair) for pair in islice(combinations([*flags, *borrowed], 2), PAIRS))
+            or self._first(islice(combinations(constants, 2), PAIRS))
+            or self._places((*equal, change) for change in without_numbers(sides, 1))
+            or self._partial
         )
-        if words
-    )
 
-
-class _Probe:
-    """The exact readings over the probe's gradients."""
-
-    def __init__(self, digits: int):
-        self.digits = digits
-
-    def updates(self, subject: Subject, gradients: np.ndarray = PROBE) -> np.ndarray:
-        return exact_updates(subject, gradients, WEIGHTS, self.digits)
-
-    def agree(self, left: Subject, right: Subject) -> bool:
-        """Whether all updates of two optimizers are the same, and any is a step at all."""
-        with mpmath.workdps(self.digits):
-            pairs = list(zip(self.updates(left).flat, self.updates(right).flat, strict=True))
-            moves = any(a and mpmath.isfinite(a) for a, _ in pairs)
-            return moves and all(_is_near(a, b) for a, b in pairs)
-
-
-def _is_near(a: Any, b: Any) -> bool:
-    return (mpmath.isnan(a) and mpmath.isnan(b)) or abs(a - b) <= SAME * max(abs(a), abs(b))
-
-
-def _with_numbers(subject: Subject, numbers: Mapping[str, Any]) -> Subject:
-    return replace(subject, numbers={name: numbers.get(name, value) for name, value in subject.numbers.items()})
-
-
-def _other_numbers(left: Subject, right: Subject, probe: _Probe) -> str:
-    if not probe.agree(left, _with_numbers(right, left.numbers)):
+    def _first(self, candidates: Iterable[tuple[Change, ...]]) -> str:
+        for changes in candidates:
+            if self.probe.is_spent:
+                return ""
+            if changes and self._explain(changes):
+                return self._told(self._needed(changes))
         return ""
-    return f"the same with equal numbers, {_numbers_that_differ(left, right)}"
 
-
-def _numbers_that_differ(left: Subject, right: Subject) -> str:
-    others = [n for n, value in left.numbers.items() if n in right.numbers and right.numbers[n] != value]
-    return ", ".join(
-        f"{name} is {left.numbers[name]} on the left, {right.numbers[name]} on the right" for name in others
-    )
-
-
-def _flipped(subject: Subject) -> Iterator[tuple[str, bool, Subject]]:
-    """Each flag with the value that it has, and the subject with the other value."""
-    call = subject.call
-    for name, value in call.arguments.items():
-        if isinstance(value, bool):
-            yield name, value, replace(subject, call=Call(call.name, call.factory, {**call.arguments, name: not value}))
-
-
-def _other_flags(left: Subject, right: Subject, probe: _Probe) -> str:
-    for side, subject, other in (("left", left, right), ("right", right, left)):
-        for flag, value, flipped in _flipped(subject):
-            equal = _with_numbers(flipped, other.numbers)
-            alike = probe.agree(flipped, other)
-            if not alike and not probe.agree(equal, other):
-                continue
-            has, needs = str(value).lower(), str(not value).lower()
-            words = f"{flag} is {has} on the {side}, and the other side is as with {needs}"
-            if flag == "eps_in_sqrt":
-                words = _place_of_eps(left, right, probe)
-            return words if alike else f"{words}; besides, {_numbers_that_differ(left, right)}"
-    return ""
-
-
-def _other_places(left: Subject, right: Subject, probe: _Probe) -> str:
-    """The numbers that have to be 0 for two optimizers to agree, in words."""
-    present = [name for name in NEUTRAL if name in left.numbers or name in right.numbers]
-    for count in (1, 2):
-        for names in combinations(present, count):
-            neutral = dict.fromkeys(names, 0.0)
-            if probe.agree(_with_numbers(left, neutral), _with_numbers(right, neutral)):
-                if names == ("eps",):
-                    return _place_of_eps(left, right, probe)
-                at = ", ".join(f"{name} = 0" for name in names)
-                return f"{' and '.join(NEUTRAL[name] for name in names)}; they agree at {at}"
-    return ""
-
-
-def _place_of_eps(left: Subject, right: Subject, probe: _Probe) -> str:
-    """The place of ε on either side, in words: outside the root a large ε divides the update by ε, inside it by √ε."""
-    places = [_growth(side, probe) for side in (left, right)]
-    words = {-1: "outside the root", -0.5: "inside the root"}
-    if places[0] != places[1] and set(places) <= set(words):
-        return f"ε {words[places[0]]} on the left, {words[places[1]]} on the right"
-    return "ε stands elsewhere, ahead of the bias correction or after it; they agree at eps = 0"
-
-
-def _growth(subject: Subject, probe: _Probe) -> float:
-    """The power of ε that the first update goes by, as ε → ∞."""
-    first = [probe.updates(_with_numbers(subject, {"eps": eps}), PROBE[:1])[0, 0] for eps in (1e30, 1e40)]
-    with mpmath.workdps(probe.digits):
-        return round(float(mpmath.log10(abs(first[1] / first[0]))) / 10, 6) if all(first) else 0.0
-
-
-def _a_factor(left: Subject, right: Subject, probe: _Probe) -> str:
-    """The factor, constant or of the step, that is all the difference between two optimizers, in words."""
-    with mpmath.workdps(probe.digits):
-        ours, theirs = probe.updates(left), probe.updates(right)
-        ratios = [[a / b for a, b in zip(*rows, strict=True) if b] for rows in zip(ours, theirs, strict=True)]
-        if any(a and not b for a, b in zip(ours.flat, theirs.flat, strict=True)):
+    def _factor(self) -> str:
+        """The factor that is all the difference, if it is so on all gradients."""
+        left, right = self.sides.left.subject, self.sides.right.subject
+        told = a_factor(left, right, self.probe)
+        if told and not a_factor(left, right, self.check):
+            self._partial = self._partial or f"{told}{ELSEWHERE}"
             return ""
-        if not all(_is_near(ratio, row[0]) for row in ratios for ratio in row):
+        return told
+
+    def _explain(self, changes: tuple[Change, ...]) -> bool:
+        return self._agree(*self.sides.after(changes), lambda: self._told(changes))
+
+    def _agree(self, left: Revised, right: Revised, told: Callable[[], str]) -> bool:
+        """Whether two optimizers agree on all gradients; what is told of those that do so on the probe's is kept."""
+        try:
+            if not (self.probe.agree(left, right) and self.probe.moves(left)):
+                return False
+            if self.check.agree(left, right):
+                return True
+        except Exception:  # a changed number can make anything of the code
+            return False
+        self._partial = self._partial or f"{told()}{ELSEWHERE}"
+        return False
+
+    def _needed(self, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+        """The changes without those that can be spared."""
+        for change in changes:
+            fewer = tuple(other for other in changes if other is not change)
+            if fewer and self._explain(fewer):
+                return self._needed(fewer)
+        return changes
+
+    def _places(self, bases: Iterable[tuple[Change, ...]]) -> str:
+        """The places of ε, if they are all that parts the sides after some changes."""
+        sides, probe = self.sides, self.probe
+        pairs = product(epsilons(sides.left, probe), epsilons(sides.right, probe))
+        pairs = sorted(pairs, key=lambda pair: pair[0].value != pair[1].value)
+        rates = [x for x in dict.fromkeys([*sides.left.values, *sides.right.values]) if x < 1]
+        for base, (ours, theirs) in product(bases, pairs):
+            if probe.is_spent:
+                return ""
+            left, right = sides.after(base)
+            words = partial(places_in_words, left, right, ours, theirs, rates, probe)
+            if self._agree(ours.at(0.0).of(left), theirs.at(0.0).of(right), words) and words():
+                return f"{words()}; besides, {self._told(base)}" if base else words()
+        return ""
+
+    def _told(self, changes: tuple[Change, ...]) -> str:
+        numbers = ", ".join(self._words(change) for change in changes if change.kind == "number")
+        others = " and ".join(self._words(change) for change in changes if change.kind != "number")
+        if not others:
+            return f"the same with equal numbers, {numbers}"
+        return f"{others}; besides, {numbers}" if numbers else others
+
+    def _words(self, change: Change) -> str:
+        if change.kind == "flag" and change.words.startswith("eps_in_sqrt"):
+            side, edit = (self.sides.left, change.left) if change.left.call else (self.sides.right, change.right)
+            return flipped_place(side.name, side.subject, edit.of(side.subject), self.probe) or change.words
+        if change.kind == "number" and len(change.left.constants) == 1:
+            ((c, other),) = change.left.constants.items()
+            if is_epsilon(c, self.sides.left.subject, self.probe):
+                return compared("ε", c, other)
+        return change.words
+
+
+def _each(changes: Iterable[Change], equal: tuple[Change, ...]) -> Iterator[tuple[Change, ...]]:
+    """Each change alone, and then each with all numbers equal."""
+    changes = list(changes)
+    yield from ((change,) for change in changes)
+    if equal:
+        yield from ((change, *equal) for change in changes)
+
+
+def a_factor(left: Subject, right: Subject, probe: Probe) -> str:
+    """The factor, constant or of the step, that is all the difference between two optimizers, in words."""
+    ours, theirs = probe.updates(left, probe.steps), probe.updates(right, probe.steps)
+    with mpmath.workdps(probe.digits):
+        pairs = list(zip(ours.flat, theirs.flat, strict=True))
+        if not all(mpmath.isfinite(a) and mpmath.isfinite(b) and bool(a) == bool(b) for a, b in pairs):
+            return ""
+        ratios = [[a / b for a, b in zip(*rows, strict=True) if b] for rows in zip(ours, theirs, strict=True)]
+        if not all(is_near(ratio, row[0]) for row in ratios for ratio in row):
             return ""
         factors = [row[0] for row in ratios if row]
-        if all(_is_near(factor, factors[0]) for factor in factors):
-            return f"the left is {mpmath.nstr(factors[0], 6)} times the right"
-        shown = ", ".join(str(mpmath.nstr(factor, 4)) for factor in factors[:3])
-        return f"the left is the right times a factor of the step alone, {shown} …: a schedule or a bias correction"
+        if not factors:
+            return ""
+        if all(is_near(factor, factors[0]) for factor in factors):
+            return f"the left is {_factor(factors[0], 6)} times the right"
+        first = next(i for i, factor in enumerate(factors) if not is_near(factor, factors[0]))
+        shown = ", ".join(_factor(factor, 4) for factor in factors[max(first - 1, 0) :][:3])
+        return f"the left is the right times a factor of the step alone, {'' if first < 2 else '… '}{shown} …"
 
 
-def _the_first_step(left: Subject, right: Subject, probe: _Probe) -> str:
+def _factor(number, digits: int) -> str:
+    """A factor, or its distance from 1 where it would be told as 1."""
+    shown = str(mpmath.nstr(number, digits))
+    if shown != "1.0" or number == 1:
+        return shown
+    return f"1 {'+' if number > 1 else '-'} {mpmath.nstr(abs(number - 1), 3)}"
+
+
+def parting_in_words(left: Subject, right: Subject, probe: Probe) -> str:
+    """The first step at which two optimizers part, and by how much."""
+    rows = zip(probe.updates(left, probe.steps), probe.updates(right, probe.steps), strict=True)
     with mpmath.workdps(probe.digits):
-        for t, (ours, theirs) in enumerate(zip(probe.updates(left), probe.updates(right), strict=True), start=1):
-            if not all(_is_near(a, b) for a, b in zip(ours, theirs, strict=True)):
-                if any(mpmath.isnan(u) for u in [*ours, *theirs]):
-                    side = "left" if any(map(mpmath.isnan, ours)) else "right"
-                    return f"the {side} is not a number from step {t} on"
-                worst = max(abs(a - b) / max(abs(a), abs(b)) for a, b in zip(ours, theirs, strict=True) if a != b)
+        for t, (ours, theirs) in enumerate(rows, start=1):
+            apart = [(a, b) for a, b in zip(ours, theirs, strict=True) if not is_near(a, b)]
+            for side, other, name in SIDES:
+                if any(mpmath.isnan(pair[side]) and not mpmath.isnan(pair[other]) for pair in apart):
+                    return f"the {name} is not a number at step {t}, and the other side is"
+            for side, other, name in SIDES:
+                if apart and all(not pair[side] and pair[other] for pair in apart):
+                    return f"the {name} is 0 at step {t}, and the other side is not"
+            if apart:
+                worst = max(_distance(a, b) for a, b in apart)
                 return f"they part at step {t}, by a relative {mpmath.nstr(worst, 3)}"
-    return "they part only beyond the first steps, or on gradients out of the ordinary"
+    return ""
+
+
+def _distance(a, b):
+    finite = mpmath.isfinite(a) and mpmath.isfinite(b)
+    return abs(a - b) / max(abs(a), abs(b)) if finite else mpmath.inf

@@ -1,5 +1,6 @@
 """Distances between numbers, in bits and in units in the last place."""
 
+from functools import cache
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,7 +18,8 @@ def differing_bits(left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.full(left.shape, 8 * max(left.itemsize, right.itemsize))
     word = f"u{left.itemsize}"
     bits = np.bitwise_count(np.ascontiguousarray(left).view(word) ^ np.ascontiguousarray(right).view(word))
-    return np.where(np.isnan(left) & np.isnan(right), 0, bits)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        return np.where(np.isnan(left) & np.isnan(right), 0, bits)
 
 
 def spacing(exact: Any, dtype: str) -> Any:
@@ -32,14 +34,21 @@ def spacing(exact: Any, dtype: str) -> Any:
     return mpmath.ldexp(1, int(exponent) - 1 - kind.nmant)
 
 
+@cache
+def overflow(dtype: str) -> Any:
+    """The least number that rounds to infinity, half an ulp above the largest float."""
+    with mpmath.workdps(50):
+        largest = mpf(float(jnp.finfo(dtype).max))
+        return largest + spacing(largest, dtype) / 2
+
+
 def error_in_ulps(value: float, exact: Any, dtype: str) -> float:
-    """The distance of a value from the exact one, in floats of the type; ∞ where just one of them is finite."""
-    kind = jnp.finfo(dtype)
+    """The distance of a value from the exact one, in floats of the type; ∞ where one alone is finite in it."""
     if mpmath.isnan(exact) or np.isnan(value):
         return 0.0 if mpmath.isnan(exact) and np.isnan(value) else np.inf
-    if abs(exact) > float(kind.max) or np.isinf(value):
-        overflown = abs(exact) >= float(kind.max) and np.isinf(value) and (value > 0) == (exact > 0)
-        return 0.0 if overflown else np.inf
+    overflows = abs(exact) >= overflow(dtype)
+    if overflows or np.isinf(value):
+        return 0.0 if overflows and np.isinf(value) and (value > 0) == (exact > 0) else np.inf
     return float(abs(mpf(value) - exact) / spacing(exact, dtype))
 
 

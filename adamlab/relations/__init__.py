@@ -65,7 +65,7 @@ def _row(relation: Relation, library: str) -> dict[str, Any]:
         "statement": relation.statement,
         "expected": expected,
         "status": verdict.status,
-        "as_expected": verdict.status == expected,
+        "as_expected": verdict.holds if relation.holds else verdict.status == expected,
         "horizon": verdict.horizon,
         "order": verdict.order and str(verdict.order),
         "explanation": verdict.explanation,

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
 from adamlab.arithmetic import Arithmetic, Leaf, abs_sq
+from adamlab.derivatives import root
 from adamlab.lifting import Transform, chain, lift
 from adamlab.rules.learning_rate import scale_by_learning_rate
 from adamlab.rules.weight_decay import Mask, add_decayed_weights
@@ -17,7 +17,7 @@ from adamlab.types import Decay, Schedule, rule
 def adadelta_rule(g: Leaf, w: Leaf | None, s: Any, *, rho: Arithmetic, eps):
     """Zeiler 2012, Algorithm 1."""
     e_g, _ = rho.average(s.e_g, abs_sq(g), corrected=False)
-    x = (jnp.sqrt(s.e_x + eps) / jnp.sqrt(e_g + eps)) * g
+    x = (root(s.e_x + eps) / root(e_g + eps)) * g
     e_x, _ = rho.average(s.e_x, abs_sq(x), corrected=False)
     return x, s._replace(e_g=e_g, e_x=e_x)
 

@@ -8,6 +8,7 @@ import optax
 from jax.typing import ArrayLike
 
 from adamlab.arithmetic import Leaf, abs_sq, two_sum
+from adamlab.derivatives import differentiated_as, root
 from adamlab.lifting import Transform, chain, lift
 from adamlab.rules.learning_rate import scale_by_learning_rate
 from adamlab.types import Schedule, rule
@@ -23,23 +24,34 @@ class CompensatedScaleByRssState(NamedTuple):
     compensation: Any
 
 
-def _scaled(g: Leaf, total: Leaf, eps, eps_in_sqrt: bool = True) -> Leaf:
-    scale = jax.lax.rsqrt(total + eps) if eps_in_sqrt else 1 / (jnp.sqrt(total) + eps)
-    return jnp.where(total > 0, scale, 0.0) * g
+def _without_branch(g: Leaf, total: Leaf, inside, outside) -> Leaf:
+    size = root(total + inside) + outside
+    return jnp.where(size > 0, g / jnp.where(size > 0, size, 1), 0)
+
+
+@differentiated_as(lambda g, total, eps: _without_branch(g, total, eps, 0))
+def _scaled_inside(g: Leaf, total: Leaf, eps) -> Leaf:
+    return jnp.where(total > 0, jax.lax.rsqrt(total + eps), 0.0) * g
+
+
+@differentiated_as(lambda g, total, eps: _without_branch(g, total, 0, eps))
+def _scaled_outside(g: Leaf, total: Leaf, eps) -> Leaf:
+    return jnp.where(total > 0, 1 / (jnp.sqrt(total) + eps), 0.0) * g
 
 
 @rule(optax.ScaleByRssState)
 def rss_rule(g: Leaf, w: Leaf | None, s: Any, *, eps, eps_in_sqrt: bool):
     """Duchi, Hazan & Singer 2011, Figure 1, diagonal form; a coordinate that has only seen 0 stays where it is."""
     total = abs_sq(g) + s.sum_of_squares
-    return _scaled(g, total, eps, eps_in_sqrt), s._replace(sum_of_squares=total)
+    u = _scaled_inside(g, total, eps) if eps_in_sqrt else _scaled_outside(g, total, eps)
+    return u, s._replace(sum_of_squares=total)
 
 
 @rule(CompensatedScaleByRssState)
 def compensated_rss_rule(g: Leaf, w: Leaf | None, s: Any, *, eps):
     """The same, with the sum in two floats (Knuth 1998, section 4.2.2, Theorem B)."""
     total, rest = two_sum(s.sum_of_squares, abs_sq(g) + s.compensation)
-    return _scaled(g, total, eps), CompensatedScaleByRssState(total, rest)
+    return _scaled_inside(g, total, eps), CompensatedScaleByRssState(total, rest)
 
 
 def scale_by_rss(

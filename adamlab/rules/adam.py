@@ -2,11 +2,11 @@
 
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
 from adamlab.arithmetic import Arithmetic, Leaf, abs_sq
+from adamlab.derivatives import root
 from adamlab.lifting import Transform, chain, lift
 from adamlab.rules.learning_rate import scale_by_learning_rate
 from adamlab.types import Decay, Schedule, rule
@@ -27,7 +27,7 @@ def adam_rule(g: Leaf, w: Leaf | None, s: Any, *, b1: Arithmetic, b2: Arithmetic
     v, v_hat = b2.average(s.nu, abs_sq(g))
     if nesterov:
         m_hat = b1.lookahead(m, g)
-    return m_hat / (jnp.sqrt(v_hat + eps_root) + eps), s._replace(mu=m, nu=v)
+    return m_hat / (root(v_hat + eps_root) + eps), s._replace(mu=m, nu=v)
 
 
 def scale_by_adam(

@@ -7,6 +7,7 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 
 from adamlab.arithmetic import Arithmetic, Leaf, abs_sq
+from adamlab.derivatives import root
 from adamlab.lifting import Transform, chain, lift
 from adamlab.rules.learning_rate import scale_by_learning_rate
 from adamlab.types import Decay, Schedule, rule
@@ -38,7 +39,7 @@ def amsgrad_rule(
     m, m_hat = b1.average(s.mu, g, bias_correction_mu)
     v, v_hat = b2.average(s.nu, abs_sq(g), bias_correction_nu)
     v_max = jnp.maximum(s.nu_max, v_hat)
-    return m_hat / (jnp.sqrt(v_max + eps_root) + eps), s._replace(mu=m, nu=v, nu_max=v_max)
+    return m_hat / (root(v_max + eps_root) + eps), s._replace(mu=m, nu=v, nu_max=v_max)
 
 
 def scale_by_amsgrad(

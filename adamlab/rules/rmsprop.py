@@ -3,13 +3,13 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.core import Tracer
 from jax.typing import ArrayLike, DTypeLike
 
 from adamlab.arithmetic import Arithmetic, Leaf, abs_sq
+from adamlab.derivatives import inverse_root, root
 from adamlab.lifting import Transform, chain, lift
 from adamlab.rules.learning_rate import identity, scale_by_learning_rate
 from adamlab.rules.sgd import trace
@@ -44,7 +44,7 @@ class WeightedScaleByStdDevWithCountState(NamedTuple):
 
 
 def _scaled(g: Leaf, v: Leaf, eps, eps_in_sqrt: bool) -> Leaf:
-    return (jax.lax.rsqrt(v + eps) if eps_in_sqrt else 1 / (jnp.sqrt(v) + eps)) * g
+    return (inverse_root(v + eps) if eps_in_sqrt else 1 / (root(v) + eps)) * g
 
 
 def _rms(g: Leaf, w: Leaf | None, s: Any, *, decay: Arithmetic, eps, eps_in_sqrt: bool, bias_correction: bool):

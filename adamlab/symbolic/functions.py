@@ -41,7 +41,7 @@ def read(function: Callable[..., PyTree], *arguments: PyTree, algebra: Formulas 
     algebra = algebra or Formulas()
     # Traced as an object of its own: JAX remembers traces by function, whatever has changed about it since.
     result = Reader(algebra).read(trace(partial(function), *shapes), *formulas)
-    return jax.tree.map(lambda x: each(algebra.in_full, x), result)
+    return jax.tree.map(lambda x: each(algebra.resolved, x), result)
 
 
 def pulled_back(function: Callable[..., Any], *arguments: Values, cotangent: Values) -> tuple[Values, ...]:

@@ -61,8 +61,11 @@ def hyper_letters(names: Collection[str]) -> dict[str, str]:
 
 
 def state_letters(fields: Sequence[str]) -> list[str]:
-    """A letter for every field of a state; where two would share one, their names."""
-    names = [field.replace(".", "_") for field in fields]
+    """A letter for every field of a state: s with a number where it has no name, its name where two would share one."""
+    names = [
+        f"s{field.replace('.', '')}" if field[0].isdigit() and field[-1].isdigit() else field.replace(".", "_")
+        for field in fields
+    ]
     letters = [STATES.get(field.rpartition(".")[2], name) for field, name in zip(fields, names, strict=True)]
     unclear = {letter for letter in letters if letter in RESERVED or letters.count(letter) > 1}
     return [f"state_{name}" if letter in unclear else letter for name, letter in zip(names, letters, strict=True)]

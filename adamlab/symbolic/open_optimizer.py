@@ -14,7 +14,8 @@ from adamlab.calls import Call
 from adamlab.errors import InputError, reason
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.jaxpr import Reader, Rename
-from adamlab.interpret.programs import Programs, Subject, state_names
+from adamlab.interpret.lanes import Doubles
+from adamlab.interpret.programs import ANY, Programs, Subject, as_floats, state_names
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.letters import RATES, hyper_letters, state_letters
@@ -81,7 +82,7 @@ class OpenOptimizer:
         programs = _programs(subject, shape)
         for name in programs.constants:  # the code branches on these, so that they cannot be left open
             constant = subject.numbers[name]
-            numbers[name] = rational(subject.defaults[name] if constant is None else constant)
+            numbers[name] = rational(subject.defaults.get(name, ANY) if constant is None else constant)
         fields = state_names(programs.init.shapes)
         free = {name: value for name, value in numbers.items() if isinstance(value, Symbol)}
         return cls(subject, programs, shape, numbers, free, fields, state_letters(fields))
@@ -91,6 +92,17 @@ class OpenOptimizer:
         programs = _programs(self.subject, shape)
         fields = state_names(programs.init.shapes)
         return replace(self, shape=shape, programs=programs, fields=fields, letters=state_letters(fields))
+
+    def reads_as_it_runs(self) -> bool:
+        """Whether the code does the same where its numbers are floats, as in a run, as where they are traced."""
+        known = {name: value for name, value in self.subject.numbers.items() if value is not None}
+        given = {**dict.fromkeys(self.subject.numbers, 0.5), **self.subject.defaults, **known}
+        numbers = as_floats(given)
+        try:
+            runs = [_updates(programs, numbers) for programs in (self.programs, self.subject.as_run(numbers))]
+        except Exception:  # whatever a foreign optimizer raises at these numbers: it cannot be told
+            return True
+        return bool(np.allclose(*runs, rtol=1e-9, atol=0, equal_nan=True))
 
     def start(self, algebra: Formulas, params: PyTree) -> list[Values]:
         """The leaves of the state before the first step."""
@@ -126,6 +138,17 @@ def rational(value: Any) -> Any:
 def plain(values: Values) -> Any:
     """A single number as itself, an array as it is."""
     return values if values.ndim else values.item()
+
+
+def _updates(programs: Programs, numbers: Mapping[str, Any]) -> list[float]:
+    """The first updates of a single parameter in doubles."""
+    reader, w = Reader(Doubles()), objects(np.float64(0))
+    state, updates = reader.read(programs.init, numbers, w), []
+    with np.errstate(all="ignore"):
+        for g in (0.75, -0.5, 0.25):
+            u, state = reader.read(programs.update, numbers, objects(np.float64(g)), state, w, objects(np.float64(1)))
+            updates.append(float(u.item()))
+    return updates
 
 
 def _programs(subject: Subject, shape: tuple[int, ...]) -> Programs:

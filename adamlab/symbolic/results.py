@@ -2,12 +2,13 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sympy import Eq, Symbol
 
-from adamlab.interpret.signs import Rate
+from adamlab.interpret.programs import whole_by_default
+from adamlab.interpret.signs import Complement, Rate
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.notation.mathml import NAMESPACE
 from adamlab.symbolic.notation.printing import latex, mathml, text
@@ -66,9 +67,9 @@ class Result:
         return f"$$\n{self.latex()}\n$$"
 
 
-def in_words(optimizer: OpenOptimizer, algebra: Formulas) -> tuple[str, ...]:
-    """The assumptions that an optimizer's formulas rest on, in words."""
-    return (*domains(optimizer.hyper), *conditions(optimizer, algebra))
+def in_words(optimizer: OpenOptimizer, algebra: Formulas, shown: Collection[Any] = ()) -> tuple[str, ...]:
+    """The assumptions that an optimizer's formulas rest on, in words, but for those that are shown."""
+    return (*domains(optimizer.hyper), *conditions(optimizer, algebra, shown))
 
 
 def domains(hyper: Mapping[str, Symbol]) -> list[str]:
@@ -78,17 +79,24 @@ def domains(hyper: Mapping[str, Symbol]) -> list[str]:
     return [", ".join([*rates, *([f"{', '.join(others)} > 0"] if others else [])])] if hyper else []
 
 
-def conditions(optimizer: OpenOptimizer, algebra: Formulas) -> list[str]:
+def conditions(optimizer: OpenOptimizer, algebra: Formulas, shown: Collection[Any] = ()) -> list[str]:
     """The assumptions about gradients and states, and the numbers that come from the code."""
-    assumed = dict.fromkeys(text(_at_any_step(optimizer, condition)) for condition in algebra.assumptions)
+    told = [condition for condition in algebra.assumptions if condition not in shown]
+    assumed = dict.fromkeys(text(_at_any_step(optimizer, condition)) for condition in told)
     constants = sorted(algebra.constants)
-    code = [f"{', '.join(map(text, constants))} from the code, as the decimal that is meant"] if constants else []
+    code = [f"{', '.join(map(text, constants))} from the code, as meant or exactly"] if constants else []
     fixed = optimizer.programs.constants
     numbers = [f"{name} = {text(optimizer.numbers[name])}, since the code branches on it" for name in fixed]
-    return [*assumed, *code, *numbers]
+    whole = [f"{name} = {value}, a whole number" for name, value in whole_by_default(optimizer.subject.call).items()]
+    return [*assumed, *code, *numbers, *whole]
 
 
 def _at_any_step(optimizer: OpenOptimizer, condition: Any) -> Any:
-    """The condition with t in place of its step's number, so that the same condition at all steps is told once."""
-    steps = {s: re.sub(r"_\d+", "_t", s.name, count=1) for s in condition.free_symbols if s.is_Symbol}
-    return condition.xreplace({s: Symbol(name) for s, name in steps.items() if s not in optimizer.hyper.values()})
+    """The condition with t in place of its last step's number, so that the same condition at all steps is told once."""
+    steps: dict[Any, tuple[str, int, str]] = {}
+    for s in condition.free_symbols - set(optimizer.hyper.values()):
+        if s.is_Symbol and not isinstance(s, Complement) and (at := re.match(r"(.*?)_(\d+)(.*)$", s.name)):
+            steps[s] = at[1], int(at[2]), at[3]
+    last = max((t for _, t, _ in steps.values()), default=0)
+    names = {s: (letter, "t" if t == last else f"(t-{last - t})", entry) for s, (letter, t, entry) in steps.items()}
+    return condition.xreplace({s: Symbol(f"{letter}_{t}{entry}") for s, (letter, t, entry) in names.items()})

@@ -1,21 +1,24 @@
 """The first steps of an optimizer as formulas, read off its own code."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sympy import Abs, Basic, Expr, Max, Min, Mul, Piecewise, Poly, Symbol, factor
+from sympy import Abs, Basic, Expr, Max, Min, Mul, Ne, Piecewise, Poly, Symbol, count_ops, expand, factor
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanFunction
 
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, each
+from adamlab.interpret.equality import same
+from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
 from adamlab.interpret.sympy_algebra import Formulas
+from adamlab.interpret.trials import Draws, broken
 from adamlab.symbolic.letters import at_step
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, plain
 from adamlab.symbolic.results import Equation, Result, in_words
@@ -24,6 +27,10 @@ from adamlab.types import Formula
 
 MOST_TIDIED = 12
 """The most steps whose written-out formulas are tidied, which takes as long as reading them."""
+
+
+MOST_EXPANDED = 60
+"""The most operations of an update that is expanded, to see whether that is shorter."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,29 @@ class Unrolled(Result):
         monomials = [Mul(*(g**n for g, n in zip(symbols, powers, strict=True))) for powers, _ in terms]
         return common * sum(c / common * m for c, m in zip(coefficients, monomials, strict=True))
 
+    def _brief(self, u: Symbol, in_brief: "_InFull") -> Formula:
+        """An update in terms of states; written out where that is much shorter, as where the first step is plain."""
+        in_states, full = in_brief(dict(self.definitions)[u]), self._full[u]
+        if full.has(Piecewise, Max, Min) or count_ops(full) > MOST_EXPANDED:
+            return in_states
+        expanded = expand(full)
+        return expanded if 3 * count_ops(expanded) < count_ops(in_states) else in_states
+
     def _written_out(self, values: Values) -> Any:
-        return plain(each(lambda e: e.xreplace(self._full) if isinstance(e, Expr) else e, values))
+        return plain(each(lambda e: _InFull(self._full)(e) if isinstance(e, Basic) else e, values))
+
+    def trial(self, draw: Draws) -> Iterator[dict[Any, Any]]:
+        """The numbers of a trial after all steps."""
+        known: dict[Any, Any] = {symbol: draw.number(symbol) for symbol in self.hyper.values()}
+        known |= {g: draw.gradient() for g in np.concatenate([np.ravel(x) for x in (self._start, *self.gradients)])}
+        known |= {f: draw.loss() for f in self.values}
+        for symbol, e in self.definitions:
+            known[symbol] = evaluate(e, known)
+        yield known
+
+    def are_equal(self, left: Any, right: Any) -> bool:
+        """Whether two formulas of definitions are shown to be equal once they are written out."""
+        return same(left.xreplace(self._full), right.xreplace(self._full))
 
     def _equations(self) -> list[Equation]:
         """The states written out and the updates in terms of them; of many steps, or of arrays, the definitions."""
@@ -107,7 +135,7 @@ class Unrolled(Result):
             states = {entry for values in step["states"].values() for entry in values.flat}
             lines += [(s, self._full[s]) for s in definitions if s in states and s not in dict(lines)]
             u = step["u"].item()  # which is a number or a state where it has no name of its own
-            lines.append((at_step("u", t), in_brief(definitions[u]) if u in definitions and u not in names else u))
+            lines.append((at_step("u", t), self._brief(u, in_brief) if u in definitions and u not in names else u))
         return lines
 
 
@@ -148,9 +176,22 @@ def unroll(
 
 def unroll_open(optimizer: OpenOptimizer, steps: int) -> Unrolled:
     """Read the first steps of an optimizer that is open already, as `unroll`."""
-    names, shape = _Names(optimizer), optimizer.shape
+    refused, equal = frozenset(), frozenset()
+    while True:
+        unrolled, algebra = _read(optimizer, steps, Formulas(refused=refused, equal=equal))
+        numbers = {*unrolled.hyper.values(), *algebra.complements}
+        doubtful = [c for c in algebra.assumptions if not c.free_symbols <= numbers]
+        failing = {c for c, failed in broken(doubtful, unrolled.trial).items() if failed}
+        if not failing:
+            return unrolled
+        always = {c for c in failing if isinstance(c, Ne) and unrolled.are_equal(*c.args)}
+        refused, equal = refused | (failing - always), equal | always
+
+
+def _read(optimizer: OpenOptimizer, steps: int, algebra: Formulas) -> tuple[Unrolled, Formulas]:
+    names, shape = _Names(optimizer, algebra), optimizer.shape
     w = start = _symbols("w", 0, shape)
-    state, reader = optimizer.start(names.algebra, w), Reader(names.algebra)
+    state, reader = optimizer.start(algebra, w), Reader(algebra)
     gradients, losses, named = [], [], []
     for t in range(1, steps + 1):
         g, f = _symbols("g", t, shape), at_step("f", t)
@@ -161,15 +202,16 @@ def unroll_open(optimizer: OpenOptimizer, steps: int) -> Unrolled:
         gradients.append(plain(g))
         losses.append(f)
         named.append({"u": u, "w": w, "states": dict(zip(optimizer.fields, state, strict=True))})
-    title, hyper, words = optimizer.subject.title, optimizer.hyper, in_words(optimizer, names.algebra)
-    return Unrolled(title, hyper, gradients, losses, names.definitions(), words, named, start)
+    title, hyper, definitions = optimizer.subject.title, optimizer.hyper, names.definitions()
+    words = in_words(optimizer, algebra)
+    return Unrolled(title, hyper, gradients, losses, definitions, words, named, start), algebra
 
 
 class _Names:
     """The names of a step's states, updates and parameters, each with the formula that it stands for."""
 
-    def __init__(self, optimizer: OpenOptimizer):
-        self.optimizer, self.algebra = optimizer, Formulas()
+    def __init__(self, optimizer: OpenOptimizer, algebra: Formulas):
+        self.optimizer, self.algebra = optimizer, algebra
         self.given: dict[Symbol, Formula] = {}
 
     def state(self, k: int, t: int, values: Values) -> Values:
@@ -184,7 +226,7 @@ class _Names:
         return entries
 
     def _name(self, letter: str, t: int, entry: tuple[int, ...], e: Formula) -> Symbol:
-        symbol = at_step(letter, t, entry, nonnegative=is_nonnegative(e))
+        symbol = at_step(letter, t, entry, nonnegative=is_nonnegative(e) or is_nonnegative(self.algebra.in_full(e)))
         self.given[symbol] = e
         if letter != "w" and self.algebra.lies_on_steps(e):
             self.algebra.stepped.add(symbol)
@@ -193,7 +235,8 @@ class _Names:
     def definitions(self) -> list[tuple[Symbol, Formula]]:
         """Each name with its formula, names of complements before the formulas that use them."""
         definitions: dict[Symbol, Formula] = {}
-        for symbol, e in self.given.items():
+        given = {symbol: self.algebra.on_domains(e) for symbol, e in self.given.items()}
+        for symbol, e in given.items():
             for c in sorted(e.free_symbols & self.algebra.complements.keys(), key=str):
                 definitions[c] = self.algebra.complements[c]
             definitions[symbol] = e

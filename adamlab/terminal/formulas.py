@@ -40,11 +40,11 @@ def closed_form_and_show(
 
 
 def prove_and_show(left: str, right: str, limit: Sequence[str], given: Sequence[str], form: str) -> bool:
-    """Decide whether two specs are the same, print the verdict, and return whether it is proved."""
+    """Decide whether two specs are the same, print the verdict, and return whether it is proved in full."""
     require_format(form, FORMATS)
     verdict = prove(left, right, limit=read_numbers(limit, "--limit"), given=read_numbers(given, "--given"))
     say_verdict(verdict, form)
-    return verdict.status == "proved"
+    return verdict.holds
 
 
 def say_verdict(verdict: Verdict, form: str) -> None:

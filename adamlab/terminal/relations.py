@@ -13,7 +13,7 @@ from adamlab.terminal.formulas import FORMATS, say_verdict
 
 
 def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
-    """Decide a relation of the registry, print the verdict, and return whether it is proved."""
+    """Decide a relation of the registry, print the verdict, and return whether it is proved in full."""
     require_format(form, FORMATS)
     if name in UNDECIDED:
         raise InputError(f"{name} cannot be decided: {UNDECIDED[name]}")
@@ -27,7 +27,7 @@ def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
         say("Whether both sides take the same steps, all along or in the limit:")
     verdict = decide(relation)
     say_verdict(verdict, form)
-    return verdict.status == "proved"
+    return verdict.holds
 
 
 def relations_and_show(form: str, figure: Path | None, library: str) -> bool:

@@ -54,20 +54,34 @@ def test_every_step_holds(derivations, name):
 
 
 RESULTS = {
-    "second-moment": ["v_t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·g_i²", "v̂_t = v_t/(1 - β₂^t)", "u_t = -η·m̂_t/(√v̂_t + ε)"],
+    "second-moment": [
+        "v_t = β₂^t·v₀ + (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·g_i²",
+        "v_t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·g_i²",
+        "v̂_t = v_t/(1 - β₂^t)",
+        "u_t = -η·m̂_t/(√v̂_t + ε)",
+    ],
     "adagrad-limit": [
         "u_t = -η·g_t/√(t·v̂_t)",
         "u_t → -η·g_t/√(Σ_{i=1}^{t} g_i²)",
         "Where 0 < β₂ < 1, η > 0; t < 2³¹; G_t ≠ 0.",
     ],
-    "softmax-cross-entropy": ["∂ŷ_i/∂z_j = ŷ_i·(δ_(i,j) - ŷ_j)", "∂L/∂z_j = ŷ_j - y_j"],
+    "softmax-cross-entropy": [
+        "= ŷ_i·(1 - ŷ_i)",
+        "= -ŷ_i·ŷ_j",
+        "∂ŷ_i/∂z_j = ŷ_i·(δ_(i,j) - ŷ_j)",
+        "∂L/∂z_j = ŷ_j - y_j",
+    ],
     "batch-norm": [
         "∂L/∂γ = Σ_{i=1}^{N} x̂_i·∂L/∂y_i",
         "∂L/∂β = Σ_{i=1}^{N} ∂L/∂y_i",
         "y_i = E + √(Var + ε)·x̂_i",
         "= x_i",
     ],
-    "conv-shape": ["k̂ = 1 + d·(k - 1)", "O = 1 + ⌊(2·p - k̂ + W)/s⌋"],
+    "conv-shape": [
+        "k̂ = d·(k - 1) + 1",
+        "W' = ⌊(W - k̂ + 2·p)/s⌋ + 1",
+        "(B, W', H', C) = (B, ⌊(W - k̂ + 2·p)/s⌋ + 1, ⌊(H - k̂ + 2·p)/s⌋ + 1, C)",
+    ],
 }
 
 
@@ -80,7 +94,9 @@ def test_the_text_has_the_formulas_of_the_source(derivations, name):
 
 
 def test_time_goes_up_as_by_hand(derivations):
-    assert "v^t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·(g^i)²" in derivations["second-moment"].text(superscripts=True)
+    written = derivations["second-moment"].text(superscripts=True)
+    assert "v^t = (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·(g^i)²" in written
+    assert "v^t = β₂^t·v⁰ + (1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·(g^i)²" in written
 
 
 @pytest.mark.parametrize("name", DERIVATIONS)
@@ -128,8 +144,20 @@ def late_sum(decay, power, end=moment.T):
 
 
 WRONG_FORMULAS = {
-    "the sign of softmax's gradient": (softmax, "GRADIENT", Y[J] - softmax.Y_HAT[J], [6, 7]),
-    "the Jacobian without its diagonal": (softmax, "JACOBIAN", -softmax.Y_HAT[softmax.i] * softmax.Y_HAT[J], [3, 5, 8]),
+    "the sign of softmax's gradient": (softmax, "GRADIENT", Y[J] - softmax.Y_HAT[J], [8, 9]),
+    "the Jacobian without its diagonal": (
+        softmax,
+        "JACOBIAN",
+        -softmax.Y_HAT[softmax.i] * softmax.Y_HAT[J],
+        [5, 7, 10],
+    ),
+    "the quotient rule without the sum's own term": (softmax, "OWN", softmax.Y_HAT[softmax.i], [3]),
+    "the quotient rule of another score with its sign": (
+        softmax,
+        "OTHER",
+        softmax.Y_HAT[softmax.i] * softmax.Y_HAT[J],
+        [4],
+    ),
     "the variance's part is left out": (
         batch_norm,
         "COMPACT",
@@ -141,19 +169,19 @@ WRONG_FORMULAS = {
         conv_shape,
         "FORMULA",
         floor((conv_shape.SIDE - conv_shape.SPAN + conv_shape.PADDING) / conv_shape.STRIDE) + 1,
-        [4, 5],
+        [4, 5, 6],
     ),
     "the count without the first window": (
         conv_shape,
         "FORMULA",
         floor((conv_shape.SIDE - conv_shape.SPAN + 2 * conv_shape.PADDING) / conv_shape.STRIDE),
-        [4, 5],
+        [4, 5, 6],
     ),
     "a span of as many places as entries": (
         conv_shape,
         "SPANNED",
         conv_shape.DILATION * conv_shape.KERNEL,
-        [1, 2, 4, 5],
+        [1, 2, 4, 5, 6],
     ),
     "the last place of a window forgotten": (
         conv_shape,
@@ -171,7 +199,7 @@ WRONG_FORMULAS = {
         moment,
         "weighted_sum",
         late_sum,
-        [5, 6, 9, 10],
+        [5, 6, 7, 10, 11],
     ),
     "another optimizer's limit": (limit, "ADAGRAD", "optax.adagrad(learning_rate, eps=0.0)", [6, 7]),
 }
@@ -223,9 +251,9 @@ def no_gradient_where_a_label_is_0(gradients, arguments):
 
 
 WRONG_CODE = {
-    "one-hot labels": (softmax, "softmax_cross_entropy", no_gradient_where_a_label_is_0, [7]),
-    "the sign": (softmax, "softmax_cross_entropy", lambda gradients, _: (-gradients[0], gradients[1]), [7]),
-    "the Jacobian": (softmax, "softmax", lambda gradients, _: (gradients[0] * 2,), [8]),
+    "one-hot labels": (softmax, "softmax_cross_entropy", no_gradient_where_a_label_is_0, [9]),
+    "the sign": (softmax, "softmax_cross_entropy", lambda gradients, _: (-gradients[0], gradients[1]), [9]),
+    "the Jacobian": (softmax, "softmax", lambda gradients, _: (gradients[0] * 2,), [10]),
 }
 
 
@@ -251,7 +279,17 @@ def test_a_wrong_shape_on_either_side_is_found_out(monkeypatch, side):
         return tuple(shape)
 
     monkeypatch.setattr(conv_shape, "conv_output_shape", wrong)
-    assert failing(conv_shape.derive()) == [5]
+    assert failing(conv_shape.derive()) == [5, 6]
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_wrong_batch_or_number_of_kernels_is_found_out(monkeypatch, place):
+    def wrong(*geometry):
+        shape = conv_output_shape(*geometry)
+        return (*shape[:place], 1, *shape[place + 1 :])
+
+    monkeypatch.setattr(conv_shape, "conv_output_shape", wrong)
+    assert failing(conv_shape.derive()) == [6]
 
 
 def test_a_wrong_order_of_the_limit_is_found_out(monkeypatch):

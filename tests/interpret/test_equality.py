@@ -20,7 +20,7 @@ from sympy import (
     symbols,
 )
 
-from adamlab.interpret.equality import same
+from adamlab.interpret.equality import conditions_of_equality, is_zero, same
 from adamlab.interpret.signs import Rate
 from adamlab.symbolic.maximum import Maximum
 
@@ -32,6 +32,9 @@ x, y, v = symbols("x y v", real=True)
 t, i, j = symbols("t i j", integer=True, positive=True)
 g: Any = IndexedBase("g", real=True)
 f: Any = Function("f")
+
+M = Max(Abs(x), Abs(y))
+"""A maximum that is 0 at a single point."""
 
 EQUAL: list[tuple[Any, Any]] = [
     (sqrt(v / (1 - b**t)), sqrt(v) / sqrt(1 - b**t)),
@@ -58,6 +61,11 @@ EQUAL: list[tuple[Any, Any]] = [
     (Maximum((b - 1) / (b**i - 1) * g[i] ** 2, (i, 1, t)), Maximum((1 - b) / (1 - b**j) * g[j] ** 2, (j, 1, t))),
     (Piecewise((x, 2 * x - y > 0), (y, True)), Piecewise((x, y < 2 * x), (y, True))),
     (f(x + y) ** 2, f(y + x) * f(x + y)),
+    (sqrt(x**2 - 2 * x * y + y**2), Abs(x - y)),
+    (sqrt(p - 2 * b * p + b**2 * p), (1 - b) * sqrt(p)),
+    (sqrt(p * (x**4 + 2 * x**2 + 1)), sqrt(p) * (1 + x**2)),
+    (Sum(g[i], (i, 1, t - 2)) + g[t - 1] + g[t], Sum(g[i], (i, 1, t))),
+    ((x * M + y * M) / M, x + y),
 ]
 
 DIFFERENT: list[tuple[Any, Any]] = [
@@ -75,7 +83,31 @@ DIFFERENT: list[tuple[Any, Any]] = [
     (1 / (x - x * 1 + sqrt(p) - sqrt(p)), Integer(0)),
     (Piecewise((x, x > 0), (y, True)), Piecewise((x, x >= 0), (y, True))),
     (f(x), f(y)),
+    (sqrt(x**y), x ** (y / 2)),
+    (sqrt(x ** (2 * t)), x**t),
+    (Abs(1 - b**x), 1 - b**x),
+    ((x * Max(y, 0) + y * Max(y, 0)) / Max(y, 0), x + y),
+    (sign(Max(x, 0)), Integer(1)),
+    (((x + y) * (x - y) - x**2 + y**2) / ((x + y) ** 2 - x**2 - 2 * x * y - y**2), Integer(0)),
 ]
+
+SIGNED: list[Any] = [x - y, b - x, 1 - 2 * b, x * (x - p), b**t - x]
+"""Formulas that are positive at some points, and negative at others."""
+
+WRONG: list[Any] = [
+    lambda e: (sqrt((e**2).expand()), e),
+    lambda e: (sqrt((p * e**2).expand()), e * sqrt(p)),
+    lambda e: (Abs(e), e),
+    lambda e: (Abs(e**3), e**3),
+    lambda e: (sign(e), Integer(1)),
+    lambda e: (Max(e, 0), e),
+    lambda e: (Max(e, 2 * e), 2 * e),
+    lambda e: (Max(e * x, e * c), e * Max(x, c)),
+    lambda e: (Min(e, 0), -e),
+    lambda e: (sqrt(e * v), sqrt(-e) * sqrt(-v)),
+    lambda e: (e / Abs(e), e**2 / e**2),
+]
+"""Pairs of formulas that are equal where the one they are made of is positive, and nowhere else."""
 
 
 def test_equal_formulas_are_seen():
@@ -85,6 +117,31 @@ def test_equal_formulas_are_seen():
 
 def test_different_formulas_are_not_equal():
     assert [pair for pair in DIFFERENT if same(*pair)] == []
+
+
+def test_what_holds_for_positive_numbers_is_not_taken_to_hold_for_all():
+    assert [pair for e in SIGNED for pair in (wrong(e) for wrong in WRONG) if same(*pair)] == []
+
+
+def test_conditions_of_equality_are_the_divisors_of_one_side():
+    product = (x * y + x) / x
+    for left, right, conditions in [
+        (product, y + 1, [x]),
+        (product, product, []),
+        ((x * y - y**2) / (x - y), y, [x - y]),
+        (sign(x) ** 2 * y, y, [x]),
+        (product, (y**2 + y) / y, [x, y]),
+    ]:
+        assert same(left, right)
+        for pair in ((left, right), (right, left)):
+            told = conditions_of_equality(*pair)
+            assert [str(e) for e in told] == [str(e) for e in conditions]
+
+
+def test_nothing_over_nothing_is_not_zero():
+    zero = (x + y) * (x - y) - x**2 + y**2
+    assert is_zero(zero)
+    assert not is_zero(zero / ((x + y) ** 2 - x**2 - 2 * x * y - y**2))
 
 
 def grown(random_numbers: random.Random, depth: int) -> Any:

@@ -45,11 +45,44 @@ FUNCTIONS = {
         jax.lax.cond(y[0] > 1, lambda: x, lambda: 2 * x) + jax.lax.switch(2, [jnp.sin, jnp.cos, abs], y)
     ),
     "while": lambda x, y: jax.lax.while_loop(lambda c: c[1] < 5, lambda c: (c[0] * 0.5 + y, c[1] + 1), (y, 0))[0],
+    "batched while": lambda x, y: jax.vmap(
+        lambda row, size: jax.lax.while_loop(lambda c: c[0].sum() < 9, lambda c: (c[0] + size, c[1] + 1), (row, 0))
+    )(x, jnp.array([2.0, 0.5])),
+    "printed": lambda x, y: (jax.debug.print("{}", y, ordered=False), 2 * y)[1],
+    "interpolation": lambda x, y: jnp.interp(x, jnp.array([-1.0, 0.25, 3.0]), y) + jnp.searchsorted(y[::2], 2.0),
     "scan": lambda x, y: jax.lax.scan(lambda c, row: (c + row, c * row), y, x, reverse=True),
     "loops": lambda x, y: jax.lax.fori_loop(0, 4, lambda i, c: c + i * y, y) + jax.jit(lambda z: z * 2)(y),
     "derivatives": lambda x, y: jax.grad(lambda z: jnp.sum(jax.nn.softplus(z) * jax.nn.relu(z)))(y),
     "softmax": lambda x, y: jax.nn.softmax(x) + jax.nn.logsumexp(y),
     "whole powers": lambda x, y: 2 ** jnp.arange(3) + jnp.tan(y) + jnp.clip(jnp.log(-(y**2)), 0.0, 1.0),
+    "sorting": lambda x, y: (
+        (jnp.sort(x, axis=0), jnp.argsort(y, descending=True), jax.lax.top_k(x, 2)),
+        jax.lax.sort((jnp.array([[2, 1, 2]]), x[:1], x[1:]), dimension=1, num_keys=2),
+    ),
+    "places of extremes": lambda x, y: (jnp.argmax(x, 0), jnp.argmin(jnp.stack([y, y]), 0), jnp.argmax(-y)),
+    "order of nan": lambda x, y: (
+        (jnp.sort(jnp.sqrt(x)), jnp.argmin(jnp.sqrt(x), 1), jnp.argmax(jnp.log(x))),
+        (jnp.max(jnp.sqrt(x)), jnp.argmax(x * 0), jnp.median(y)),
+    ),
+    "taking": lambda x, y: (
+        (jnp.take(y, jnp.array([1, -1, -4, 3])), jnp.take(y, jnp.array([9, -9]), mode="clip"), y[jnp.array([7, -7])]),
+        (jnp.take(x, jnp.array([0, 5]), axis=1, fill_value=0.5), jnp.take(x, jnp.array([0, 5]), axis=0, mode="wrap")),
+        (x.at[jnp.array([0, 2]), 1].get(mode="fill"), y[jnp.array(250, jnp.uint8) + jnp.array(7, jnp.uint8)]),
+    ),
+    "scattering": lambda x, y: (
+        jnp.zeros(4).at[jnp.array([0, 2, 0, 9])].add(jnp.stack([y[0], y[1], y[2], y[0]])),
+        x.at[:, jnp.array([0, 0])].multiply(jnp.stack([y[:2], y[1:]])) + x.at[jnp.array([1, 1])].set(x),
+        y.at[jnp.array([0, 0, 1])].min(x[0]) + y.at[jnp.array([0, 0, -1])].max(x[1]) + y.at[1].apply(jnp.cos),
+        y.at[jnp.array([0, 0])].subtract(x[:, 0]),
+        jnp.zeros(2).at[jnp.zeros(0, int)].add(jnp.zeros(0)),
+    ),
+    "empty": lambda x, y: (
+        (jnp.sum(y[:0]), jnp.prod(x[:, :0], 1), jnp.any(y[:0] > 0), jnp.all(y[:0] > 0), x[:, :0] @ x[:, :0].T),
+        (jnp.max(y[:0], initial=2.0), jax.lax.reduce_min(y[:0], (0,)), jax.lax.scan(lambda c, r: (c + r, c), y, x[:0])),
+    ),
+    "accumulated extremes": lambda x, y: jax.lax.cummin(x, axis=1) + jax.lax.cumlogsumexp(y, reverse=True),
+    "long rows": lambda x, y: jnp.argmax(jnp.arange(70.0) * y[1]) + jnp.max(jnp.stack([y] * 40), 0) + jnp.argmin(x),
+    "recomputed": lambda x, y: jax.checkpoint(jnp.sin)(y) + jax.grad(lambda z: jnp.sum(jax.nn.silu(z)))(y),
     "complex": lambda x, y: jnp.abs(x * (1 + 2j)) + (jnp.conj(x * 1j) * x * 1j).real + jnp.imag(x * 3j),
 }
 
@@ -78,10 +111,47 @@ def test_a_reader_remembers_moves_by_their_indices(x64):
     assert [reader.read(program, VECTOR, i).item() for i in (0, 2, 1)] == [1.5, 3.0, -0.25]
 
 
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (
+            lambda y: jax.lax.reduce(y, 0.0, lambda a, b: a + 2 * b, (0,)),
+            "'reduce', at .*: JAX may combine entries in any",
+        ),
+        (lambda y: jax.lax.reduce_window(y, 0.0, jax.lax.add, (2,), (1,), "VALID"), "'reduce_window_sum'"),
+        (lambda y: jnp.linalg.qr(y[None])[0], "'(householder_product|geqrf|qr)'"),
+        (lambda y: jax.pure_callback(np.sin, y, y), "'pure_callback'"),
+        (lambda y: jax.lax.top_k(jnp.sqrt(y), 2), "'top_k', at .*: JAX places a NaN by its sign"),
+        (lambda y: jax.lax.bitcast_convert_type(y, jnp.int64), "'bitcast_convert_type'"),
+    ],
+)
+def test_what_has_no_meaning_here_is_told_by_name(x64, function, told):
+    program = trace(function, VECTOR)
+    with pytest.raises(UnreadableError, match=f"cannot read the primitive {told}"):
+        Reader(Exact()).read(program, each(mpf, VECTOR))
+
+
+def test_what_cancels_down_to_rounding_errors_is_zero():
+    with workdps(50):
+        third, reader = mpf(1) / 3, Reader(Exact())
+        assert reader.read(trace(lambda x: (x - 0.1) - (x - 0.2) - 0.1, 1.0), third).item() == 0
+        assert reader.read(
+            trace(lambda x: jnp.sum(x) == 0.0, VECTOR), each(mpf, np.array(["1e9", "0.1", "-1000000000.1"]))
+        )
+        spread = each(mpf, np.array(["1e12", "0.1", "-1e12", "-0.1"]))
+        assert reader.read(trace(jnp.sum, np.zeros(4)), spread).item() == 0
+        assert reader.read(trace(jnp.cumsum, np.zeros(4)), spread)[3] == 0
+        assert reader.read(trace(lambda x: jnp.dot(x, x) == 0.14, VECTOR), each(mpf, np.array(["0.1", "0.2", "0.3"])))
+        assert reader.read(trace(lambda x: jnp.floor(x * 10 + 0.2 * 10), 1.0), mpf("0.1")).item() == 3
+        assert reader.read(trace(lambda x: (x * 3 * 10).astype(int), 1.0), mpf("0.1")).item() == 3
+        near = mpf(10) ** -35
+        assert abs(reader.read(trace(lambda x: 1.0 - (1.0 - x), 1.0), near).item() / near - 1) < mpf(10) ** -14
+
+
 def test_constants_in_code_are_the_decimals_that_were_meant():
     program = trace(lambda x: x * 0.1 + jnp.float32(0.1) + (1 - 0.999), 1.0)
     reader = Reader(Exact())
-    assert str(reader.read(program, Exact().number("0")).item()) == "0.101"
+    assert str(reader.read(program, Exact().number(0)).item()) == "0.101"
 
 
 @pytest.mark.parametrize("written", ["0.999", "0.9999999", "0.99"])

@@ -4,6 +4,7 @@ import inspect
 from decimal import Decimal
 from fractions import Fraction
 
+import jax.numpy as jnp
 import mpmath
 import numpy as np
 import optax
@@ -136,6 +137,37 @@ def test_bad_input_is_told_in_one_message():
         al.exact(optax.sgd, [1.0], {"learning_rate": 0.1}, digits=0)
     with pytest.raises(InputError, match="one entry for each step, and got float"):
         al.exact(optax.sgd, 1.0, {"learning_rate": 0.1})
+
+
+def test_a_variance_that_cancels_is_zero():
+    hyper = {"learning_rate": "0.1", "centered": True, "bias_correction": True, "eps_in_sqrt": False}
+    e = al.exact(optax.rmsprop, [0.7] * 6, hyper)
+    with mpmath.workdps(50):
+        assert_exact(e.updates, [-mpf("0.1") * mpf(0.7) / mpf("1e-8")] * 6)
+    inside = al.exact(optax.rmsprop, [0.7] * 6, {**hyper, "eps_in_sqrt": True})
+    assert_exact(inside.updates, [-mpf("0.1") * mpf(0.7) / mpf("1e-4")] * 6)
+
+
+def test_powers_of_two_are_neutral():
+    def chain(learning_rate):
+        return optax.chain(optax.scale(2.0**24), optax.sgd(learning_rate), optax.scale(2.0**-24))
+
+    gs = [0.1, -3.7, 1e-9]
+    e, expected = (al.exact(factory, gs, {"learning_rate": "0.001"}) for factory in (chain, optax.sgd))
+    assert e.updates == expected.updates
+
+
+def test_a_count_wraps_in_its_own_width():
+    def counted(learning_rate):
+        def update(updates, state, params=None):
+            count = state + jnp.uint8(100)
+            return -learning_rate * updates * count, count
+
+        return optax.GradientTransformation(lambda params: jnp.uint8(150), update)
+
+    e = al.exact(counted, [1.0, 1.0], {"learning_rate": 1})
+    assert [int(u) for u in e.updates] == [-250, -94]
+    assert [state["state"] for state in e.states] == [250, 94]
 
 
 def test_the_precision_of_mpmath_is_left_as_it_was():

@@ -3,7 +3,23 @@
 import random
 from typing import Any
 
-from sympy import Abs, IndexedBase, Integer, Max, Min, Rational, Sum, Symbol, exp, sqrt, symbols
+from sympy import (
+    Abs,
+    IndexedBase,
+    Integer,
+    Max,
+    Min,
+    Piecewise,
+    Rational,
+    Sum,
+    Symbol,
+    cbrt,
+    cos,
+    exp,
+    log,
+    sqrt,
+    symbols,
+)
 
 from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
 
@@ -26,6 +42,9 @@ POSITIVE = [
     b - b**2,
     2 - b - c,
     1 + x**2,
+    (b - 1) * (c - 1),
+    (b - 1) ** 3 * (c - 1),
+    Piecewise((p, x > 0), (q, True)),
 ]
 NONNEGATIVE = [
     x**2,
@@ -38,8 +57,20 @@ NONNEGATIVE = [
     Min(n, p),
     Sum(b ** (t - i) * g[i] ** 2, (i, 1, t)),
     (b - 1) * n / (b**2 - 1),
+    n - b * n,
+    n + x**2,
+    Min(p, x**2),
+    Piecewise((p, x > 0), (n, True)),
+    Sum(b**i, (i, 1, t - 1)),
+    Sum(p + i, (i, 1, t - 1)),
 ]
-UNKNOWN = [x, x - y, n - p, b - c, 1 - 2 * b, x**3, p - 1, Min(x, n), x * y, Integer(-1) * p, b**t - c, -n]
+"""Each is 0 somewhere, the sums where they are of nothing."""
+UNKNOWN = [
+    *(x, x - y, n - p, b - c, 1 - 2 * b, x**3, p - 1, Min(x, n), x * y, Integer(-1) * p, b**t - c, -n),
+    *(x + p, x**3 + p, 1 - b**x, 1 / (b - 1) - p, (b - 1) * p, cbrt(x), cos(x), log(p), Max(x, y)),
+    Piecewise((p, x > 0), (x, True)),
+]
+"""Each is negative somewhere."""
 
 
 def test_positive_formulas_are_seen():
@@ -52,6 +83,10 @@ def test_nonnegative_formulas_are_seen():
 
 def test_nothing_is_said_of_others():
     assert [e for e in UNKNOWN if is_nonnegative(e)] == []
+
+
+def test_what_can_be_0_is_not_said_to_be_positive():
+    assert [e for e in [*NONNEGATIVE, *UNKNOWN] if is_positive(e)] == []
 
 
 def value(e: Any, random_numbers: random.Random) -> Any:

@@ -1,10 +1,12 @@
 """Formulas read off functions, with numbers put in afterwards, against JAX; and how conditions are settled."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sympy import Abs, Max, Ne, Piecewise, Rational, Symbol, cos, lambdify, pi, sqrt
+from sympy import Abs, Max, Min, Ne, Piecewise, Rational, S, Symbol, cos, lambdify, log, pi, sqrt
 
 from adamlab.interpret.arrays import Values
 from adamlab.interpret.jaxpr import Reader, UnreadableError, trace
@@ -14,7 +16,10 @@ from tests.interpret.test_jaxpr import FUNCTIONS, MATRIX, VECTOR, computed
 
 b, t, x = Rate("b"), Symbol("t", integer=True, positive=True), Symbol("x", real=True)
 
-NUMERIC_ONLY = {"finite", "nan", "argmin", "slices", "while", "complex", "sigmoids", "whole powers"}
+NUMERIC_ONLY = {
+    *("finite", "nan", "argmin", "slices", "while", "complex", "sigmoids", "whole powers"),
+    *("batched while", "interpolation", "sorting", "order of nan", "places of extremes", "long rows"),
+}
 """Functions of the walker's tests that want numbers: infinities, positions of extremes, loops that go by a value."""
 
 
@@ -126,3 +131,40 @@ def test_a_random_draw_stops_by_name():
 def test_a_loop_that_goes_by_a_value_stops():
     with pytest.raises(UnreadableError, match="while"):
         read(lambda x: jax.lax.while_loop(lambda c: c < 3, lambda c: c + x, x), x)
+
+
+def test_what_wants_numbers_and_gets_symbols_is_told():
+    for function in (
+        lambda y: -jnp.sort(y),
+        lambda y: -jnp.argmax(y),
+        lambda y: jax.lax.top_k(y, 2)[0],
+        lambda y: y[y.astype(int)],
+        lambda y: y.at[y.astype(int)].add(1.0),
+        lambda y: jax.lax.dynamic_slice(y, (y[0].astype(int),), (2,)),
+        lambda y: y.at[:].apply(jnp.round),
+    ):
+        with pytest.raises(
+            UnreadableError, match=r"cannot read the primitive '[\w-]+', at .*:\d+.* depends? on what is read|known"
+        ):
+            Reader(Formulas()).read(trace(function, VECTOR), symbols_like(VECTOR, "y"))
+
+
+def test_two_symbols_are_sorted_by_their_extremes():
+    y = symbols_like(VECTOR[:2], "y")
+    low, high = Reader(Formulas()).read(trace(jnp.sort, VECTOR[:2]), y)
+    assert (low, high) == (Min(*y), Max(*y))
+    assert Reader(Formulas()).read(trace(jnp.sort, VECTOR[:1]), y[:1]).item() == y[0]
+
+
+def test_what_is_undefined_for_all_reals_is_not_a_number():
+    assert read(lambda x: jnp.sqrt(-jnp.abs(x) - 1), x) is S.NaN
+    assert read(lambda x: jnp.log(-1 - x**2), x) is S.NaN
+    assert read(lambda x: jax.lax.rsqrt(-1 - x**2), x) is S.NaN
+    assert read(lambda x: (-1 - x**2) ** 0.5, x) is S.NaN
+
+
+def test_constants_are_exact_in_symbols():
+    algebra = Formulas()
+    e = read(lambda x: x * 2.0**24 * (1 / 3) * np.sqrt(2) * 2.0**-24 * (2 * np.pi) * math.log(2), x, algebra=algebra)
+    assert e == 2 * pi * sqrt(2) * log(2) * x / 3
+    assert algebra.constants == {Rational(1, 3), Rational(1, 2**24)}

@@ -1,12 +1,14 @@
 """`al.compare` on pairs whose answer is known."""
 
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.core import Tracer
 
 import adamlab as al
 from adamlab.errors import InputError
@@ -186,3 +188,107 @@ def test_updates_of_another_shape_or_structure_are_told():
         built = optax.stateless(lambda updates, params, wrong=wrong: wrong(updates))
         with pytest.raises(InputError, match=r"a built transformation cannot be compared: \[Chex\] .*tree 0: updates"):
             al.compare(built, optax.sgd(0.1), **FEW)
+
+
+def recorded(calls, learning_rate=0.1):
+    """SGD that notes how it is called: each layout of its parameters, and each gradient's kind."""
+
+    def init(params):
+        calls.append(jax.tree.map(jnp.shape, params))
+        return optax.EmptyState()
+
+    def update(updates, state, params=None):
+        leaf = jax.tree.leaves(updates)[0]
+        calls.append((isinstance(leaf, Tracer), leaf.dtype.name))
+        return jax.tree.map(lambda g: -learning_rate * g, updates), state
+
+    return optax.GradientTransformation(init, update)
+
+
+@pytest.mark.parametrize(("context", "updates"), [("jit", [True]), ("scan", [True]), ("eager", [False] * 5)])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_the_optimizer_runs_as_it_is_told(context, updates, dtype):
+    calls: list[Any] = []
+    right = recorded([])
+    al.compare(recorded(calls), right, steps=5, families=["normal", "scales"], context=context, dtype=dtype)
+    assert calls == [{"normal": (2,), "scales": (3, 3)}, *((traced, dtype) for traced in updates)]
+
+
+def test_a_leaf_is_one_vector():
+    calls: list[Any] = []
+    al.compare(recorded(calls), recorded([]), steps=2, families=["normal", "scales"], layout="leaf")
+    assert calls[0] == (11,)
+
+
+@pytest.mark.parametrize(("context", "scans"), [("jit", 0), ("eager", 0), ("scan", 2)])
+def test_only_a_scan_scans(monkeypatch, context, scans):
+    lengths, scan = [], jax.lax.scan
+
+    def counted(step, state, gradients):
+        lengths.append(len(gradients["normal"]))
+        return scan(step, state, gradients)
+
+    monkeypatch.setattr(jax.lax, "scan", counted)
+    al.compare(recorded([]), recorded([]), steps=5, families=["normal"], context=context)
+    assert lengths == [5] * scans
+
+
+def test_another_seed_is_another_sample_and_the_same_seed_the_same():
+    def bits(seed):
+        return al.compare("adamlab.adam(0.1)", "optax.adam(0.1)", seed=seed, exact=False, **FEW).to_dict()["families"]
+
+    assert bits(0) == bits(0)
+    assert bits(0) != bits(1)
+
+
+def test_the_sides_are_told_apart():
+    left, right = "adamlab.adam(0.1)", "optax.adam(0.1)"
+    forth, back = al.compare(left, right, **FEW), al.compare(right, left, **FEW)
+    assert (forth.left, forth.right) == (back.right, back.left)
+    assert "adamlab" in forth.left
+    for own, other in (("left", "right"), ("right", "left")):
+        for column in ("median", "max"):
+            assert forth.table[f"{own}_{column}"].tolist() == back.table[f"{other}_{column}"].tolist()
+    assert (forth.table.left_median < forth.table.right_median).any()
+
+
+def test_the_gap_is_of_the_left_from_the_right():
+    forth = al.compare("optax.sgd(0.125)", "optax.sgd(0.1)", **FEW)
+    back = al.compare("optax.sgd(0.1)", "optax.sgd(0.125)", **FEW)
+    np.testing.assert_allclose(forth.table.exact_gap, 0.25, rtol=1e-12)
+    np.testing.assert_allclose(back.table.exact_gap, 0.2, rtol=1e-12)
+    np.testing.assert_allclose(back.table.gap, 0.2, rtol=1e-5)
+
+
+def test_the_words_tell_the_greatest_over_all_families():
+    c = al.compare("adamlab.adam(0.1)", "optax.adam(0.1)", **FEW)
+    assert len(set(c.table.apart_median)) > 1
+    median, greatest = (f"{c.table[column].max():.3g} ulp" for column in ("apart_median", "apart_max"))
+    assert f"up to {median}, the greatest difference {greatest}" in c.verdict
+    assert c.differing_bits == c.table.differing_bits.sum()
+    assert c.first_difference == c.table.first_difference.min()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_narrow_types_are_rounding_and_no_other_formula(dtype):
+    c = al.compare("adamlab.adam(0.1)", "optax.adam(0.1)", dtype=dtype, steps=20, families=["normal"])
+    assert c.kind == "same formula"
+
+
+def test_a_number_and_nan_are_apart():
+    def broken(learning_rate):
+        # NaN in floats alone: the square overflows, and ∞ − ∞ is NaN
+        return optax.stateless(lambda g, _: jax.tree.map(lambda g: -learning_rate * g + (g**3 - g**3), g))
+
+    for pair in ((optax.sgd, broken), (broken, optax.sgd)):
+        c = al.compare(*pair, hyper={"learning_rate": 0.1}, steps=5, families=["scales"])
+        assert not c.identical
+        assert c.table.apart_max[0] == np.inf
+        assert c.kind == "different bits"
+        side = "left" if pair[0] is broken else "right"
+        assert c.verdict.endswith(f"in scales the {side} leaves the range of its types")
+
+
+def test_few_digits_make_no_other_formula():
+    c = al.compare("adamlab.adam(0.1)", "optax.adam(0.1)", digits=10, **FEW)
+    assert c.kind == "same formula"

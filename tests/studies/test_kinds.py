@@ -6,7 +6,9 @@ import io
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
@@ -48,7 +50,7 @@ CONFIGS = {
         left = "adamlab.sgd(rate)"
         right = "optax.adam(rate)"
         rate = [0.1, 0.2]
-        families = ["normal"]
+        families = ["zeros", "normal"]
     """,
     "readings": """
         steps = 2
@@ -65,6 +67,10 @@ CONFIGS = {
 RESERVED = {"runs": RUN_NAMES, "comparisons": COMPARISON_NAMES, "readings": READING_NAMES}
 KEYS = {"runs": {}, "comparisons": PairSchema.model_fields, "readings": ReadSchema.model_fields}
 """The keys of a kind's tables, which no number can be called by either."""
+
+
+FEW: dict[str, Any] = {"steps": 3, "families": ["zeros", "normal"]}
+"""How the comparisons above are made."""
 
 
 class Page(HTMLParser):
@@ -192,6 +198,48 @@ def test_the_report_shows_every_table_of_a_kind(shown, of):
         assert squeezed(caption) in squeezed(html.unescape(shown[of].report))
         assert cells[0] == [table.heads.get(column, column.replace("_", " ")) for column in map(str, rows)]
         assert cells[1:] == [[number(value) for value in row.values()] for row in rows.to_dict("records")]
+
+
+def by_head(cells: list[list[str]]) -> list[dict[str, str]]:
+    """The rows of a table, each cell by the head of its column."""
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
+
+
+def test_columns_of_runs_hold_what_their_heads_say(shown):
+    """Computed from the dataset alone, since the tables' own code is what could be wrong."""
+    data = shown["runs"].datasets["beale"]
+    standings, against = map(by_head, Page(shown["runs"].report).tables)
+    for row in standings:
+        mine = data.isel(run=np.flatnonzero(data.optimizer.values == row["optimizer"]))
+        judged = mine.isel(run=np.flatnonzero(mine.stage.values == "evaluation"))
+        finals = judged.loss.values[:, -1]
+        assert {row["best setting"]} == {*judged.spec.values}
+        for head, value in (("median", np.median(finals)), ("least", finals.min()), ("greatest", finals.max())):
+            assert float(row[head]) == pytest.approx(float(value), rel=0.006), head
+        assert len({row["median"], row["least"], row["greatest"]}) == 3
+        assert (int(row["settings"]), int(row["runs"]), int(row["diverged"])) == (2, mine.sizes["run"], 0)
+    (row,) = against
+    ours = np.flatnonzero(data.optimizer.values == "adamlab.adam")
+    theirs = data.optax_run.values[ours]
+    assert {row["adamlab"], *data.optimizer.values[ours]} == {"adamlab.adam"}
+    assert {row["optax"], *data.optimizer.values[theirs]} == {"theirs <1>"}
+    for head, name in (("Δ params", "params"), ("Δ loss", "loss")):
+        apart = np.abs(data[name].values[ours] - data[name].values[theirs])
+        assert float(row[head]) == pytest.approx(float(apart.max()), rel=0.006), head
+    assert row["Δ params"] != row["Δ loss"]
+    assert row["runs"] == str(len(ours))
+
+
+def test_columns_of_comparisons_hold_what_their_heads_say(shown):
+    data = shown["comparisons"].datasets["comparisons"]
+    (table,) = map(by_head, Page(shown["comparisons"].report).tables)
+    for i, row in enumerate(table):
+        c = al.compare("adamlab.sgd(rate)", "optax.adam(rate)", hyper={"rate": data.rate.values[i]}, **FEW)
+        assert (row["left"], row["right"]) == ("adamlab.sgd(learning_rate=rate)", "optax.adam(learning_rate=rate)")
+        assert (data.left.values[i], data.right.values[i]) == (row["left"], row["right"])
+        assert (row["differing bits"], row["from step"]) == (str(c.differing_bits), str(c.first_difference))
+        assert (row["verdict"], row["rate"]) == (c.verdict, number(float(data.rate.values[i])))
+    assert [row["rate"] for row in table] == ["0.1", "0.2"]
 
 
 @pytest.mark.parametrize("of", KINDS)

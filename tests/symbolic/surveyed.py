@@ -194,10 +194,10 @@ UNREAD = {
         "takes singular vectors", Case(contrib.galore, shape=(2, 2)), UnreadableError, "primitive 'svd'"
     ),
     "muon of a matrix": Refusal(
-        "counts with a number that is left open",
+        "takes a polynomial of a matrix five times over",
         Case(contrib.muon, shape=(2, 2)),
-        InputError,
-        "arguments to fori_loop must have equal types",
+        UnreadableError,
+        "the formulas get too long",
     ),
     "sm3 of a number": Refusal(
         "has a sum for each axis, of which there is none", Case(optax.sm3), InputError, "index out"

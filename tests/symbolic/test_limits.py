@@ -1,10 +1,11 @@
 """Series and limits against numbers near the limit."""
 
+import itertools
 from typing import Any
 
 import pytest
 import sympy
-from sympy import Abs, IndexedBase, Integer, Max, Piecewise, Rational, Sum, Symbol, exp, oo, sign, sqrt, symbols
+from sympy import Abs, IndexedBase, Integer, Max, Min, Piecewise, Rational, Sum, Symbol, exp, oo, sign, sqrt, symbols
 
 from adamlab.interpret.equality import same
 from adamlab.interpret.signs import Rate
@@ -49,6 +50,49 @@ def test_limits_are_what_numbers_come_near_to():
         if not abs(sides[0].evalf(40) - sides[1].evalf(40)) < 1e-9:
             far.append(e)
     assert far == []
+
+
+TRAPS: list[tuple[Any, Symbol, Any]] = [
+    (Max(x / eps, y), eps, 0),
+    (Max(x, eps * y) / eps, eps, 0),
+    (Min(1 / eps, x / eps, y), eps, 0),
+    (Min(1, eps * y) / eps, eps, 0),
+    (y / (Max(x, 0) + eps), eps, 0),
+    (sign(Max(x, 0) - eps), eps, 0),
+    (Abs(x - eps), eps, 0),
+    (Abs(x - y * eps) / eps, eps, oo),
+    (sign(y - x * eps), eps, oo),
+    ((1 / b - sum((1 - b) ** k for k in range(5))) / (1 - b) ** 5, b, 1),
+    (Sum(b ** (i - 1) * g[i], (i, 1, T)), b, 0),
+    (Sum(b ** (T - i) * g[i], (i, 1, T)) / b, b, 0),
+    (b ** (T - 1) * x, b, 0),
+    (x / b, b, 0),
+    ((x**eps) ** (1 / eps), eps, oo),
+    ((Abs(x) ** eps + Abs(y) ** eps) ** (1 / eps), eps, oo),
+    (sqrt(x**2 + eps) - x, eps, 0),
+    (sqrt(x**2 * eps**2 + y * eps) - Abs(x) * eps, eps, oo),
+]
+"""Formulas that have one limit at some points and another at others, or none; or whose terms cancel for long."""
+
+
+def test_no_limit_is_claimed_that_numbers_do_not_come_near_to():
+    near = {0: Rational(1, 10**30), 1: 1 - Rational(1, 10**30), oo: Integer(10) ** 30}
+    claimed, far = 0, []
+    for e, symbol, value in TRAPS:
+        try:
+            limit = limit_of(e, symbol, value)
+        except NoLimitError:
+            continue
+        claimed += 1
+        for t, signs in itertools.product((1, 3), itertools.product((1, -1), repeat=2)):
+            point = {x: Rational(7, 3) * signs[0], y: Rational(5, 4) * signs[1]}
+            point |= {g[1]: Integer(2), g[2]: Rational(-3, 2), g[3]: Rational(1, 3)}
+            sides = [side.subs(T, t).doit().subs(point) for side in (e.xreplace({symbol: near[value]}), limit)]
+            value_near, claim = (side.evalf(60) for side in sides)
+            if value_near != claim and not abs(value_near - claim) < 1e-9:
+                far.append((e, limit, t, signs))
+    assert far == []
+    assert claimed > 3
 
 
 def test_a_series_has_the_coefficients_of_a_taylor_series():

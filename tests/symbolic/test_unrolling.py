@@ -93,7 +93,7 @@ def test_assumptions_and_constants_are_told():
 
     u = al.unroll(rounded, steps=1)
     assert u.updates[0] == -u.hyper["learning_rate"] * u.gradients[0] / 10
-    assert u.assumptions[-1] == "0.1 from the code, as the decimal that is meant"
+    assert u.assumptions[-1] == "0.1 from the code, as meant or exactly"
 
 
 def test_where_code_branches_on_a_number_it_is_a_constant_and_told():

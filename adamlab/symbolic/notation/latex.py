@@ -81,7 +81,7 @@ def as_latex(node: Node) -> str:
 def _compound(node: Node) -> str:
     match node:
         case Call(name, arguments):
-            function = rf"\{name}" if name in FUNCTIONS else _letter(name)
+            function = rf"\{name}" if name in FUNCTIONS else _letter(name) if name else ""
             return function + _enclosed("(", _listed(arguments, ", "), ")")
         case Fence(left, inside, right):
             return _fenced(left, inside, right)

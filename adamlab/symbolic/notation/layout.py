@@ -39,6 +39,7 @@ from sympy import (
     S,
     Sum,
     Symbol,
+    Tuple,
     ceiling,
     floor,
     sstr,
@@ -63,11 +64,22 @@ from adamlab.symbolic.notation.nodes import (
     Ratio,
     Root,
 )
-from adamlab.symbolic.notation.order import COUNTERS, Level, in_order, infix, negative, paren, power, product, total
-from adamlab.symbolic.partial import Partial
+from adamlab.symbolic.notation.order import (
+    COUNTERS,
+    Level,
+    in_order,
+    infix,
+    negative,
+    paren,
+    power,
+    product,
+    sum_of,
+    total,
+)
+from adamlab.symbolic.partial import InOrder, Partial
 
 BIG = {Sum: "∑", sympy.Product: "∏", Maximum: "max"}
-RELATIONS = {Eq: "=", Ne: "≠", Lt: "<", Le: "≤", Gt: ">", Ge: "≥"}
+INFIXES = {Eq: "=", Ne: "≠", Lt: "<", Le: "≤", Gt: ">", Ge: "≥", And: "∧", Or: "∨"}
 CONSTANTS = {"oo": "∞", "pi": "π", "E": "e", "nan": "NaN", "True": "true", "False": "false"}
 FENCES = {Abs: "||", floor: "⌊⌋", ceiling: "⌈⌉"}
 SMALLEST, LARGEST = -4, 15
@@ -148,12 +160,12 @@ class Layout:
             case Abs() | floor() | ceiling():
                 left, right = FENCES[type(e)]
                 return Fence(left, arguments[0], right)
-            case Relational():
-                return infix(RELATIONS[type(e)], arguments)
-            case And():
-                return infix("∧", arguments)
-            case Or():
-                return infix("∨", arguments)
+            case Relational() | And() | Or():
+                return infix(INFIXES[type(e)], arguments)
+            case InOrder():
+                return sum_of(arguments)
+            case Tuple():
+                return Call("", arguments)
             case Partial():
                 return Ratio(*arguments)
             case KroneckerDelta():

@@ -64,7 +64,8 @@ def _drawn(node: Node) -> Element:
 def _compound(node: Node) -> Element:
     match node:
         case Call(name, arguments):
-            return _row(_leaf("mi", name), _leaf("mo", APPLIED), _fenced("(", _separated(arguments, ","), ")"))
+            listed = _fenced("(", _separated(arguments, ","), ")")
+            return _row(_leaf("mi", name), _leaf("mo", APPLIED), listed) if name else listed
         case Fence(left, inside, right):
             return _fenced(left, [_drawn(inside)], right)
         case Big("max", index, low, high, body):

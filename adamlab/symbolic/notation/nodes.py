@@ -126,7 +126,7 @@ class Root(Node):
 
 @dataclass(frozen=True)
 class Call(Node):
-    """A function of its arguments."""
+    """A function of its arguments; without a name a tuple."""
 
     name: str
     arguments: tuple[Node, ...]

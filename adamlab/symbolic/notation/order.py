@@ -82,7 +82,12 @@ def total(terms: Iterable[Node]) -> Node:
     ordered = sorted(terms, key=_term_key)
     leader = next((k for k, term in enumerate(ordered) if level(term) not in (Level.SUM, Level.OPEN)), 0)
     ordered.insert(0, ordered.pop(leader))
-    *others, last = ordered
+    return sum_of(ordered)
+
+
+def sum_of(terms: Iterable[Node]) -> Node:
+    """The sum of terms in the order in which they come."""
+    *others, last = terms
     return Terms((*(_term(term, Level.FRACTION) for term in others), _term(last, Level.OPEN)))
 
 

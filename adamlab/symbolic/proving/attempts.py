@@ -4,24 +4,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adamlab.interpret.equality import same
+from adamlab.interpret.sympy_algebra import ENDLESS
 from adamlab.symbolic.general_step import MOST_EARLY_STEPS, UPDATE
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.notation.printing import text
-from adamlab.symbolic.proving.conclusions import proved, refuted, unknown
-from adamlab.symbolic.proving.counterexamples import ARRAYS, GRADIENTS, WITH_ZEROS
-from adamlab.symbolic.proving.invariants import Side, related, without_idle_maxima
+from adamlab.symbolic.proving.conclusions import proved, refuted, same_program
+from adamlab.symbolic.proving.counterexamples import ARRAYS, GRADIENTS, WITH_ZEROS, Counterexample
+from adamlab.symbolic.proving.invariants import Side, related
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
+from adamlab.symbolic.solving.nonnegative import without_idle_maxima
 from adamlab.types import Formula
+
+LONG_RUN = 5000
+"""The steps of a long run."""
 
 HORIZON = 4
 """The number of steps that are written out and compared where no proof for every step was found."""
 
-MOST_GRADIENTS = 1000
-"""The longest sequence that is tried where something happens late, such as the end of a schedule."""
+FEW_STEPS, MOST_STEPS = 20, 300_000
+"""Something that happens between these steps, such as the end of a schedule, is tried by steps beyond it."""
 
-LONGEST = GRADIENTS[-1]
-"""The longest of the sequences that are always tried."""
+
+def recognise_same_program(statement: Statement) -> Verdict | None:
+    """Compare the two programs themselves: the same computation has the same steps, whatever it is."""
+    if statement.rising or not statement.is_same_program(()):
+        return None
+    single = () if statement.is_same_program((2,)) else ("the parameter is a single number",)
+    return same_program(statement, "both are the same computation", single)
 
 
 def refute_first_steps(statement: Statement) -> Verdict | None:
@@ -29,7 +39,9 @@ def refute_first_steps(statement: Statement) -> Verdict | None:
     # In a limit, numbers short of it part anyway.
     if statement.steps is None or statement.limit:
         return None
-    return _refuted_on(statement, [g[: statement.steps] for g in (*GRADIENTS, *ARRAYS)])
+    return _refuted_on(statement, [g[: statement.steps] for g in (*GRADIENTS, *ARRAYS)]) or _refuted(
+        statement, statement.counterexample_on_many(statement.steps)
+    )
 
 
 def compare_first_steps(statement: Statement) -> Verdict | None:
@@ -41,6 +53,13 @@ def compare_first_steps(statement: Statement) -> Verdict | None:
     return proved(statement, f"written out, {of} equal", horizon=count)
 
 
+def refute_on_many(statement: Statement) -> Verdict | None:
+    """Look for numbers on which the two part on many trials of every size, of a single number and of arrays."""
+    if not _can_be_refuted(statement):
+        return None
+    return _refuted(statement, statement.counterexample_on_many())
+
+
 def refute_every_step(statement: Statement) -> Verdict | None:
     """Look for numbers on which the two part, within a few steps."""
     if not _can_be_refuted(statement):
@@ -50,10 +69,10 @@ def refute_every_step(statement: Statement) -> Verdict | None:
 
 def refute_late_steps(statement: Statement) -> Verdict | None:
     """Look for numbers on which the two part after something that happens late, such as the end of a schedule."""
-    if not _can_be_refuted(statement) or statement.early < len(LONGEST):
+    if not _can_be_refuted(statement):
         return None
-    count = min(statement.early + 2, MOST_GRADIENTS)
-    return _refuted_on(statement, [[LONGEST[k % len(LONGEST)] for k in range(count)]])
+    events = [step for step in (statement.early, statement.last) if FEW_STEPS <= step <= MOST_STEPS]
+    return _refuted(statement, statement.counterexample_within(max(events) + 2)) if events else None
 
 
 def prove_every_step(statement: Statement) -> Verdict | None:
@@ -66,9 +85,13 @@ def prove_every_step(statement: Statement) -> Verdict | None:
             continue
         updates = without_idle_maxima(left.update), without_idle_maxima(right.update.xreplace(relation))
         if same(*updates):
-            how = _in_words(relation) if relation else "the closed forms of the two updates are equal for every t"
-            agree = _early_steps_agree(statement)
-            return proved(statement, how, statement.sides, updates=updates[:1]) if agree else None
+            every = "every t" if statement.last > ENDLESS else f"t ≤ {statement.last}, then an integer wraps"
+            how = _in_words(relation) if relation else "the closed forms of the two updates are equal"
+            how = f"{how} for {every}"
+            horizon = None if statement.last > ENDLESS else statement.last
+            if not _early_steps_agree(statement):
+                return None
+            return proved(statement, how, statement.sides, horizon=horizon, compared=updates, updates=updates[:1])
     return None
 
 
@@ -79,6 +102,13 @@ def refute_at_zeros(statement: Statement) -> Verdict | None:
     return _refuted_on(statement, WITH_ZEROS)
 
 
+def refute_on_long_runs(statement: Statement) -> Verdict | None:
+    """Look for numbers on which the two part within some thousand steps, as where something happens now and then."""
+    if not _can_be_refuted(statement):
+        return None
+    return _refuted(statement, statement.counterexample_within(LONG_RUN))
+
+
 def compare_few_steps(statement: Statement) -> Verdict | None:
     """Write a few steps out and compare the formulas, where no proof for every step was found."""
     if not statement.is_about_every_step or statement.rising or not statement.agrees_written_out(HORIZON):
@@ -87,18 +117,16 @@ def compare_few_steps(statement: Statement) -> Verdict | None:
     return proved(statement, how, horizon=HORIZON)
 
 
-def give_up(statement: Statement) -> Verdict:
-    """Say that nothing was decided."""
-    return unknown(statement, "neither a proof nor a counterexample was found")
-
-
 def _can_be_refuted(statement: Statement) -> bool:
     """Whether numbers on which the updates differ refute the statement; those that are tried make no state rise."""
     return statement.is_about_every_step and not statement.rising
 
 
 def _refuted_on(statement: Statement, sequences: Sequence[Any]) -> Verdict | None:
-    counterexample = statement.counterexample(sequences)
+    return _refuted(statement, statement.counterexample(sequences))
+
+
+def _refuted(statement: Statement, counterexample: Counterexample | None) -> Verdict | None:
     return counterexample and refuted(statement, counterexample)
 
 
@@ -115,6 +143,10 @@ def _ways_round(left: Side, right: Side) -> Iterator[tuple[Side, Side]]:
 def _early_steps_agree(statement: Statement) -> bool:
     """Whether the two agree on the first steps too, which are not as the general one."""
     early, sides = statement.early, statement.sides
+    if not all(side.holds_at_first for side in sides):
+        first = [side.update_at(1) for side in sides]
+        if None in first or not same(*first):
+            return False
     if all(side.step.cases is not None for side in sides):
         return True  # the updates that were compared are those of every step
     if early > MOST_EARLY_STEPS:
@@ -129,5 +161,5 @@ def _in_words(relation: Mapping[Formula, Formula]) -> str:
     now = [f"{text(a)} = {text(b)}" for a, b in relation.items() if a.has(T) and not a.has(T - 1)]
     return (
         f"{', '.join(now)}, where the prime marks a state of the other side, holds at the start and a step keeps it; "
-        "with it the updates are equal for every t"
+        "with it the updates are equal"
     )

@@ -1,15 +1,18 @@
 """Attempts to decide a statement about a limit: as the steps go on, or as numbers go to 0, 1 or ∞."""
 
-from sympy import cancel, factor_terms, sympify
+from collections.abc import Sequence
+
+from sympy import cancel, factor_terms, oo, sympify
 
 from adamlab.interpret.equality import same
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.proving.conclusions import proved, refuted, unknown
-from adamlab.symbolic.proving.invariants import without_idle_maxima
+from adamlab.symbolic.proving.counterexamples import Counterexample
 from adamlab.symbolic.proving.late_steps import in_late_steps, settled_in_late_steps
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
-from adamlab.symbolic.solving.limits import NoLimitError, limit_of, series, toward
+from adamlab.symbolic.solving.limits import NoLimitError, limit_of, require_solved, series, toward
+from adamlab.symbolic.solving.nonnegative import without_idle_maxima
 from adamlab.types import Formula
 
 
@@ -33,26 +36,107 @@ def compare_limits(statement: Statement) -> Verdict | None:
     if statement.steps is not None or not statement.limit:
         return None
     left, right = statement.sides
-    limits = updates = left.update, without_idle_maxima(right.update)
+    updates = left.update, without_idle_maxima(right.update)
     try:
-        for name, target in statement.limit.items():
-            limits = tuple(limit_of(e, statement.hyper[name], target) for e in limits)
+        limits = _limits(statement, updates)
+        early = [_limits(statement, pair) for pair in _early_updates(statement)]
     except NoLimitError as error:
         return unknown(statement, f"no limit was found: {error}")
-    where = ", then ".join(f"{text(statement.hyper[name])} → {text(value)}" for name, value in statement.limit.items())
+    where = f"as {_goals(statement)}"
     apart = statement.counterexample_in_the_limit()
-    if limits[0] == limits[1] or (limits[0].is_finite is not False and same(*limits)):
+    if any(limit.has(oo, -oo) for limit in limits):
+        return _compare_without_bounds(statement, updates, limits, apart)
+    if same(*limits):
+        if any(not same(*pair) for pair in early) or (apart is not None and apart.step <= statement.early):
+            words = f"{where} both updates go to {text(limits[1])} at late steps, but not at the first ones"
+            return unknown(statement, words) if apart is None else refuted(statement, apart, f"{words}; {apart}")
         if apart is not None:
             return unknown(statement, "the formulas have the same limit, but the numbers do not bear it out")
-        how = f"as {where} both updates go to {text(limits[1])}"
+        how = f"{where} both updates go to {text(limits[1])}"
         order, relative = _relative_difference(statement, updates, limits[1])
         if relative is not None:
             how += _to_first_order(statement, order, relative)
         return proved(statement, how, statement.sides, order=order, relative=relative)
-    how = f"as {where} the left goes to {text(limits[0])}, the right to {text(limits[1])}"
+    how = f"{where} the left goes to {text(limits[0])}, the right to {text(limits[1])}"
     if apart is None:
         return unknown(statement, how)
     return refuted(statement, apart, f"{how}; {apart}", updates=limits)
+
+
+def _limits(statement: Statement, updates: Sequence[Formula]) -> tuple[Formula, ...]:
+    """The limits of some formulas, number by number.
+
+    Raises:
+        NoLimitError: a formula has none that was found.
+    """
+    limits = tuple(updates)
+    open_states = [side.unsolved() for side in statement.sides]
+    for name, target in statement.limit.items():
+        symbol = statement.hyper[name]
+        for e, unsolved in zip(limits, open_states, strict=True):
+            require_solved(e, symbol, unsolved)
+        limits = tuple(limit_of(e, symbol, target) for e in limits)
+    return limits
+
+
+def _early_updates(statement: Statement) -> list[tuple[Formula, Formula]]:
+    """Both updates at each of the first steps, which are not as the general one.
+
+    Raises:
+        NoLimitError: such an update was not read.
+    """
+    if all(side.step.cases is not None for side in statement.sides):
+        return []
+    pairs = []
+    for t in range(1, statement.early + 1):
+        left, right = (side.update_at(t) for side in statement.sides)
+        if left is None or right is None:
+            raise NoLimitError(f"step {t} is not as later ones")
+        pairs.append((left, right))
+    return pairs
+
+
+def _compare_without_bounds(
+    statement: Statement, updates: tuple[Formula, ...], limits: tuple[Formula, ...], apart: Counterexample | None
+) -> Verdict:
+    """Compare two updates of which one grows beyond all bounds: by their difference and by their ratio."""
+    where = f"as {_goals(statement)}"
+    if not all(limit.has(oo, -oo) for limit in limits):
+        how = f"{where} the left goes to {text(limits[0])}, the right to {text(limits[1])}"
+        return unknown(statement, how) if apart is None else refuted(statement, apart, f"{how}; {apart}")
+    difference = _limit_or_none(statement, updates[0] - updates[1])
+    ratio = _limit_or_none(statement, updates[0] / updates[1])
+    words = [f"{where} both updates grow beyond all bounds"]
+    if difference is not None:
+        stay = "their difference goes to 0" if difference == 0 else f"their difference goes to {text(difference)}"
+        words.append(stay)
+    if ratio is not None:
+        words.append(f"their ratio goes to {text(ratio)}{_towards_one(statement, updates) if ratio == 1 else ''}")
+    how = ", ".join(words)
+    if difference not in (None, 0) and apart is None:
+        apart = statement.counterexample_short_of_the_limit()
+    if difference == 0 and apart is None:
+        return proved(statement, how, statement.sides)
+    return unknown(statement, how) if apart is None else refuted(statement, apart, f"{how}; {apart}")
+
+
+def _limit_or_none(statement: Statement, e: Formula) -> Formula | None:
+    try:
+        for name, target in statement.limit.items():
+            e = limit_of(cancel(e), statement.hyper[name], target)
+    except NoLimitError:
+        return None
+    return e
+
+
+def _towards_one(statement: Statement, updates: tuple[Formula, ...]) -> str:
+    """The relative difference of two updates, in words; empty where it was not found."""
+    order, relative = _relative_difference(statement, updates, updates[1])
+    return "" if relative is None else _to_first_order(statement, order, relative).replace("; with", ": with")
+
+
+def _goals(statement: Statement) -> str:
+    return ", then ".join(f"{text(statement.hyper[name])} → {text(value)}" for name, value in statement.limit.items())
 
 
 def _relative_difference(
@@ -62,11 +146,15 @@ def _relative_difference(
     if len(statement.limit) > 1 or limit == 0:
         return None, None
     ((name, target),) = statement.limit.items()
+    goes = {statement.hyper[name]: toward(target)}
     try:
-        difference = series((updates[0] - updates[1]).xreplace({statement.hyper[name]: toward(target)}))
-        if not any(difference.coefficients):
+        # A limit that is a formula in the number itself, as of updates without bounds, is divided by beforehand.
+        moving = limit.has(statement.hyper[name])
+        difference = updates[0] - updates[1]
+        parts = series((cancel(difference / limit) if moving else difference).xreplace(goes))
+        if not any(parts.coefficients):
             return None, None
-        return sympify(difference.lead), factor_terms(cancel(difference.coefficients[0] / limit))
+        return sympify(parts.lead), factor_terms(cancel(parts.coefficients[0] / (1 if moving else limit)))
     except NoLimitError:
         return None, None
 

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sympy import Ne
+
 from adamlab.errors import InputError
+from adamlab.interpret.equality import conditions_of_equality
 from adamlab.interpret.jaxpr import UnreadableError
+from adamlab.symbolic.general_step import last_step_in_words
 from adamlab.symbolic.letters import at_step
-from adamlab.symbolic.proving.counterexamples import WITH_ZEROS, Counterexample
+from adamlab.symbolic.notation.printing import text
+from adamlab.symbolic.proving.counterexamples import SPECIAL, SPECIAL_POINTS, Counterexample
 from adamlab.symbolic.proving.invariants import Side
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
@@ -16,11 +21,42 @@ from adamlab.types import Formula
 
 
 def proved(
-    statement: Statement, explanation: str, sides: Sequence[Side] = (), *, horizon: int | None = None, **more: Any
+    statement: Statement,
+    explanation: str,
+    sides: Sequence[Side] = (),
+    *,
+    horizon: int | None = None,
+    compared: tuple[Formula, ...] = (),
+    **more: Any,
 ) -> Verdict:
-    """The verdict that a statement holds, up to the horizon if there is one, by the formulas of these sides."""
-    exceptions = [*_zeros(statement, horizon), *_arrays(statement)]
+    """The verdict that a statement holds, up to the horizon if there is one, by the formulas of these sides.
+
+    Unknown where the code that was read is not known to be the code that runs.
+    """
+    if doubt := _doubt(statement):
+        return unknown(statement, f"{doubt}; as it is read, {explanation}")
+    points = [SPECIAL_POINTS.get(e, text(Ne(e, 0))) for e in conditions_of_equality(*compared)] if compared else []
+    exceptions = [*_written_out(statement, horizon if not sides else None), *points, *_exceptions(statement, horizon)]
+    exceptions += _arrays(statement)
     return _verdict(statement, "proved", explanation, sides, exceptions, horizon=horizon, **more)
+
+
+def same_program(statement: Statement, explanation: str, exceptions: Sequence[str]) -> Verdict:
+    """The verdict that both sides are one computation."""
+    if doubt := _doubt(statement):
+        return unknown(statement, f"{doubt}; as it is read, {explanation}")
+    return _verdict(statement, "proved", explanation, exceptions=exceptions, horizon=statement.steps)
+
+
+def _doubt(statement: Statement) -> str:
+    """The reason why the code that was read may not be that which runs; empty where there is none."""
+    if names := statement.unnamed:
+        return f"the code branches on {', '.join(names)}, which has no value, so that it was read at a single one"
+    if side := statement.misread:
+        return (
+            f"the code of {side} does something else where its numbers are floats, as in a run, than where it is read"
+        )
+    return ""
 
 
 def refuted(
@@ -54,8 +90,8 @@ def _verdict(
     **more: Any,
 ) -> Verdict:
     left, right = statement.subjects
-    words = [w for side in sides for w in conditions(side.step.optimizer, side.step.algebra)]
-    counted = ["t < 2³¹"] if any(side.step.wholes for side in sides) else []
+    words = [w for side in sides for w in conditions(side.step.optimizer, side.step.algebra, side.shown)]
+    counted = [w for side in sides for w in last_step_in_words(side.step)]
     return Verdict(
         left.title,
         right.title,
@@ -64,17 +100,24 @@ def _verdict(
         explanation=explanation,
         hyper=statement.hyper,
         assumptions=tuple(dict.fromkeys([*domains(statement.hyper), *words, *counted, *exceptions])),
+        steps=statement.steps,
         **{"horizon": None, "counterexample": None, **more},
     )
 
 
-def _zeros(statement: Statement, horizon: int | None) -> list[str]:
-    """The assumption that no gradient is 0, where the two part at 0, as sign(g) and g/|g| do."""
+def _written_out(statement: Statement, horizon: int | None) -> list[str]:
+    """The conditions of the first steps, where these were written out."""
+    if horizon is None:
+        return []
+    return [words for side in statement.written_out(horizon) for words in side.assumptions[len(domains(side.hyper)) :]]
+
+
+def _exceptions(statement: Statement, horizon: int | None) -> list[str]:
+    """The assumptions on the gradients, where the two part on special ones: at 0, sign(g) and g/|g| do."""
     if "t" in statement.limit or statement.rising:
         return []
-    sequences = [g[:horizon] for g in WITH_ZEROS]
     search = statement.counterexample_in_the_limit if statement.limit else statement.counterexample
-    return ["no gradient is 0"] if search(sequences) else []
+    return [words for words, sequences in SPECIAL.items() if search([g[:horizon] for g in sequences])]
 
 
 def _arrays(statement: Statement) -> list[str]:

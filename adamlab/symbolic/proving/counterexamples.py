@@ -11,6 +11,7 @@ import numpy as np
 
 from adamlab.interpret.oracle import ExactTrajectory, read_exactly
 from adamlab.interpret.programs import Subject
+from adamlab.symbolic.letters import G, T
 
 DIGITS = 50
 """The digits in which counterexamples are looked for."""
@@ -34,8 +35,27 @@ GRADIENTS: tuple[tuple[str, ...], ...] = (
 
 WITH_ZEROS: tuple[tuple[str, ...], ...] = (("0", "1", "2"), ("1", "0", "0", "2"))
 
+NOT_0, NOT_THE_LAST, NOT_TURNED = (
+    "no gradient is 0",
+    "no gradient is that of the step before",
+    "no gradient is minus that of the step before",
+)
+
+SPECIAL: dict[str, tuple[tuple[str, ...], ...]] = {
+    NOT_0: WITH_ZEROS,
+    NOT_THE_LAST: (("-3", "-3", "2", "2"),),
+    NOT_TURNED: (("-3", "3", "1", "-1"),),
+}
+"""Sequences of gradients at single points, each with the assumption that they do not occur."""
+
+SPECIAL_POINTS = {G[T]: NOT_0, G[T - 1] - G[T]: NOT_THE_LAST, G[T - 1] + G[T]: NOT_TURNED}
+"""What is 0 at these points."""
+
 ARRAYS: tuple[tuple[tuple[str, ...], ...], ...] = ((("1", "-2"), ("3", "1"), ("-1", "0.5")),)
 """Gradients of an array of parameters, to see whether its entries depend on each other."""
+
+MOST_SHOWN, FEW = 16, 4
+"""The most gradients of a counterexample that are shown, and how many are shown of more."""
 
 DISTANCES = ("1e-20", "1e-40")
 """The distances of numbers from their limits, the farther and the nearer."""
@@ -88,12 +108,23 @@ class Counterexample:
 
     def __str__(self):
         numbers = ", ".join(f"{name} = {value}" for name, value in self.hyper.items())
-        shown = [mpmath.nstr(x, 10) if isinstance(x, mpmath.mpf) else str(x) for x in (self.left, self.right)]
-        gradients = ", ".join(map(str, self.gradients))
+        shown = _told_apart(self.left, self.right)
+        few = [*self.gradients[:FEW], "…", self.gradients[-1]] if len(self.gradients) > MOST_SHOWN else self.gradients
+        gradients = ", ".join(map(str, few))
         return (
             f"with {numbers + ', ' if numbers else ''}w = {self.params} and gradients {gradients} "
             f"the update at step {self.step} is {shown[0]} on the left and {shown[1]} on the right"
         )
+
+
+def _told_apart(left: Any, right: Any) -> list[str]:
+    """Two numbers in as many digits as it takes to tell them apart."""
+    shown: list[str] = []
+    for digits in (10, 20, DIGITS):
+        shown = [str(mpmath.nstr(x, digits)) if isinstance(x, mpmath.mpf) else str(x) for x in (left, right)]
+        if shown[0] != shown[1]:
+            break
+    return shown
 
 
 def find(left: Subject, right: Subject, rates: Collection[str], sequences: Sequence[Any]) -> Counterexample | None:
@@ -101,8 +132,17 @@ def find(left: Subject, right: Subject, rates: Collection[str], sequences: Seque
     names = list(dict.fromkeys([*left.numbers, *right.numbers]))
     for hyper in _assignments(names, rates):
         for gradients in sequences:
-            for t, a, b in _partings(left, right, hyper, gradients):
-                return Counterexample(_used(left, right, hyper), list(gradients[:t]), START, t, a, b)
+            if counterexample := confirmed(left, right, hyper, gradients):
+                return counterexample
+    return None
+
+
+def confirmed(
+    left: Subject, right: Subject, hyper: Mapping[str, str], gradients: Sequence[Any]
+) -> Counterexample | None:
+    """The first step at which the two part on these numbers in exact arithmetic; None where they agree."""
+    for t, a, b in _partings(left, right, hyper, gradients):
+        return Counterexample(used(left, right, hyper), list(gradients[:t]), START, t, a, b)
     return None
 
 
@@ -123,8 +163,22 @@ def apart_in_the_limit(
             gaps = {t: abs(a - b) for t, a, b in _partings(left, right, far, gradients)}
             for t, a, b in _partings(left, right, near, gradients):
                 if abs(a - b) > FALLING * gaps.get(t, 0):
-                    return Counterexample(_used(left, right, near), list(gradients[:t]), START, t, a, b)
+                    return Counterexample(used(left, right, near), list(gradients[:t]), START, t, a, b)
     return None
+
+
+def apart_short_of_the_limit(
+    left: Subject, right: Subject, rates: Collection[str], limit: Mapping[str, Any]
+) -> Counterexample | None:
+    """Numbers at the farther distance from their limits on which the two part; None if none were found."""
+    names = list(dict.fromkeys([*left.numbers, *right.numbers]))
+    numbers = {name: _near(target, DISTANCES[0]) for name, target in limit.items()}
+    searches = (
+        confirmed(left, right, hyper | numbers, gradients)
+        for hyper in _assignments(names, rates)
+        for gradients in GRADIENTS[:3]
+    )
+    return next((counterexample for counterexample in searches if counterexample), None)
 
 
 def _near(target: Any, distance: str) -> str:
@@ -148,7 +202,7 @@ def _partings(
     return [
         parting
         for parting, (_, a, b) in zip(fine, rough, strict=True)
-        if _apart(a, b) and abs(parting[1] - parting[2]) > abs(a - b) / 2
+        if _apart(a, b) and _apart(*parting[1:]) and not abs(parting[1] - parting[2]) <= abs(a - b) / 2
     ]
 
 
@@ -161,7 +215,7 @@ def _pairs(
     return [(t, a, b) for t, pair in steps for a, b in zip(*map(_entries, pair), strict=True)]
 
 
-def _used(left: Subject, right: Subject, hyper: Mapping[str, str]) -> dict[str, str]:
+def used(left: Subject, right: Subject, hyper: Mapping[str, str]) -> dict[str, str]:
     """The numbers that are open on a side, by name."""
     return {n: v for n, v in hyper.items() if any(n in s.numbers and s.numbers[n] is None for s in (left, right))}
 
@@ -188,5 +242,7 @@ def _entries(update: Any) -> list[Any]:
 
 
 def _apart(a: Any, b: Any) -> bool:
-    """Whether two numbers are finite and not the same."""
-    return bool(mpmath.isfinite(a) and mpmath.isfinite(b) and abs(a - b) > NEAR * max(abs(a), abs(b)))
+    """Whether two numbers are not the same; NaN is the same as NaN alone."""
+    if not (mpmath.isfinite(a) and mpmath.isfinite(b)):
+        return bool(mpmath.isnan(a) != mpmath.isnan(b) or (not mpmath.isnan(a) and a != b))
+    return bool(abs(a - b) > NEAR * max(abs(a), abs(b)))

@@ -1,24 +1,32 @@
 """Proofs and refutations of the statement that two optimizers are the same, at every step or in a limit."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from adamlab.interpret.jaxpr import UnreadableError
+from adamlab.interpret.programs import as_call, renamed
+from adamlab.symbolic.general_step import NoGeneralStepError
 from adamlab.symbolic.open_optimizer import Optimizer
 from adamlab.symbolic.proving.attempts import (
     compare_few_steps,
     compare_first_steps,
-    give_up,
     prove_every_step,
+    recognise_same_program,
     refute_at_zeros,
     refute_every_step,
     refute_first_steps,
     refute_late_steps,
+    refute_on_long_runs,
+    refute_on_many,
 )
 from adamlab.symbolic.proving.attempts_in_the_limit import compare_late_steps, compare_limits
+from adamlab.symbolic.proving.conclusions import unknown
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
 
 ATTEMPTS: tuple[Callable[[Statement], Verdict | None], ...] = (
+    recognise_same_program,
     # statements about the first steps alone
     refute_first_steps,
     compare_first_steps,
@@ -27,12 +35,13 @@ ATTEMPTS: tuple[Callable[[Statement], Verdict | None], ...] = (
     compare_limits,
     # statements about every step
     refute_every_step,  # before a proof, which takes longer
+    refute_on_many,
     refute_late_steps,
     prove_every_step,
     refute_at_zeros,  # after a proof, which may hold for all gradients but 0, and then says so
+    refute_on_long_runs,
     compare_few_steps,
     # all that are still undecided
-    give_up,
 )
 """The attempts to decide a statement, in order: the first verdict is the answer."""
 
@@ -71,4 +80,40 @@ def prove(
     'proved'
     """
     statement = Statement.of(left, right, limit or {}, given or {})
-    return next(verdict for attempt in ATTEMPTS if (verdict := attempt(statement)) is not None)
+    verdict = _decided(statement)
+    if verdict.status != "refuted" or not statement.one_sided:
+        return verdict
+    sides = " and ".join(f"{', '.join(names)} on the {side} alone" for side, names in statement.one_sided.items())
+    words = [verdict.explanation, f"open are {sides}", *_at_defaults(statement, left, right, given or {})]
+    return replace(verdict, explanation="; ".join(words))
+
+
+def _at_defaults(statement: Statement, left: Optimizer, right: Optimizer, given: Mapping[str, Any]) -> list[str]:
+    """What holds with each one-sided number at its default, and with a last one on either side made the same."""
+    defaults = {**statement.left.subject.defaults, **statement.right.subject.defaults}
+    fixed = {name: defaults[name] for names in statement.one_sided.values() for name in names if name in defaults}
+    rest = [[n for n in statement.one_sided.get(side, []) if n not in fixed] for side in ("left", "right")]
+    if [len(names) for names in rest] not in ([0, 0], [1, 1]):
+        return []
+    conditions = [f"{name} = {value}" for name, value in fixed.items()]
+    if rest[0]:
+        ((ours,), (theirs,)) = rest
+        right = renamed(as_call(right), theirs, ours)
+        conditions.append(f"{theirs} = {ours}")
+    verdict = _decided(Statement.of(left, right, {}, {**given, **fixed}))
+    words = {"proved": "they are the same: proved", "refuted": "they part too"}.get(verdict.status, "it is unknown")
+    return [f"at {', '.join(conditions)} {words}"]
+
+
+def _decided(statement: Statement) -> Verdict:
+    """The first verdict of an attempt; unknown, with the reasons, where none comes to a verdict."""
+    reasons: dict[str, None] = {}
+    for attempt in ATTEMPTS:
+        try:
+            verdict = attempt(statement)
+        except (NoGeneralStepError, UnreadableError) as error:
+            reasons[str(error)] = None
+        else:
+            if verdict is not None:
+                return verdict
+    return unknown(statement, ": ".join(["neither a proof nor a counterexample was found", *reasons]))

@@ -1,7 +1,7 @@
 """The statement that two optimizers take the same steps, as `al.prove` is asked it, before anything is decided."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +12,17 @@ from adamlab.interpret.equality import same
 from adamlab.interpret.programs import Subject, as_call, names_in
 from adamlab.symbolic.general_step import Step, general_step
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, rates_in
-from adamlab.symbolic.proving.counterexamples import GRADIENTS, Counterexample, apart_in_the_limit, find
+from adamlab.symbolic.proving.counterexamples import (
+    GRADIENTS,
+    Counterexample,
+    apart_in_the_limit,
+    apart_short_of_the_limit,
+    find,
+)
 from adamlab.symbolic.proving.invariants import Side
+from adamlab.symbolic.proving.wide_search import find_late, find_widely
 from adamlab.symbolic.solving.limits import PLACES
-from adamlab.symbolic.unrolling import unroll_open
+from adamlab.symbolic.unrolling import Unrolled, unroll_open
 from adamlab.types import Formula
 
 MOST_GIVEN = 32
@@ -44,6 +51,7 @@ class Statement:
     steps: int | None
     rising: tuple[str, ...]
     rates: frozenset[str]
+    _written_out: dict[int, tuple[Unrolled, Unrolled]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, left: Optimizer, right: Optimizer, limit: Mapping[str, Any], given: Mapping[str, Any]) -> "Statement":
@@ -107,6 +115,61 @@ class Statement:
         """The number of first steps that are not as the general one, on either side."""
         return max(first for side in self.sides for first in side.step.first.values()) - 1
 
+    @property
+    def last(self) -> int:
+        """The last step before an integer of either side gets out of its type's range."""
+        return min(side.step.algebra.last_step for side in self.sides)
+
+    def is_same_program(self, shape: tuple[int, ...]) -> bool:
+        """Whether both sides are the same computation with the same numbers, on parameters of a shape."""
+        if self.left.numbers != self.right.numbers:
+            return False
+        try:
+            left, right = (optimizer.on_shape(shape).programs for optimizer in self.optimizers)
+        except InputError:
+            return False
+        return left.init.is_same_as(right.init) and left.update.is_same_as(right.update)
+
+    @property
+    def one_sided(self) -> dict[str, list[str]]:
+        """The numbers that are open on one side alone, by side."""
+        left, right = self.left.hyper, self.right.hyper
+        names = {"left": [n for n in left if n not in right], "right": [n for n in right if n not in left]}
+        return {side: listed for side, listed in names.items() if listed}
+
+    def runs_on(self, shape: tuple[int, ...]) -> bool:
+        """Whether both sides run on parameters of a shape."""
+        try:
+            return all(optimizer.on_shape(shape) for optimizer in self.optimizers)
+        except InputError:
+            return False
+
+    @cached_property
+    def misread(self) -> str:
+        """The side whose code does something else where its numbers are floats, as in a run; empty where none does."""
+        sides = {"the left": self.left, "the right": self.right}
+        return next((name for name, side in sides.items() if not side.reads_as_it_runs()), "")
+
+    @property
+    def unnamed(self) -> list[str]:
+        """The numbers without a value that a side's code branches on, so that it can be read at single values only."""
+        return [
+            name
+            for side in self.optimizers
+            for name in side.programs.constants
+            if side.subject.numbers[name] is None and name not in side.subject.defaults
+        ]
+
+    def counterexample_on_many(self, steps: int | None = None) -> Counterexample | None:
+        """Numbers on which the two part in any of many trials, with a single number or an array of two."""
+        shapes = [(), (2,)] if self.runs_on((2,)) else [()]
+        searches = (find_widely(*self.subjects, self.rates, shape, steps) for shape in shapes)
+        return next((counterexample for counterexample in searches if counterexample), None)
+
+    def counterexample_within(self, steps: int) -> Counterexample | None:
+        """Numbers on which the two part within many steps."""
+        return find_late(*self.subjects, self.rates, steps)
+
     def counterexample(self, sequences: Sequence[Any]) -> Counterexample | None:
         """Numbers on which the two part, on any of these sequences of gradients; None if none were found."""
         return find(*self.subjects, self.rates, sequences)
@@ -115,10 +178,21 @@ class Statement:
         """Numbers close to their limits on which the two stay apart; None if none were found."""
         return apart_in_the_limit(*self.subjects, self.rates, self.limit, sequences)
 
+    def counterexample_short_of_the_limit(self) -> Counterexample | None:
+        """Numbers close to their limits on which the two part, however little; None if none were found."""
+        return apart_short_of_the_limit(*self.subjects, self.rates, self.limit)
+
     def agrees_written_out(self, count: int) -> bool:
         """Whether the formulas of the first updates are shown to be equal."""
-        updates = [unroll_open(optimizer, count).updates for optimizer in self.optimizers]
-        return all(same(a, b) for a, b in zip(*updates, strict=True))
+        left, right = self.written_out(count)
+        return all(same(a, b) for a, b in zip(left.updates, right.updates, strict=True))
+
+    def written_out(self, count: int) -> tuple[Unrolled, Unrolled]:
+        """The first steps of both as formulas."""
+        if count not in self._written_out:
+            left, right = (unroll_open(optimizer, count) for optimizer in self.optimizers)
+            self._written_out[count] = left, right
+        return self._written_out[count]
 
     def _general_step(self, optimizer: OpenOptimizer) -> Step:
         """The general step, with its new value in place of each running maximum that rises."""

@@ -28,6 +28,7 @@ class Verdict(Result):
         hyper: the symbols of the numbers that are open, by name.
         order: in a limit, the power of the distance to it that the relative difference of the updates falls with.
         relative: in a limit, the relative difference over that power of the distance.
+        steps: the number of first steps that the statement is about; None for every step.
         updates: the update of both where they are equal; the two updates, or their limits, where they are not.
     """
 
@@ -43,6 +44,12 @@ class Verdict(Result):
     order: Formula | None = None
     relative: Formula | None = None
     updates: tuple[Formula, ...] = ()
+    steps: int | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the statement is proved in full, not just up to a horizon."""
+        return self.status == "proved" and self.horizon in (None, self.steps)
 
     def _equations(self) -> list[Equation]:
         sides = [(Symbol("u_t"), e) for e in dict.fromkeys(self.updates)]

@@ -4,15 +4,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sympy import Eq, Expr, S, Symbol, sympify
+from sympy import Eq, Expr, Ne, Piecewise, S, Symbol, sympify
 
 from adamlab.errors import InputError, nearest
-from adamlab.symbolic.general_step import UPDATE, Step, general_step
+from adamlab.interpret.equality import poles
+from adamlab.interpret.signs import has_known_sign
+from adamlab.symbolic.general_step import UPDATE, Step, general_step, last_step_in_words
 from adamlab.symbolic.letters import G, T, U
+from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer
 from adamlab.symbolic.results import Equation, Result, domains, in_words
-from adamlab.symbolic.solving.limits import NoLimitError, limit_of
-from adamlab.symbolic.solving.solutions import put_in, solved, states_in, valid_since
+from adamlab.symbolic.solving.limits import NoLimitError, limit_of, require_solved
+from adamlab.symbolic.solving.nonnegative import shown_by_induction
+from adamlab.symbolic.solving.solutions import put_in, solved, starts_with, states_in, valid_since
 from adamlab.types import Formula
 
 
@@ -52,7 +56,9 @@ class ClosedForm(Result):
         for name, value in where.items():
             if name not in self.hyper:
                 raise InputError(f"{self.title} has no open number {name!r}; {nearest(name, self.hyper)}")
+            unsolved = {self.recurrences[f].lhs.base: self.recurrences[f].rhs for f in self.unsolved}
             try:
+                require_solved(updates, self.hyper[name], unsolved)
                 updates = limit_of(updates, self.hyper[name], value)
                 closed = {f: e for f, e in states.items() if isinstance(e, Expr) and f not in self.unsolved}
                 states |= {f: limit_of(e, self.hyper[name], value) for f, e in closed.items()}
@@ -94,7 +100,7 @@ def closed_form(
 def closed_form_of(optimizer: OpenOptimizer) -> ClosedForm:
     """Solve the recurrences of an optimizer that is open already, as `closed_form`."""
     step = general_step(optimizer)
-    if step.update.has(S.NaN, S.ComplexInfinity):
+    if step.update.xreplace(dict.fromkeys(step.update.atoms(Piecewise), S.One)).has(S.NaN, S.ComplexInfinity):
         raise InputError(f"{optimizer.subject.title} divides by 0 at these numbers; leave one open and take its limit.")
     forms = solved(step)
     recurrences: dict[str, Any] = {
@@ -103,23 +109,48 @@ def closed_form_of(optimizer: OpenOptimizer) -> ClosedForm:
     recurrences["update"] = Eq(U[T], step.update, evaluate=False)
     states = {f: forms.get(f, recurrences.get(f, sympify(step.wholes.get(f)))) for f in optimizer.fields}
     unsolved = tuple(field for field in step.states if field not in forms)
+    updates = put_in(step, step.update, forms)
     return ClosedForm(
         optimizer.subject.title,
         optimizer.hyper,
         states,
-        put_in(step, step.update, forms),
+        updates,
         recurrences,
         unsolved,
-        (*in_words(optimizer, step.algebra), *_where_it_holds(step, unsolved)),
+        (
+            *in_words(optimizer, step.algebra, shown_by_induction(step, forms)),
+            *_divisors_of_solutions(step, [*forms.values(), updates]),
+            *_where_it_holds(step, forms, updates, unsolved),
+        ),
     )
 
 
-def _where_it_holds(step: Step, unsolved: Collection[str]) -> list[str]:
+def _divisors_of_solutions(step: Step, formulas: Collection[Formula]) -> list[str]:
+    """The conditions that no divisor is 0 that came with the solution, such as γ ≠ 1 with (1 − γ^t)/(1 − γ)."""
+    known = {pole for e in (*step.recurrences.values(), step.update) for pole in poles(e)}
+    new = {pole for e in formulas for pole in poles(e)} - known
+    numbers = {*step.optimizer.hyper.values()}
+    doubtful = [e for e in new if e.free_symbols and e.free_symbols <= numbers and not has_known_sign(e)]
+    return [text(Ne(e, 0)) for e in sorted(doubtful, key=str)]
+
+
+def _where_it_holds(step: Step, forms: Mapping[str, Formula], updates: Formula, unsolved: Collection[str]) -> list[str]:
     """The steps for which the formulas hold, in words."""
     since = valid_since(step)
-    counted = ["t < 2³¹"] if step.wholes else []
+    counted = last_step_in_words(step)
     first = max([step.first[UPDATE], *(since[field] + 1 for field in states_in(step, step.update) if since[field] > 1)])
+    first = max(first, 1 if starts_with(step, step.update, forms, since) else 2)
     late = [f"the update is that of steps t ≥ {first}"] if first > 1 else []
-    states = [f"{field} is so for t ≥ {t + (field in unsolved)}" for field, t in since.items() if t > 1]
-    before = ["g₀ = 0"] if step.update.has(G[T - 1]) else []
-    return [*counted, *before, *late, *states, *(f"{field} has no closed form that was found" for field in unsolved)]
+    states = [f"{_named(field)} is so for t ≥ {t + (field in unsolved)}" for field, t in since.items() if t > 1]
+    before = ["g₀ = 0"] if updates.has(G[T - 1]) and first == 1 else []
+    return [
+        *counted,
+        *before,
+        *late,
+        *states,
+        *(f"{_named(field)} has no closed form that was found" for field in unsolved),
+    ]
+
+
+def _named(field: str) -> str:
+    return f"state {field}" if field[0].isdigit() else field

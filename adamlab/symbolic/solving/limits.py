@@ -4,7 +4,7 @@ A hyper-parameter goes to its limit as 1 − δ, δ or 1/δ. Sums over steps are
 by term: Σ (1−δ)^(t−i)·g_i² = Σ g_i² − δ·Σ (t−i)·g_i² + …, and (1−β)/(1−β^t) → 1/t.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +46,11 @@ class Series:
 
     @property
     def value(self) -> Formula:
-        """The limit as δ → 0; ±∞ by the first coefficient's sign where that is known."""
+        """The limit as δ → 0; beyond all bounds it is ∞ times the first coefficient's sign."""
         if not self.coefficients:
             raise NoLimitError("all terms that are carried cancel")
         if self.lead < 0:
-            first = self.coefficients[0]
-            return oo if is_positive(first) else -oo if is_positive(-first) else S.ComplexInfinity
+            return oo * sign(self.coefficients[0])
         return self.coefficients[0] if self.lead == 0 else Integer(0)
 
 
@@ -95,6 +94,28 @@ def _at_zero(e: Formula, rate: Rate) -> Formula:
     if settled.has(S.ComplexInfinity, S.NaN, oo):
         raise NoLimitError("division by 0")
     return settled
+
+
+def require_solved(e: Formula, symbol: Symbol, unsolved: Mapping[Formula, Formula]):
+    """Reject a formula with a state without a closed form that depends on the symbol, itself or through others.
+
+    Args:
+        e: the formula.
+        symbol: the number that goes to a limit.
+        unsolved: the recurrence of each such state, by the state's letter.
+
+    Raises:
+        NoLimitError: there is such a state.
+    """
+    waiting, seen = [e], set()
+    while waiting:
+        formula = waiting.pop()
+        for state, recurrence in unsolved.items():
+            if state not in seen and formula.has(state):
+                seen.add(state)
+                waiting.append(recurrence)
+                if recurrence.has(symbol):
+                    raise NoLimitError("a state without a closed form depends on it")
 
 
 def series(e: Formula) -> Series:

@@ -5,8 +5,7 @@ from itertools import combinations
 
 from sympy import sympify
 
-from adamlab.errors import InputError
-from adamlab.interpret.equality import is_zero, same
+from adamlab.interpret.equality import same
 from adamlab.symbolic.general_step import Step
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.solving.coupled import solve_pair
@@ -28,7 +27,6 @@ def solved(step: Step) -> dict[str, Formula]:
         if len(forms) == before:
             forms |= next((pair for pair in _solved_pairs(step, forms, since) if pair), {})
         if len(forms) == before:
-            _check_assumptions(step, forms)
             return forms
 
 
@@ -50,7 +48,7 @@ def _solved_alone(
 ) -> Formula:
     """A state's closed form, where all other states in its recurrence have one; None where none was found."""
     e = put_in(step, step.recurrences[field], forms)
-    if _has_others(step, e, {field, *forms}) or not _starts_with(step, step.recurrences[field], forms, since):
+    if _has_others(step, e, {field, *forms}) or not starts_with(step, step.recurrences[field], forms, since):
         return None
     origin = since[field]
     start = values[origin][field] if origin < len(values) else step.states[field].base[origin]
@@ -61,21 +59,11 @@ def _solved_pairs(step: Step, forms: Mapping[str, Formula], since: Mapping[str, 
     """The closed forms of each pair of states whose recurrences have no third state without a form."""
     for pair in combinations([f for f in step.recurrences if f not in forms and since[f] == 0], 2):
         e = [put_in(step, step.recurrences[field], forms) for field in pair]
-        starts = all(_starts_with(step, step.recurrences[field], forms, since) for field in pair)
+        starts = all(starts_with(step, step.recurrences[field], forms, since) for field in pair)
         if starts and not any(_has_others(step, side, {*pair, *forms}) for side in e):
             after, previous = [step.states[f] for f in pair], [step.before(f) for f in pair]
             solution = solve_pair(e, after, previous, [sympify(step.start[f]) for f in pair])
             yield dict(zip(pair, solution, strict=True)) if solution else {}
-
-
-def _check_assumptions(step: Step, forms: Mapping[str, Formula]):
-    """Reject a step in which quantities that were assumed to differ are equal at every t."""
-    for condition in step.algebra.assumptions:
-        if condition.args and is_zero(put_in(step, condition.args[0] - condition.args[1], forms)):
-            title = step.optimizer.subject.title
-            raise InputError(
-                f"{title} has no general step: it asks for {condition}, which is never so; unroll reads it."
-            )
 
 
 def _has_others(step: Step, e: Formula, known: set[str]) -> bool:
@@ -89,8 +77,8 @@ def put_in(step: Step, e: Formula, forms: Mapping[str, Formula]) -> Formula:
     return e.xreplace(after | before)
 
 
-def _starts_with(step: Step, e: Formula, forms: Mapping[str, Formula], since: Mapping[str, int]) -> bool:
-    """Whether the forms of all states that the expression has from before the step are right at t = 0 too."""
+def starts_with(step: Step, e: Formula, forms: Mapping[str, Formula], since: Mapping[str, int]) -> bool:
+    """Whether the forms of all states that a formula has from before the step are right at t = 0 too."""
     return all(
         same(written_out(form, 0), sympify(step.start[f]))
         for f, form in forms.items()

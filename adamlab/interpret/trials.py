@@ -1,0 +1,81 @@
+"""Assumptions tried on numbers: what fails on more than single points must not be assumed.
+
+States start where the optimizer starts them, gradients are drawn without a pattern, small ones and large ones.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import mpmath
+import numpy as np
+from mpmath import mpf
+from sympy import Symbol
+
+from adamlab.interpret.evaluation import evaluate
+from adamlab.interpret.signs import Rate
+
+DIGITS = 40
+"""The digits computed with."""
+
+STEPS = 12
+"""The steps of a trial."""
+
+SCALES = ((0, 0), (0, 0), (-9, 9), (5, 9), (-9, -5), (0, 2))
+"""The range of the gradients' powers of 10, for each trial."""
+
+SIGNS = (0, 1, -1)
+"""The gradients' sign in a trial, in turn: any, all positive, all negative."""
+
+
+UNTOLD = (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError)
+"""What is raised where a formula has no meaning in numbers."""
+
+
+class Draws:
+    """Numbers for a trial: gradients, losses and the numbers left open."""
+
+    def __init__(self, trial: int):
+        self.trial, self._rng = trial, np.random.default_rng(trial)
+
+    def number(self, symbol: Symbol) -> Any:
+        """A number from the domain of a symbol."""
+        return mpf(self._rng.uniform(0.05, 0.95) if isinstance(symbol, Rate) else 10 ** self._rng.uniform(-2, 1))
+
+    def gradient(self) -> Any:
+        """A gradient, or a parameter's start."""
+        low, high = SCALES[self.trial % len(SCALES)]
+        sign = SIGNS[self.trial // 2 % len(SIGNS)] or self._rng.choice([-1, 1])
+        return mpf(sign * self._rng.uniform(0.1, 1) * 10 ** self._rng.uniform(low, high))
+
+    def loss(self) -> Any:
+        """A loss."""
+        return mpf(self._rng.uniform(0.5, 2))
+
+
+def draws() -> Iterator[Draws]:
+    """The draws of every trial."""
+    return map(Draws, range(len(SCALES)))
+
+
+def holds(condition: Any, values: Mapping[Any, Any]) -> bool:
+    """Whether a condition holds on these numbers; where it cannot be told on numbers it is said to hold."""
+    try:
+        return bool(evaluate(condition, values))
+    except UNTOLD:
+        return True
+
+
+def broken(conditions: Any, values: Callable[[Draws], Iterator[Mapping[Any, Any]]]) -> dict[Any, set[int]]:
+    """The steps, from 1, at which each condition fails in any trial, for the values that a trial has at each step."""
+    steps: dict[Any, set[int]] = {condition: set() for condition in conditions}
+    if not steps:
+        return steps
+    with mpmath.workdps(DIGITS):
+        for draw in draws():
+            with suppress(*UNTOLD):
+                for t, known in enumerate(values(draw), start=1):
+                    for condition, failed in steps.items():
+                        if not holds(condition, known):
+                            failed.add(t)
+    return steps

@@ -1,0 +1,371 @@
+"""Studies: configs, plans, the engine, the store, sweeps, and the kinds of results."""
+
+from tests.benchmarks.wrong_versions.change import of
+
+CONFIG = "tests/studies/config/test_config.py"
+DESIGNS = "tests/studies/config/test_designs.py"
+ENGINE = "tests/studies/engine/test_engine.py"
+RECORDING = "tests/studies/engine/test_recording.py"
+RUN = "tests/studies/sweep/test_run.py"
+LEDGER = "tests/studies/sweep/test_ledger.py"
+DAMAGE = "tests/studies/store/test_damage.py"
+ESTIMATES = "tests/studies/sweep/test_estimate.py"
+KINDS = "tests/studies/test_kinds.py"
+
+CONFIGS = [
+    *of(
+        "studies/config/axes.py",
+        CONFIG,
+        ("if low >= high and count != [1]:", "if low > high and count != [1]:"),
+        ("if len(set(literals)) < len(literals) and not in_step:", "if False:"),
+        ("if len(axis.forms) > 1:\n", "if False:\n"),
+        ('points = [float(f"{point:.15g}") for point in', "points = [float(point) for point in"),
+        (
+            'return _beyond(MOST_SETTINGS, "settings", several)',
+            "return None",
+            "tests/studies/config/test_hostile.py -k hostile_config",
+        ),
+    ),
+    *of(
+        "studies/config/designs.py",
+        DESIGNS,
+        ("np.random.default_rng([seed, *name.encode()])", "np.random.default_rng([seed])"),
+        ("return {name: column[np.sort(first)] for", "return {name: column[first] for"),
+        ("float(self.high) + self.whole", "float(self.high)"),
+        ("quantiles = dict(zip(sorted(axes), rows, strict=True))", "quantiles = dict(zip(axes, rows, strict=True))"),
+        ("any(length not in (1, longest)", "any(length > longest"),
+    ),
+    *of(
+        "studies/config/starts.py",
+        "tests/studies/config/test_starts.py",
+        ("return (1 - unit) * low + unit * high", "return unit * low + (1 - unit) * high"),
+        ('indexing="ij"), axis=-1)', "), axis=-1)"),
+    ),
+    *of(
+        "studies/config/diff.py",
+        f"{RUN} tests/test_running.py -k 'differs or refused or outputs'",
+        ('COSMETIC = ("output", "question")', 'COSMETIC = ("output", "question", "seeds")'),
+        ("range(max(len(old), len(new)))", "range(min(len(old), len(new)))"),
+    ),
+    *of(
+        "studies/config/toml.py",
+        CONFIG,
+        ("data = copy.deepcopy(dict(config))", "data = dict(config)"),
+        (
+            'return read["value"] if len(read) == 1 else value',
+            'return read["value"]',
+            f"{CONFIG} tests/studies/config/test_hostile.py -k 'override or deep or message'",
+        ),
+    ),
+    *of(
+        "studies/config/sizes.py",
+        "tests/studies/config/test_hostile.py tests/studies/config/test_malformed.py -k 'hostile_config or range'",
+        ("    if needed > (memory := available_memory()):", "    if needed > 10**9 * (memory := available_memory()):"),
+        ("if (runs := prod(factors.values())) > MOST_RUNS:", "if (runs := prod(factors.values())) > MOST_RUNS**2:"),
+    ),
+    *of(
+        "studies/plan.py",
+        f"{RUN} -k 'ids or joins or start or fresh_seeds'",
+        ("    what = sorted(head.record.what)\n", "    what = head.record.what\n"),
+        ("return json.dumps([study.texts[problem.name], head.steps,", "return json.dumps([study.texts[problem.name],"),
+        ("recorded, what, head.record.target])", "recorded, what])"),
+        ("{specs[i]}\\n{coordinates[j]}\\n{k}", "{specs[i]}\\n{k}"),
+        ("seeds=evaluation.seeds, settings=settings", "seeds=study.head.seeds, settings=settings"),
+        ("order[nearest], -1)", "nearest, -1)", f"{LEDGER} -k joined"),
+        (
+            "best_settings(runs.isel(run=np.flatnonzero(is_tuning(runs))), evaluation.by)",
+            "best_settings(runs.isel(run=np.flatnonzero(is_tuning(runs))))",
+        ),
+    ),
+]
+
+ENGINES = [
+    *of(
+        "studies/engine/rollout.py",
+        ENGINE,
+        ("jnp.where((reached < 0) & (loss <= self", "jnp.where((reached < 0) & (loss < self", f"{RECORDING} -k target"),
+        ("jnp.where((reached < 0) & (loss", "jnp.where((loss", f"{RECORDING} -k target"),
+        (
+            "params, 0))\n        return carry._replace(finite",
+            "params, 1))\n        return carry._replace(finite",
+            f"{RECORDING} -k target",
+        ),
+        ("finite | ENDED)", "finite)", f"{ENGINE} -k 'bad_step or diverging'"),
+        ("finite + (1 - finite // ENDED)", "finite + 1", f"{ENGINE} -k 'bad_step or diverging'"),
+        ("fold_in(key, t), t + 1), (self", "fold_in(key, t), t), (self", f"{ENGINE} -k minibatches"),
+        (
+            "sample(jax.random.fold_in(key, t), t + 1)",
+            "sample(jax.random.fold_in(key, 0), t + 1)",
+            f"{ENGINE} -k minibatches",
+        ),
+        (
+            "return params if self.problem.project is None else self.problem.project(params), state, updates",
+            "return params, state, updates",
+            "tests/problems/test_online.py -k stay",
+        ),
+        (
+            "after[name] = correction, now, now_error",
+            "after[name] = now, now, now_error",
+            f"{ENGINE} -k corrections_are",
+        ),
+        (
+            "numbers[name] = decay.at_step(correction, now)",
+            "numbers[name] = decay",
+            f"{ENGINE} -k 'complements or corrections_are'",
+        ),
+        (
+            "while more := {i for i, inputs in enumerate(inputs_of) if inputs & differing} - differing:",
+            "while more := set():",
+            f"{ENGINE} -k 'loop or same_for_all'",
+        ),
+    ),
+    *of(
+        "studies/engine/recording.py",
+        RECORDING,
+        ("return self._after_a_step(-updates / over)", "return self._after_a_step(updates / over)"),
+        ("return jnp.min(jnp.linalg.norm(offsets, axis=1))", "return jnp.linalg.norm(offsets, axis=1)[0]"),
+        ('self._field("m")[0], self._field("v")[0])\n        over', 'self._field("m")[0],)\n        over'),
+        ("jnp.where(self.moment.t > 0, held * self._correction(name), 0.0) if is_corrected else held", "held"),
+        ("np.append(np.arange(0, steps, every), steps)", "np.arange(0, steps + 1, every)", "tests/studies"),
+        ('rates = ("decay",) if alone and name == "m" else', "rates ="),
+    ),
+    *of(
+        "studies/engine/block_sizes.py",
+        f"{ENGINE} tests/studies/sweep -k 'share or batches or three'",
+        ("np.flatnonzero(np.diff(seeds[order])) + 1", "np.flatnonzero(np.diff(seeds[order]))"),
+        ("(0, -len(group) % SHARED)", "(0, len(group) % SHARED)"),
+    ),
+    *of(
+        "studies/engine/program.py",
+        f"{ENGINE} -k 'complements or loop'",
+        ("np.array([one_minus(value) for value in different.tolist()])[which]", "1 - values.astype(dtype)"),
+        (
+            "(columns.seeds.reshape(-1, sizes.at_a_time) != columns.seeds[:: sizes.at_a_time, None]).any():",
+            "False:",
+            f"{ENGINE} -k share",
+        ),
+        (
+            "return {symbol.name for symbol, _ in uses} - others",
+            "return {symbol.name for symbol, _ in uses}",
+            "tests/test_running.py -k 'one_symbol'",
+        ),
+    ),
+    *of(
+        "studies/engine/execution.py",
+        "tests/studies/sweep/test_checkpoints.py -k 'cut_in_time'",
+        ("rows = slice(span.first, span.last + 1)", "rows = slice(span.first, span.last)"),
+        ("            records[name] = values\n    return records", "            pass\n    return records"),
+        (
+            "return int(self.span.end - self.span.begin) / self.steps",
+            "return int(self.span.end) / self.steps",
+            "tests/studies/sweep/test_checkpoints.py tests/test_terminal.py",
+        ),
+        ("span_of(program.steps, 0, steps)))", "span_of(program.steps, 0, 1)))", ESTIMATES),
+    ),
+]
+
+STORE = [
+    *of(
+        "studies/store/section.py",
+        "tests/studies/store tests/studies/sweep/test_run.py -k 'cut_off or killed or order or "
+        "deleted or places or damage'",
+        (
+            "        for name, values in arrays.items():\n"
+            "            self._array(name)[..., first : first + values.shape[-1]] = values\n"
+            "        try:\n            flag = self._seal(block)\n",
+            "        try:\n            flag = self._seal(block)\n",
+            DAMAGE,
+        ),
+        (
+            "        for name, values in arrays.items():\n"
+            "            self._array(name)[..., first : first + values.shape[-1]] = values\n"
+            "        try:\n            flag = self._seal(block)\n"
+            "        except DamageError as error:  # somebody removes what is written\n"
+            "            raise OSError(errno.EIO, str(error)) from error\n"
+            '        self._array("done")[block : block + 1] = flag\n',
+            '        self._array("done")[block : block + 1] = 1\n'
+            "        for name, values in arrays.items():\n"
+            "            self._array(name)[..., first : first + values.shape[-1]] = values\n"
+            "        try:\n            flag = self._seal(block)\n"
+            "        except DamageError as error:  # somebody removes what is written\n"
+            "            raise OSError(errno.EIO, str(error)) from error\n"
+            '        self._array("done")[block : block + 1] = flag\n',
+            "tests/studies/store tests/studies/sweep/test_run.py -k 'cut_off or order'",
+        ),
+        (
+            "hashed.update(name.encode() + self._checksum(self._array(name), block))",
+            "pass",
+            f"{DAMAGE} -k 'places or deleted'",
+        ),
+        ("if size != _size(array):", "if False:", f"{DAMAGE} -k deleted"),
+        ("if self._flag(block) != self._seal(block):", "if self._flag(block) == 0:", f"{DAMAGE} -k places"),
+        (
+            'np.nan if array.dtype.kind == "f" else -1, array.dtype)',
+            "0, array.dtype)",
+            f"{RUN} tests/studies/store -k 'cut_off or not_done'",
+        ),
+        ("return max(1, int.from_bytes(hashed.digest()))", "return 1", f"{DAMAGE} -k places"),
+        (
+            "used, local = np.unique(plan.setting, return_inverse=True)",
+            "used, local = np.arange(plan.optimizer.count), plan.setting",
+            "tests/studies/sweep/test_run.py -k 'joins or fresh_seeds'",
+        ),
+    ),
+    *of(
+        "studies/store/blocks.py",
+        f"{DAMAGE} -k 'edited or deleted'",
+        (
+            "digest(data) for name, data in files.items()}\n\n    def metadata",
+            'digest(b"") for name, data in files.items()}\n\n    def metadata',
+        ),
+        ("name.startswith(ahead)]", "name.startswith(problem)]", f"{LEDGER} {RUN} -k 'stored or joins'"),
+    ),
+    *of(
+        "studies/store/dataset.py",
+        f"{RUN} -k 'joins or start or cut_off'",
+        (
+            "rows = rows[places[rows] >= 0]\n",
+            "",
+            "tests/studies/sweep -k 'shared or padding or seed_of or batches or hundreds or leftover or cut_off'",
+        ),
+        (
+            "if any((start >= 0).any() for start in starts):",
+            "if any((start > 0).any() for start in starts):",
+            f"{RUN} {KINDS} -k 'start or terminal'",
+        ),
+        (
+            'return f"argument.{argument}" if argument in RUN_NAMES else argument',
+            "return argument",
+            "tests/test_running.py -k 'called_seed'",
+        ),
+        (
+            "np.repeat(marks, section.block)[: len(which)]",
+            "np.ones(len(which), bool)",
+            f"{RUN} tests/studies -k 'cut_off or not_done'",
+        ),
+    ),
+    *of(
+        "studies/store/items.py",
+        "tests/studies/store/test_items.py -k 'damage or another or adds'",
+        ('if attributes["digest"] != _seal(item, text):', "if False:"),
+        ("return digest((item + text).encode())", "return digest(text.encode())"),
+        (
+            "json.dumps(depends_on, sort_keys=True, default=str)",
+            "json.dumps(depends_on[:2], sort_keys=True, default=str)",
+        ),
+    ),
+]
+
+SWEEPS = [
+    *of(
+        "studies/sweep/estimate.py",
+        ESTIMATES,
+        ("bytes=size * len(plan),", "bytes=size * blocks,"),
+        ("runs=len(plan),\n        blocks=blocks,", "runs=blocks,\n        blocks=len(plan),"),
+        (
+            "seconds=seconds * ceil(blocks / devices) * study.head.steps / steps,",
+            "seconds=seconds * blocks * devices * study.head.steps / steps,",
+        ),
+        (
+            "seconds=seconds * ceil(blocks / devices) * study.head.steps / steps,",
+            "seconds=seconds * ceil(blocks / devices),",
+        ),
+        ("for key, plan in ledger.unfinished().items()]", "for key, plan in plans_of(study).items()]"),
+        (
+            "problem=plan.problem.name,\n        optimizer=plan.optimizer.label,",
+            "problem=plan.optimizer.label,\n        optimizer=plan.problem.name,",
+        ),
+        ("prod(shape.shape) * shape.dtype.itemsize", "prod(shape.shape)"),
+        ("/ min(os.cpu_count() or 1, max(1, len(estimates)))", "* min(os.cpu_count() or 1, max(1, len(estimates)))"),
+    ),
+    *of(
+        "studies/sweep/ledger.py",
+        LEDGER,
+        ("rows = np.where(done, rows, -1)", "pass"),
+        ("done[entry.rows[entry.done & (entry.rows >= 0)]] = True", "done[entry.rows[entry.rows >= 0]] = True"),
+        ("or (self.plans[key].rows_of(ids) < 0).any()", ""),
+        ("            if (rows >= 0).all()\n", ""),
+        ("flags[list(self.damage.blocks.get(section.name, ()))] = False", "pass"),
+        ("if section.stage == plan.stage and", "if"),
+        (
+            "if is_of_items or (changed and not cls(plans, blocks).only_adds()):",
+            "if is_of_items:",
+            f"{RUN} -k 'another_config'",
+        ),
+    ),
+    *of(
+        "studies/sweep/worker.py",
+        "tests/test_terminal.py",
+        (
+            "np.bincount(first // section.block, minlength",
+            "np.bincount(np.arange(len(section)) // section.block, minlength",
+        ),
+        (
+            "computed.part * sum(counts[block] for block in computed.rows)",
+            "sum(counts[block] for block in computed.rows)",
+            "tests/test_terminal.py tests/studies/sweep/test_checkpoints.py",
+        ),
+    ),
+    *of(
+        "studies/sweep/run.py",
+        f"{RUN} -k 'evaluation or fresh_seeds or joins'",
+        ("offset += 2**40 * (plan.stage == EVALUATION)", "pass"),
+        ("np.where(is_first & (rows >= 0), rows + offset, -1)", "np.where(rows >= 0, rows + offset, -1)"),
+        ("offset += len(ledger.plans[key])", "offset += 1"),
+        (
+            "elif is_unwanted:\n                blocks.set_order(section, np.full(len(section), -1))",
+            "elif False:\n                pass",
+        ),
+    ),
+]
+
+KINDS_OF = [
+    *of(
+        "studies/kinds.py",
+        f"{KINDS} tests/studies/test_comparisons.py",
+        (
+            'heads={"params_difference": "Δ params", "loss_difference": "Δ loss"}',
+            'heads={"params_difference": "Δ loss", "loss_difference": "Δ params"}',
+        ),
+        ('heads={"spec": "best setting"}', 'heads={"spec": "optimizer", "optimizer": "best setting"}'),
+        (
+            "[[rows.get(family, {}).get(name) for family in families] for rows in by_family]",
+            "[[rows.get(family, {}).get(name) for family in families] for rows in by_family[::-1]]",
+        ),
+        ("return -1 if value is None else int(value)", "return 0 if value is None else int(value)"),
+        (
+            '("reading", "step"), np.array([state[name] for _, state in rows], object))',
+            '("reading", "step"), np.array([state[name][::-1] for _, state in rows], object))',
+            "tests/studies/test_readings.py tests/studies/test_kinds.py",
+        ),
+        (
+            'np.array([document["settings"].get(name, np.nan) for document in documents])',
+            'np.array([document["settings"].get(name, 0.0) for document in documents])',
+        ),
+    ),
+    *of(
+        "studies/comparisons.py",
+        "tests/studies/test_comparisons.py",
+        (
+            "{name: getattr(result, name) for name in names}",
+            '{name: getattr(result, name) for name in names} | {"left": result.right, "right": result.left}',
+            f"tests/studies/test_comparisons.py {KINDS}",
+        ),
+        ("compare(**pair.arguments, steps=steps)", "compare(**pair.arguments)"),
+    ),
+    *of(
+        "studies/readings.py",
+        "tests/studies/test_readings.py",
+        ("enumerate(self.unrolled.states, start=1)]", "enumerate(self.unrolled.states)]"),
+        (
+            '{text(b, **how)}" for a, b in equations],\n        "latex"',
+            '{text(b)}" for a, b in equations],\n        "latex"',
+        ),
+        (
+            "letter = self.read.opened.letters[self.read.opened.fields.index(state)]",
+            "letter = self.read.opened.letters[0]",
+        ),
+    ),
+]
+
+CHANGES = [*CONFIGS, *ENGINES, *STORE, *SWEEPS, *KINDS_OF]
