@@ -48,7 +48,7 @@ CONFIGS = {
 
         [[compare]]
         left = "adamlab.sgd(rate)"
-        right = "optax.adam(rate)"
+        right = "optax.sgd(rate, momentum=0.5)"
         rate = [0.1, 0.2]
         families = ["zeros", "normal"]
     """,
@@ -234,10 +234,14 @@ def test_columns_of_comparisons_hold_what_their_heads_say(shown):
     data = shown["comparisons"].datasets["comparisons"]
     (table,) = map(by_head, Page(shown["comparisons"].report).tables)
     for i, row in enumerate(table):
-        c = al.compare("adamlab.sgd(rate)", "optax.adam(rate)", hyper={"rate": data.rate.values[i]}, **FEW)
-        assert (row["left"], row["right"]) == ("adamlab.sgd(learning_rate=rate)", "optax.adam(learning_rate=rate)")
+        c = al.compare("adamlab.sgd(rate)", "optax.sgd(rate, momentum=0.5)", hyper={"rate": data.rate.values[i]}, **FEW)
+        assert (row["left"], row["right"]) == (
+            "adamlab.sgd(learning_rate=rate)",
+            "optax.sgd(learning_rate=rate, momentum=0.5)",
+        )
         assert (data.left.values[i], data.right.values[i]) == (row["left"], row["right"])
         assert (row["differing bits"], row["from step"]) == (str(c.differing_bits), str(c.first_difference))
+        assert len({*c.table.first_difference}) == 2, "families that part at different steps"
         assert (row["verdict"], row["rate"]) == (c.verdict, number(float(data.rate.values[i])))
     assert [row["rate"] for row in table] == ["0.1", "0.2"]
 

@@ -75,7 +75,7 @@ class Copy:
         os.utime(file, (self.clock, self.clock))
 
     def failure(self, tests: str) -> str:
-        """The first test that fails; "" where all pass."""
+        """The name of the first test that fails; "" where all pass."""
         process = os.fork()
         if not process:
             self._run(tests)
@@ -89,7 +89,7 @@ class Copy:
         printed, code = self.output.read_text(encoding="utf-8", errors="replace"), os.waitstatus_to_exitcode(ended[1])
         if code not in (0, 1, 2):
             raise SystemExit(f"{tests}: code {code}\n{printed[-2000:]}")
-        failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
+        failed = re.findall(r"^(?:FAILED|ERROR) ([^\s\[]+)", printed, re.MULTILINE)
         return "" if code == 0 else failed[0] if failed else "(error)"
 
     def _run(self, tests: str) -> NoReturn:

@@ -163,10 +163,7 @@ SYMBOLIC = [
     *of(
         "symbolic/solving/recurrences.py",
         "tests/symbolic/test_recurrences.py",
-        ("return form if form is not None and self._holds(form, e, x) else None", "return form"),
         ("(steps if rate == 1 else (1 - rate**steps) / (1 - rate))", "((1 - rate**steps) / (1 - rate))"),
-        ("if self.start == 0 and is_nonnegative(terms)", "if self.start == 0"),
-        ("        if not is_nonnegative(rate):\n            return None\n", ""),
         ("at(inside, INDEX), (INDEX, self.origin + 1, T))", "at(inside, INDEX), (INDEX, 1, T))"),
         (
             "rate ** (T - self.origin) * self.start + self._discounted(rate, rest)",
