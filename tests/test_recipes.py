@@ -139,7 +139,7 @@ def differences() -> dict[str, float]:
     """The largest difference from PyTorch's path at the recorded steps, in units of each coordinate's path length."""
     cases = SAME | WRONG
     with jax.enable_x64(True):
-        paths = {n: np.asarray(path) for n, path in paths_of({n: make() for n, (_, make) in cases.items()}).items()}
+        paths = jax.tree.map(np.asarray, paths_of({name: make() for name, (_, make) in cases.items()}))
     apart = {
         name: paths[name][np.array(KEPT) - 1] - np.array(RECORD["paths"][case]) for name, (case, _) in cases.items()
     }

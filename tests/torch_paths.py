@@ -6,6 +6,7 @@ python -m tests.torch_paths writes them anew, where it is.
 import inspect
 import json
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,7 @@ def recorded() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    import torch
-
+    torch = import_module("torch")
     torch.set_default_dtype(torch.float64)
     text = json.dumps(made_by(torch)).replace("], ", "],\n").replace("}, ", "},\n")
     FILE.write_text(text + "\n", encoding="utf-8")

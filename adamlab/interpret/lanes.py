@@ -97,6 +97,11 @@ def _quotient(a: Any, b: Any) -> Any:
     return np.where(b == 0, -1, np.sign(a) * np.sign(b_or_one) * (np.abs(a) // np.abs(b_or_one)))
 
 
+def _round(x: Any, rounding_method: Any) -> Any:
+    """The nearest integer; a half goes away from 0, or to the even integer."""
+    return np.round(x) if int(rounding_method) == 1 else np.sign(x) * np.floor(np.abs(x) + 0.5)
+
+
 def _special(name: str) -> Callable[..., Any]:
     """A function that only JAX has, in doubles."""
 
@@ -154,6 +159,7 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "pow": np.power,
     "real": np.real,
     "rem": np.fmod,
+    "round": _round,
     "rsqrt": lambda x: 1 / np.sqrt(x),
     "shift_left": lambda a, by, dtype: np.left_shift(a, by),
     "shift_right_arithmetic": lambda a, by, dtype: np.right_shift(a, by),

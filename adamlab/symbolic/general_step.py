@@ -14,9 +14,9 @@ from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
 from adamlab.interpret.sympy_algebra import ENDLESS, Formulas
+from adamlab.interpret.trials import STEPS, Draws, broken
 from adamlab.symbolic.letters import F, G, T, W
 from adamlab.symbolic.open_optimizer import OpenOptimizer
-from adamlab.symbolic.trials import STEPS, Draws, broken
 from adamlab.types import Formula
 
 MOST_EARLY_STEPS = 16

@@ -2,7 +2,7 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sympy import Eq, Symbol
@@ -67,9 +67,9 @@ class Result:
         return f"$$\n{self.latex()}\n$$"
 
 
-def in_words(optimizer: OpenOptimizer, algebra: Formulas) -> tuple[str, ...]:
-    """The assumptions that an optimizer's formulas rest on, in words."""
-    return (*domains(optimizer.hyper), *conditions(optimizer, algebra))
+def in_words(optimizer: OpenOptimizer, algebra: Formulas, shown: Collection[Any] = ()) -> tuple[str, ...]:
+    """The assumptions that an optimizer's formulas rest on, in words, but for those that are shown."""
+    return (*domains(optimizer.hyper), *conditions(optimizer, algebra, shown))
 
 
 def domains(hyper: Mapping[str, Symbol]) -> list[str]:
@@ -79,9 +79,10 @@ def domains(hyper: Mapping[str, Symbol]) -> list[str]:
     return [", ".join([*rates, *([f"{', '.join(others)} > 0"] if others else [])])] if hyper else []
 
 
-def conditions(optimizer: OpenOptimizer, algebra: Formulas) -> list[str]:
+def conditions(optimizer: OpenOptimizer, algebra: Formulas, shown: Collection[Any] = ()) -> list[str]:
     """The assumptions about gradients and states, and the numbers that come from the code."""
-    assumed = dict.fromkeys(text(_at_any_step(optimizer, condition)) for condition in algebra.assumptions)
+    told = [condition for condition in algebra.assumptions if condition not in shown]
+    assumed = dict.fromkeys(text(_at_any_step(optimizer, condition)) for condition in told)
     constants = sorted(algebra.constants)
     code = [f"{', '.join(map(text, constants))} from the code, as meant or exactly"] if constants else []
     fixed = optimizer.programs.constants

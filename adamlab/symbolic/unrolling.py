@@ -18,11 +18,11 @@ from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import Reader
 from adamlab.interpret.signs import is_nonnegative
 from adamlab.interpret.sympy_algebra import Formulas
+from adamlab.interpret.trials import Draws, broken
 from adamlab.symbolic.letters import at_step
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, plain
 from adamlab.symbolic.results import Equation, Result, in_words
 from adamlab.symbolic.solving.recurrences import upright
-from adamlab.symbolic.trials import Draws, broken
 from adamlab.types import Formula
 
 MOST_TIDIED = 12

@@ -57,7 +57,13 @@ def gradients() -> dict[str, jax.Array]:
     }
 
 
-@pytest.mark.parametrize("rule", RULES)
+IN_THE_GATE = ("adagrad", "nadamw", "rmsprop")
+"""A rule of each kind; the others take long."""
+
+
+@pytest.mark.parametrize(
+    "rule", [pytest.param(rule, marks=() if rule in IN_THE_GATE else pytest.mark.slow) for rule in RULES]
+)
 def test_every_argument_changes_something_and_has_the_bits_of_optax(rule):
     sets, gs = option_sets(rule), gradients()
     theirs = set(inspect.signature(getattr(optax, rule)).parameters)

@@ -193,6 +193,7 @@ def test_weighted_derivatives_at_a_decay_of_1_are_the_limit(by_loop):
         np.testing.assert_allclose(slopes[name], float(exact[name]), rtol=RTOL, err_msg=name)
 
 
+@pytest.mark.slow
 @ours
 def test_forward_and_reverse_mode_agree_on_the_paper_side_by_side(arithmetic):
     columns = {"b1": single([0.9, NEXT_TO_1, 0.2, 0.99]), "b2": single([NEXT_TO_1, 0.999, 0.9999, 0.3])}
@@ -214,6 +215,7 @@ def test_derivatives_by_a_complement(arithmetic):
     np.testing.assert_allclose(jax.jit(jax.grad(by_complement))(single(1e-9)), float(exact), rtol=RTOL)
 
 
+@pytest.mark.slow
 @ours
 def test_second_derivatives(arithmetic):
     function = nadam(arithmetic)

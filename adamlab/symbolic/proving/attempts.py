@@ -10,15 +10,19 @@ from adamlab.symbolic.letters import T
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.proving.conclusions import proved, refuted, same_program
 from adamlab.symbolic.proving.counterexamples import ARRAYS, GRADIENTS, WITH_ZEROS, Counterexample
-from adamlab.symbolic.proving.invariants import Side, related, without_idle_maxima
+from adamlab.symbolic.proving.invariants import Side, related
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
+from adamlab.symbolic.solving.nonnegative import without_idle_maxima
 from adamlab.types import Formula
+
+LONG_RUN = 5000
+"""The steps of a long run."""
 
 HORIZON = 4
 """The number of steps that are written out and compared where no proof for every step was found."""
 
-FEW_STEPS, MOST_STEPS = 20, 100_000
+FEW_STEPS, MOST_STEPS = 20, 300_000
 """Something that happens between these steps, such as the end of a schedule, is tried by steps beyond it."""
 
 
@@ -96,6 +100,13 @@ def refute_at_zeros(statement: Statement) -> Verdict | None:
     if not _can_be_refuted(statement):
         return None
     return _refuted_on(statement, WITH_ZEROS)
+
+
+def refute_on_long_runs(statement: Statement) -> Verdict | None:
+    """Look for numbers on which the two part within some thousand steps, as where something happens now and then."""
+    if not _can_be_refuted(statement):
+        return None
+    return _refuted(statement, statement.counterexample_within(LONG_RUN))
 
 
 def compare_few_steps(statement: Statement) -> Verdict | None:

@@ -8,11 +8,11 @@ from adamlab.interpret.equality import same
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.proving.conclusions import proved, refuted, unknown
 from adamlab.symbolic.proving.counterexamples import Counterexample
-from adamlab.symbolic.proving.invariants import without_idle_maxima
 from adamlab.symbolic.proving.late_steps import in_late_steps, settled_in_late_steps
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
 from adamlab.symbolic.solving.limits import NoLimitError, limit_of, require_solved, series, toward
+from adamlab.symbolic.solving.nonnegative import without_idle_maxima
 from adamlab.types import Formula
 
 

@@ -90,7 +90,7 @@ def _verdict(
     **more: Any,
 ) -> Verdict:
     left, right = statement.subjects
-    words = [w for side in sides for w in conditions(side.step.optimizer, side.step.algebra)]
+    words = [w for side in sides for w in conditions(side.step.optimizer, side.step.algebra, side.shown)]
     counted = [w for side in sides for w in last_step_in_words(side.step)]
     return Verdict(
         left.title,

@@ -1,25 +1,19 @@
 """Relations between the states of two optimizers that hold at the start and that a step keeps."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from sympy import (
-    Dummy,
     IndexedBase,
-    Max,
     Sum,
-    cancel,
-    expand,
-    expand_power_exp,
-    factor,
-    fraction,
     sympify,
-    together,
 )
 
 from adamlab.interpret.equality import same
-from adamlab.interpret.signs import Rate, is_nonnegative
+from adamlab.interpret.signs import Rate
 from adamlab.symbolic.general_step import UPDATE, Step
 from adamlab.symbolic.letters import T
+from adamlab.symbolic.solving.nonnegative import shown_by_induction
 from adamlab.symbolic.solving.recurrences import written_out
 from adamlab.symbolic.solving.solutions import put_in, solved, starts_with, valid_since
 from adamlab.types import Formula
@@ -55,6 +49,11 @@ class Side:
     def recurrence(self, field: str) -> Formula:
         """The recurrence of a state without a closed form, with the others' forms put in."""
         return self.marked(put_in(self.step, self.step.recurrences[field], self.forms))
+
+    @property
+    def shown(self) -> set[Any]:
+        """The assumptions that are shown to hold."""
+        return shown_by_induction(self.step, self.forms)
 
     @property
     def holds_at_first(self) -> bool:
@@ -148,42 +147,3 @@ def _is_kept(left: Side, right: Side, field: str, candidate: Formula, trial: Map
 
 def _is_nested(form: Formula) -> bool:
     return any(s.function.has(Sum) or len(s.limits) > 1 for s in form.atoms(Sum))
-
-
-def without_idle_maxima(e: Formula) -> Formula:
-    """The expression with E in place of every max(0, E) whose E is shown to stay at 0 or above."""
-
-    def settle(maximum: Formula) -> Formula:
-        others = [a for a in maximum.args if a != 0]
-        idle = len(others) == 1 and len(maximum.args) == 2 and stays_nonnegative(others[0])
-        return others[0] if idle else maximum
-
-    return e.replace(lambda x: isinstance(x, Max), settle)
-
-
-def stays_nonnegative(e: Formula) -> bool:
-    """Whether E_t ≥ 0 by induction: E_1 ≥ 0, and E_(t+1) = λ·E_t + r with λ ≥ 0 and r ≥ 0, for E's numerator.
-
-    λ is the growth, from a step to the next, of the factor of a sum that occurs linearly.
-    """
-    above, below = fraction(together(e))
-    sums: Formula = above.atoms(Sum)
-    if any(len(s.limits) > 1 or s.limits[0][1:] != (1, T) for s in sums):
-        return False
-    rates = {s: cancel(expand_power_exp(s.function.subs(T, T + 1) / s.function)) for s in sums}
-    if not is_nonnegative(below) or any(rate.has(T, *s.variables) for s, rate in rates.items()):
-        return False
-    moments = {s: Dummy(nonnegative=True) if is_nonnegative(s) else Dummy(real=True) for s in rates}
-    now = above.xreplace(moments)
-    steps = {x: rates[s] * x + s.function.subs(s.variables[0], T).subs(T, T + 1) for s, x in moments.items()}
-    later = expand_power_exp(now.subs(T, T + 1).xreplace(steps))
-    if not is_nonnegative(factor(written_out(above, 1))):
-        return False
-    for x in moments.values():
-        factor_now, factor_later = (expand(side).coeff(x, 1) for side in (now, later))
-        if factor_now != 0 and not factor_now.has(x):
-            growth: Formula = factor(cancel(factor_later / factor_now))
-            rest = factor(cancel(later - growth * now))
-            if is_nonnegative(growth) and (rest == 0 or is_nonnegative(rest)):
-                return True
-    return False

@@ -17,6 +17,7 @@ from adamlab.symbolic.proving.attempts import (
     refute_every_step,
     refute_first_steps,
     refute_late_steps,
+    refute_on_long_runs,
     refute_on_many,
 )
 from adamlab.symbolic.proving.attempts_in_the_limit import compare_late_steps, compare_limits
@@ -38,6 +39,7 @@ ATTEMPTS: tuple[Callable[[Statement], Verdict | None], ...] = (
     refute_late_steps,
     prove_every_step,
     refute_at_zeros,  # after a proof, which may hold for all gradients but 0, and then says so
+    refute_on_long_runs,
     compare_few_steps,
     # all that are still undecided
 )

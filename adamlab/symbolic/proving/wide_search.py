@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from mpmath import mpf
 
+from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.jaxpr import Reader, numbers_in_code
 from adamlab.interpret.lanes import Doubles, Lanes
@@ -35,6 +36,12 @@ SUSPICIOUS = 1e-7
 CLEAR = 1e-3
 """The relative distance of two updates in doubles that no rounding explains, after steps too many to run exactly."""
 
+NEARBY = 1e-12
+"""The relative distance to gradients nearby, which shows how far errors of that size are amplified."""
+
+SAFE = 1e100
+"""The size below which updates in doubles have not overflowed, nor the squares in them."""
+
 MOST_EXACT_STEPS = 1000
 """The most steps that are run exactly to confirm what was seen in doubles."""
 
@@ -53,8 +60,13 @@ def find_widely(
     """
     programs = [side.programs(np.zeros(shape), with_value=True) for side in (left, right)]
     hyper, gradients = trials(left, right, rates, programs, shape, steps=steps or STEPS)
-    with np.errstate(all="ignore"):
-        updates = [_run(side, own, hyper, gradients) for side, own in zip((left, right), programs, strict=True)]
+    try:
+        with np.errstate(all="ignore"):
+            updates = [_run(side, own, hyper, gradients) for side, own in zip((left, right), programs, strict=True)]
+    except InputError:
+        raise
+    except Exception:  # whatever NumPy makes of a foreign optimizer: the search is a help, no verdict rests on it alone
+        return None
     return _first_confirmed(left, right, hyper, gradients, updates)
 
 
@@ -65,8 +77,17 @@ def find_late(
     programs = [side.programs(np.zeros(shape), with_value=True) for side in (left, right)]
     hyper, gradients = trials(left, right, rates, programs, shape, lanes=6, steps=min(steps, STEPS))
     gradients = np.tile(gradients, (steps // len(gradients) + 1, *[1] * (gradients.ndim - 1)))[:steps]
-    updates = [_run_by_jax(side, own, hyper, gradients) for side, own in zip((left, right), programs, strict=True)]
-    return _first_confirmed(left, right, hyper, gradients, updates)
+    nearby = gradients * (1 + NEARBY * np.random.default_rng(1).normal(size=gradients.shape))
+    try:
+        updates, moved = (
+            [_run_by_jax(side, own, hyper, gs) for side, own in zip((left, right), programs, strict=True)]
+            for gs in (gradients, nearby)
+        )
+    except Exception:  # whatever a foreign optimizer raises as it runs: there is nothing to compare
+        return None
+    with np.errstate(all="ignore"):
+        noise = np.maximum(*(abs(a - b) for a, b in zip(updates, moved, strict=True)))
+    return _first_confirmed(left, right, hyper, gradients, updates, noise)
 
 
 def trials(
@@ -174,7 +195,12 @@ def _first_confirmed(
     hyper: Mapping[str, np.ndarray],
     gradients: np.ndarray,
     updates: list[np.ndarray],
+    noise: np.ndarray | None = None,
 ) -> Counterexample | None:
+    """The first numbers on which the two part in exact arithmetic, or after many steps beyond all noise.
+
+    `noise` is how far updates move with gradients that are moved by much more than rounding errors.
+    """
     a, b = updates
     with np.errstate(all="ignore"):
         both = np.isfinite(a) & np.isfinite(b)
@@ -184,21 +210,24 @@ def _first_confirmed(
     for lane, t in list(_partings(by_step))[:CONFIRMED]:
         numbers = {name: repr(float(values[lane])) for name, values in hyper.items()}
         rows = [_texts(g[..., lane]) for g in gradients[: t + 1]]
-        if t < MOST_EXACT_STEPS:
+        if noise is None or t < MOST_EXACT_STEPS:
             counterexample = confirmed(left, right, numbers, rows)
         else:
-            counterexample = _as_seen(left, right, numbers, rows, [np.ravel(side[t, ..., lane]) for side in (a, b)])
+            histories = [side[: t + 1, ..., lane].reshape(t + 1, -1) for side in (*updates, noise)]
+            counterexample = _as_seen(left, right, numbers, rows, histories)
         if counterexample is not None:
             return counterexample
     return None
 
 
 def _as_seen(
-    left: Subject, right: Subject, hyper: Mapping[str, str], rows: list[Any], updates: list[np.ndarray]
+    left: Subject, right: Subject, hyper: Mapping[str, str], rows: list[Any], histories: list[np.ndarray]
 ) -> Counterexample | None:
-    """What was seen in doubles, where the two are clearly apart."""
-    for x, y in zip(*updates, strict=True):
-        if np.isnan(x) != np.isnan(y) or abs(x - y) > CLEAR * max(abs(x), abs(y)):
+    """What was seen in doubles, where the two are clearly apart and no overflow or amplified rounding explains it."""
+    if not all((np.abs(history) < SAFE).all() for history in histories):
+        return None
+    for x, y, noise in zip(*(history[-1] for history in histories), strict=True):
+        if abs(x - y) > max(CLEAR * max(abs(x), abs(y)), noise / CLEAR):
             return Counterexample(used(left, right, hyper), rows, START, len(rows), mpf(x), mpf(y))
     return None
 

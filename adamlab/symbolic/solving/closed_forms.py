@@ -15,6 +15,7 @@ from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer
 from adamlab.symbolic.results import Equation, Result, domains, in_words
 from adamlab.symbolic.solving.limits import NoLimitError, limit_of, require_solved
+from adamlab.symbolic.solving.nonnegative import shown_by_induction
 from adamlab.symbolic.solving.solutions import put_in, solved, starts_with, states_in, valid_since
 from adamlab.types import Formula
 
@@ -117,7 +118,7 @@ def closed_form_of(optimizer: OpenOptimizer) -> ClosedForm:
         recurrences,
         unsolved,
         (
-            *in_words(optimizer, step.algebra),
+            *in_words(optimizer, step.algebra, shown_by_induction(step, forms)),
             *_divisors_of_solutions(step, [*forms.values(), updates]),
             *_where_it_holds(step, forms, updates, unsolved),
         ),
