@@ -204,11 +204,6 @@ STORE = [
             f"{RUN} tests/studies/store -k 'cut_off or not_done'",
         ),
         ("return max(1, int.from_bytes(hashed.digest()))", "return 1", f"{DAMAGE} -k places"),
-        (
-            "used, local = np.unique(plan.setting, return_inverse=True)",
-            "used, local = np.arange(plan.optimizer.count), plan.setting",
-            "tests/studies/sweep/test_run.py -k 'joins or fresh_seeds'",
-        ),
     ),
     *of(
         "studies/store/blocks.py",
