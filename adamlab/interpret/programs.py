@@ -121,10 +121,9 @@ class Subject:
         except jax.errors.JAXTypeError:
             return self._trace_with_constants(shapes, numbers, with_value)
 
-    def as_run(self, numbers: Mapping[str, Any]) -> "Programs":
-        """The programs on a single parameter with all numbers in the code, as floats; those given do nothing."""
-        shape = jax.ShapeDtypeStruct((), np.dtype("float64"))
-        return self._trace(shape, {name: _placeholder(value) for name, value in numbers.items()}, numbers, True)
+    def built(self, numbers: Mapping[str, Any]) -> "Subject":
+        """The same optimizer with its numbers written in as floats, as it is built to be run."""
+        return Subject(self.call.with_numbers(as_floats(numbers)), {}, self.title)
 
     def _trace_with_constants(self, shapes: PyTree, numbers: Any, with_value: bool) -> "Programs":
         known = {n: self.defaults.get(n, ANY) if value is None else value for n, value in self.numbers.items()}

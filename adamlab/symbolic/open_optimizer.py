@@ -14,8 +14,8 @@ from adamlab.calls import Call
 from adamlab.errors import InputError, reason
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.jaxpr import Reader, Rename
-from adamlab.interpret.lanes import Doubles
-from adamlab.interpret.programs import ANY, Programs, Subject, as_floats, state_names
+from adamlab.interpret.oracle import read_exactly
+from adamlab.interpret.programs import ANY, Programs, Subject, state_names
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.letters import RATES, hyper_letters, state_letters
@@ -96,13 +96,15 @@ class OpenOptimizer:
     def reads_as_it_runs(self) -> bool:
         """Whether the code does the same where its numbers are floats, as in a run, as where they are traced."""
         known = {name: value for name, value in self.subject.numbers.items() if value is not None}
-        given = {**dict.fromkeys(self.subject.numbers, 0.5), **self.subject.defaults, **known}
-        numbers = as_floats(given)
+        numbers = {**dict.fromkeys(self.subject.numbers, 0.5), **self.subject.defaults, **known}
         try:
-            runs = [_updates(programs, numbers) for programs in (self.programs, self.subject.as_run(numbers))]
+            traced, built = (
+                read_exactly(subject, ("0.75", "-0.5", "0.25"), values=("1", "1", "1")).updates
+                for subject in (replace(self.subject, numbers=numbers), self.subject.built(numbers))
+            )
         except Exception:  # whatever a foreign optimizer raises at these numbers: it cannot be told
             return True
-        return bool(np.allclose(*runs, rtol=1e-9, atol=0, equal_nan=True))
+        return np.allclose(np.array(traced, float), np.array(built, float), rtol=1e-9, atol=0, equal_nan=True)
 
     def start(self, algebra: Formulas, params: PyTree) -> list[Values]:
         """The leaves of the state before the first step."""
@@ -138,17 +140,6 @@ def rational(value: Any) -> Any:
 def plain(values: Values) -> Any:
     """A single number as itself, an array as it is."""
     return values if values.ndim else values.item()
-
-
-def _updates(programs: Programs, numbers: Mapping[str, Any]) -> list[float]:
-    """The first updates of a single parameter in doubles."""
-    reader, w = Reader(Doubles()), objects(np.float64(0))
-    state, updates = reader.read(programs.init, numbers, w), []
-    with np.errstate(all="ignore"):
-        for g in (0.75, -0.5, 0.25):
-            u, state = reader.read(programs.update, numbers, objects(np.float64(g)), state, w, objects(np.float64(1)))
-            updates.append(float(u.item()))
-    return updates
 
 
 def _programs(subject: Subject, shape: tuple[int, ...]) -> Programs:

@@ -101,7 +101,7 @@ def _total(estimates: Sequence[Estimate], steps: int) -> str:
     )
 
 
-def _size(number: float) -> str:
+def _size(number: int | float) -> str:
     for unit in ("B", "kB", "MB"):
         if number < 1000:
             return f"{number:.3g} {unit}"

@@ -1,6 +1,7 @@
 """Estimates beside what a run then does: its runs, blocks and bytes; and times put together of those of steps."""
 
-from typing import Any, cast
+from typing import Any
+from unittest.mock import create_autospec
 
 import jax
 import numpy as np
@@ -93,12 +94,10 @@ def test_so_many_steps_are_tried():
     runs = runs_of("optax.sgd(lr)", {"lr": [0.1]})
     program = prepare(problem, runs, Recording(recorded_steps(50, 10), ("loss",)))
     spans = []
-
-    class Compiled:
-        def __call__(self, columns, carry, span):
-            spans.append(span)
-
-    try_out(program, cast(Any, Compiled()), runs, 20)
+    compiled = create_autospec(
+        jax.stages.Compiled, instance=True, side_effect=lambda columns, carry, span: spans.append(span)
+    )
+    try_out(program, compiled, runs, 20)
     assert [(int(span.begin), int(span.end)) for span in spans] == [(0, 20)]
 
 
