@@ -11,10 +11,9 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import And, Not, Or, Xor
 
 from adamlab.interpret.domains import OnDomain
-from adamlab.interpret.mpmath_algebra import ELEMENTWISE, NAN
+from adamlab.interpret.mpmath_algebra import ELEMENTWISE, NAN, Exact
 
-NOISE = 10
-"""The digits, of those computed with, that a difference may lose before it counts as 0."""
+EXACT = Exact()
 
 
 def evaluate(e: Any, values: Mapping[Any, Any]) -> Any:
@@ -60,7 +59,7 @@ class _Evaluation:
         if e.is_Add:
             return _sum(numbers)
         if getattr(e, "is_Relational", False):
-            return RELATIONS[e.rel_op](_sum([numbers[0], -numbers[1]]), 0)
+            return ELEMENTWISE[RELATIONS[e.rel_op]](*numbers)
         return FUNCTIONS[e.func.__name__](*numbers)
 
     def _over_index(self, e: Any) -> Any:
@@ -77,10 +76,7 @@ def _number(e: Any) -> Any:
 
 
 def _sum(numbers: list[Any]) -> Any:
-    """The sum; 0 where it is no more than the noise of what cancels."""
-    total = sum(numbers, mpf(0))
-    noise = mpf(10) ** (NOISE - mp.dps) * max((abs(x) for x in numbers), default=0)
-    return mpf(0) if mpmath.isfinite(total) and abs(total) <= noise else total
+    return EXACT.combined("add", [mpf(0), *numbers])
 
 
 def _power(e: Any, base: Any, exponent: Any) -> Any:
@@ -95,14 +91,8 @@ def _greatest(numbers: list[Any]) -> Any:
     return reduce(ELEMENTWISE["max"], numbers, *([mpf(0)] if not numbers else []))
 
 
-RELATIONS: dict[str, Callable[..., bool]] = {
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-}
+RELATIONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
+"""The primitive of each relation."""
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Abs": abs,

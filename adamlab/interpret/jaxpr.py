@@ -404,22 +404,25 @@ class Reader:
         return [*carry, *stacked]
 
 
-def numbers_in_code(program: Program) -> set[float]:
-    """The sizes of the numbers that stand in a program."""
-    return {abs(float(x)) for x in _literals(program.jaxpr) if np.ndim(x) == 0 and np.isreal(x)}
+def literals(program: Program) -> Iterator[tuple[Any, Any]]:
+    """The values that stand in a program, each with its type, in the order of the code."""
+    return _literals(program.jaxpr)
 
 
-def _literals(part: Any) -> Iterator[Any]:
+def _literals(part: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(part, (list, tuple)):
         for each_part in part:
             yield from _literals(each_part)
+    elif isinstance(part, Literal):
+        aval: Any = part.aval
+        yield part.val, aval.dtype
     elif isinstance(part, ClosedJaxpr):
-        yield from part.consts
+        yield from ((value, value.dtype) for value in part.consts if hasattr(value, "dtype"))
         yield from _literals(part.jaxpr)
     elif isinstance(part, Jaxpr):
         for equation in part.eqns:
-            yield from (atom.val for atom in equation.invars if isinstance(atom, Literal))
-            yield from _literals(tuple(equation.params.values()))
+            yield from _literals([*equation.invars, *equation.params.values()])
+        yield from _literals(part.outvars)
 
 
 def _where(condition: Values, new: Values, old: Values) -> Values:

@@ -28,16 +28,6 @@ class Lanes:
     def __init__(self, row: np.ndarray):
         self.row = row
 
-    def __add__(self, other):
-        return _lanes(self.row + _row(other))
-
-    __radd__ = __add__
-
-    def __mul__(self, other):
-        return _lanes(self.row * _row(other))
-
-    __rmul__ = __mul__
-
 
 class Doubles(Algebra):
     """Rows of doubles."""
@@ -53,7 +43,7 @@ class Doubles(Algebra):
 
     def whole(self, number: Any) -> Any:
         """The numbers rounded towards 0."""
-        x = np.clip(np.nan_to_num(np.trunc(_row(number)), nan=0.0, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST)
+        x = np.nan_to_num(np.clip(np.trunc(row_of(number)), -LARGEST, LARGEST))
         return _lanes(x.astype(np.int64)) if x.ndim else int(x)
 
     def symbolic_in_width(self, value: Any, dtype: Any) -> Any:
@@ -64,7 +54,7 @@ class Doubles(Algebra):
         """The case that is selected in each trial."""
         if isinstance(which, WHOLE):
             return cases[int(which)]
-        rows = [_row(case) for case in cases]
+        rows = [row_of(case) for case in cases]
         return _lanes(np.choose(which.row.astype(int), np.broadcast_arrays(*rows, which.row)[:-1], mode="clip"))
 
 
@@ -73,7 +63,8 @@ def _double(constant: Constant) -> Any:
     return np.float64(Exact().number(constant))
 
 
-def _row(x: Any) -> Any:
+def row_of(x: Any) -> Any:
+    """The number in each trial, or the number that is the same in all."""
     return x.row if isinstance(x, Lanes) else x
 
 
@@ -87,7 +78,7 @@ def _on_rows(function: Callable[..., Any], of_integers: Callable[..., Any] | Non
     def evaluate(*numbers: Any, **parameters: Any) -> Any:
         if of_integers and all(isinstance(x, WHOLE) for x in numbers):
             return of_integers(*numbers, **parameters)
-        return _lanes(np.asarray(function(*map(_row, numbers), **parameters)))
+        return _lanes(np.asarray(function(*map(row_of, numbers), **parameters)))
 
     return evaluate
 

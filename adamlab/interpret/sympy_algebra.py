@@ -129,7 +129,6 @@ class Formulas(Algebra):
             "max": self._max,
             "min": self._min,
             "clamp": lambda low, x, high: self._min(high, self._max(low, x)),
-            "div": self._divide,
             "pow": lambda x, y: self._on_domain("pow", sympify(x), y),
             "sqrt": lambda x: self._on_domain("sqrt", x),
             "rsqrt": lambda x: self._on_domain("rsqrt", x),
@@ -369,11 +368,6 @@ class Formulas(Algebra):
         if count_ops(full) > MOST_OPERATIONS:
             return _is_nonnegative_in_all_cases(x) if count_ops(x) <= MOST_OPERATIONS else False
         return any(map(_is_nonnegative_in_all_cases, (x, full, expand(full))))
-
-    def _divide(self, a: Any, b: Any) -> Any:
-        if b == 0 and not isinstance(a, int):
-            return S.NaN if a == 0 else sign(a) * S.Infinity
-        return ELEMENTWISE["div"](a, b)
 
 
 @lru_cache(maxsize=1024)

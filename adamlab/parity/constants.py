@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from adamlab.interpret.jaxpr import Program
+from adamlab.interpret.jaxpr import Program, literals
 from adamlab.interpret.programs import Programs, Subject
 from adamlab.types import PyTree
 
@@ -50,14 +50,7 @@ def revisable(subject: Subject) -> Revised:
 
 def constants(subject: Subject, gradient: PyTree) -> list[Number]:
     """The distinct finite numbers that stand in an optimizer's code, in the order of the code."""
-    numbers: list[Number] = []
-
-    def note(value, dtype):
-        numbers.append(_number(value, dtype))
-        return value
-
-    for program in subject.programs(gradient)[:2]:
-        _revised(program.jaxpr, note)
+    numbers = [_number(*literal) for program in subject.programs(gradient)[:2] for literal in literals(program)]
     return [number for number in dict.fromkeys(numbers) if np.isfinite(number)]
 
 

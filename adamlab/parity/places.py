@@ -88,7 +88,7 @@ def _is_small(number: Number) -> bool:
 
 
 def _growth(subject: Revised, key: str | float, probe: Probe) -> float:
-    """The power of ε that the first update goes by, as ε → ∞; 0 where it cannot be read, or is no more of g's size.
+    """The power of ε that the first update goes by, as ε → ∞; 0 where it cannot be read or does not grow with g.
 
     What twice the gradient adds is measured: all of it where ε outweighs the root, and nothing of a weight decay.
     """

@@ -22,16 +22,15 @@ from adamlab.types import Formula
 MOST_EARLY_STEPS = 16
 """The number of early steps, before the general one holds, that are read one by one at the most."""
 
-
-class NoGeneralStepError(InputError):
-    """An optimizer whose steps have no formula for general t that was found."""
-
-
 FEW = 4
 """The step by which a condition in t has to be settled to count as part of the beginning."""
 
 UPDATE = ""
 """The key of the update among the fields of a state."""
+
+
+class NoGeneralStepError(InputError):
+    """An optimizer whose steps have no formula for general t that was found."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ PLAIN = [0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 0.3, -1.7, 5.5, -7.25,
 REALS = np.array([NAN, INF, -INF, *PLAIN])
 LEFT, RIGHT = (side.ravel() for side in np.meshgrid(REALS, REALS))
 SOME = 5
-"""Of pairs, formulas are asked for one in so many."""
+"""Formulas are evaluated at every fifth pair of numbers."""
 
 COMPLEX = np.array([-1, 2, -0.5, 1j, -2j, 1 + 2j, -3.5 + 0.25j, 0.3 - 0.7j, 1e-3], complex)
 

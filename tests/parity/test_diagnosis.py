@@ -113,11 +113,6 @@ def stepped(boundary):
     return optax.sgd(optax.piecewise_constant_schedule(0.1, {boundary: 0.5}))
 
 
-def with_flag(learning_rate, unused):
-    del unused
-    return optax.sgd(learning_rate)
-
-
 CASES = {
     "recipe, spec": (
         hidden(al.like_torch, name="Adam"),

@@ -85,10 +85,10 @@ def prove_every_step(statement: Statement) -> Verdict | None:
             continue
         updates = without_idle_maxima(left.update), without_idle_maxima(right.update.xreplace(relation))
         if same(*updates):
-            every = "every t" if statement.last > ENDLESS else f"t ≤ {statement.last}, then an integer wraps"
+            horizon = None if statement.last > ENDLESS else statement.last
+            every = "every t" if horizon is None else f"t ≤ {horizon}, then an integer wraps"
             how = _in_words(relation) if relation else "the closed forms of the two updates are equal"
             how = f"{how} for {every}"
-            horizon = None if statement.last > ENDLESS else statement.last
             if not _early_steps_agree(statement):
                 return None
             return proved(statement, how, statement.sides, horizon=horizon, compared=updates, updates=updates[:1])

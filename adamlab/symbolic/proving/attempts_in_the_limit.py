@@ -48,19 +48,26 @@ def compare_limits(statement: Statement) -> Verdict | None:
         return _compare_without_bounds(statement, updates, limits, apart)
     if same(*limits):
         if any(not same(*pair) for pair in early) or (apart is not None and apart.step <= statement.early):
-            words = f"{where} both updates go to {text(limits[1])} at late steps, but not at the first ones"
-            return unknown(statement, words) if apart is None else refuted(statement, apart, f"{words}; {apart}")
+            how = f"{where} both updates go to {text(limits[1])} at late steps, but not at the first ones"
+            return _refuted_if(apart, statement, how)
         if apart is not None:
             return unknown(statement, "the formulas have the same limit, but the numbers do not bear it out")
         how = f"{where} both updates go to {text(limits[1])}"
         order, relative = _relative_difference(statement, updates, limits[1])
         if relative is not None:
-            how += _to_first_order(statement, order, relative)
+            how += f"; {_to_first_order(statement, order, relative)}"
         return proved(statement, how, statement.sides, order=order, relative=relative)
     how = f"{where} the left goes to {text(limits[0])}, the right to {text(limits[1])}"
+    return _refuted_if(apart, statement, how, limits)
+
+
+def _refuted_if(
+    apart: Counterexample | None, statement: Statement, how: str, updates: tuple[Formula, ...] = ()
+) -> Verdict:
+    """Refuted by numbers that bear it out, if there are some; else unknown."""
     if apart is None:
         return unknown(statement, how)
-    return refuted(statement, apart, f"{how}; {apart}", updates=limits)
+    return refuted(statement, apart, f"{how}; {apart}", updates=updates)
 
 
 def _limits(statement: Statement, updates: Sequence[Formula]) -> tuple[Formula, ...]:
@@ -103,13 +110,12 @@ def _compare_without_bounds(
     where = f"as {_goals(statement)}"
     if not all(limit.has(oo, -oo) for limit in limits):
         how = f"{where} the left goes to {text(limits[0])}, the right to {text(limits[1])}"
-        return unknown(statement, how) if apart is None else refuted(statement, apart, f"{how}; {apart}")
+        return _refuted_if(apart, statement, how)
     difference = _limit_or_none(statement, updates[0] - updates[1])
     ratio = _limit_or_none(statement, updates[0] / updates[1])
     words = [f"{where} both updates grow beyond all bounds"]
     if difference is not None:
-        stay = "their difference goes to 0" if difference == 0 else f"their difference goes to {text(difference)}"
-        words.append(stay)
+        words.append(f"their difference goes to {text(difference)}")
     if ratio is not None:
         words.append(f"their ratio goes to {text(ratio)}{_towards_one(statement, updates) if ratio == 1 else ''}")
     how = ", ".join(words)
@@ -117,7 +123,7 @@ def _compare_without_bounds(
         apart = statement.counterexample_short_of_the_limit()
     if difference == 0 and apart is None:
         return proved(statement, how, statement.sides)
-    return unknown(statement, how) if apart is None else refuted(statement, apart, f"{how}; {apart}")
+    return _refuted_if(apart, statement, how)
 
 
 def _limit_or_none(statement: Statement, e: Formula) -> Formula | None:
@@ -132,7 +138,7 @@ def _limit_or_none(statement: Statement, e: Formula) -> Formula | None:
 def _towards_one(statement: Statement, updates: tuple[Formula, ...]) -> str:
     """The relative difference of two updates, in words; empty where it was not found."""
     order, relative = _relative_difference(statement, updates, updates[1])
-    return "" if relative is None else _to_first_order(statement, order, relative).replace("; with", ": with")
+    return "" if relative is None else f": {_to_first_order(statement, order, relative)}"
 
 
 def _goals(statement: Statement) -> str:
@@ -164,4 +170,4 @@ def _to_first_order(statement: Statement, order: Formula, relative: Formula) -> 
     symbol = text(statement.hyper[name])
     distance = {0: symbol, 1: f"1 - {symbol}"}.get(target, f"1/{symbol}")
     power = "δ" if order == 1 else f"δ^{order}"
-    return f"; with δ = {distance} their relative difference is {power}·({text(relative)}) to first order"
+    return f"with δ = {distance} their relative difference is {power}·({text(relative)}) to first order"

@@ -4,6 +4,7 @@ Each trial has its own numbers and gradients: of every size, near the numbers in
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import jax
@@ -12,9 +13,9 @@ import numpy as np
 from mpmath import mpf
 
 from adamlab.errors import InputError
-from adamlab.interpret.arrays import Values, objects
-from adamlab.interpret.jaxpr import Reader, numbers_in_code
-from adamlab.interpret.lanes import Doubles, Lanes
+from adamlab.interpret.arrays import Values, each, objects
+from adamlab.interpret.jaxpr import Reader, literals
+from adamlab.interpret.lanes import ELEMENTWISE, Doubles, Lanes, row_of
 from adamlab.interpret.programs import Programs, Subject, as_floats
 from adamlab.symbolic.proving.counterexamples import LOSSES, START, Counterexample, confirmed, used
 
@@ -77,16 +78,18 @@ def find_late(
     programs = [side.programs(np.zeros(shape), with_value=True) for side in (left, right)]
     hyper, gradients = trials(left, right, rates, programs, shape, lanes=6, steps=min(steps, STEPS))
     gradients = np.tile(gradients, (steps // len(gradients) + 1, *[1] * (gradients.ndim - 1)))[:steps]
-    nearby = gradients * (1 + NEARBY * np.random.default_rng(1).normal(size=gradients.shape))
+    runs = [_compiled(side, own, hyper) for side, own in zip((left, right), programs, strict=True)]
     try:
-        updates, moved = (
-            [_run_by_jax(side, own, hyper, gs) for side, own in zip((left, right), programs, strict=True)]
-            for gs in (gradients, nearby)
-        )
+        updates = [run(gradients) for run in runs]
     except Exception:  # whatever a foreign optimizer raises as it runs: there is nothing to compare
         return None
-    with np.errstate(all="ignore"):
-        noise = np.maximum(*(abs(a - b) for a, b in zip(updates, moved, strict=True)))
+
+    @cache
+    def noise() -> np.ndarray:
+        nearby = gradients * (1 + NEARBY * np.random.default_rng(1).normal(size=gradients.shape))
+        with np.errstate(all="ignore"):
+            return np.maximum(*(abs(run(nearby) - u) for run, u in zip(runs, updates, strict=True)))
+
     return _first_confirmed(left, right, hyper, gradients, updates, noise)
 
 
@@ -108,8 +111,9 @@ def trials(
     }
     low, high = np.array([SIZES[k % len(SIZES)] for k in range(lanes)]).T
     sizes = rng.uniform(0.2, 1, (steps, *shape, lanes)) * 10 ** rng.uniform(low, high, (steps, *shape, lanes))
-    in_code = {c for own in programs for program in own[:2] for c in numbers_in_code(program)}
-    standing = sorted(c for c in in_code if 1e-12 < c < 1e12)
+    in_code = [value for own in programs for program in own[:2] for value, _ in literals(program)]
+    sizes_in_code = {abs(float(x)) for x in in_code if np.ndim(x) == 0 and np.isreal(x)}
+    standing = sorted(c for c in sizes_in_code if 1e-12 < c < 1e12)
     if standing:  # every fourth trial is about the numbers in the code
         near = rng.choice(standing, sizes.shape) * rng.uniform(0.5, 2, sizes.shape)
         sizes = np.where(np.arange(lanes) % 4 == 3, near, sizes)
@@ -144,8 +148,8 @@ def _run(subject: Subject, programs: Programs, hyper: Mapping[str, np.ndarray], 
         loss = objects(np.float64(LOSSES[t % len(LOSSES)]))
         u, state = reader.read(programs.update, numbers, lane_by_lane(g), state, w, loss)
         for entry in np.ndindex(shape):
-            updates[t][entry] = np.broadcast_to(_row(u[entry]), (lanes,))
-        w = _array(shape, lambda entry, w=w, u=u: _added(w[entry], u[entry]))
+            updates[t][entry] = np.broadcast_to(row_of(u[entry]), (lanes,))
+        w = each(ELEMENTWISE["add"], w, u)
     return updates
 
 
@@ -156,23 +160,13 @@ def _array(shape: tuple[int, ...], entry_at: Callable[[tuple[int, ...]], Any]) -
     return values
 
 
-def _row(x: Any) -> Any:
-    return x.row if isinstance(x, Lanes) else x
-
-
-def _added(a: Any, b: Any) -> Any:
-    total = _row(a) + _row(b)
-    return Lanes(total) if np.ndim(total) else total
-
-
-def _run_by_jax(
-    subject: Subject, programs: Programs, hyper: Mapping[str, np.ndarray], gradients: np.ndarray
-) -> np.ndarray:
-    """The updates (steps, *shape, trials), computed by JAX in doubles, in one program."""
+def _compiled(
+    subject: Subject, programs: Programs, hyper: Mapping[str, np.ndarray]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from gradients to updates (steps, *shape, trials), computed by JAX in doubles in one program."""
     init, update = programs.init.function(), programs.update.function()
-    losses = np.resize([float(x) for x in LOSSES], len(gradients))
 
-    def run(numbers, gs):
+    def run(numbers, gs, losses):
         w = jnp.full(gs.shape[1:], float(START))
 
         def step(carry, inputs):
@@ -180,13 +174,17 @@ def _run_by_jax(
             u, state = update(numbers, inputs[0], state, w, inputs[1])
             return (state, w + u), u
 
-        return jax.lax.scan(step, (init(numbers, w), w), (gs, jnp.asarray(losses)))[1]
+        return jax.lax.scan(step, (init(numbers, w), w), (gs, losses))[1]
 
-    with jax.enable_x64(True):
-        numbers = _numbers(subject, hyper, jnp.asarray)
-        axes = {name: 0 if np.ndim(value) else None for name, value in numbers.items()}
-        runs = jax.jit(jax.vmap(run, in_axes=(axes, -1), out_axes=-1))
-        return np.asarray(runs(numbers, jnp.asarray(gradients)))
+    numbers = _numbers(subject, hyper, np.asarray)
+    axes = {name: 0 if np.ndim(value) else None for name, value in numbers.items()}
+    runs = jax.jit(jax.vmap(run, in_axes=(axes, -1, None), out_axes=-1))
+
+    def compute(gradients: np.ndarray) -> np.ndarray:
+        with jax.enable_x64(True):
+            return np.asarray(runs(numbers, gradients, np.resize([float(x) for x in LOSSES], len(gradients))))
+
+    return compute
 
 
 def _first_confirmed(
@@ -195,11 +193,11 @@ def _first_confirmed(
     hyper: Mapping[str, np.ndarray],
     gradients: np.ndarray,
     updates: list[np.ndarray],
-    noise: np.ndarray | None = None,
+    noise: Callable[[], np.ndarray] | None = None,
 ) -> Counterexample | None:
     """The first numbers on which the two part in exact arithmetic, or after many steps beyond all noise.
 
-    `noise` is how far updates move with gradients that are moved by much more than rounding errors.
+    `noise` computes how far updates move with gradients that are moved by much more than rounding errors.
     """
     a, b = updates
     with np.errstate(all="ignore"):
@@ -213,7 +211,7 @@ def _first_confirmed(
         if noise is None or t < MOST_EXACT_STEPS:
             counterexample = confirmed(left, right, numbers, rows)
         else:
-            histories = [side[: t + 1, ..., lane].reshape(t + 1, -1) for side in (*updates, noise)]
+            histories = [side[: t + 1, ..., lane].reshape(t + 1, -1) for side in (*updates, noise())]
             counterexample = _as_seen(left, right, numbers, rows, histories)
         if counterexample is not None:
             return counterexample
