@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from adamlab import analysis as analysis
     from adamlab import layers as layers
+    from adamlab import optimizers as optimizers
     from adamlab import plots as plots
     from adamlab import problems as problems
     from adamlab import schedules as schedules
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from adamlab.symbolic.unrolling import unroll as unroll
     from adamlab.types import Decay as Decay
 
-_MODULES = ("analysis", "layers", "plots", "problems", "schedules")
+_MODULES = ("analysis", "layers", "optimizers", "plots", "problems", "schedules")
 _HOMES = {
     "Decay": "adamlab.types",
     "closed_form": "adamlab.symbolic.solving.closed_forms",

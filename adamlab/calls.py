@@ -1,19 +1,23 @@
-"""Calls: factories with their arguments, which are literals, symbols or calls of schedules."""
+"""Calls: factories with their arguments, which are literals, symbols or further calls, of schedules and optimizers."""
 
 import inspect
 import json
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain, count
 from typing import Any
+
+from optax import GradientTransformation
 
 from adamlab.arithmetic import ARITHMETICS
 from adamlab.errors import InputError, nearest
+from adamlab.masks import mask
 from adamlab.schedules import Count
-from adamlab.types import Decay
+from adamlab.types import Decay, Schedule
 
 REQUIRED = inspect.Parameter.empty
 """The default of an argument that has none."""
@@ -46,8 +50,9 @@ class Argument:
     Attributes:
         name: the argument's name.
         kind: "number"; "decay", a number that can be an `adamlab.Decay`; "steps", a whole number of a schedule's;
-            "integer", "steps list", "flag" or "choice", which are compiled in, as is "text"; "dtype"; or "other", which
-            cannot be written in a spec.
+            "integer", "steps list", "flag" or "choice", which are compiled in, as is "text"; "dtype"; "mask", a pattern
+            of paths; "optimizer", "optimizers", as many as are given without a name, "schedule", "schedules", a list;
+            or "other", which cannot be written in a spec.
         default: `REQUIRED` where there is none.
         schedule: whether a schedule can stand for the number.
         choices: the values of a "choice".
@@ -81,6 +86,11 @@ class Argument:
             "choice": "one of " + ", ".join(f'"{choice}"' for choice in self.choices),
             "text": "a text",
             "dtype": 'the name of a floating-point type, such as "float32"',
+            "mask": 'a pattern of the paths of parameters, such as "*kernel"; "!*bias" for all but those',
+            "optimizer": "an optimizer, such as optax.adam(0.1)",
+            "optimizers": "optimizers, such as optax.clip(1.0), optax.adam(0.1)",
+            "schedule": "a schedule, such as inverse_sqrt(0.1)",
+            "schedules": "a list of schedules, such as [linear(0.0, 0.1, 10), cosine(0.1, 90)]",
             "other": "nothing: it takes a Python object, which a spec cannot write",
         }
         return words[self.kind]
@@ -90,10 +100,17 @@ class Argument:
         if value is None:
             return self.default is None
         match self.kind:
-            case "number" | "decay" if isinstance(value, Call):
-                return self.schedule
-            case "number" | "decay" | "steps" if isinstance(value, Symbol):
+            case "number" | "decay" | "schedule" if isinstance(value, Call):
+                return self.schedule and value.role == "schedule"
+            case "number" | "decay" | "steps" | "integer" if isinstance(value, Symbol):
                 return True
+            case "optimizer":
+                return isinstance(value, Call) and value.role == "optimizer"
+            case "optimizers" | "schedules":
+                role = self.kind.removesuffix("s")
+                return isinstance(value, tuple) and all(isinstance(v, Call) and v.role == role for v in value)
+            case "mask":
+                return isinstance(value, bool) or (isinstance(value, str) and value not in ("", "!"))
             case "number":
                 return type(value) in (int, float) and abs(value) <= sys.float_info.max
             case "decay":
@@ -117,22 +134,24 @@ class Argument:
 
 @dataclass(frozen=True)
 class Call:
-    """A factory with its arguments by name: literals, symbols, and calls of schedules.
+    """A factory with its arguments by name: literals, symbols, and calls of schedules and optimizers.
 
     Attributes:
         name: the factory's full name, such as "optax.adam", or a schedule's.
         factory: the function itself.
         arguments: what was given, in the order of the signature.
+        role: what the factory makes, "optimizer" or "schedule".
     """
 
     name: str
     factory: Callable[..., Any]
     arguments: Mapping[str, Any]
+    role: str = "optimizer"
 
     @property
     def library(self) -> str:
-        """The library of the factory: "adamlab", "optax", "optax.contrib", or "" for a schedule."""
-        return self.name.rpartition(".")[0]
+        """The library of the factory, such as "adamlab", "optax" or "optax.contrib"; "" for a schedule of adamlab's."""
+        return self.name.partition("(")[0].rpartition(".")[0]
 
     def build(self, numbers: Mapping[str, Any] | None = None) -> Any:
         """Call the factory, with the given numbers for the symbols.
@@ -141,20 +160,43 @@ class Call:
             SpecError: a symbol has no number.
             TypeError, ValueError: whatever the factory makes of what it is given.
         """
-        return self.factory(**{key: _build(value, numbers or {}) for key, value in self.arguments.items()})
+        known = arguments(self.factory)
+        given = {key: _build(value, numbers or {}, known[key]) for key, value in self.arguments.items()}
+        without_name = [value for key, values in given.items() if known[key].kind == "optimizers" for value in values]
+        return self.factory(*without_name, **{k: v for k, v in given.items() if known[k].kind != "optimizers"})
+
+    def calls(self) -> Iterator["Call"]:
+        """The call itself and every call in its arguments."""
+        yield self
+        for value in self.arguments.values():
+            for inner in calls_in(value):
+                yield from inner.calls()
 
     def symbols(self) -> Iterator[tuple[Symbol, Argument]]:
-        """Every symbol with the argument it stands for, schedules' included."""
+        """Every symbol with the argument it stands for, those of inner calls included."""
         known = arguments(self.factory)
         for key, value in self.arguments.items():
             if isinstance(value, Symbol):
                 yield value, known[key]
-            elif isinstance(value, Call):
-                yield from value.symbols()
+            for inner in calls_in(value):
+                yield from inner.symbols()
+
+    def missing(self) -> list[str]:
+        """The arguments that it and the optimizers inside of it need and were not given."""
+        return [
+            name
+            for inner in self.calls()
+            for name, argument in arguments(inner.factory).items()
+            if argument.required and name not in inner.arguments
+        ]
 
     def with_numbers(self, numbers: Mapping[str, Any]) -> "Call":
         """The same call with numbers written in for symbols."""
-        return Call(self.name, self.factory, {key: _fill(v, numbers) for key, v in self.arguments.items()})
+        return self.with_arguments({key: _fill(v, numbers) for key, v in self.arguments.items()})
+
+    def with_arguments(self, given: Mapping[str, Any]) -> "Call":
+        """The same factory with these arguments."""
+        return replace(self, arguments=given)
 
     def bound(self) -> dict[str, Any]:
         """All arguments with the defaults filled in."""
@@ -162,24 +204,37 @@ class Call:
         return defaults | dict(self.arguments)
 
     def numbers(self) -> dict[str, float]:
-        """The numbers it was given, by argument; a schedule's as "learning_rate.init"."""
+        """The numbers it was given, by argument; a schedule's as "learning_rate.init".
+
+        Of optimizers inside of it the numbers have their own names, with the optimizer's ahead where two have the same.
+        """
         return {name: float(number) for name, number in self.numeric().items() if not isinstance(number, Symbol)}
 
     def numeric(self) -> dict[str, int | float | Symbol]:
         """The numbers it was given and the symbols that stand for such, by argument; as `numbers`."""
         numbers: dict[str, int | float | Symbol] = {}
         for name, value in self.arguments.items():
-            if isinstance(value, Call):
-                numbers |= {f"{name}.{inner}": number for inner, number in value.numeric().items()}
-            elif type(value) in (int, float) or isinstance(value, Symbol):
+            for inner in calls_in(value):
+                for key, number in inner.numeric().items():
+                    full = key if inner.role == "optimizer" else f"{name}.{key}"
+                    numbers[unused(full, inner, numbers)] = number
+            if type(value) in (int, float) or isinstance(value, Symbol):
                 numbers[name] = value
         return numbers
 
+    @property
+    def short(self) -> str:
+        """The factory's name without its library."""
+        return self.name[self.name.partition("(")[0].rfind(".") + 1 :]
+
     def __str__(self):
-        return f"{self.name}({', '.join(f'{key}={written(value)}' for key, value in self.arguments.items())})"
+        known, parts = arguments(self.factory), []
+        for key, value in self.arguments.items():
+            parts += map(str, value) if known[key].kind == "optimizers" else [f"{key}={written(value)}"]
+        return f"{self.name}({', '.join(parts)})"
 
 
-def call(name: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> Call:
+def call(name: str, factory: Callable[..., Any], given: Mapping[str, Any], role: str = "optimizer") -> Call:
     """A checked call of a factory.
 
     Raises:
@@ -191,23 +246,45 @@ def call(name: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> Ca
             raise SpecError(f"{name} has no argument {key!r}; {nearest(key, known)}")
         if not known[key].accepts(value):
             raise SpecError(f"{name}: {key} must be {known[key].expects()}, not {written(value)}.")
-    return Call(name, factory, {key: given[key] for key in known if key in given})
+    return Call(name, factory, {key: given[key] for key in known if key in given}, role)
 
 
 @cache
 def arguments(factory: Callable[..., Any]) -> dict[str, Argument]:
     """The arguments of a factory by name, read off its signature."""
-    parameters = inspect.signature(factory).parameters.values()
-    return {p.name: _argument(p) for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    read = {parameter.name: _argument(parameter) for parameter in signature(factory).parameters.values()}
+    return {name: argument for name, argument in read.items() if argument is not None}
 
 
-def _argument(parameter: inspect.Parameter) -> Argument:
+def signature(factory: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a function, with annotations that are texts evaluated where that can be done."""
+    try:
+        return inspect.signature(factory, eval_str=True)
+    except (NameError, SyntaxError, TypeError, AttributeError):  # they name what exists for type checkers alone
+        return inspect.signature(factory)
+
+
+def _argument(parameter: inspect.Parameter) -> Argument | None:
+    """The argument of a parameter; None of further ones that cannot be given."""
     name, default = parameter.name, parameter.default
     leaves = set(_leaves(parameter.annotation))
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        several = parameter.kind == parameter.VAR_POSITIONAL and _are_optimizers(leaves)
+        return Argument(name, "optimizers", ()) if several else None
+    if _are_optimizers(leaves):
+        return Argument(name, "optimizer", default)
+    if leaves == {Schedule}:
+        return Argument(name, "schedule", default, schedule=True)
+    if _lists(leaves, Schedule):
+        return Argument(name, "schedules", default)
+    if name.endswith("mask") and (default in (None, REQUIRED) or default is True):
+        return Argument(name, "mask", default)
+    if parameter.annotation is parameter.empty and default is REQUIRED:
+        return Argument(name, "number", default, schedule=True)
     schedule = any(typing.get_origin(leaf) is not None or "Schedule" in str(leaf) for leaf in leaves)
     if leaves == {*_leaves(Count)}:
         return Argument(name, "steps", default)
-    if leaves == {Sequence[int]}:
+    if _lists(leaves, int):
         return Argument(name, "steps list", default)
     if name == "arithmetic":
         return Argument(name, "choice", default, choices=tuple(ARITHMETICS))
@@ -226,6 +303,15 @@ def _argument(parameter: inspect.Parameter) -> Argument:
     return Argument(name, "other", default)
 
 
+def _lists(annotations: set[Any], of: Any) -> bool:
+    return any(typing.get_origin(leaf) is Sequence and typing.get_args(leaf) == (of,) for leaf in annotations)
+
+
+def _are_optimizers(annotations: set[Any]) -> bool:
+    others = annotations - {types.NoneType}
+    return bool(others) and all(inspect.isclass(o) and issubclass(o, GradientTransformation) for o in others)
+
+
 def _are_rising_steps(value: Any) -> bool:
     whole = isinstance(value, tuple) and bool(value) and all(type(step) is int for step in value)
     return whole and [*value] == sorted(set(value)) and value[0] >= 1 and value[-1] <= MOST_STEPS
@@ -239,7 +325,18 @@ def _leaves(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def _build(value: Any, numbers: Mapping[str, Any]) -> Any:
+def calls_in(value: Any) -> Iterator[Call]:
+    """The calls that an argument's value is or lists."""
+    yield from (item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, Call))
+
+
+def unused(name: str, owner: Call, taken: Collection[str]) -> str:
+    """A number's name; where it is taken, with the owner's ahead, and where that is taken too, a count behind it."""
+    full = f"{owner.short}.{name}"
+    return next(n for n in chain([name, full], (f"{full}.{k}" for k in count(2))) if n not in taken)
+
+
+def _build(value: Any, numbers: Mapping[str, Any], argument: Argument) -> Any:
     match value:
         case Symbol(name=name) if name not in numbers:
             raise SpecError(f"{name} is a symbol that was given no number.")
@@ -247,13 +344,22 @@ def _build(value: Any, numbers: Mapping[str, Any]) -> Any:
             return numbers[name]
         case Call():
             return value.build(numbers)
+        case tuple():
+            return tuple(_build(item, numbers, argument) for item in value)
+        case str() if argument.kind == "mask":
+            return mask(value)
     return value
 
 
 def _fill(value: Any, numbers: Mapping[str, Any]) -> Any:
-    if isinstance(value, Call):
-        return value.with_numbers(numbers)
-    return numbers.get(value.name, value) if isinstance(value, Symbol) else value
+    match value:
+        case Call():
+            return value.with_numbers(numbers)
+        case Symbol(name=name):
+            return numbers.get(name, value)
+        case tuple():
+            return tuple(_fill(item, numbers) for item in value)
+    return value
 
 
 def written(value: Any) -> str:

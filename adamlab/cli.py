@@ -66,12 +66,61 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def with_imports(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option --import, whose modules are imported before it begins."""
+    own = inspect.signature(command)
+    how = typer.Option(
+        "--import",
+        metavar="FILE|MODULE",
+        help="Code of your own, such as mine.py, for names such as mine.cautious; repeatable.",
+        show_default=False,
+    )
+    option = inspect.Parameter(
+        "import_", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[list[str] | None, how]
+    )
+
+    @wraps(command)
+    def wrapped(*, import_: list[str] | None, **given: Any):
+        if import_:
+            from adamlab.own import load
+
+            for place in import_:
+                load(place)
+        command(**given)
+
+    wrapped.__dict__["__signature__"] = own.replace(parameters=[*own.parameters.values(), option])  # Typer reads this
+    return wrapped
+
+
 def _flag(field: Field[Any]) -> list[str]:
     """The name of an option that is off by default; for others Typer makes one."""
     return [f"--{field.name.replace('_', '-')}"] if field.default is False else []
 
 
+@app.callback(invoke_without_command=True)
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Print the version, and stop.")] = False,
+):
+    """Print what is asked for instead of a command."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"adamlab {version_of('adamlab')}")
+        raise typer.Exit
+
+
 @app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Such as mine.py; beside it comes mine.toml.")],
+):
+    """Write an example of your own optimizer, schedule and problem, and the config that compares them."""
+    from adamlab.terminal.beginning import write_example
+
+    write_example(file)
+
+
+@app.command()
+@with_imports
 @with_run_options
 def run(
     config: Config,
@@ -96,6 +145,7 @@ def run(
 
 
 @app.command()
+@with_imports
 def plot(
     place: Annotated[
         str, typer.Argument(metavar="DIR|PROBLEM", help="A folder that adamlab run wrote; or a problem's name.")
@@ -141,6 +191,7 @@ def export(
 
 
 @app.command()
+@with_imports
 def compare(
     left: Annotated[
         str, typer.Argument(metavar="LEFT", help='A spec, such as "adamlab.adam(0.001)".', show_default=False)
@@ -168,6 +219,7 @@ def compare(
 
 
 @app.command()
+@with_imports
 def unroll(
     spec: Spec,
     steps: Annotated[int, typer.Option(help="How many steps.")] = 3,
@@ -184,6 +236,7 @@ def unroll(
 
 
 @app.command()
+@with_imports
 def closed_form(
     spec: Spec,
     set_: Numbers = None,
@@ -199,6 +252,7 @@ def closed_form(
 
 
 @app.command()
+@with_imports
 def prove(
     left: Annotated[
         str,
@@ -258,9 +312,10 @@ def relations(
 
 
 @app.command("list")
+@with_imports
 def list_(
     what: Annotated[
-        str, typer.Argument(metavar="optimizers|problems|plots|experiments|derivations", show_default=False)
+        str, typer.Argument(metavar="optimizers|problems|schedules|plots|experiments|derivations", show_default=False)
     ],
 ):
     """List names with their descriptions."""

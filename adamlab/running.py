@@ -11,23 +11,21 @@ import xarray as xr
 
 from adamlab.errors import InputError
 from adamlab.exporting import write_csv
+from adamlab.own import is_known
+from adamlab.own import load as load_own
 from adamlab.plots import PLOTS_OF
 from adamlab.plots.files import draw_outputs
 from adamlab.problems.openml import cache_folder
-from adamlab.problems.registry import BUILT_IN
 from adamlab.report import write_report
 from adamlab.studies import distributed
-from adamlab.studies.config.diff import differences
 from adamlab.studies.config.study import Config
 from adamlab.studies.config.toml import read_config
 from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.files import DamageError
-from adamlab.studies.store.folder import ASIDE, STORE, StoreError, other_config, removed
+from adamlab.studies.store.folder import STORE, StoreError, removed
 from adamlab.studies.store.location import Location
-from adamlab.studies.store.provenance import config_of
-from adamlab.studies.store.root import root_or_copy
 
 
 def run(
@@ -35,6 +33,7 @@ def run(
     out: str | Path | None = None,
     *,
     overrides: Sequence[str] = (),
+    imports: Sequence[str] = (),
     listener: Listener | None = None,
     **options: Any,
 ) -> xr.DataTree:
@@ -48,6 +47,8 @@ def run(
         config: a TOML file, or a mapping of the same form.
         out: a folder for results.zarr, summary.csv, figures/ and report.html; None writes nothing.
         overrides: texts KEY=VALUE that replace keys of the config, such as "steps=100".
+        imports: files of your own, such as "mine.py", or installed modules, whose optimizers, schedules and problems
+            the config names; what depends on them is computed anew where their text has changed.
         listener: receives the progress.
         **options: the fields of `adamlab.studies.options.RunOptions`, such as `fresh=True` or `devices=2`.
 
@@ -58,11 +59,14 @@ def run(
 
     Raises:
         ConfigError: the config has mistakes; all of them are named, and nothing has been written.
+        InputError: a module cannot be imported.
         StoreError: the folder holds results of another config, cannot be written, or is locked by another run.
         TypeError: an option that does not exist.
 
     >>> results = run("experiments/quickstart.toml", out="results/quickstart")  # doctest: +SKIP
     """
+    for place in imports:
+        load_own(place)
     where = "the config" if isinstance(config, Mapping) else str(config)
     folder = None if out is None else Path(out)
     return run_data(read_config(config, overrides), where, folder, RunOptions(**options), listener or Listener())
@@ -74,11 +78,13 @@ def run_data(
     """Run the plain data of a config; `where` is its file's name, for messages. See `run`."""
     distributed.begin(options)
     study = study_of(data, where)
+    if options.is_shared and (loose := [name for name in study.own_code if not is_known(*name.split(" "))]):
+        remedy = "import it in each, with --import mine.py"
+        raise InputError(f"{', '.join(loose)}: code of your own has no text that all processes could know; {remedy}.")
     if options.keep_compiled:
         distributed.keep_compiled(cache_folder() / "programs")
     with _told(folder):
-        fresh = options.fresh or _must_recompute(data, folder, listener)
-        tree = kind_in(data).run(study, where, Location(folder, fresh), options, listener)
+        tree = kind_in(data).run(study, where, Location(folder, options.fresh), options, listener)
         if folder is not None and distributed.is_first():
             _write_products(study, tree, folder, listener)
         return tree
@@ -112,25 +118,6 @@ def _told(folder: Path | None) -> Iterator[None]:
         if folder is None or (isinstance(error, LookupError) and os.path.exists(folder / STORE)):
             raise
         raise removed(folder) from error
-
-
-def _must_recompute(data: Mapping[str, Any], folder: Path | None, listener: Listener) -> bool:
-    """Whether the folder's results are of problems registered by the user, whose code may have changed since.
-
-    Raises:
-        StoreError: the folder holds the results of another config.
-    """
-    own = sorted({table["name"] for table in data.get("problem", [])} - BUILT_IN)
-    if not own or folder is None:
-        return False
-    # Where a process was killed while it replaced the store, the old one stands aside, and will be put back.
-    kept = [path for path in (folder / STORE, *folder.glob(f"{ASIDE}*/old")) if path.exists()]
-    if not kept:
-        return False
-    if changed := differences(config_of(root_or_copy(kept[0])), data):
-        raise other_config(folder, changed)
-    listener.note(f"{', '.join(own)}: a problem of your own may have changed, so that all is computed anew.")
-    return True
 
 
 def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> None:

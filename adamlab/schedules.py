@@ -15,6 +15,8 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from adamlab.errors import InputError
+from adamlab.own import claim
 from adamlab.types import Schedule
 
 Count = int | float | np.ndarray | jax.Array
@@ -70,6 +72,29 @@ def piecewise(init: ArrayLike, boundaries: Sequence[int], factor: ArrayLike = 0.
     return _between((init,), value)
 
 
+def register(name: str, factory: Callable[..., Schedule]) -> Callable[..., Schedule]:
+    """Register a factory of schedules for as long as Python runs, and give it back.
+
+    >>> hold = register("mine.hold", lambda init, steps: lambda count: jnp.where(count < steps, init, 0.0))
+
+    After that `optax.adam(mine.hold(0.1, 100))` is a spec, and `{ schedule = "mine.hold", init = 0.1, steps = 100 }` a
+    value in a config. In a module that was imported by name a name without a dot is that module's. A name that you have
+    registered can be registered again, which replaces the factory.
+
+    Args:
+        name: letters, digits and _, with dots between; not a schedule of adamlab's or of Optax's.
+        factory: a function of numbers that gives a schedule, a function of the number of finished updates, in JAX. An
+            argument that is annotated as `int` is compiled in; others can be swept.
+
+    Raises:
+        InputError: the name cannot be used, or the factory is no function.
+    """
+    if name in BUILT_IN:
+        raise InputError(f'there is a schedule "{name}" of adamlab\'s; choose another name, such as "mine.{name}".')
+    SCHEDULES[claim("schedule", name, factory)] = factory
+    return factory
+
+
 def _done(count: ArrayLike, steps: Count) -> ArrayLike:
     """The share of so many steps that is done, from 0 to 1."""
     return jnp.asarray(jnp.minimum(steps, count), float) / steps
@@ -98,3 +123,7 @@ def _require_steps(name: str, steps: Count):
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     schedule.__name__: schedule for schedule in (inverse_sqrt, exponential, linear, cosine, warmup_cosine, piecewise)
 }
+"""adamlab's own, and those that were registered."""
+
+BUILT_IN = frozenset(SCHEDULES)
+"""The names that cannot be registered anew."""

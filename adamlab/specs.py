@@ -1,25 +1,33 @@
 """One notation for optimizers everywhere: `optax.rmsprop(decay=b2, eps_in_sqrt=false, bias_correction=true)`.
 
-A spec is parsed and never evaluated. It holds literals, calls of schedules, lists in these, and bare names, which are
-symbols: numbers to be given later, by a sweep or by a reader of formulas.
+A spec is parsed and never evaluated. It holds literals, calls of schedules and of optimizers, lists in these, and bare
+names, which are symbols: numbers to be given later, by a sweep or by a reader of formulas.
 """
 
 import ast
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, wraps
 from types import ModuleType
 from typing import Any
 
 import optax
 
 import adamlab.rules
-from adamlab.calls import Call, SpecError, Symbol, arguments, call
+from adamlab.adapters import ADAPTED, injected
+from adamlab.calls import Argument, Call, SpecError, Symbol, arguments, call, signature
 from adamlab.errors import cut, nearest
+from adamlab.optimizers import REGISTERED
+from adamlab.own import MODULES, TAKEN, attribute, digest_of, is_module
 from adamlab.rules import PARTS, RULES
-from adamlab.schedules import SCHEDULES
+from adamlab.schedules import BUILT_IN, SCHEDULES
+from adamlab.types import Schedule
 
 LIBRARIES: dict[str, ModuleType] = {"adamlab": adamlab.rules, "optax": optax, "optax.contrib": optax.contrib}
 """Where optimizers come from."""
+
+INJECT = "optax.inject_hyperparams"
+"""Optax's wrapper of a factory, which is called twice: `optax.inject_hyperparams(optax.adam)(learning_rate=0.1)`."""
 
 LITERALS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
 
@@ -32,10 +40,7 @@ def parse(text: str) -> Call:
     """
     shown = cut(text, 60)
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-        name = _dotted(tree.func if isinstance(tree, ast.Call) else tree, shown)
-        factory = find(name)
-        return call(name, factory, _arguments(tree, name, factory, shown) if isinstance(tree, ast.Call) else {})
+        return _Parser(shown).optimizer(ast.parse(text.strip(), mode="eval").body)
     except SpecError:
         raise
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two come of deep nesting
@@ -43,8 +48,31 @@ def parse(text: str) -> Call:
 
 
 def optimizers(library: str) -> dict[str, Callable[..., Any]]:
-    """The optimizers and transformations of "adamlab", "optax" or "optax.contrib" that a spec can write, by name."""
+    """The optimizers and transformations of a library, "adamlab" or "optax", that a spec can write, by name.
+
+    Of a module of the user's: what was registered under its name and its functions that may give transformations.
+    """
+    if is_module(library):
+        return {name: f for name, f in MODULES[library].functions().items() if _may_make_a_transform(f)}
     return {name: f for name, f in _names(library).items() if _is_offered(library, name, f)}
+
+
+def all_optimizers() -> Iterator[str]:
+    """The full names of all optimizers and transformations that a spec can write."""
+    yield from (f"{library}.{name}" for library in (*LIBRARIES, *MODULES) for name in optimizers(library))
+    yield from REGISTERED
+
+
+def all_schedules() -> dict[str, Callable[..., Any]]:
+    """The schedules that a spec can write, by their full names: adamlab's, Optax's and those of the user's."""
+    theirs = {f"optax.{n}": f for n, f in vars(optax).items() if _makes_a_schedule(f) and _can_be_written(f)}
+    own = {
+        f"{library}.{name}": f
+        for library, module in MODULES.items()
+        for name, f in module.functions().items()
+        if _makes_a_schedule(f)
+    }
+    return SCHEDULES | theirs | own
 
 
 def find(name: str) -> Callable[..., Any]:
@@ -54,24 +82,58 @@ def find(name: str) -> Callable[..., Any]:
         SpecError: there is none; names the nearest.
     """
     library, _, short = name.rpartition(".")
+    if name in REGISTERED:
+        return _checked(name, REGISTERED[name], "optimizer")
+    if is_module(library):
+        if own := attribute(library, short):
+            return _checked(name, own, "optimizer")
+        raise SpecError(f'{MODULES[library].place} has no function "{short}"; {nearest(short, optimizers(library))}')
     factory = _names(library).get(short)
     if factory is not None and _is_offered(library, short, factory):
         return factory
-    everything = [f"{home}.{each}" for home in LIBRARIES for each in optimizers(home)]
+    _require_library(name, "optimizer")
+    everything = [*all_optimizers()]
     namesakes = [full for full in everything if not library and full.endswith(f".{name}")]
     remedy = f"write {' or '.join(namesakes)}." if namesakes else nearest(name, everything)
     raise SpecError(f'there is no optimizer "{name}"; {remedy}')
 
 
+def find_schedule(name: str) -> Callable[..., Any]:
+    """The factory of the schedule of that name.
+
+    Raises:
+        SpecError: there is none; names the nearest.
+    """
+    library, _, short = name.rpartition(".")
+    known = all_schedules()
+    factory = known.get(name) or (attribute(library, short) if is_module(library) else None)
+    if factory is None:
+        _require_library(name, "schedule")
+        raise SpecError(f'there is no schedule "{name}"; {nearest(name, known)}')
+    return factory if name in BUILT_IN or library == "optax" else _checked(name, factory, "schedule")
+
+
 def name_of(factory: Callable[..., Any]) -> str:
     """The full name of a factory, or any other function's own name."""
-    full = (f"{library}.{name}" for library in LIBRARIES for name, f in _names(library).items() if f is factory)
-    return next(full, getattr(factory, "__name__", "the optimizer"))
+    homes: dict[str, Mapping[str, Any]] = {library: _names(library) for library in LIBRARIES}
+    homes |= {library: module.functions() for library, module in MODULES.items()}
+    full = (f"{library}.{name}" for library, names in homes.items() for name, f in names.items() if f is factory)
+    registered = (name for name, f in REGISTERED.items() if f is factory)
+    return next(registered, next(full, getattr(factory, "__name__", "the optimizer")))
+
+
+def own_code(call: Call) -> dict[str, str]:
+    """The digest of the code behind each optimizer and schedule of the user's, by "optimizer mine.cautious"."""
+    names = [(inner.role, inner.name.removeprefix(f"{INJECT}(").removesuffix(")")) for inner in call.calls()]
+    digests = {f"{role} {name}": digest_of(role, name) for role, name in names}
+    return {name: digest for name, digest in digests.items() if digest}
 
 
 def _names(library: str) -> Mapping[str, Any]:
     if library == "adamlab":
         return {**RULES, **PARTS}
+    if library == "optax":
+        return {**vars(optax), **ADAPTED}
     return vars(LIBRARIES[library]) if library in LIBRARIES else {}
 
 
@@ -81,49 +143,135 @@ def _is_offered(library: str, name: str, f: Any) -> bool:
 
 def _makes_a_transform(f: Any) -> bool:
     returned = getattr(getattr(f, "func", f), "__annotations__", {}).get("return")
-    if not inspect.isclass(returned) or not issubclass(returned, optax.GradientTransformation):
-        return False
-    if any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(f).parameters.values()):
-        return False
-    return not any(argument.kind == "other" and argument.required for argument in arguments(f).values())
+    return inspect.isclass(returned) and issubclass(returned, optax.GradientTransformation) and _can_be_written(f)
 
 
-def _arguments(tree: ast.Call, name: str, factory: Callable[..., Any], text: str) -> dict[str, Any]:
-    names = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    if len(tree.args) > len(names):
-        raise SpecError(f"{name} takes at most {len(names)} arguments without a name, not {len(tree.args)}.")
-    given = dict(zip(names, (_value(node, text) for node in tree.args), strict=False))
-    for keyword in tree.keywords:
-        if keyword.arg is None or keyword.arg in given:
-            raise SpecError(f'"{text}": {keyword.arg or "**"} is given twice or cannot be unpacked here.')
-        given[keyword.arg] = _value(keyword.value, text)
-    return given
-
-
-def _value(node: ast.expr, text: str) -> Any:
-    match node:
-        case ast.Constant(value=int() | float() | str() | None as value):
-            return value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if value is not True:
-            return -value
-        case ast.Name(id=name):
-            return LITERALS[name] if name in LITERALS else Symbol(name)
-        case ast.List(elts=items):
-            return tuple(_value(item, text) for item in items)
-        case ast.Call(func=ast.Name(id=name)):
-            if name not in SCHEDULES:
-                raise SpecError(f'"{text}": there is no schedule "{name}"; {nearest(name, SCHEDULES)}')
-            return call(name, SCHEDULES[name], _arguments(node, name, SCHEDULES[name], text))
-    raise SpecError(
-        f'"{text}": {cut(ast.unparse(node), 60)} cannot stand in a spec, which is parsed and never evaluated; '
-        "write numbers, true, false, none, names, or a schedule such as inverse_sqrt(0.1)."
+def _can_be_written(f: Callable[..., Any]) -> bool:
+    """Whether a spec can write all that a factory needs."""
+    positional = [p for p in signature(f).parameters.values() if p.kind is p.VAR_POSITIONAL]
+    known = arguments(f)
+    return all(p.name in known for p in positional) and not any(
+        a.kind == "other" and a.required for a in known.values()
     )
 
 
-def _dotted(node: ast.expr, text: str) -> str:
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(value=value, attr=attr):
-            return f"{_dotted(value, text)}.{attr}"
-    raise SpecError(f'"{text}" does not start with the name of an optimizer, such as adamlab.adam.')
+def _makes_a_schedule(f: Any) -> bool:
+    return inspect.isroutine(f) and signature(f).return_annotation in (optax.Schedule, Schedule)
+
+
+def _may_make_a_transform(f: Any) -> bool:
+    returned = signature(f).return_annotation
+    return returned is inspect.Signature.empty or (
+        inspect.isclass(returned) and issubclass(returned, optax.GradientTransformation)
+    )
+
+
+def _require_library(name: str, kind: str):
+    """Raise SpecError where the name has a library ahead that is not known, which may be the user's own."""
+    library = name.partition(".")[0]
+    if "." in name and library not in LIBRARIES and not is_module(name.rpartition(".")[0]):
+        if library in TAKEN:
+            raise SpecError(f'there is no {kind} "{name}": specs know no {library}; adamlab.like_torch is PyTorch\'s.')
+        raise SpecError(
+            f'there is no {kind} "{name}", since no library "{library}" is known; if {library} is code of your own, '
+            f'import it: --import {library}.py on the command line, imports=["{library}.py"] for al.run.'
+        )
+
+
+@cache
+def _checked(name: str, factory: Callable[..., Any], role: str) -> Callable[..., Any]:
+    """A factory of the user's, which tells where it does not make what it should."""
+
+    @wraps(factory)
+    def make(*given: Any, **named: Any) -> Any:
+        result = factory(*given, **named)
+        if role == "optimizer" and not (hasattr(result, "init") and hasattr(result, "update")):
+            raise SpecError(
+                f"{name} has to make a transformation with init and update, as optax.adam does; not {result!r}."
+            )
+        if role == "schedule" and not callable(result):
+            raise SpecError(f"{name} has to make a schedule, a function of the number of updates; not {result!r}.")
+        return result
+
+    return make
+
+
+class _Parser:
+    """A parser of a spec's syntax tree.
+
+    Attributes:
+        text: the spec, for messages.
+    """
+
+    def __init__(self, text: str):
+        self.text = text
+
+    def optimizer(self, node: ast.expr) -> Call:
+        """The call that a node writes: an optimizer with its arguments, or its bare name."""
+        name, factory = self._factory(node.func if isinstance(node, ast.Call) else node)
+        return call(name, factory, self._arguments(node, name, factory) if isinstance(node, ast.Call) else {})
+
+    def _factory(self, node: ast.expr) -> tuple[str, Callable[..., Any]]:
+        if isinstance(node, ast.Call):
+            if self._dotted(node.func) == INJECT and len(node.args) == 1 and not node.keywords:
+                name, factory = self._factory(node.args[0])
+                return f"{INJECT}({name})", injected(factory)
+            raise SpecError(
+                f'"{self.text}": only {INJECT} is called twice, as {INJECT}(optax.adam)(learning_rate=0.1).'
+            )
+        name = self._dotted(node)
+        if name == INJECT:
+            raise SpecError(f'"{self.text}": {INJECT} is called twice, as {INJECT}(optax.adam)(learning_rate=0.1).')
+        return name, find(name)
+
+    def _arguments(self, node: ast.Call, name: str, factory: Callable[..., Any]) -> dict[str, Any]:
+        known = arguments(factory)
+        parameters = signature(factory).parameters.values()
+        names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        several = next((key for key, argument in known.items() if argument.kind == "optimizers"), None)
+        if len(node.args) > len(names) and several is None:
+            raise SpecError(f"{name} takes at most {len(names)} arguments without a name, not {len(node.args)}.")
+        given = {key: self._value(n, known.get(key)) for key, n in zip(names, node.args, strict=False)}
+        if several is not None and len(node.args) > len(names):
+            given[several] = tuple(self._value(n, known[several]) for n in node.args[len(names) :])
+        for keyword in node.keywords:
+            if keyword.arg is None or keyword.arg in given:
+                raise SpecError(f'"{self.text}": {keyword.arg or "**"} is given twice or cannot be unpacked here.')
+            given[keyword.arg] = self._value(keyword.value, known.get(keyword.arg))
+        return given
+
+    def _value(self, node: ast.expr, argument: Argument | None) -> Any:
+        takes_optimizers = argument is not None and argument.kind in ("optimizer", "optimizers")
+        match node:
+            case ast.Constant(value=int() | float() | str() | None as value):
+                return value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if value is not True:
+                return -value
+            case ast.Name(id=name) if name in LITERALS:
+                return LITERALS[name]
+            case ast.Call() | ast.Attribute() | ast.Name() if takes_optimizers:
+                return self.optimizer(node)
+            case ast.Name(id=name):
+                return Symbol(name)
+            case ast.List(elts=items):
+                return tuple(self._value(item, argument) for item in items)
+            case ast.Call(func=function) if _is_dotted(function):
+                name = self._dotted(function)
+                factory = find_schedule(name)
+                return call(name, factory, self._arguments(node, name, factory), "schedule")
+        raise SpecError(
+            f'"{self.text}": {cut(ast.unparse(node), 60)} cannot stand in a spec, which is parsed and never evaluated; '
+            "write numbers, true, false, none, names, or a schedule such as inverse_sqrt(0.1)."
+        )
+
+    def _dotted(self, node: ast.expr) -> str:
+        match node:
+            case ast.Name(id=name):
+                return name
+            case ast.Attribute(value=value, attr=attr):
+                return f"{self._dotted(value)}.{attr}"
+        raise SpecError(f'"{self.text}" does not start with the name of an optimizer, such as adamlab.adam.')
+
+
+def _is_dotted(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and _is_dotted(node.value))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from adamlab.calls import Argument, Call, SpecError, Symbol, arguments
+from adamlab.calls import REQUIRED, Argument, Call, SpecError, Symbol, arguments, unused
 from adamlab.errors import nearest
 from adamlab.interpret.jaxpr import Program, trace
 from adamlab.specs import name_of, parse
@@ -51,12 +51,12 @@ class Subject:
                 raise SpecError(f"{call.name} has no argument {name!r}; {nearest(name, valid)}")
         symbols = {symbol.name for symbol, _ in call.symbols()}
         written = dict(call.arguments) | {n: value for n, value in given.items() if n in known and n not in symbols}
-        if missing := [name for name, argument in known.items() if argument.required and name not in written]:
+        as_given = call.with_arguments(written)
+        if missing := as_given.missing():
             raise SpecError(f"{call.name} needs a value for {', '.join(missing)}: give hyper={{{missing[0]!r}: …}}.")
         numbers: dict[str, Any] = {symbol.name: given.get(symbol.name) for symbol, _ in call.symbols()}
         _check(call, {**{s.name: a for s, a in call.symbols()}, **known}, given)
-        as_given = Call(call.name, call.factory, written)
-        return cls(_opened(Call(call.name, call.factory, as_given.bound()), "", numbers), numbers, str(as_given))
+        return cls(_opened(as_given, "", numbers), numbers, str(as_given))
 
     @classmethod
     def left_open(
@@ -76,17 +76,20 @@ class Subject:
             SpecError: as `of`, or a name in `symbols` that is not a number's.
         """
         call, given = as_call(optimizer), dict(hyper or {})
-        known = arguments(call.factory)
+        numeric = [
+            name for part in _optimizers(call) for name, a in arguments(part.factory).items() if a.kind in NUMERIC
+        ]
         for name in symbols:
-            if name not in known or known[name].kind not in NUMERIC:
-                valid = [name for name, argument in known.items() if argument.kind in NUMERIC]
-                raise SpecError(f"{call.name} has no number {name!r}; {nearest(name, valid)}")
+            if name not in numeric:
+                raise SpecError(f"{call.name} has no number {name!r}; {nearest(name, dict.fromkeys(numeric))}")
+        known = arguments(call.factory)
         left = [name for name, a in known.items() if name in symbols or _is_left_open(a)]
         written = {name: Symbol(name) for name in left if name not in given and name not in call.arguments}
-        everything = {**written, **call.arguments}
-        in_order = {name: everything[name] for name in known if name in everything}
-        subject = cls.of(Call(call.name, call.factory, in_order), given)
-        defaults = {name: known[name].default for name in written if not known[name].required}
+        opened = {name: known[name].default for name in written}
+        taken = {*known, *(symbol.name for symbol, _ in call.symbols())}
+        everything = {**written, **_parts_left_open(call, symbols, taken, opened).arguments}
+        subject = cls.of(call.with_arguments({name: everything[name] for name in known if name in everything}), given)
+        defaults = {name: default for name, default in opened.items() if default is not REQUIRED}
         return replace(subject, title=title_of(optimizer, call), defaults=defaults)
 
     def given_numbers(self) -> Mapping[str, Any]:
@@ -188,7 +191,7 @@ def renamed(call: Call, name: str, other: str) -> Call:
     """The call with another symbol for one of its numbers."""
     if name in {symbol.name for symbol, _ in call.symbols()}:
         return call.with_numbers({name: Symbol(other)})
-    return Call(call.name, call.factory, {**call.arguments, name: Symbol(other)})
+    return call.with_arguments({**call.arguments, name: Symbol(other)})
 
 
 def title_of(optimizer: Any, call: Call) -> str:
@@ -201,20 +204,49 @@ def names_in(call: Call) -> list[str]:
     return list(dict.fromkeys([*arguments(call.factory), *(symbol.name for symbol, _ in call.symbols())]))
 
 
+def _optimizers(call: Call) -> list[Call]:
+    """The call and the optimizers inside of it."""
+    return [inner for inner in call.calls() if inner.role == "optimizer"]
+
+
+def _parts_left_open(call: Call, symbols: Collection[str], taken: set[str], opened: dict[str, Any]) -> Call:
+    """The call with a symbol for each number of the optimizers inside of it that is neither written nor 0 by default.
+
+    Their names are put into `taken`, and their defaults into `opened`.
+    """
+
+    def left_open(part: Any) -> Any:
+        if isinstance(part, tuple):
+            return tuple(map(left_open, part))
+        if not isinstance(part, Call) or part.role != "optimizer":
+            return part
+        known, given = arguments(part.factory), dict(_parts_left_open(part, symbols, taken, opened).arguments)
+        for name, argument in known.items():
+            if name not in given and (name in symbols or _is_left_open(argument)):
+                symbol = unused(name, part, taken)
+                taken.add(symbol)
+                opened[symbol], given[name] = argument.default, Symbol(symbol)
+        return part.with_arguments({name: given[name] for name in known if name in given})
+
+    return call.with_arguments({name: left_open(value) for name, value in call.arguments.items()})
+
+
 def _opened(call: Call, prefix: str, numbers: dict[str, Any]) -> Call:
-    """The call with symbols in place of its numbers, which are moved into `numbers`."""
-    known, filled = arguments(call.factory), {}
-    for name, value in call.arguments.items():
-        full = prefix + name
+    """The call with symbols in place of its numbers, which are moved into `numbers`; defaults are written in."""
+
+    def opened(value: Any, full: str, argument: Argument) -> Any:
+        if isinstance(value, tuple):
+            return tuple(opened(item, full, argument) for item in value)
         if isinstance(value, Call):
-            filled[name] = _opened(value, full + ".", numbers)
-        elif _is_number(known[name], value):
-            symbol = full if full not in numbers else full + "'"
-            numbers[symbol] = value
-            filled[name] = Symbol(symbol)
-        else:
-            filled[name] = value
-    return Call(call.name, call.factory, filled)
+            return _opened(value, "" if value.role == "optimizer" else f"{full}.", numbers)
+        if not _is_number(argument, value):
+            return value
+        symbol = unused(full, call, numbers)
+        numbers[symbol] = value
+        return Symbol(symbol)
+
+    known, given = arguments(call.factory), call.bound() if call.role == "optimizer" else call.arguments
+    return call.with_arguments({name: opened(value, prefix + name, known[name]) for name, value in given.items()})
 
 
 ANY = 0.1
@@ -226,9 +258,12 @@ NUMERIC = ("number", "decay", "integer", "other")
 
 def whole_by_default(call: Call) -> dict[str, int]:
     """The whole numbers that a factory has by default, by name: these keep their values and are not left open."""
-    known = arguments(call.factory)
-    defaults = {name: a.default for name, a in known.items() if a.kind in NUMERIC and _is_whole(a) and a.default}
-    return {name: default for name, default in defaults.items() if call.arguments.get(name, default) == default}
+    return {
+        name: a.default
+        for part in _optimizers(call)
+        for name, a in arguments(part.factory).items()
+        if a.kind in NUMERIC and _is_whole(a) and a.default and part.arguments.get(name, a.default) == a.default
+    }
 
 
 def _is_whole(argument: Argument) -> bool:

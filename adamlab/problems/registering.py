@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from adamlab.dependence import dependence
 from adamlab.errors import InputError, reason
+from adamlab.own import note_owner
 from adamlab.problems.functions import MOST_SPREAD, numeric, problem_of
 from adamlab.problems.registry import BUILT_IN, PROBLEMS
 from adamlab.types import Problem, PyTree
@@ -86,6 +87,7 @@ def register(
     mistakes = [*_wrong_name(name), *unusable, *(_misfits(problem, loss) if problem else [])]
     if problem is None or mistakes:
         raise InputError(f"{name!r} cannot be registered:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
+    note_owner("problem", name)
     PROBLEMS[name] = _maker(problem, inspect.getdoc(getattr(loss, "func", loss)) or source)
     return problem
 

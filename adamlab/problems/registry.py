@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from adamlab.calls import call
+from adamlab.calls import call, signature
 from adamlab.errors import InputError, nearest
+from adamlab.own import MODULES, registered
 from adamlab.problems.many_minima import ackley, branin, himmelblau, rastrigin, styblinski_tang
 from adamlab.problems.networks import MAKERS as NETWORKS
 from adamlab.problems.online import reddi, reddi_cyclic, reddi_stochastic
@@ -56,7 +57,29 @@ def get(name: str, **options: Any) -> Problem:
         InputError: there is no such problem, or it has no such option.
         ValueError: an option is out of its range.
     """
-    if name not in PROBLEMS:
-        raise InputError(f'There is no problem "{name}"; {nearest(name, PROBLEMS)}')
     plain = {option: value.item() if isinstance(value, np.generic) else value for option, value in options.items()}
-    return call(name, PROBLEMS[name], plain).build()
+    return call(name, find(name), plain).build()
+
+
+def all_problems() -> dict[str, Callable[..., Problem]]:
+    """The makers of all problems by name; those of a module that was imported by name are "mine.bowl", too."""
+    own = {
+        f"{library}.{name}": f
+        for library, module in MODULES.items()
+        for name, f in module.functions().items()
+        if signature(f).return_annotation is Problem
+    }
+    return PROBLEMS | {full: PROBLEMS[name] for full, name in registered("problem").items()} | own
+
+
+def find(name: str) -> Callable[..., Problem]:
+    """The maker of the problem of that name.
+
+    Raises:
+        InputError: there is none; names the nearest, and how code of the user's own is imported.
+    """
+    known = all_problems()
+    if name not in known:
+        own = 'for one of your own import its module: --import mine.py, or imports=["mine.py"] for al.run'
+        raise InputError(f'there is no problem "{name}"; {nearest(name, known)}; {own}')
+    return known[name]

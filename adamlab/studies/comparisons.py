@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import xarray as xr
 
 from adamlab.parity.comparison import Comparison, compare
-from adamlab.studies.config.comparisons import SWEPT, Comparisons, Pair
+from adamlab.specs import own_code
+from adamlab.studies.config.comparisons import SIDES, SWEPT, Comparisons, Pair
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.items import Assemble, Document, compute_items, item_id
@@ -43,8 +44,13 @@ def run_comparisons(
             yield document_of(pair, compare(**pair.arguments, steps=steps))
             listener.advance(1)
 
-    ids = [item_id("comparison", pair.label, pair.arguments, steps) for pair in pairs]
+    ids = [item_id("comparison", pair.label, pair.arguments, steps, *_code(pair)) for pair in pairs]
     return compute_items(comparisons, "comparisons", ids, assemble, location, listener, compute)
+
+
+def _code(pair: Pair) -> list[str]:
+    """The digests of the user's code behind a comparison."""
+    return sorted({digest for side in SIDES for digest in own_code(pair.arguments[side]).values()})
 
 
 def document_of(pair: Pair, result: Comparison) -> Document:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from adamlab.analysis import best_settings
 from adamlab.analysis.rows import EVALUATION, TUNING, is_tuning
+from adamlab.specs import own_code
 from adamlab.studies.config.study import Optimizer, Study
 from adamlab.studies.engine.program import Runs
 from adamlab.types import Problem
@@ -82,7 +83,7 @@ def plan(
         column.ravel() for column in np.meshgrid([*settings], [*starts], np.array(seeds, np.uint32), indexing="ij")
     )
     coordinates = [""] if points is None else [point.tobytes().hex() for point in points]
-    context = _context(study, problem)
+    context = "\n".join([_context(study, problem), *sorted(_own_code(study, problem, optimizer).values())])
     specs = [f"{context}\n{spec}" for spec in optimizer.specs()]
     rows = zip(setting.tolist(), start.tolist(), seed.tolist(), strict=True)
     ids = np.array([_hashed(f"{specs[i]}\n{coordinates[j]}\n{k}") for i, j, k in rows], np.uint64)
@@ -131,6 +132,11 @@ def _context(study: Study, problem: Problem) -> str:
     head = study.head
     what = sorted(head.record.what)
     return json.dumps([study.texts[problem.name], head.steps, head.dtype, recorded, what, head.record.target])
+
+
+def _own_code(study: Study, problem: Problem, optimizer: Optimizer) -> dict[str, str]:
+    """The digests of the user's code that the runs of an optimizer on a problem depend on."""
+    return study.own_problem(problem) | own_code(optimizer.template)
 
 
 def _hashed(text: str) -> int:

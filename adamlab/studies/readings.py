@@ -9,6 +9,7 @@ import xarray as xr
 from sympy import Eq, Symbol
 
 from adamlab.errors import InputError
+from adamlab.specs import own_code
 from adamlab.studies.config.errors import ConfigError, Mistakes
 from adamlab.studies.config.readings import Read, Readings
 from adamlab.studies.options import RunOptions
@@ -81,7 +82,8 @@ def run_readings(
 
 def _asked_for(read: Read) -> Sequence[Any]:
     """All that a reading depends on beside the config's own keys."""
-    return read.label, read.spec, read.fixed, list(read.swept.items()), read.states, read.lags
+    code = sorted(own_code(read.opened.subject.call).values())
+    return read.label, read.spec, read.fixed, list(read.swept.items()), read.states, read.lags, *code
 
 
 def read_formulas(reads: Sequence[Read], steps: int, where: str) -> list[Formulas]:

@@ -7,7 +7,7 @@ from adamlab.calls import call
 from adamlab.errors import InputError, nearest
 from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
 from adamlab.plots.files import draw, figure_name, write_figure
-from adamlab.problems import PROBLEMS
+from adamlab.problems import all_problems, find
 from adamlab.problems.landscapes import landscape
 from adamlab.studies.config.outputs import read_output
 from adamlab.studies.config.toml import override
@@ -20,21 +20,23 @@ def plot_and_show(source: str, kind: str, out: Path | None, problem: str | None,
     """Draw a kind of figure of a results folder, or of a problem alone, and print the names of the files."""
     folder = Path(source)
     # A folder of results goes before a problem of its name; what is neither is told as a misspelt problem.
-    if not (folder / STORE).exists() and (source in PROBLEMS or (kind in PLOTS_OF["problem"] and not folder.exists())):
+    if not (folder / STORE).exists() and (
+        source in all_problems() or (kind in PLOTS_OF["problem"] and not folder.exists())
+    ):
         _plot_problem(source, kind, out, problem, options)
     else:
         _plot_results(folder, kind, out, problem, options)
 
 
 def _plot_problem(name: str, kind: str, out: Path | None, problem: str | None, options: Sequence[str]):
-    if name not in PROBLEMS:
-        raise InputError(f'"{name}" is neither a folder of results nor a problem; {nearest(name, PROBLEMS)}')
+    if name not in all_problems():
+        raise InputError(f'"{name}" is neither a folder of results nor a problem; {nearest(name, all_problems())}')
     if kind not in PLOTS_OF["problem"]:
         drawn = ", ".join(PLOTS_OF["problem"])
         raise InputError(f'"{name}" is a problem, not a folder of results; of a problem alone there is {drawn}.')
     if problem is not None:
         raise InputError(f'--problem is for a folder of results; "{name}" is a problem already.')
-    wanted = call(name, PROBLEMS[name], override({}, options))
+    wanted = call(name, find(name), override({}, options))
     try:
         built = wanted.build()
     except (ValueError, ModuleNotFoundError) as error:

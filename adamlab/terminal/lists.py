@@ -9,8 +9,10 @@ from typing import Any
 
 from adamlab.calls import arguments, written
 from adamlab.errors import InputError, nearest
-from adamlab.problems import PROBLEMS
-from adamlab.specs import LIBRARIES, optimizers
+from adamlab.optimizers import REGISTERED
+from adamlab.own import MODULES
+from adamlab.problems import all_problems
+from adamlab.specs import LIBRARIES, all_schedules, optimizers
 from adamlab.terminal.console import say
 
 
@@ -20,6 +22,7 @@ def show_list(what: str) -> None:
         "optimizers": _optimizers,
         "problems": _problems,
         "plots": _plots,
+        "schedules": _schedules,
         "experiments": _experiments,
         "derivations": _derivations,
     }
@@ -33,17 +36,23 @@ def show_list(what: str) -> None:
 
 
 def _optimizers() -> dict[str, str]:
-    return {
+    known = {
         f"{library}.{name}": _first_line(getattr(factory, "func", factory))
         for library in LIBRARIES
         for name, factory in optimizers(library).items()
         if "learning_rate" in arguments(factory) and not name.startswith("scale_by")
     }
+    own = {f"{library}.{name}": f for library in MODULES for name, f in optimizers(library).items()} | REGISTERED
+    return known | {name: _first_line(factory) for name, factory in own.items()}
+
+
+def _schedules() -> dict[str, str]:
+    return {name: "\n".join([_first_line(schedule), *_options(schedule)]) for name, schedule in all_schedules().items()}
 
 
 def _problems() -> dict[str, str]:
     # From the factories alone: to build a problem can mean to download its data.
-    return {name: "\n".join([_first_line(make), *_options(make)]) for name, make in PROBLEMS.items()}
+    return {name: "\n".join([_first_line(make), *_options(make)]) for name, make in all_problems().items()}
 
 
 def _options(make: Callable[..., Any]) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from adamlab.calls import Argument, Symbol, arguments, call
+from adamlab.calls import Argument, SpecError, Symbol, arguments, call
 from adamlab.errors import nearest
-from adamlab.schedules import SCHEDULES
+from adamlab.specs import find_schedule
 from adamlab.studies.config.designs import GRID, MOST_SETTINGS, Design, Interval, Points, Values, drawn
 from adamlab.studies.config.errors import Mistakes, join, shown
 
@@ -212,12 +212,14 @@ class _Reader:
 
     def _schedule(self, symbol: str, table: Mapping[str, Any], key: str, mistakes: Mistakes) -> Axis | None:
         name = table["schedule"]
-        if not isinstance(name, str) or name not in SCHEDULES:
-            mistakes.tell(join(key, "schedule"), f"there is no schedule {shown(name)}; {nearest(str(name), SCHEDULES)}")
+        try:
+            factory = find_schedule(name if isinstance(name, str) else shown(name))
+        except SpecError as error:
+            mistakes.tell(join(key, "schedule"), str(error))
             return None
         before = len(mistakes)
         given = {argument: value for argument, value in table.items() if argument != "schedule"}
-        known = arguments(SCHEDULES[name])
+        known = arguments(factory)
         axes = read_arguments(known, given, key, mistakes, self.design, prefix=f"{symbol}.")
         for argument, axis in axes.items():
             if len(axis.forms) > 1:
@@ -226,7 +228,7 @@ class _Reader:
             return None
         values = {symbol: numbers for axis in axes.values() for symbol, numbers in axis.values.items()}
         forms = {argument: axis.forms[0] for argument, axis in axes.items()}
-        return Axis([call(name, SCHEDULES[name], forms)], values)
+        return Axis([call(str(name), factory, forms, "schedule")], values)
 
 
 def _wrong_bounds(kind: str, bounds: Any, *, counted: bool) -> str | None:

@@ -1,7 +1,7 @@
 """Configs of comparisons: pairs of optimizers, over types, contexts and numbers."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Annotated, Any
@@ -50,6 +50,10 @@ class Comparisons(Config):
     """
 
     pairs: tuple[Pair, ...]
+
+    def calls(self) -> Iterable[Call]:
+        """Every optimizer in it."""
+        return (pair.arguments[side] for pair in self.pairs for side in SIDES)
 
 
 class ComparisonsHead(Head):

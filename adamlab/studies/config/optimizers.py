@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from adamlab.calls import REQUIRED, Argument, Call, SpecError, arguments, call
+from adamlab.calls import REQUIRED, Argument, Call, SpecError, arguments, call, calls_in
+from adamlab.schedules import BUILT_IN
 from adamlab.specs import find, parse
 from adamlab.studies.config.axes import Axis, read_arguments
 from adamlab.studies.config.designs import Design, Points, Values, read_design
@@ -95,18 +96,28 @@ def _groups(
 
 def _symbols(template: Call) -> dict[str, Argument]:
     """The argument of each symbol in a spec; of several the one that takes the fewest values."""
-    by_kind = sorted(template.symbols(), key=lambda use: ("number", "decay", "steps").index(use[1].kind))
+    by_kind = sorted(template.symbols(), key=lambda use: ("number", "decay", "steps", "integer").index(use[1].kind))
     return {symbol.name: replace(argument, default=REQUIRED) for symbol, argument in by_kind}
 
 
 def _check_schedules(optimizer: Optimizer, is_spec: bool, mistakes: Mistakes):
     """Check that a schedule's numbers, each of which is valid by itself, go together at every setting."""
-    for name, schedule in optimizer.template.arguments.items():
-        if isinstance(schedule, Call):
+    for name, value in optimizer.template.arguments.items():
+        for schedule in (c for c in calls_in(value) if c.role == "schedule"):
             try:
-                schedule.build(optimizer.columns)
-            except ValueError as error:
+                _build_at_all(schedule, optimizer.columns)
+            except (ValueError, TypeError) as error:
                 mistakes.tell(join(optimizer.key, "spec" if is_spec else name), str(error))
+
+
+def _build_at_all(schedule: Call, columns: Mapping[str, np.ndarray]):
+    """Build a schedule at every setting: adamlab's take all at once, others may test single numbers."""
+    if schedule.name in BUILT_IN:
+        schedule.build(columns)
+        return
+    names = [symbol.name for symbol, _ in schedule.symbols()]
+    for row in dict.fromkeys(zip(*(columns[name].tolist() for name in names), strict=True)) or [()]:
+        schedule.build(dict(zip(names, row, strict=True)))
 
 
 def _template(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Call | None:
@@ -123,10 +134,7 @@ def _template(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Call | 
         if kind == "name":
             return Call(table[kind], find(table[kind]), {})
         template = parse(table[kind])
-        left_out = [
-            name for name, a in arguments(template.factory).items() if a.required and name not in template.arguments
-        ]
-        if left_out:
+        if left_out := template.missing():
             raise SpecError(f"{template.name} needs {', '.join(left_out)}: give a number, or a name that becomes a key")
         reserved = {symbol.name for symbol, _ in template.symbols()} & {*KEYS}
         if reserved:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adamlab.calls import written
-from adamlab.problems import LONGEST_NAME, PROBLEMS, is_name
+from adamlab.errors import InputError
+from adamlab.problems import LONGEST_NAME, all_problems, find, is_name
 from adamlab.studies.config.axes import read_choice
 from adamlab.studies.config.errors import Mistakes, join, shown
 from adamlab.studies.config.starts import read_starts
@@ -33,13 +34,20 @@ class ProblemTable(NamedTuple):
 
 def read_problems(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Iterator[ProblemTable]:
     """The problems of a table, with their starts, each made when it is asked for."""
-    label = table.get("label", table.get("name"))
+    name = table.get("name")
+    label = table.get("label", name.rpartition(".")[2] if isinstance(name, str) else name)
     if "label" in table and not is_name(label):
         form = f"letters, digits and any of _ -, at most {LONGEST_NAME}"
         mistakes.tell(join(key, "label"), f"expected {form}; got {shown(label)}")
         return
     options = {name: value for name, value in table.items() if name not in ("label", "starts")}
-    chosen = read_choice(key, options, PROBLEMS, "name", mistakes, listed=True)
+    if isinstance(name, str):
+        try:
+            find(name)
+        except InputError as error:
+            mistakes.tell(join(key, "name"), str(error))
+            return
+    chosen = read_choice(key, options, all_problems(), "name", mistakes, listed=True)
     if chosen is None:
         return
     name, axes = chosen
@@ -56,7 +64,7 @@ def _problem(
     key: str, name: str, called: str, options: Mapping[str, Any], table: Mapping[str, Any], mistakes: Mistakes
 ) -> ProblemTable | None:
     try:
-        problem = replace(PROBLEMS[name](**options), name=called)
+        problem = replace(find(name)(**options), name=called)
     except (ValueError, ModuleNotFoundError) as error:
         mistakes.tell(key, str(error))
         return None

@@ -1,7 +1,7 @@
 """Configs of readings: states of optimizers wanted as formulas, and the numbers at which their weights are taken."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Annotated, Any
@@ -72,6 +72,10 @@ class Readings(Config):
 
     head: "ReadingsHead"
     reads: tuple[Read, ...]
+
+    def calls(self) -> Iterable[Call]:
+        """Every optimizer in it."""
+        return (read.opened.subject.call for read in self.reads)
 
 
 class ReadingsHead(Head):

@@ -1,6 +1,6 @@
 """Studies: problems, optimizers with their settings, and the keys that say how long to run and what to record."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from adamlab.calls import Call, Symbol
+from adamlab.own import digest_of
+from adamlab.specs import own_code
 from adamlab.studies.config.schema import Head, RunsHead
 from adamlab.studies.engine.recording import Recording, recorded_steps
 from adamlab.types import Problem
@@ -80,6 +82,15 @@ class Config:
     outputs: tuple[Mapping[str, Any], ...]
     source: Mapping[str, Any]
 
+    @cached_property
+    def own_code(self) -> Mapping[str, str]:
+        """The digest of the code behind everything in it that is the user's own, as "optimizer mine.cautious"."""
+        return {name: digest for call in self.calls() for name, digest in own_code(call).items()}
+
+    def calls(self) -> Iterable[Call]:
+        """Every optimizer in it."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Study(Config):
@@ -99,6 +110,22 @@ class Study(Config):
     starts: Mapping[str, np.ndarray]
     optimizers: tuple[Optimizer, ...]
     evaluation: Evaluation | None
+
+    def calls(self) -> Iterable[Call]:
+        """Every optimizer in it."""
+        return (optimizer.template for optimizer in self.optimizers)
+
+    @cached_property
+    def own_code(self) -> Mapping[str, str]:
+        """As of every config, and of its problems, as "problem bowl"."""
+        problems = [self.own_problem(problem) for problem in self.problems]
+        return {name: digest for own in (*problems, *map(own_code, self.calls())) for name, digest in own.items()}
+
+    def own_problem(self, problem: Problem) -> dict[str, str]:
+        """The digest of the code behind a problem of the user's; empty for adamlab's."""
+        name = self.texts[problem.name].partition("(")[0]
+        digest = digest_of("problem", name)
+        return {f"problem {name}": digest} if digest else {}
 
     @cached_property
     def recorded(self) -> np.ndarray:

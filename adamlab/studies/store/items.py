@@ -35,7 +35,14 @@ from adamlab.studies.store.folder import (
 )
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
-from adamlab.studies.store.provenance import changed_versions, config_of, plain, provenance
+from adamlab.studies.store.provenance import (
+    changed_code,
+    changed_versions,
+    config_of,
+    note_on_code,
+    plain,
+    provenance,
+)
 from adamlab.studies.store.root import group, read_root, restore_root, write_root
 
 Document = Mapping[str, Any]
@@ -84,8 +91,8 @@ def compute_items(
         raise StoreError("only runs of problems and optimizers are shared by several processes.")
     with locked_folder(location.folder):
         root, documents = _stored(config, of, ids, assemble, location, listener)
-        root = {**provenance(config.source), **root, "of": of, "items": [*ids]}
-        root["config"] = json.dumps(config.source, sort_keys=True)
+        root = {**provenance(config.source, config.own_code), **root, "of": of, "items": [*ids]}
+        root |= {"config": json.dumps(config.source, sort_keys=True), "own_code": dict(config.own_code)}
         missing = [ids.index(item) for item in dict.fromkeys(ids) if item not in documents]
         if missing and documents and (note := changed_versions(root)):
             listener.note(note)
@@ -153,9 +160,12 @@ def _stored(
         listener.note(f"{path} is damaged where it says what it holds; that is written anew.")
         root = {"items": []}
     else:
-        if root.get("of") != of or not held & {*root["items"]} <= {*ids}:
+        code = changed_code(root, config.own_code)
+        if root.get("of") != of or (not code and not held & {*root["items"]} <= {*ids}):
             changed = differences(config_of(root), config.source)
             raise other_config(path.parent, changed or ["what the config leaves to defaults"])
+        if code:
+            listener.note(note_on_code(code))
     remove_links(path)
     documents, damaged = _read_items(path, [item for item in dict.fromkeys(ids) if item in held], assemble)
     for item, why in damaged.items():

@@ -3,7 +3,7 @@
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -14,13 +14,17 @@ FORMAT = 3
 PACKAGES = ("adamlab", "jax", "jaxlib", "optax", "numpy", "sympy")
 
 
-def provenance(source: Mapping[str, Any]) -> dict[str, Any]:
-    """A store's attributes: its format, the config, versions, machine and device, the repository's state, the time."""
+def provenance(source: Mapping[str, Any], own_code: Mapping[str, str]) -> dict[str, Any]:
+    """A store's attributes: its format, the config, versions, machine and device, the repository's state, the time.
+
+    With them the digest of the user's own code behind each thing that is not adamlab's or Optax's.
+    """
     import jax
 
     return {
         "adamlab_format": FORMAT,
         "config": json.dumps(source, sort_keys=True),
+        "own_code": dict(own_code),
         "versions": versions(),
         "platform": platform.platform(),
         "device": f"{jax.local_device_count()} × {jax.devices()[0].device_kind}",
@@ -57,6 +61,17 @@ def changed_versions(attributes: Mapping[str, Any]) -> str:
     changed = [f"{name} {before.get(name)} → {now[name]}" for name in now if before.get(name) != now[name]]
     note = f"Begun with other versions: {', '.join(changed)}. What was done then is kept as it is."
     return note if changed else ""
+
+
+def changed_code(attributes: Mapping[str, Any], own_code: Mapping[str, str]) -> list[str]:
+    """The names of what is the user's own and has another digest now than when results were computed."""
+    before = attributes.get("own_code", {})
+    return [name for name, digest in own_code.items() if before.get(name, digest) != digest]
+
+
+def note_on_code(names: Sequence[str]) -> str:
+    """The note for results of code that has changed, or may have."""
+    return f"The code of {', '.join(names)} has changed, or may have: what depends on it is computed anew."
 
 
 def git_state() -> dict[str, Any] | None:

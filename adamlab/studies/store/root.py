@@ -72,19 +72,6 @@ def verified_root(path: Path, name: str = ROOT) -> dict[str, Any]:
     raise DamageError(f"{name}: it is not as it was written")
 
 
-def root_or_copy(path: Path) -> dict[str, Any]:
-    """The attributes at a store's root, or in its copy where the root is damaged.
-
-    Raises:
-        StoreError: neither can be read, or they are of another format.
-    """
-    with suppress(DamageError):
-        return verified_root(path)
-    with suppress(DamageError):
-        return verified_root(path, COPY)
-    return read_root(path)
-
-
 def restore_root(path: Path) -> bool:
     """Put the copy of a store's root in the place of one that is damaged; whether it was, and there is a copy."""
     with suppress(DamageError):
@@ -197,6 +184,7 @@ class _Section(_Table):
 class _Root(_Table):
     adamlab_format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     config: Annotated[str, AfterValidator(_json_table)]
+    own_code: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]
     platform: str
     device: str

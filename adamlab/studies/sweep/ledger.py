@@ -1,22 +1,23 @@
 """The ledger: the planned runs of a study, joined with those that its store already holds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from adamlab.analysis.rows import TUNING
+from adamlab.specs import own_code
 from adamlab.studies.config.diff import differences
 from adamlab.studies.config.study import Study
 from adamlab.studies.engine.block_sizes import Sizes
 from adamlab.studies.engine.program import Runs
-from adamlab.studies.plan import Key, Plan
+from adamlab.studies.plan import Key, Plan, part_of
 from adamlab.studies.store.blocks import Blocks
 from adamlab.studies.store.files import DamageError
 from adamlab.studies.store.folder import other_config
 from adamlab.studies.store.location import Location
-from adamlab.studies.store.provenance import config_of
+from adamlab.studies.store.provenance import changed_code, config_of
 from adamlab.studies.store.root import read_root
 from adamlab.studies.store.section import Section
 
@@ -42,10 +43,14 @@ class Damage:
     Attributes:
         blocks: by the names of sections, the blocks that cannot be read.
         sections: the names of sections with another file that cannot be read, and why; none of their blocks counts.
+        code: what is the user's own and has changed since, as "optimizer mine.cautious".
+        outdated: the names of the sections that depend on it; nothing of them counts.
     """
 
     blocks: Mapping[str, Sequence[int]] = field(default_factory=dict)
     sections: Mapping[str, str] = field(default_factory=dict)
+    code: frozenset[str] = frozenset()
+    outdated: frozenset[str] = frozenset()
 
 
 class Work(NamedTuple):
@@ -81,10 +86,12 @@ class Ledger:
             return cls(plans, None)
         root = read_root(location.kept)
         changed, blocks = differences(config_of(root), study.source), Blocks(location.kept, root)
-        is_of_items = "items" in root
-        if is_of_items or (changed and not cls(plans, blocks).only_adds()):
+        code = frozenset(changed_code(root, study.own_code))
+        outdated = [section.name for section in _all(blocks) if code & _code_of(study, section)] if code else []
+        ledger = cls(plans, blocks, Damage(code=code, outdated=frozenset(outdated)))
+        if "items" in root or (changed and not ledger.only_adds()):
             raise other_config(location.kept.parent, changed)
-        return cls(plans, blocks, _damage(blocks))
+        return cls(plans, blocks, replace(ledger.damage, **_damage(blocks)))
 
     def entries(self, key: Key) -> list[Entry]:
         """The stored sections of a plan's part and stage, in the order in which they were added; they are read once."""
@@ -96,7 +103,7 @@ class Ledger:
         return self._entries[key]
 
     def _entry(self, section: Section, plan: Plan) -> Entry:
-        is_damaged = section.name in self.damage.sections
+        is_damaged = section.name in self.damage.sections or section.name in self.damage.outdated
         flags = np.zeros(section.sizes.count(len(section)), bool) if is_damaged else section.done()
         flags[list(self.damage.blocks.get(section.name, ()))] = False
         done = np.repeat(flags, section.block)[: len(section)]
@@ -111,7 +118,7 @@ class Ledger:
         assert self.blocks is not None
         for section in _all(self.blocks):
             key = section.problem, section.part
-            if section.stage == TUNING:
+            if section.stage == TUNING and section.name not in self.damage.outdated:
                 ids = ids_of(section)
                 if ids is None or key not in self.plans or (self.plans[key].rows_of(ids) < 0).any():
                     return False
@@ -159,7 +166,16 @@ class Ledger:
         return plan.take(plan.rows_of(section.column("run_id"))).runs()
 
 
-def _damage(blocks: Blocks) -> Damage:
+def _code_of(study: Study, section: Section) -> frozenset[str]:
+    """The names of what is the user's own that a section depends on."""
+    problems = [problem for problem in study.problems if problem.name == section.problem]
+    optimizers = [optimizer for optimizer in study.optimizers if part_of(optimizer) == section.part]
+    code = [*map(study.own_problem, problems), *(own_code(optimizer.template) for optimizer in optimizers)]
+    return frozenset(name for own in code for name in own)
+
+
+def _damage(blocks: Blocks) -> dict[str, Any]:
+    """The blocks and sections that are not as they were written, as fields of `Damage`."""
     damaged, broken = {}, {}
     for section in _all(blocks):
         try:
@@ -168,7 +184,7 @@ def _damage(blocks: Blocks) -> Damage:
             broken[section.name] = str(error)
         else:
             damaged[section.name] = section.damaged()
-    return Damage(damaged, broken)
+    return {"blocks": damaged, "sections": broken}
 
 
 def _all(blocks: Blocks) -> list[Section]:

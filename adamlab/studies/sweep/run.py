@@ -1,7 +1,7 @@
 """The run of a study: stored runs are kept, and missing ones are computed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -23,7 +23,7 @@ from adamlab.studies.store.files import DamageError
 from adamlab.studies.store.folder import RESUME, already_done, remove_links, replace_store, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
-from adamlab.studies.store.provenance import changed_versions, provenance
+from adamlab.studies.store.provenance import changed_code, changed_versions, note_on_code, provenance
 from adamlab.studies.store.root import restore_root
 from adamlab.studies.sweep.ledger import Ledger, ids_of
 from adamlab.studies.sweep.programs import Programs, lower
@@ -107,7 +107,7 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
         "problems": [problem.name for problem in study.problems],
         "by": None if study.evaluation is None else study.evaluation.by,
         "labels": {part_of(optimizer): optimizer.label for optimizer in study.optimizers},
-        **provenance(study.source),
+        **provenance(study.source, study.own_code),
     }
     if location.path is None:
         return Blocks.create(None, attributes)
@@ -119,8 +119,11 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
     blocks = ledger.blocks
     if note := changed_versions(blocks.attributes):
         listener.note(note)
+    code = changed_code(blocks.attributes, study.own_code)
+    if code:
+        listener.note(note_on_code(code))
     # They are written with the sections that are added.
-    blocks.attributes.update({name: attributes[name] for name in ("problems", "labels", "by", "config")})
+    blocks.attributes.update({name: attributes[name] for name in ("problems", "labels", "by", "config", "own_code")})
     for problem in attributes["problems"]:
         for section in blocks.sections(problem):
             is_unwanted = study.evaluation is None and section.stage == EVALUATION
@@ -143,7 +146,7 @@ def _add_sections(study: Study, ledger: Ledger, programs: Programs, location: Lo
     if distributed.is_first():
         with writing(location.folder, RESUME):
             for problem in study.problems:
-                _add_metadata(study, problem, blocks, listener)
+                _add_metadata(study, problem, blocks, listener, ledger.damage.code & study.own_problem(problem).keys())
                 offset = 0
                 for optimizer in study.optimizers:
                     key = problem.name, part_of(optimizer)
@@ -156,8 +159,8 @@ def _add_sections(study: Study, ledger: Ledger, programs: Programs, location: Lo
         blocks.refresh()
 
 
-def _add_metadata(study: Study, problem: Problem, blocks: Blocks, listener: Listener):
-    if problem.name in blocks.attributes["metadata"]:
+def _add_metadata(study: Study, problem: Problem, blocks: Blocks, listener: Listener, changed: Collection[str]):
+    if problem.name in blocks.attributes["metadata"] and not changed:
         try:
             blocks.metadata(problem.name)
             return
@@ -173,7 +176,9 @@ def _add_section(ledger: Ledger, blocks: Blocks, key: Key, programs: Programs, o
     for section, rows, _ in ledger.entries(key):
         is_first = np.isin(np.arange(len(rows)), np.unique(section.column("run_id"), return_index=True)[1])
         order = np.where(is_first & (rows >= 0), rows + offset, -1)
-        if section.name not in ledger.damage.sections:
+        if section.name in ledger.damage.outdated:
+            blocks.drop(section)
+        elif section.name not in ledger.damage.sections:
             blocks.set_order(section, order)
         elif (rows >= 0).all():
             blocks.add(part, plan.take(rows), programs[key], order, section.number)

@@ -314,11 +314,19 @@ def read(config: Any) -> str | None:
     return None
 
 
+def most_memory() -> int:
+    """The most memory that this process has had, in kB; the system's own count begins with that of its parent."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    own = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+    return own[0] if own else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 if __name__ == "__main__":
     sizes.available_memory = lambda: 16 * 10**9  # whatever the tests run on
     for name, config in large() if sys.argv[1] == "large" else small(Path(sys.argv[1])):
         began = time.process_time()
         message = read(config)
-        seconds, kilobytes = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        line = {"name": name, "message": message, "seconds": seconds, "kilobytes": kilobytes}
+        seconds = time.process_time() - began
+        line = {"name": name, "message": message, "seconds": seconds, "kilobytes": most_memory()}
         sys.stdout.write(json.dumps(line) + "\n")
