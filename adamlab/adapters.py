@@ -42,9 +42,10 @@ def lookahead(
     def init(params: PyTree) -> LookaheadState:
         return LookaheadState(pair.init(optax.LookaheadParams.init_synced(params)), params)
 
-    def update(gradients: PyTree, state: LookaheadState, params: PyTree = None) -> tuple[PyTree, LookaheadState]:
-        updates, inner = pair.update(gradients, state.inner, optax.LookaheadParams(params, state.slow))
-        return updates.fast, LookaheadState(inner, optax.apply_updates(state.slow, updates.slow))
+    def update(updates: PyTree, state: Any, params: Any = None) -> tuple[Any, LookaheadState]:
+        both: Any
+        both, inner = pair.update(updates, state.inner, optax.LookaheadParams(params, state.slow))
+        return both.fast, LookaheadState(inner, optax.apply_updates(state.slow, both.slow))
 
     return optax.GradientTransformation(init, update)
 

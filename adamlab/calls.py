@@ -33,6 +33,35 @@ class SpecError(InputError):
     """An unusable spec: the message says what was expected and the nearest valid name."""
 
 
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def _are_rising_steps(value: Any) -> bool:
+    whole = isinstance(value, tuple) and bool(value) and all(type(step) is int for step in value)
+    return whole and [*value] == sorted(set(value)) and value[0] >= 1 and value[-1] <= MOST_STEPS
+
+
+def _are_calls(role: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, tuple) and all(isinstance(v, Call) and v.role == role for v in value)
+
+
+_LITERALS: dict[str, Callable[[Any], bool]] = {
+    "number": _is_number,
+    "decay": lambda value: _is_number(value) and 0 <= value <= 1,
+    "steps": lambda value: type(value) is int and 1 <= value <= MOST_STEPS,
+    "steps list": _are_rising_steps,
+    "integer": lambda value: type(value) is int,
+    "flag": lambda value: isinstance(value, bool),
+    "text": lambda value: isinstance(value, str),
+    "dtype": lambda value: value in FLOATS,
+    "mask": lambda value: isinstance(value, bool) or (isinstance(value, str) and value not in ("", "!")),
+    "optimizers": _are_calls("optimizer"),
+    "schedules": _are_calls("schedule"),
+}
+"""By the kind of an argument, whether it takes a value; `Argument.accepts` knows symbols, calls and choices."""
+
+
 @dataclass(frozen=True)
 class Symbol:
     """A number that is given later."""
@@ -99,37 +128,13 @@ class Argument:
         """Whether the argument takes a literal, a symbol or a call."""
         if value is None:
             return self.default is None
-        match self.kind:
-            case "number" | "decay" | "schedule" if isinstance(value, Call):
-                return self.schedule and value.role == "schedule"
-            case "number" | "decay" | "steps" | "integer" if isinstance(value, Symbol):
-                return True
-            case "optimizer":
-                return isinstance(value, Call) and value.role == "optimizer"
-            case "optimizers" | "schedules":
-                role = self.kind.removesuffix("s")
-                return isinstance(value, tuple) and all(isinstance(v, Call) and v.role == role for v in value)
-            case "mask":
-                return isinstance(value, bool) or (isinstance(value, str) and value not in ("", "!"))
-            case "number":
-                return type(value) in (int, float) and abs(value) <= sys.float_info.max
-            case "decay":
-                return type(value) in (int, float) and 0 <= value <= 1
-            case "steps":
-                return type(value) is int and 1 <= value <= MOST_STEPS
-            case "steps list":
-                return _are_rising_steps(value)
-            case "integer":
-                return type(value) is int
-            case "flag":
-                return isinstance(value, bool)
-            case "choice":
-                return value in self.choices
-            case "text":
-                return isinstance(value, str)
-            case "dtype":
-                return value in FLOATS
-        return False
+        if isinstance(value, Symbol):
+            return self.kind in ("number", "decay", "steps", "integer")
+        if isinstance(value, Call):
+            return value.role == self.kind or (self.schedule and value.role == "schedule")
+        if self.kind == "choice":
+            return value in self.choices
+        return self.kind in _LITERALS and _LITERALS[self.kind](value)
 
 
 @dataclass(frozen=True)
@@ -271,36 +276,26 @@ def _argument(parameter: inspect.Parameter) -> Argument | None:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         several = parameter.kind == parameter.VAR_POSITIONAL and _are_optimizers(leaves)
         return Argument(name, "optimizers", ()) if several else None
-    if _are_optimizers(leaves):
-        return Argument(name, "optimizer", default)
-    if leaves == {Schedule}:
-        return Argument(name, "schedule", default, schedule=True)
-    if _lists(leaves, Schedule):
-        return Argument(name, "schedules", default)
-    if name.endswith("mask") and (default in (None, REQUIRED) or default is True):
-        return Argument(name, "mask", default)
-    if parameter.annotation is parameter.empty and default is REQUIRED:
-        return Argument(name, "number", default, schedule=True)
-    schedule = any(typing.get_origin(leaf) is not None or "Schedule" in str(leaf) for leaf in leaves)
-    if leaves == {*_leaves(Count)}:
-        return Argument(name, "steps", default)
-    if _lists(leaves, int):
-        return Argument(name, "steps list", default)
-    if name == "arithmetic":
-        return Argument(name, "choice", default, choices=tuple(ARITHMETICS))
-    if name.endswith("dtype"):
-        return Argument(name, "dtype", default)
-    if isinstance(default, str) or leaves - {types.NoneType} == {str}:
-        return Argument(name, "text", default)
-    if isinstance(default, bool) or leaves == {bool}:
-        return Argument(name, "flag", default)
-    if leaves - {types.NoneType} == {int} or (parameter.annotation is parameter.empty and type(default) is int):
-        return Argument(name, "integer", default)
-    if Decay in leaves:
-        return Argument(name, "decay", default, schedule)
-    if float in leaves or type(default) is float:
-        return Argument(name, "number", default, schedule)
-    return Argument(name, "other", default)
+    bare = parameter.annotation is parameter.empty
+    schedule = bare or any(typing.get_origin(leaf) is not None or "Schedule" in str(leaf) for leaf in leaves)
+    choices = tuple(ARITHMETICS) if name == "arithmetic" else ()
+    kinds = {
+        "optimizer": _are_optimizers(leaves),
+        "schedule": leaves == {Schedule},
+        "schedules": _lists(leaves, Schedule),
+        "mask": name.endswith("mask") and (default in (None, REQUIRED) or default is True),
+        "steps": leaves == {*_leaves(Count)},
+        "steps list": _lists(leaves, int),
+        "choice": bool(choices),
+        "dtype": name.endswith("dtype"),
+        "text": isinstance(default, str) or leaves - {types.NoneType} == {str},
+        "flag": isinstance(default, bool) or leaves == {bool},
+        "integer": leaves - {types.NoneType} == {int} or (bare and type(default) is int),
+        "decay": Decay in leaves,
+        "number": float in leaves or type(default) is float or (bare and default is REQUIRED),
+        "other": True,
+    }
+    return Argument(name, next(kind for kind, fits in kinds.items() if fits), default, schedule, choices)
 
 
 def _lists(annotations: set[Any], of: Any) -> bool:
@@ -310,11 +305,6 @@ def _lists(annotations: set[Any], of: Any) -> bool:
 def _are_optimizers(annotations: set[Any]) -> bool:
     others = annotations - {types.NoneType}
     return bool(others) and all(inspect.isclass(o) and issubclass(o, GradientTransformation) for o in others)
-
-
-def _are_rising_steps(value: Any) -> bool:
-    whole = isinstance(value, tuple) and bool(value) and all(type(step) is int for step in value)
-    return whole and [*value] == sorted(set(value)) and value[0] >= 1 and value[-1] <= MOST_STEPS
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:

@@ -1,6 +1,7 @@
 """Specs of transformations that are composed, against Optax called by hand."""
 
 import inspect
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -77,14 +78,16 @@ def test_a_composed_spec_is_what_optax_composes(spec):
     read = parse(spec)
     assert parse(str(read)) == read
     ours, theirs = trajectory(read.build({"lr": 0.1})), trajectory(COMPOSED[spec]())
-    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b), ours, theirs)
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
 def test_lookahead_goes_with_the_fast_parameters_of_optax():
     pair = optax.lookahead(optax.adam(0.1), 3, 0.5)
     ours = optax.with_extra_args_support(parse("optax.lookahead(optax.adam(0.1), 3, 0.5)").build())
-    both = optax.LookaheadParams.init_synced(PARAMS)
-    w, state, theirs = PARAMS, ours.init(PARAMS), pair.init(both)
+    both: Any = optax.LookaheadParams.init_synced(PARAMS)
+    w: Any = PARAMS
+    state: Any = ours.init(PARAMS)
+    theirs = pair.init(both)
     for t in range(7):
         gradient = jax.tree.map(lambda x, t=t: jnp.cos(x + t), w)
         updates, state = ours.update(gradient, state, w)

@@ -1,6 +1,7 @@
 """Code of the user's own: modules asked for by name, what is registered, and results that depend on their text."""
 
 import sys
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -60,7 +61,7 @@ class Notes(Listener):
 @pytest.fixture(autouse=True)
 def _forget():
     """Forget what a test imports and registers."""
-    registries = own.MODULES, own._registered, REGISTERED, schedules.SCHEDULES, PROBLEMS
+    registries: list[dict[Any, Any]] = [own.MODULES, own._registered, REGISTERED, schedules.SCHEDULES, PROBLEMS]
     before = [dict(registry) for registry in registries]
     yield
     for name in own.MODULES:
@@ -175,14 +176,14 @@ def test_a_study_computes_what_code_has_changed_and_nothing_else(mine, tmp_path)
     assert notes.runs == 3
     again, notes = run(mine, folder)
     assert notes.runs == 0
-    np.testing.assert_array_equal(again["hole"]["loss"], before["hole"]["loss"])
+    np.testing.assert_array_equal(again["hole"].ds["loss"], before["hole"].ds["loss"])
 
     mine.write_text(MINE.replace("factor: float = 0.5", "factor: float = 0.6"))
     changed, notes = run(mine, folder)
     assert notes.runs == 3  # all are of a problem of the same file
     assert any("optimizer mine.half, problem hole" in line or "problem hole" in line for line in notes.lines)
-    assert (changed["hole"]["loss"].values[:2, -1] != before["hole"]["loss"].values[:2, -1]).all()
-    np.testing.assert_array_equal(changed["hole"]["loss"][2], before["hole"]["loss"][2])
+    assert (changed["hole"].ds["loss"].values[:2, -1] != before["hole"].ds["loss"].values[:2, -1]).all()
+    np.testing.assert_array_equal(changed["hole"].ds["loss"].values[2], before["hole"].ds["loss"].values[2])
 
     built_in = {"problem": [{"name": "quadratic"}]}
     run(mine, tmp_path / "other", built_in)
@@ -223,7 +224,7 @@ def test_comparisons_and_readings_depend_on_the_text(mine, tmp_path):
         tree = al.run(config, tmp_path / name, imports=[str(mine)], listener=notes)
         assert any("mine.half" in line and "changed" in line for line in notes.lines)
         if name == "comparisons":
-            assert tree["comparisons"]["verdict"].values[0] != "bit-identical"
+            assert tree["comparisons"].ds["verdict"].values[0] != "bit-identical"
 
 
 def test_results_are_read_where_the_module_is_not(mine, tmp_path):
@@ -232,7 +233,7 @@ def test_results_are_read_where_the_module_is_not(mine, tmp_path):
     del sys.modules["mine"]
     own._registered.clear()
     loaded = al.load(tmp_path / "results")
-    np.testing.assert_array_equal(loaded["hole"]["loss"], results["hole"]["loss"])
+    np.testing.assert_array_equal(loaded["hole"].ds["loss"], results["hole"].ds["loss"])
     with pytest.raises(InputError, match=r"--import mine\.py"):
         al.run(CONFIG, tmp_path / "results")
 
@@ -240,7 +241,7 @@ def test_results_are_read_where_the_module_is_not(mine, tmp_path):
 def test_own_problems_have_options(mine):
     results, _ = run(mine, None, {"problem": [{"name": "mine.well", "depth": [1.0, 2.0]}, {"name": "mine.hole"}]})
     assert set(results.children) == {"well-depth=1", "well-depth=2", "hole"}
-    first = [results[f"well-depth={d}"]["loss"].values[2, 0] for d in (1, 2)]
+    first = [results[f"well-depth={d}"].ds["loss"].values[2, 0] for d in (1, 2)]
     np.testing.assert_allclose(first, [5, 10])
 
 
@@ -256,19 +257,21 @@ def test_what_is_registered_in_python_is_computed_anew(tmp_path):
     assert notes.runs == 1
     assert any("here.slow" in line for line in notes.lines)
     expected = al.run(config | {"optimizer": [{"spec": "optax.sgd(0.2)"}]})
-    np.testing.assert_array_equal(faster["quadratic"]["loss"], expected["quadratic"]["loss"])
+    np.testing.assert_array_equal(faster["quadratic"].ds["loss"], expected["quadratic"].ds["loss"])
 
 
 @pytest.mark.parametrize("name", ["optax.mine", "adamlab.x", "two words", "", "1st"])
 def test_names_that_cannot_be_registered(name):
-    for register in (al.optimizers.register, al.schedules.register):
+    registers: list[Any] = [al.optimizers.register, al.schedules.register]
+    for register in registers:
         with pytest.raises(InputError, match="the name of an optimizer or a schedule"):
             register(name, optax.sgd)
 
 
 def test_only_functions_are_registered_and_built_in_schedules_stay():
+    nothing: Any = 3
     with pytest.raises(InputError, match="expected a function that makes the optimizer"):
-        al.optimizers.register("mine.tx", 3)
+        al.optimizers.register("mine.tx", nothing)
     with pytest.raises(InputError, match='"cosine" of adamlab'):
         al.schedules.register("cosine", lambda init: init)
     assert schedules.SCHEDULES["cosine"] is schedules.cosine

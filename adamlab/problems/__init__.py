@@ -12,5 +12,5 @@ from adamlab.problems.registering import register as register
 from adamlab.problems.registry import PROBLEMS as PROBLEMS
 from adamlab.problems.registry import all_problems as all_problems
 from adamlab.problems.registry import find as find
-from adamlab.types import Problem as Problem
 from adamlab.problems.registry import get as get
+from adamlab.types import Problem as Problem

@@ -132,7 +132,10 @@ def _template(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Call | 
         if not isinstance(table[kind], str):
             raise SpecError(f'expected a text, such as "adamlab.adam"; got {shown(table[kind])}')
         if kind == "name":
-            return Call(table[kind], find(table[kind]), {})
+            factory = find(table[kind])
+            if any(argument.kind in ("optimizer", "optimizers") for argument in arguments(factory).values()):
+                raise SpecError(f'it is made of optimizers: write spec = "{table[kind]}(…)", with these inside of it')
+            return Call(table[kind], factory, {})
         template = parse(table[kind])
         if left_out := template.missing():
             raise SpecError(f"{template.name} needs {', '.join(left_out)}: give a number, or a name that becomes a key")

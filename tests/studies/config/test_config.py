@@ -241,7 +241,7 @@ BROKEN = {
         "problem[0].label",
         "expected letters, digits",
     ),
-    "combinator": ({"optimizer": [{"name": "optax.chain"}]}, "optimizer[0].name", "there is no optimizer"),
+    "combinator": ({"optimizer": [{"name": "optax.chain"}]}, "optimizer[0].name", "made of optimizers: write spec"),
     "more than float32 holds": (
         {"dtype": "float32", "optimizer": [{"name": "optax.sgd", "learning_rate": 1e300}]},
         "optimizer[0]",
