@@ -208,6 +208,11 @@ class Call:
         defaults = {name: a.default for name, a in arguments(self.factory).items() if not a.required}
         return defaults | dict(self.arguments)
 
+    def bound_inside(self) -> dict[str, Any]:
+        """The same with those of the optimizers inside of it; of two with one name the outer or the first."""
+        optimizers = [call for call in self.calls() if call.role == "optimizer"]
+        return {name: value for call in reversed(optimizers) for name, value in call.bound().items()}
+
     def numbers(self) -> dict[str, float]:
         """The numbers it was given, by argument; a schedule's as "learning_rate.init".
 

@@ -50,7 +50,7 @@ def parse(text: str) -> Call:
 def optimizers(library: str) -> dict[str, Callable[..., Any]]:
     """The optimizers and transformations of a library, "adamlab" or "optax", that a spec can write, by name.
 
-    Of a module of the user's: what was registered under its name and its functions that may give transformations.
+    Of a module of the user's those that say so by their annotation or have a learning rate; a spec can write others.
     """
     if is_module(library):
         return {name: f for name, f in MODULES[library].functions().items() if _may_make_a_transform(f)}
@@ -160,10 +160,9 @@ def _makes_a_schedule(f: Any) -> bool:
 
 
 def _may_make_a_transform(f: Any) -> bool:
-    returned = signature(f).return_annotation
-    return returned is inspect.Signature.empty or (
-        inspect.isclass(returned) and issubclass(returned, optax.GradientTransformation)
-    )
+    read = signature(f)
+    says = inspect.isclass(read.return_annotation) and issubclass(read.return_annotation, optax.GradientTransformation)
+    return says or (read.return_annotation is read.empty and not {"learning_rate", "lr"}.isdisjoint(read.parameters))
 
 
 def _require_library(name: str, kind: str):

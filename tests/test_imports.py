@@ -17,6 +17,8 @@ PACKAGE = ROOT / "adamlab"
 LAYERS = [  # from the bottom; a module imports from its own layer and from those above it in this list
     ["errors", "types"],
     ["files"],
+    ["own"],
+    ["masks"],
     ["dependence"],
     ["derivatives"],
     ["arithmetic"],
@@ -24,6 +26,8 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["rules"],
     ["schedules"],
     ["recipes"],
+    ["optimizers"],
+    ["adapters"],
     ["calls"],
     ["specs"],
     ["interpret"],

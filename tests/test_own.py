@@ -277,3 +277,18 @@ def test_only_functions_are_registered_and_built_in_schedules_stay():
     assert schedules.SCHEDULES["cosine"] is schedules.cosine
     assert find("optax.adam") is optax.adam
     assert "hole" not in PROBLEMS
+
+
+def test_the_example_of_init_runs(adamlab, tmp_path):
+    said = adamlab("init", "first.py", cwd=tmp_path).stdout
+    assert said.splitlines()[-1] == "Now run:  adamlab run first.toml --import first.py"
+    refused = adamlab("init", "first.py", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "first.py exists" in refused.stderr
+    small = ["--set", "steps=3", "--set", "seeds=1", "--set", "output=[]"]
+    done = adamlab("run", "first.toml", "--import", "first.py", *small, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "cautious, warmed up" in done.stdout
+    assert "first.cautious_adam" in adamlab("list", "optimizers", "--import", "first.py", cwd=tmp_path).stdout
+    for name in ("first.txt", "1st.py"):
+        assert "such as mine.py" in adamlab("init", name, cwd=tmp_path).stderr

@@ -148,7 +148,7 @@ class _Quantities:
 
     def effective_learning_rate(self) -> jax.Array:
         gradient, updates = map(_flat, self._last)
-        like_adam = "b1" in self.template.bound() and None not in (self._field("m")[0], self._field("v")[0])
+        like_adam = "b1" in self.template.bound_inside() and None not in (self._field("m")[0], self._field("v")[0])
         over = self._corrected("m") if like_adam else gradient
         return self._after_a_step(-updates / over)
 
@@ -187,7 +187,7 @@ class _Quantities:
 
     def _correction(self, name: str) -> jax.Array:
         """1 − b^t; NaN where the optimizer has no such decay that is a number."""
-        bound = self.template.bound()
+        bound = self.template.bound_inside()
         alone = self._field("m")[0] is None or self._field("v")[0] is None
         rates = ("decay",) if alone and name == "m" else (FIELDS[name][2], "decay")  # Lion keeps mu by its b2
         decay = next((bound[key] for key in rates if key in bound), None)
