@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from adamlab.interpret.oracle import exact as exact
     from adamlab.parity.comparison import compare as compare
     from adamlab.recipes import like_torch as like_torch
+    from adamlab.relations import prove as prove
     from adamlab.rules import *
     from adamlab.running import run as run
     from adamlab.studies.kinds import load as load
-    from adamlab.symbolic.proving.proofs import prove as prove
     from adamlab.symbolic.solving.closed_forms import closed_form as closed_form
     from adamlab.symbolic.unrolling import unroll as unroll
     from adamlab.types import Decay as Decay
@@ -56,7 +56,7 @@ _HOMES = {
     "export": "adamlab.exporting",
     "like_torch": "adamlab.recipes",
     "load": "adamlab.studies.kinds",
-    "prove": "adamlab.symbolic.proving.proofs",
+    "prove": "adamlab.relations",
     "run": "adamlab.running",
     "unroll": "adamlab.symbolic.unrolling",
 }

@@ -81,13 +81,18 @@ def run_data(
     if options.is_shared and (loose := [name for name in study.own_code if not is_known(*name.split(" "))]):
         remedy = "import it in each, with --import mine.py"
         raise InputError(f"{', '.join(loose)}: code of your own has no text that all processes could know; {remedy}.")
-    if options.keep_compiled:
-        distributed.keep_compiled(cache_folder() / "programs")
+    keep_programs(options)
     with _told(folder):
         tree = kind_in(data).run(study, where, Location(folder, options.fresh), options, listener)
         if folder is not None and distributed.is_first():
             _write_products(study, tree, folder, listener)
         return tree
+
+
+def keep_programs(options: RunOptions) -> None:
+    """Keep what is compiled from now on for later processes, unless the options say otherwise."""
+    if options.keep_compiled:
+        distributed.keep_compiled(cache_folder() / "programs")
 
 
 def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:

@@ -37,7 +37,7 @@ def computed(
     target=None,
     devices=(),
     sizes=None,
-    shared=False,
+    shared=0,
 ):
     """The recorded quantities of runs, by name."""
     runs = runs_of(spec, numbers, seeds, starts)

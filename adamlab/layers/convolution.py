@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from adamlab.layers.windows import Sides, put_back, require_images, seen_at, whole_numbers, windows
+from adamlab.layers.windows import Padding, Sides, put_back, require_images, seen_at, whole_numbers, windows
 
 
 def conv_output_shape(
@@ -16,7 +16,7 @@ def conv_output_shape(
     kernel_size: Sides,
     out_channels: SupportsIndex,
     stride: Sides = 1,
-    padding: Sides = 0,
+    padding: Padding = 0,
     dilation: Sides = 1,
 ) -> tuple[int, int, int, int]:
     """(B, W, H, C_in) → (B, ⌊(W − k₁ + 2p₁)/s₁⌋ + 1, ⌊(H − k₂ + 2p₂)/s₂⌋ + 1, C_out).
@@ -32,7 +32,8 @@ def conv_output_shape(
         kernel_size: (k₁, k₂), or one number for both; so for all that follow.
         out_channels: C_out.
         stride: (s₁, s₂), how far a window is from the next.
-        padding: (p₁, p₂), zeros put on both ends of each side.
+        padding: (p₁, p₂), zeros put on both ends of each side; or "VALID", none, or "SAME", as many as give ⌈W/s₁⌉ by
+            ⌈H/s₂⌉ places, of which an odd one stands at the end.
         dilation: (d₁, d₂), how far an entry of the kernel is from the next.
 
     Raises:
@@ -47,8 +48,8 @@ def conv_output_shape(
         raise ValueError(f"input_shape must be 4 whole numbers (B, W, H, C_in); got {input_shape!r}.")
     if channels is None:
         raise ValueError(f"out_channels must be a whole number, at least 1; got {out_channels!r}.")
-    geometry = windows(kernel_size, stride, padding, dilation, called="kernel_size")
-    rows, columns = geometry.counts((shape[1], shape[2]))
+    sides = shape[1], shape[2]
+    rows, columns = windows(kernel_size, stride, padding, dilation, sides=sides, called="kernel_size").counts(sides)
     return shape[0], rows, columns, channels[0]
 
 
@@ -56,7 +57,7 @@ def conv2d(
     x: Float[Array, "*images"],
     kernel: Float[Array, "*kernel"],
     stride: Sides = 1,
-    padding: Sides = 0,
+    padding: Padding = 0,
     dilation: Sides = 1,
 ) -> Float[Array, "B W_out H_out C_out"]:
     """y_bijo = Σ_a Σ_c Σ_κ x_(b, s₁i + d₁a − p₁, s₂j + d₂c − p₂, κ)·K_acκo, with x = 0 beyond its edges.
@@ -78,7 +79,8 @@ def conv2d(
         x: images (B, W, H, C_in).
         kernel: (k₁, k₂, C_in, C_out).
         stride: (s₁, s₂), or one number for both; so for all that follow.
-        padding: (p₁, p₂), zeros put on both ends of each side.
+        padding: (p₁, p₂), zeros put on both ends of each side; or "VALID", none, or "SAME", as many as give ⌈W/s₁⌉ by
+            ⌈H/s₂⌉ places, of which an odd one stands at the end.
         dilation: (d₁, d₂), how far an entry of the kernel is from the next.
 
     Returns:
@@ -94,7 +96,8 @@ def conv2d(
     if x.shape[-1] != kernel.shape[-2]:
         raise ValueError(f"x has {x.shape[-1]} channels and the kernel {kernel.shape[-2]}; they must be as many.")
     k1, k2, _, _ = kernel.shape
-    return _conv2d(windows((k1, k2), stride, padding, dilation), x, kernel)
+    sides = x.shape[1], x.shape[2]
+    return _conv2d(windows((k1, k2), stride, padding, dilation, sides=sides), x, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -17,12 +17,16 @@ Sides = SupportsIndex | Sequence[SupportsIndex]
 """A number for each of the two sides, or one for both."""
 
 
+Padding = Sides | str
+"""Zeros on both ends of each side: a number, one for each side, or "SAME" or "VALID"."""
+
+
 class Windows(NamedTuple):
-    """The geometry of windows on an image, a number for each of its two sides."""
+    """The geometry of windows on an image, a number for each of its two sides; of padding its zeros at both ends."""
 
     size: Pair
     stride: Pair
-    padding: Pair
+    padding: tuple[Pair, Pair]
     dilation: Pair
 
     def counts(self, sides: Pair) -> Pair:
@@ -35,30 +39,54 @@ class Windows(NamedTuple):
         return first, second
 
     def _count(self, axis: int, side: int) -> int:
-        size, stride, padding, dilation = (numbers[axis] for numbers in self)
-        span = dilation * (size - 1) + 1
-        if span > side + 2 * padding:
+        before, after = self.padding[axis]
+        span = self.dilation[axis] * (self.size[axis] - 1) + 1
+        if span > side + before + after:
             raise ValueError(
                 f"no output is left along axis {axis + 1}: a window that spans {span} does not fit into "
-                f"{side} + 2·{padding} places. Take a smaller window, or pad more."
+                f"{side} + {before} + {after} places. Take a smaller window, or pad more."
             )
-        return (side - span + 2 * padding) // stride + 1
+        return (side - span + before + after) // self.stride[axis] + 1
 
 
-def windows(size: Sides, stride: Sides, padding: Sides = 0, dilation: Sides = 1, *, called: str = "size") -> Windows:
-    """Windows with one number for both sides, or one for each; `called` is what messages name the size.
+def windows(
+    size: Sides, stride: Sides, padding: Padding = 0, dilation: Sides = 1, *, sides: Pair = (0, 0), called: str = "size"
+) -> Windows:
+    """Windows on an image of these sides, with one number for both, or one for each.
+
+    Args:
+        size: how many places of the image a window sees.
+        stride: how far a window is from the next.
+        padding: zeros on both ends of each side; "VALID" is none, "SAME" as many as give ⌈side / stride⌉ windows, of
+            which an odd one stands at the end.
+        dilation: how far a place that a window sees is from the next.
+        sides: those of the image, which "SAME" depends on.
+        called: what messages name the size.
 
     Raises:
         ValueError: a number is out of its range.
     """
-    given = {called: size, "stride": stride, "padding": padding, "dilation": dilation}
-    return Windows(*(_pair(name, numbers, 0 if name == "padding" else 1) for name, numbers in given.items()))
+    pairs = [_pair(name, given, 1) for name, given in ((called, size), ("stride", stride), ("dilation", dilation))]
+    zeros = _zeros(padding, *pairs, sides)
+    return Windows(pairs[0], pairs[1], zeros, pairs[2])
+
+
+def _zeros(padding: Padding, size: Pair, stride: Pair, dilation: Pair, sides: Pair) -> tuple[Pair, Pair]:
+    """The zeros ahead of and behind each side."""
+    if not isinstance(padding, str):
+        first, second = _pair("padding", padding, 0)
+        return (first, first), (second, second)
+    if padding.upper() not in ("SAME", "VALID"):
+        raise ValueError(f'padding must be one whole number or two, at least 0, or "SAME" or "VALID"; got {padding!r}.')
+    spans = [d * (k - 1) + 1 for d, k in zip(dilation, size, strict=True)]
+    needed = [max(0, (-(-n // s) - 1) * s + span - n) for n, s, span in zip(sides, stride, spans, strict=True)]
+    first, second = needed if padding.upper() == "SAME" else (0, 0)
+    return (first // 2, first - first // 2), (second // 2, second - second // 2)
 
 
 def seen_at(geometry: Windows, x: Float[Array, "B W H C"]) -> list[Float[Array, "B W_out H_out C"]]:
     """The contents of all windows at each place within them, row by row."""
-    p1, p2 = geometry.padding
-    padded = jnp.pad(x, ((0, 0), (p1, p1), (p2, p2), (0, 0)))
+    padded = jnp.pad(x, ((0, 0), *geometry.padding, (0, 0)))
     rows, columns = geometry.counts((x.shape[1], x.shape[2]))
     (s1, s2), (d1, d2) = geometry.stride, geometry.dilation
     return [
@@ -73,7 +101,7 @@ def put_back(
     """The transpose of `seen_at`: values at the places of windows, added up where those see the same place of x."""
     _, width, height, _ = shape
     _, rows, columns, _ = seen[0].shape
-    (s1, s2), (p1, p2), (d1, d2) = geometry.stride, geometry.padding, geometry.dilation
+    (s1, s2), ((p1, _), (p2, _)), (d1, d2) = geometry.stride, geometry.padding, geometry.dilation
     dtype = wide(seen[0].dtype)
     total = jnp.zeros(shape, dtype)
     for part, (a, c) in zip(seen, product(*map(range, geometry.size)), strict=True):

@@ -1,12 +1,16 @@
 """Relations between optimizers: statements with their sources, each decided by `al.prove` on the shipped code."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from adamlab.errors import InputError, nearest
+from adamlab.interpret.programs import as_call
 from adamlab.relations import adagrad, corrections, momentum, signs, variants
 from adamlab.relations.relation import Relation as Relation
 from adamlab.relations.relation import decide as decide
+from adamlab.symbolic.open_optimizer import Optimizer
+from adamlab.symbolic.proving.proofs import prove as prove_two
+from adamlab.symbolic.proving.verdicts import Verdict
 
 _ROWS = (*adagrad.ROWS, *corrections.ROWS, *momentum.ROWS, *signs.ROWS, *variants.ROWS)
 
@@ -33,6 +37,52 @@ UNDECIDED: dict[str, str] = {
     ),
 }
 """Known results about the family that cannot be stated as relations, each with the reason."""
+
+
+FAMILIES = {"Heavy ball": "sgd", "Nesterov": "sgd", "signSGD": "sign_sgd"}
+"""The factories of optimizers whose names in relations are not the factory's."""
+
+
+def prove(
+    left: Optimizer,
+    right: Optimizer | None = None,
+    *,
+    limit: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Decide whether two optimizers take the same steps, or a relation of `RELATIONS` by its name alone.
+
+    >>> prove("adam-to-rmsprop").status
+    'proved'
+
+    Args:
+        left: a spec or a factory; or, without a right side, the name of a relation.
+        right: a spec or a factory.
+        limit: of two optimizers, the numbers that go somewhere, see `adamlab.symbolic.proving.proofs.prove`, which also
+            tells how it decides.
+        given: of two optimizers, the numbers that are fixed on both sides.
+
+    Raises:
+        SpecError, InputError: a side that cannot be read, a name that neither side has, or no relation of that name.
+    """
+    if right is not None:
+        return prove_two(left, right, limit=limit, given=given)
+    if not isinstance(left, str) or left not in RELATIONS:
+        wrong = UNDECIDED.get(str(left)) or f"{nearest(str(left), RELATIONS)}; or give two optimizers"
+        raise InputError(f'there is no relation "{left}" that can be decided: {wrong}')
+    if limit or given:
+        raise InputError(f"{left} is a statement with its own numbers; limit and given are for two optimizers.")
+    return decide(RELATIONS[left])
+
+
+def relations_of(left: Optimizer, right: Optimizer) -> list[Relation]:
+    """The relations that say how one of two optimizers becomes the other, whatever their numbers."""
+    pair = sorted([as_call(left).short, as_call(right).short])
+    return [r for r in RELATIONS.values() if r.general and pair == sorted(map(_factory, (r.general, r.special)))]
+
+
+def _factory(name: str) -> str:
+    return FAMILIES.get(name, name.lower())
 
 
 def verdict_rows(names: Iterable[str] | None = None, library: str = "optax") -> list[dict[str, Any]]:

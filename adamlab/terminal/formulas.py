@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from adamlab.errors import InputError
-from adamlab.symbolic.proving.proofs import prove
+from adamlab.relations import prove, relations_of
 from adamlab.symbolic.proving.verdicts import Verdict
 from adamlab.symbolic.results import Result
 from adamlab.symbolic.solving.closed_forms import closed_form
@@ -44,6 +44,9 @@ def prove_and_show(left: str, right: str, limit: Sequence[str], given: Sequence[
     require_format(form, FORMATS)
     verdict = prove(left, right, limit=read_numbers(limit, "--limit"), given=read_numbers(given, "--given"))
     say_verdict(verdict, form)
+    if form == "text" and not verdict.holds:
+        for relation in relations_of(left, right):
+            say(f"see also adamlab prove {relation.name}: {relation.statement}")
     return verdict.holds
 
 

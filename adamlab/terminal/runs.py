@@ -9,7 +9,7 @@ import xarray as xr
 from rich.console import Console
 
 from adamlab.errors import InputError
-from adamlab.running import run_data, study_of
+from adamlab.running import keep_programs, run_data, study_of
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Study
 from adamlab.studies.config.toml import read_config
@@ -30,6 +30,7 @@ def run_and_show(
     data = read_config(config, overrides)
     folder = Path("results") / str(data.get("name", config.stem)) if out is None else out
     if dry_run:
+        keep_programs(options)
         _show_estimate(study_of(data, str(config)), str(config), Location(folder, options.fresh), options)
         return
     distributed.begin(options)

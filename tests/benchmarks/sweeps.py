@@ -165,7 +165,7 @@ def networks():
         problem = al.problems.get(name, **options)
         recording = Recording(recorded_steps(steps, steps), ("loss",))
         rows = runs_of("adamlab.adam(lr)", {"lr": rates(32)}, [0] * 32)
-        program = prepare(problem, rows, recording, shared=True)
+        program = prepare(problem, rows, recording, shared=16)
         compiled, blocks = program.lowered.compile(), range(program.sizes.count(32))
         looped = loop_of_steps(problem, steps)
         seconds_of = timed(

@@ -38,7 +38,7 @@ def lax_conv(x, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1)):
         x,
         kernel,
         stride,
-        [(p, p) for p in padding],
+        padding if isinstance(padding, str) else [(p, p) for p in padding],
         rhs_dilation=dilation,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
@@ -112,6 +112,10 @@ CASES = {
     "conv with padding": conv_case((2, 4, 3, 2), (3, 3, 2, 2), padding=(2, 1)),
     "conv with more padding than kernel": conv_case((1, 2, 3, 1), (1, 2, 1, 2), padding=(3, 2)),
     "conv with dilation": conv_case((2, 8, 7, 2), (3, 2, 2, 1), dilation=(2, 3)),
+    "conv of the same size": conv_case((2, 7, 6, 1), (3, 2, 1, 2), padding="SAME"),
+    "conv of the same size over strides": conv_case((1, 8, 7, 2), (2, 4, 2, 1), stride=(3, 2), padding="SAME"),
+    "conv of the same size with dilation": conv_case((1, 5, 8, 1), (2, 3, 1, 2), padding="SAME", dilation=(3, 2)),
+    "conv without padding": conv_case((1, 5, 4, 1), (2, 3, 1, 2), padding="VALID"),
     "conv with everything": conv_case((2, 9, 7, 2), (2, 3, 2, 3), stride=(2, 3), padding=(1, 2), dilation=(3, 2)),
     "max pool": Case(layers.max_pool, lambda x: lax_pool(x, -jnp.inf, lax.max, (2, 2), (2, 2)), ((2, 5, 4, 3),)),
     "max pool that overlaps": Case(

@@ -14,15 +14,17 @@ from adamlab.layers import conv2d, conv_output_shape, max_pool, mean_pool
 
 sides = st.tuples(st.integers(1, 12), st.integers(1, 12))
 few = st.tuples(st.integers(1, 4), st.integers(1, 4))
+paddings = st.tuples(st.integers(0, 4), st.integers(0, 4)) | st.sampled_from(["SAME", "VALID"])
 
 
 @settings(max_examples=400)
-@given(sides, few, few, st.tuples(st.integers(0, 4), st.integers(0, 4)), few, st.integers(1, 3), st.integers(1, 4))
+@given(sides, few, few, paddings, few, st.integers(1, 3), st.integers(1, 4))
 def test_shape_is_that_of_jax(sides, kernel, stride, padding, dilation, batch, channels):
+    """Padding is two numbers or a word."""
     shape, kernel_shape = (batch, *sides, 2), (*kernel, 2, channels)
 
     def convolved(x, k):
-        pads = [(p, p) for p in padding]
+        pads = padding if isinstance(padding, str) else [(p, p) for p in padding]
         numbers = ("NHWC", "HWIO", "NHWC")
         return lax.conv_general_dilated(x, k, stride, pads, rhs_dilation=dilation, dimension_numbers=numbers)
 
@@ -54,15 +56,16 @@ def test_the_example_of_the_docstring():
     [
         (
             ((1, 3, 9, 1), (4, 2), 1),
-            r"no output .* along axis 1: a window that spans 4 does not fit into 3 \+ 2·0",
+            r"no output .* along axis 1: a window that spans 4 does not fit into 3 \+ 0 \+ 0",
         ),
-        (((1, 9, 3, 1), 2, 1, 1, 1, (1, 5)), r"along axis 2: a window that spans 6 does not fit into 3 \+ 2·1"),
+        (((1, 9, 3, 1), 2, 1, 1, 1, (1, 5)), r"along axis 2: a window that spans 6 does not fit into 3 \+ 1 \+ 1"),
         (((1, 3, 9), 2, 1), "input_shape must be 4 whole numbers"),
         (((1, -3, 9, 1), 2, 1), "input_shape must be 4 whole numbers"),
         (((1, 3, 9, 1), 2, 0), "out_channels must be a whole number, at least 1; got 0"),
         (((1, 3, 9, 1), (2, 2, 2), 1), "kernel_size must be one whole number or two, at least 1; got"),
         (((1, 3, 9, 1), 2, 1, 0), "stride must be one whole number or two, at least 1; got 0"),
         (((1, 3, 9, 1), 2, 1, 1, -1), "padding must be one whole number or two, at least 0; got -1"),
+        (((1, 3, 9, 1), 2, 1, 1, "FULL"), 'padding must be .* or "SAME" or "VALID"; got \'FULL\''),
         (((1, 3, 9, 1), 2, 1, 1, 0, (1, 0)), "dilation must be one whole number or two, at least 1"),
         (((1, 3, 9, 1), True, 1), "kernel_size must be one whole number or two"),
     ],

@@ -23,7 +23,7 @@ SHARES = 4
 """The unit of the number of blocks from `MANY` runs on."""
 
 SHARED = 16
-"""Runs at a time that share the batches of one seed: each batch is drawn once, for larger products of matrices."""
+"""The most runs at a time that share the batches of a seed: each batch is drawn once, for larger matrix products."""
 
 ENOUGH = 12
 """The number of runs of each seed from which on runs are grouped by seed."""
@@ -64,7 +64,7 @@ def sizes_of(
     array_bytes: int,
     record_bytes: int,
     work: int,
-    shared: bool = False,
+    shared: int = 0,
     shares: int = 1,
 ) -> Sizes:
     """The block sizes for that many runs; results do not depend on them, except for last bits where batches are shared.
@@ -75,7 +75,7 @@ def sizes_of(
         array_bytes: the bytes of a run's largest array.
         record_bytes: the bytes of a run's records.
         work: steps × parameters of a run.
-        shared: whether runs are grouped by seed.
+        shared: the runs of one seed at a time; 0 where runs are not grouped by seed.
         shares: the number of devices, of all processes, that blocks are to be shared by.
     """
     most = max(1, RECORDS // record_bytes)
@@ -84,23 +84,25 @@ def sizes_of(
         blocks = _rounded_up(-(-runs // most), SHARES if runs >= MANY else shares)
         block = at_a_time = _rounded_up(-(-runs // blocks), LANES)
     else:
-        at_a_time = SHARED if shared else side_by_side
+        at_a_time = shared or side_by_side
         block = _rounded_up(min(runs, most, max(1, WORK // work)), at_a_time)
-    return Sizes(block, at_a_time, shared)
+    return Sizes(block, at_a_time, shared > 0)
 
 
-def grouped_by_seed(seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows grouped by seed, each group padded to a multiple of `SHARED`, and for each whether it is no padding."""
+def grouped_by_seed(seeds: np.ndarray, at_a_time: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows grouped by seed, each group padded to a multiple of the runs at a time, and for each row if it is real."""
     order = np.argsort(seeds, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(seeds[order])) + 1)
-    full = [np.pad(group, (0, -len(group) % SHARED), mode="edge") for group in groups]
+    full = [np.pad(group, (0, -len(group) % at_a_time), mode="edge") for group in groups]
     first = [np.arange(len(rows)) < len(group) for rows, group in zip(full, groups, strict=True)]
     return np.concatenate(full), np.concatenate(first)
 
 
-def can_share(seeds: np.ndarray) -> bool:
-    """Whether every seed has enough runs to be grouped."""
-    return bool(np.unique(seeds, return_counts=True)[1].min() >= ENOUGH)
+def group_size(seeds: np.ndarray) -> int:
+    """The runs of one seed at a time, so that groups of nearly `SHARED` have little padding; 0 where seeds have few."""
+    counts = np.unique(seeds, return_counts=True)[1]
+    groups = -(-counts.max() // SHARED)
+    return int(-(-counts.max() // groups)) if counts.min() >= ENOUGH else 0
 
 
 def _rounded_up(number: int, unit: int) -> int:

@@ -88,7 +88,7 @@ def prepare(
     *,
     devices: Sequence[Any] = (),
     sizes: Sizes | None = None,
-    shared: bool = False,
+    shared: int = 0,
     shares: int = 1,
 ) -> Program:
     """Trace and lower the program of these runs; an optimizer that cannot run on the problem raises here.
@@ -99,8 +99,8 @@ def prepare(
         recording: the recorded steps and quantities; metrics that the problem does not have are left out.
         devices: the devices of this process to compute on; by default the first.
         sizes: the block sizes, where a store has settled them.
-        shared: whether the runs are grouped by seed, see `adamlab.studies.engine.block_sizes.grouped_by_seed`; ignored
-            where the sizes are settled.
+        shared: the runs of one seed at a time, see `adamlab.studies.engine.block_sizes.group_size`; ignored where the
+            sizes are settled.
         shares: the number of devices, of all processes, that blocks are to be shared by.
     """
     recording = recording.on(problem)
@@ -112,7 +112,7 @@ def prepare(
         array_bytes=problem.dimension * itemsize * max(1, len(problem.minima) if "distance" in recording.what else 1),
         record_bytes=(len(recording.steps) * numbers + problem.dimension) * itemsize,
         work=problem.dimension * int(recording.steps[-1]),
-        shared=shared and problem.sample is not None and (problem.side_by_side or 1) > 1,
+        shared=shared if problem.sample is not None and (problem.side_by_side or 1) > 1 else 0,
         shares=shares,
     )
     side_by_side = Rollout(problem, runs.template, recording).of_runs(sizes.at_a_time, sizes.shared)
@@ -151,6 +151,21 @@ def prepare(
         stride=max(1, call // (problem.dimension * sizes.block)),
         text=text,
     )
+
+
+def check(problem: Problem, runs: Runs) -> None:
+    """Raise what `prepare` would raise of an optimizer that cannot run on the problem, by shapes alone."""
+    runs = runs.take(np.zeros(1, int))
+    columns = jax.tree.map(lambda x: x[0], _typed(runs))
+    rollout = Rollout(problem, runs.template, Recording(np.zeros(1, np.int32), ("loss",)))
+
+    def step(numbers: Mapping[str, Any], seed: Any, start: Any) -> PyTree:
+        params, state = rollout.start(numbers, seed, start)
+        batch = None if problem.sample is None else problem.sample(jax.random.key(seed), jax.numpy.int32(1))
+        loss, gradient = jax.value_and_grad(problem.loss)(params, batch)
+        return rollout.update(numbers, gradient, state, params, loss, batch)
+
+    jax.eval_shape(step, *columns)
 
 
 def span_of(steps: np.ndarray, begin: int, end: int) -> Span:

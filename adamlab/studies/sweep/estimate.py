@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil, prod
 
@@ -57,7 +58,15 @@ def estimate(study: Study, where: str, location: Location, options: RunOptions) 
         devices = distributed.devices(options.devices)
         ledger = Ledger.open(study, plans_of(study), location)
         programs = lower(study, ledger, where, devices)
-        return [_estimate(study, plan, programs[key], len(devices)) for key, plan in ledger.unfinished().items()]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            compiled = {key: pool.submit(_compile, program) for key, program in programs.items()}
+            ready = {
+                key: future.result() for key, future in compiled.items()
+            }  # before any is tried: cores are free then
+        return [
+            _estimate(study, plan, programs[key], *ready[key], len(devices))
+            for key, plan in ledger.unfinished().items()
+        ]
 
 
 def compiling_time(estimates: Sequence[Estimate]) -> float:
@@ -65,11 +74,16 @@ def compiling_time(estimates: Sequence[Estimate]) -> float:
     return sum(estimate.compiling for estimate in estimates) / min(os.cpu_count() or 1, max(1, len(estimates)))
 
 
-def _estimate(study: Study, plan: Plan, program: Program, devices: int) -> Estimate:
-    blocks, steps = program.sizes.count(len(plan)), min(TRIED, study.head.steps)
+def _compile(program: Program) -> tuple[jax.stages.Compiled, float]:
+    """The compiled program, and the seconds that this took."""
     began = time.perf_counter()
-    compiled = program.lowered.compile()
-    compiling = time.perf_counter() - began
+    return program.lowered.compile(), time.perf_counter() - began
+
+
+def _estimate(
+    study: Study, plan: Plan, program: Program, compiled: jax.stages.Compiled, compiling: float, devices: int
+) -> Estimate:
+    blocks, steps = program.sizes.count(len(plan)), min(TRIED, study.head.steps)
     seconds = min(try_out(program, compiled, plan.runs(), steps) for _ in range(2))
     size = sum(prod(shape.shape) * shape.dtype.itemsize for shape in program.shapes.values())
     return Estimate(

@@ -10,8 +10,8 @@ from adamlab.errors import reason
 from adamlab.studies import distributed
 from adamlab.studies.config.errors import ConfigError, Mistakes
 from adamlab.studies.config.study import Study
-from adamlab.studies.engine.block_sizes import can_share
-from adamlab.studies.engine.program import Program, prepare
+from adamlab.studies.engine.block_sizes import group_size
+from adamlab.studies.engine.program import Program, check, prepare
 from adamlab.studies.plan import Key
 from adamlab.studies.sweep.ledger import Ledger
 
@@ -33,13 +33,16 @@ def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> d
     settled = ledger.sizes()
     for key, plan in ledger.unfinished().items():
         try:
+            if mistakes:  # no program will be run
+                check(plan.problem, plan.runs())
+                continue
             programs[key] = prepare(
                 plan.problem,
                 plan.runs(),
                 study.recording,
                 devices=devices,
                 sizes=settled.get(key),
-                shared=can_share(plan.seed),
+                shared=group_size(plan.seed),
                 shares=len(devices) * distributed.count(),
             )
         except Exception as error:  # whatever a foreign optimizer raises while it is traced

@@ -187,6 +187,6 @@ def _add_section(ledger: Ledger, blocks: Blocks, key: Key, programs: Programs, o
     if len(missing):
         program, is_first = programs[key], np.ones(len(missing), bool)
         if program.sizes.shared:
-            rows, is_first = grouped_by_seed(plan.seed[missing])
+            rows, is_first = grouped_by_seed(plan.seed[missing], program.sizes.at_a_time)
             missing = missing[rows]
         blocks.add(part, plan.take(missing), program, np.where(is_first, missing + offset, -1))

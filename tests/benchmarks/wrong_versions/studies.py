@@ -133,7 +133,7 @@ ENGINES = [
         "studies/engine/block_sizes.py",
         f"{ENGINE} tests/studies/sweep -k 'share or batches or three'",
         ("np.flatnonzero(np.diff(seeds[order])) + 1", "np.flatnonzero(np.diff(seeds[order]))"),
-        ("(0, -len(group) % SHARED)", "(0, len(group) % SHARED)"),
+        ("(0, -len(group) % at_a_time)", "(0, len(group) % at_a_time)"),
     ),
     *of(
         "studies/engine/program.py",

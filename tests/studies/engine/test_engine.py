@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 import adamlab as al
 from adamlab import problems
-from adamlab.studies.engine.block_sizes import LANES, SHARED, Sizes, grouped_by_seed
+from adamlab.studies.engine.block_sizes import LANES, Sizes, group_size, grouped_by_seed
 from adamlab.studies.engine.gradients import is_forward
 from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
@@ -193,16 +193,25 @@ def test_runs_of_one_seed_share_their_batches(x64):
     problem = problems.get("digits_softmax", batch_size=4)
     seeds = np.repeat([5, 6], 13)
     rates = np.tile(np.linspace(0.01, 0.1, 13), 2)
-    rows, first = grouped_by_seed(np.tile([5, 6], 13))
+    rows, first = grouped_by_seed(np.tile([5, 6], 13), 16)
     assert sorted(rows[first].tolist()) == [*range(26)]
-    assert len(rows) == 2 * SHARED
-    rows, first = grouped_by_seed(seeds)
-    shared = computed(problem, "optax.sgd(lr)", {"lr": rates[rows]}, seeds[rows], what=("loss",), shared=True)
+    assert len(rows) == 2 * 16
+    rows, first = grouped_by_seed(seeds, 7)
+    assert len(rows) == 2 * 14
+    shared = computed(problem, "optax.sgd(lr)", {"lr": rates[rows]}, seeds[rows], what=("loss",), shared=7)
     apart = computed(problem, "optax.sgd(lr)", {"lr": rates}, seeds, what=("loss",))
     np.testing.assert_allclose(shared["loss"][first], apart["loss"][rows[first]], rtol=1e-12)
     assert (apart["loss"][0, 1:] != apart["loss"][13, 1:]).all()
     with pytest.raises(ValueError, match="grouped by seed"):
-        computed(problem, "optax.sgd(lr)", {"lr": rates[:16]}, [5, 6] * 8, what=("loss",), shared=True)
+        computed(problem, "optax.sgd(lr)", {"lr": rates[:16]}, [5, 6] * 8, what=("loss",), shared=8)
+
+
+@pytest.mark.parametrize(
+    ("runs", "size"), [(11, 0), (12, 12), (16, 16), (17, 9), (20, 10), (32, 16), (33, 11), (100, 15)]
+)
+def test_groups_of_a_seed_have_little_padding(runs, size):
+    assert group_size(np.repeat([1, 2], runs)) == size
+    assert group_size(np.repeat([1, 2], [runs, 3])) == 0
 
 
 def test_swept_decays_bring_their_complements():
