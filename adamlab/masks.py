@@ -4,6 +4,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 import jax
+import numpy as np
 
 from adamlab.errors import InputError
 from adamlab.types import PyTree
@@ -33,6 +34,23 @@ def mask(pattern: str) -> Callable[[PyTree], PyTree]:
         )
 
     return flags
+
+
+def required_flags(mask: PyTree | Callable[[PyTree], PyTree]) -> PyTree | Callable[[PyTree], PyTree]:
+    """The mask, a tree or a function to one, whose leaves have to be truth values: numbers would be taken for such.
+
+    Raises:
+        InputError: a leaf is none; where the mask is a function, when it is called.
+    """
+    if callable(mask):
+        return lambda params: required_flags(mask(params))
+    for path, leaf in jax.tree_util.tree_leaves_with_path(mask):
+        if np.dtype(getattr(leaf, "dtype", type(leaf))) != bool:
+            where = f' at "{path_of(path)}"' if path else ""
+            raise InputError(
+                f"mask: expected True or False for each parameter, or for a branch of them; got {leaf!r}{where}"
+            )
+    return mask
 
 
 def path_of(path: tuple) -> str:

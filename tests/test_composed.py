@@ -125,6 +125,14 @@ def test_a_mask_that_fits_nothing_is_told():
     assert mask("*")(jnp.zeros(3)) is True
 
 
+@pytest.mark.parametrize("wrong", [jnp.array(0), 1, {"w": jnp.array(False), "b": jnp.ones(2)}])
+def test_masks_of_numbers_are_refused(wrong):
+    with pytest.raises(ValueError, match="mask: expected True or False"):
+        al.adamw(0.1, mask=wrong)
+    with pytest.raises(ValueError, match="mask: expected True or False"):
+        al.adamw(0.1, mask=lambda _: wrong).init({"w": 1.0, "b": jnp.ones(2)})
+
+
 def test_numbers_inside_have_their_own_names():
     read = parse("optax.chain(optax.clip(1.0), optax.trace(0.9), optax.trace(0.5), optax.adam(cosine(lr, 7), b1=b))")
     assert set(read.numeric()) == {

@@ -1,6 +1,7 @@
 """Progress, on a terminal and off it; comparisons and estimates, read back from their tables."""
 
 import io
+import time
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from rich.console import Console
 import adamlab as al
 from adamlab.studies.progress import Listener
 from adamlab.studies.sweep.estimate import Estimate
+from adamlab.terminal import console as console_module
+from adamlab.terminal.console import waiting
 from adamlab.terminal.progress import Bar, Lines
 
 CONFIG = {
@@ -197,3 +200,15 @@ def test_time_left_is_that_of_the_runs_that_are_left(monkeypatch):
         listener.begin(90, 7)
         listener.advance(30)
     assert screen.getvalue().splitlines()[-1] == "  30 of 90 runs, 21 run-steps/s, 20 s left"
+
+
+def test_what_takes_long_says_what_is_done_and_what_is_quick_does_not(monkeypatch, capsys):
+    monkeypatch.setattr(console_module, "PATIENCE", 0.05)
+    with waiting("reading\x1b a spec"):
+        time.sleep(0.5)
+    assert capsys.readouterr().err == "reading\\u001b a spec …\n"
+    monkeypatch.setattr(console_module, "PATIENCE", 60)
+    with waiting("reading a spec"):
+        pass
+    output = capsys.readouterr()
+    assert output.out == output.err == ""

@@ -66,9 +66,9 @@ def windows(
     Raises:
         ValueError: a number is out of its range.
     """
-    pairs = [_pair(name, given, 1) for name, given in ((called, size), ("stride", stride), ("dilation", dilation))]
-    zeros = _zeros(padding, *pairs, sides)
-    return Windows(pairs[0], pairs[1], zeros, pairs[2])
+    given = ((called, size), ("stride", stride), ("dilation", dilation))
+    sizes, strides, dilations = (_pair(name, numbers, 1) for name, numbers in given)
+    return Windows(sizes, strides, _zeros(padding, sizes, strides, dilations, sides), dilations)
 
 
 def _zeros(padding: Padding, size: Pair, stride: Pair, dilation: Pair, sides: Pair) -> tuple[Pair, Pair]:

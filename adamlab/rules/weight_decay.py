@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 
 from adamlab.arithmetic import Leaf
 from adamlab.lifting import lift
+from adamlab.masks import required_flags
 from adamlab.rules.learning_rate import identity
 from adamlab.types import PyTree, Rule, Schedule
 
@@ -41,10 +42,11 @@ def add_decayed_weights(
 
     Raises:
         ValueError: `update` is called without the parameters.
+        InputError: a leaf of the mask is no truth value.
     """
     if isinstance(weight_decay, (int, float)) and weight_decay == 0:
         decay = identity(arithmetic=arithmetic)
     else:
         rule = scheduled_decay_rule if callable(weight_decay) else decay_rule
         decay = lift(rule, arithmetic=arithmetic, weight_decay=weight_decay)
-    return decay if mask is None else optax.masked(decay, mask)
+    return decay if mask is None else optax.masked(decay, required_flags(mask))

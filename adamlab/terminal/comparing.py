@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from adamlab.parity.comparison import compare
-from adamlab.terminal.console import console, require_format, say, say_json, table_of
+from adamlab.terminal.console import console, require_format, say, say_json, table_of, waiting
 from adamlab.terminal.numbers import read_numbers
 
 
 def compare_and_show(left: str, right: str, numbers: Sequence[str], form: str, **how: Any) -> bool:
     """Compare two specs, print the comparison, and return whether they are bit-identical."""
     require_format(form, ("table", "json"))
-    comparison = compare(left, right, hyper=read_numbers(numbers), **how)
+    with waiting(f"comparing {left} with {right}"):
+        comparison = compare(left, right, hyper=read_numbers(numbers), **how)
     if form == "json":
         say_json(comparison.to_dict())
         return comparison.identical

@@ -1,9 +1,11 @@
-"""The console of the command line: plain text, tables, JSON."""
+"""The console of the command line: plain text, tables, JSON, and signs of life of what takes long."""
 
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 import pandas as pd
@@ -14,6 +16,9 @@ from rich.text import Text
 from adamlab.errors import InputError, nearest, printable
 from adamlab.files import discard
 from adamlab.report import number, rows
+
+PATIENCE = 2.0
+"""The seconds after which a line says what is being done."""
 
 
 class Screen(Console):
@@ -70,3 +75,20 @@ def require_format(form: str, forms: Iterable[str]) -> None:
     """Raise InputError unless the format exists."""
     if form not in forms:
         raise InputError(f"there is no format {form!r}; {nearest(form, forms)}")
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on the standard error what is being done, for as long as it takes; quick work is done without a word."""
+    screen = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    if screen.is_terminal:
+        with screen.status(printable(what)):
+            yield
+        return
+    line = Timer(PATIENCE, lambda: screen.print(f"{printable(what)} …", soft_wrap=True))
+    line.daemon = True
+    line.start()
+    try:
+        yield
+    finally:
+        line.cancel()

@@ -1,7 +1,7 @@
 """The output of `adamlab derive`."""
 
 from adamlab.derivations import DERIVATIONS, derive
-from adamlab.terminal.console import say, say_json
+from adamlab.terminal.console import say, say_json, waiting
 from adamlab.terminal.formulas import require_formula_format
 
 EVERY = "all"
@@ -11,7 +11,8 @@ EVERY = "all"
 def derive_and_show(name: str, form: str, superscripts: bool) -> bool:
     """Print a derivation, or all, with the steps checked, and return whether all steps hold."""
     require_formula_format(form, superscripts)
-    derivations = [derive(key) for key in (DERIVATIONS if name == EVERY else [name])]
+    with waiting("checking every step"):
+        derivations = [derive(key) for key in (DERIVATIONS if name == EVERY else [name])]
     if form == "json":
         data = [derivation.to_dict() for derivation in derivations]
         say_json(data if name == EVERY else data[0])

@@ -13,7 +13,7 @@ from adamlab.studies.config.outputs import read_output
 from adamlab.studies.config.toml import override
 from adamlab.studies.kinds import load
 from adamlab.studies.store.folder import STORE, require_own_files
-from adamlab.terminal.console import say
+from adamlab.terminal.console import say, waiting
 
 
 def plot_and_show(source: str, kind: str, out: Path | None, problem: str | None, options: Sequence[str]) -> None:
@@ -42,7 +42,8 @@ def _plot_problem(name: str, kind: str, out: Path | None, problem: str | None, o
     except (ValueError, ModuleNotFoundError) as error:
         raise InputError(f"{name}: {error}") from error
     path = out or Path(f"{figure_name(name, kind, wanted.arguments)}.png")
-    write_figure(PLOTS_OF["problem"][kind](landscape(built)), [path])
+    with waiting(f"drawing {name}"):
+        write_figure(PLOTS_OF["problem"][kind](landscape(built)), [path])
     say(str(path))
 
 

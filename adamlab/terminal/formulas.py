@@ -8,7 +8,7 @@ from adamlab.symbolic.proving.verdicts import Verdict
 from adamlab.symbolic.results import Result
 from adamlab.symbolic.solving.closed_forms import closed_form
 from adamlab.symbolic.unrolling import unroll
-from adamlab.terminal.console import require_format, say, say_json
+from adamlab.terminal.console import require_format, say, say_json, waiting
 from adamlab.terminal.numbers import read_numbers
 
 FORMATS = ("text", "latex", "mathml", "json")
@@ -26,7 +26,8 @@ def unroll_and_show(
 ) -> None:
     """Print steps of an optimizer as formulas."""
     require_formula_format(form, superscripts)
-    unrolled = unroll(spec, steps, read_numbers(numbers), symbols=symbols, shape=_shape(shape))
+    with waiting(f"reading {spec}"):
+        unrolled = unroll(spec, steps, read_numbers(numbers), symbols=symbols, shape=_shape(shape))
     _say(unrolled, form, superscripts)
 
 
@@ -35,14 +36,16 @@ def closed_form_and_show(
 ) -> None:
     """Print an optimizer's states and update for general t, or their limit as some of its numbers go to a value."""
     require_formula_format(form, superscripts)
-    closed = closed_form(spec, read_numbers(numbers), symbols=symbols)
+    with waiting(f"reading {spec}"):
+        closed = closed_form(spec, read_numbers(numbers), symbols=symbols)
     _say(closed.limit(**read_numbers(limit, "--limit")), form, superscripts)
 
 
 def prove_and_show(left: str, right: str, limit: Sequence[str], given: Sequence[str], form: str) -> bool:
     """Decide whether two specs are the same, print the verdict, and return whether it is proved in full."""
     require_format(form, FORMATS)
-    verdict = prove(left, right, limit=read_numbers(limit, "--limit"), given=read_numbers(given, "--given"))
+    with waiting(f"deciding whether {left} is {right}"):
+        verdict = prove(left, right, limit=read_numbers(limit, "--limit"), given=read_numbers(given, "--given"))
     say_verdict(verdict, form)
     if form == "text" and not verdict.holds:
         for relation in relations_of(left, right):

@@ -8,7 +8,7 @@ from adamlab.errors import InputError, nearest
 from adamlab.plots.family import family
 from adamlab.plots.files import write_figure
 from adamlab.relations import RELATIONS, UNDECIDED, decide, verdict_rows
-from adamlab.terminal.console import require_format, say, say_json
+from adamlab.terminal.console import require_format, say, say_json, waiting
 from adamlab.terminal.formulas import FORMATS, say_verdict
 
 
@@ -25,7 +25,8 @@ def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
     if form == "text":
         say(f"{relation.statement} ({relation.source})")
         say("Whether both sides take the same steps, all along or in the limit:")
-    verdict = decide(relation)
+    with waiting(f"deciding {name}"):
+        verdict = decide(relation)
     say_verdict(verdict, form)
     return verdict.holds
 
@@ -33,7 +34,8 @@ def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
 def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
     """Decide every relation of the registry, print and draw the verdicts, and return whether all are as expected."""
     require_format(form, ("table", "json"))
-    rows = verdict_rows(library=library)
+    with waiting("deciding every relation"):
+        rows = verdict_rows(library=library)
     if figure is not None:
         write_figure(family(rows), [figure])
     if form == "json":
