@@ -31,12 +31,13 @@ class SpecError(InputError):
 
 @dataclass(frozen=True)
 class Symbol:
-    """A number that is given later."""
+    """A number that is given later; with `complement` as 1 − b of a decay b."""
 
     name: str
+    complement: bool = False
 
     def __str__(self):
-        return self.name
+        return f"1-{self.name}" if self.complement else self.name
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class Argument:
                 return self.schedule
             case "number" | "decay" | "steps" if isinstance(value, Symbol):
                 return True
+            case "number" | "decay" if isinstance(value, Decay):
+                return 0 <= value.complement <= 1
             case "number":
                 return type(value) in (int, float) and abs(value) <= sys.float_info.max
             case "decay":
@@ -102,10 +105,8 @@ class Argument:
                 return type(value) is int and 1 <= value <= MOST_STEPS
             case "steps list":
                 return _are_rising_steps(value)
-            case "integer":
-                return type(value) is int
-            case "flag":
-                return isinstance(value, bool)
+            case "integer" | "flag":
+                return type(value) is (int if self.kind == "integer" else bool)
             case "choice":
                 return value in self.choices
             case "text":
@@ -163,15 +164,20 @@ class Call:
 
     def numbers(self) -> dict[str, float]:
         """The numbers it was given, by argument; a schedule's as "learning_rate.init"."""
-        return {name: float(number) for name, number in self.numeric().items() if not isinstance(number, Symbol)}
+        given = self.numeric().items()
+        return {
+            name: float(number.rate if isinstance(number, Decay) else number)
+            for name, number in given
+            if not isinstance(number, Symbol)
+        }
 
-    def numeric(self) -> dict[str, int | float | Symbol]:
+    def numeric(self) -> dict[str, int | float | Decay | Symbol]:
         """The numbers it was given and the symbols that stand for such, by argument; as `numbers`."""
-        numbers: dict[str, int | float | Symbol] = {}
+        numbers: dict[str, int | float | Decay | Symbol] = {}
         for name, value in self.arguments.items():
             if isinstance(value, Call):
                 numbers |= {f"{name}.{inner}": number for inner, number in value.numeric().items()}
-            elif type(value) in (int, float) or isinstance(value, Symbol):
+            elif type(value) in (int, float) or isinstance(value, (Decay, Symbol)):
                 numbers[name] = value
         return numbers
 
@@ -191,7 +197,12 @@ def call(name: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> Ca
             raise SpecError(f"{name} has no argument {key!r}; {nearest(key, known)}")
         if not known[key].accepts(value):
             raise SpecError(f"{name}: {key} must be {known[key].expects()}, not {written(value)}.")
-    return Call(name, factory, {key: given[key] for key in known if key in given})
+    return Call(name, factory, {key: _taken(known[key], given[key]) for key in known if key in given})
+
+
+def _taken(argument: Argument, value: Any) -> Any:
+    """The value as the argument takes it: a decay's rate, where it is no `adamlab.Decay`."""
+    return value.rate if isinstance(value, Decay) and argument.kind == "number" else value
 
 
 @cache
@@ -262,4 +273,6 @@ def written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, Decay):
+        return f"1-{value.complement}"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)

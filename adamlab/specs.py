@@ -17,6 +17,7 @@ from adamlab.calls import Call, SpecError, Symbol, arguments, call
 from adamlab.errors import cut, nearest
 from adamlab.rules import PARTS, RULES
 from adamlab.schedules import SCHEDULES
+from adamlab.types import Decay
 
 LIBRARIES: dict[str, ModuleType] = {"adamlab": adamlab.rules, "optax": optax, "optax.contrib": optax.contrib}
 """Where optimizers come from."""
@@ -106,6 +107,8 @@ def _value(node: ast.expr, text: str) -> Any:
             return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if value is not True:
             return -value
+        case ast.BinOp(left=ast.Constant(value=1), op=ast.Sub(), right=ast.Constant(value=int() | float() as value)):
+            return Decay(complement=value)  # how a decay is written by 1 − b
         case ast.Name(id=name):
             return LITERALS[name] if name in LITERALS else Symbol(name)
         case ast.List(elts=items):
@@ -116,7 +119,7 @@ def _value(node: ast.expr, text: str) -> Any:
             return call(name, SCHEDULES[name], _arguments(node, name, SCHEDULES[name], text))
     raise SpecError(
         f'"{text}": {cut(ast.unparse(node), 60)} cannot stand in a spec, which is parsed and never evaluated; '
-        "write numbers, true, false, none, names, or a schedule such as inverse_sqrt(0.1)."
+        "write numbers, true, false, none, names, 1-1e-9 for a decay, or a schedule such as inverse_sqrt(0.1)."
     )
 
 

@@ -12,6 +12,7 @@ from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
 from adamlab.studies.config.optimizers import read_optimizers
 from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
 from adamlab.studies.config.problems import MOST_COORDINATES, MOST_PROBLEMS, ProblemTable, read_problems
+from adamlab.studies.config.reserved import RUN_NAMES
 from adamlab.studies.config.schema import GREATEST_SEED, RunsHead, read_table
 from adamlab.studies.config.sizes import MOST_PROGRAMS, MOST_RUNS, check_sizes
 from adamlab.studies.config.starts import MOST_NUMBERS
@@ -41,6 +42,7 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
     _check_names("problem", [problem.name for problem in problems], mistakes)
     _check_names("optimizer", [optimizer.label for optimizer in optimizers], mistakes)
     _check_record(data, problems, mistakes)
+    _check_others(problems, optimizers, mistakes)
     if head is not None:
         _check_range(head, tables, optimizers, mistakes)
         _check_target(head, mistakes)
@@ -48,7 +50,7 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
         check_sizes(head, tables, optimizers, mistakes)
     evaluation = None if head is None or mistakes else _evaluation(head, problems, mistakes)
     if head is not None and not mistakes:
-        settings = list(dict.fromkeys(name for o in optimizers for name in o.template.numeric()))
+        settings = list(dict.fromkeys(name for o in optimizers for name in o.numbers()))
         for output in outputs:
             check_output(output, {p.name: _curves(p, head.record.what) for p in problems}, settings, mistakes)
     if head is None or mistakes:
@@ -118,6 +120,13 @@ def _check_names(table: str, names: Sequence[str], mistakes: Mistakes):
     for name, count in Counter(names).items():
         if count > 1:
             mistakes.tell(table, f'{count} of them are called "{name}"; give each its own label')
+
+
+def _check_others(problems: Sequence[Problem], optimizers: Sequence[Optimizer], mistakes: Mistakes):
+    """Check that numbers that are no arguments have names of their own in the results."""
+    taken = {*RUN_NAMES, *QUANTITIES, "final_params", "diverged_at"}.union(*(problem.metrics for problem in problems))
+    for key, name in dict.fromkeys((o.key, name) for o in optimizers for name in o.others.keys() & taken):
+        mistakes.tell(join(key, name), f"{shown(name)} has a meaning of its own in results; give it another name")
 
 
 def _check_record(data: Mapping[str, Any], problems: Sequence[Problem], mistakes: Mistakes):
