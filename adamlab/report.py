@@ -104,6 +104,7 @@ def rows(table: pd.DataFrame) -> list[dict]:
 
 def _table(table: Table, data: xr.Dataset) -> dict[str, Any]:
     columns = table.rows(data)
+    columns = columns.drop(columns=[name for name in columns if len(columns) and (columns[name] == "").all()])
     by = columns.attrs.get("by", "").replace("_", " ")
     names = [table.heads.get(name, name.replace("_", " ")) for name in map(str, columns)]
     is_text = [not is_numeric_dtype(dtype) for dtype in columns.dtypes]

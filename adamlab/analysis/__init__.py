@@ -6,6 +6,7 @@ with a seed, and with a start where there are several. Runs that are not `done` 
 """
 
 from adamlab.analysis.budgets import tuning_budget as tuning_budget
+from adamlab.analysis.ends import range_ends as range_ends
 from adamlab.analysis.profiles import performance_profiles as performance_profiles
 from adamlab.analysis.ranking import ranks as ranks
 from adamlab.analysis.readings import formula_rows as formula_rows

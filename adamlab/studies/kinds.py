@@ -44,6 +44,7 @@ class Table:
         caption: the sentence under the heading.
         heads: the heads of columns that are not called by their names.
         only_in_report: the columns that are too wide for a terminal.
+        notes: the column of remarks on the first column, which a terminal shows in lines under the table.
         is_formulas: whether its rows are formulas, which are printed one under the other.
     """
 
@@ -53,6 +54,7 @@ class Table:
     caption: str = ""
     heads: Mapping[str, str] = field(default_factory=dict)
     only_in_report: tuple[str, ...] = ()
+    notes: str = ""
     is_formulas: bool = False
 
 
@@ -218,8 +220,9 @@ RUNS = Kind(
             title="{by} at each optimizer's best setting, over seeds",
             caption="Each optimizer at its best setting by the median of the {by} over the seeds; where there is an "
             "evaluation, on the seeds of that.",
-            heads={"spec": "best setting"},
-            only_in_report=("spec",),
+            heads={"spec": "best setting", "at_end": "at the end of its range"},
+            only_in_report=("spec", "at_end"),
+            notes="at_end",
         ),
         Table(
             analysis.agreement,

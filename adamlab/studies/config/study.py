@@ -109,6 +109,11 @@ class Study(Config):
     optimizers: tuple[Optimizer, ...]
     evaluation: Evaluation | None
 
+    @property
+    def by(self) -> str | None:
+        """The criterion of the best setting; None leaves it to the analysis."""
+        return self.head.by if self.evaluation is None else self.evaluation.by
+
     @cached_property
     def recorded(self) -> np.ndarray:
         """The steps after which quantities are recorded, from 0 (the start) to the last."""
