@@ -36,7 +36,7 @@ def _ends(table: xr.Dataset, label: str) -> Iterator[dict[str, object]]:
     mine = table.isel(setting=np.flatnonzero(table.optimizer.values == label))
     scores = np.stack([mine.score.values, mine.tie.values], axis=1)
     least = min(map(tuple, scores.tolist()))
-    if not np.isfinite(least).all():
+    if not np.isfinite(least[1]):
         return
     best = (scores == least).all(axis=1)
     given = {name: mine[name].values for name in table.attrs["settings"] if not np.isnan(mine[name].values).any()}
