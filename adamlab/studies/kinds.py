@@ -235,7 +235,6 @@ RUNS = Kind(
             caption="Wilcoxon's signed-rank test of the {by} on the same seeds: {first}, the first of the standings, "
             "against each of the others. p is two-sided; Holm's p is adjusted for all of these tests.",
             heads={
-                "second": "optimizer",
                 "first_wins": "first is better",
                 "second_wins": "worse",
                 "difference": "median difference",

@@ -68,6 +68,8 @@ EVERY = {
     "performance_profiles": lambda runs: analysis.performance_profiles(runs, lambda r: analysis.steps_to(r, 3)),
     "ranks": analysis.ranks,
     "tuning_budget": analysis.tuning_budget,
+    "best_per_budget": analysis.best_per_budget,
+    "paired_tests": lambda runs: analysis.paired_tests(runs).to_xarray(),
     "standings": lambda runs: analysis.standings(runs).to_xarray(),
     "range_ends": lambda runs: analysis.range_ends(runs).to_xarray(),
     "summary": lambda runs: analysis.summary(analysis.with_agreement(runs)).to_xarray(),

@@ -10,6 +10,7 @@ import jax
 
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Study
+from adamlab.studies.engine.block_sizes import grouped_by_seed
 from adamlab.studies.engine.execution import try_out
 from adamlab.studies.engine.program import Program
 from adamlab.studies.options import RunOptions
@@ -66,11 +67,12 @@ def compiling_time(estimates: Sequence[Estimate]) -> float:
 
 
 def _estimate(study: Study, plan: Plan, program: Program, devices: int) -> Estimate:
-    blocks, steps = program.sizes.count(len(plan)), min(TRIED, study.head.steps)
+    runs = plan.take(grouped_by_seed(plan.seed)[0]).runs() if program.sizes.shared else plan.runs()
+    blocks, steps = program.sizes.count(len(runs)), min(TRIED, study.head.steps)
     began = time.perf_counter()
     compiled = program.lowered.compile()
     compiling = time.perf_counter() - began
-    seconds = min(try_out(program, compiled, plan.runs(), steps) for _ in range(2))
+    seconds = min(try_out(program, compiled, runs, steps) for _ in range(2))
     size = sum(prod(shape.shape) * shape.dtype.itemsize for shape in program.shapes.values())
     return Estimate(
         problem=plan.problem.name,
