@@ -64,12 +64,13 @@ _LITERALS: dict[str, Callable[[Any], bool]] = {
 
 @dataclass(frozen=True)
 class Symbol:
-    """A number that is given later."""
+    """A number that is given later; with `complement` as 1 − b of a decay b."""
 
     name: str
+    complement: bool = False
 
     def __str__(self):
-        return self.name
+        return f"1-{self.name}" if self.complement else self.name
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ class Argument:
             return self.kind in ("number", "decay", "steps", "integer")
         if isinstance(value, Call):
             return value.role == self.kind or (self.schedule and value.role == "schedule")
+        if isinstance(value, Decay):
+            return self.kind in ("number", "decay") and 0 <= value.complement <= 1
         if self.kind == "choice":
             return value in self.choices
         return self.kind in _LITERALS and _LITERALS[self.kind](value)
@@ -218,17 +221,22 @@ class Call:
 
         Of optimizers inside of it the numbers have their own names, with the optimizer's ahead where two have the same.
         """
-        return {name: float(number) for name, number in self.numeric().items() if not isinstance(number, Symbol)}
+        given = self.numeric().items()
+        return {
+            name: float(number.rate if isinstance(number, Decay) else number)
+            for name, number in given
+            if not isinstance(number, Symbol)
+        }
 
-    def numeric(self) -> dict[str, int | float | Symbol]:
+    def numeric(self) -> dict[str, int | float | Decay | Symbol]:
         """The numbers it was given and the symbols that stand for such, by argument; as `numbers`."""
-        numbers: dict[str, int | float | Symbol] = {}
+        numbers: dict[str, int | float | Decay | Symbol] = {}
         for name, value in self.arguments.items():
             for inner in calls_in(value):
                 for key, number in inner.numeric().items():
                     full = key if inner.role == "optimizer" else f"{name}.{key}"
                     numbers[unused(full, inner, numbers)] = number
-            if type(value) in (int, float) or isinstance(value, Symbol):
+            if type(value) in (int, float) or isinstance(value, (Decay, Symbol)):
                 numbers[name] = value
         return numbers
 
@@ -256,7 +264,12 @@ def call(name: str, factory: Callable[..., Any], given: Mapping[str, Any], role:
             raise SpecError(f"{name} has no argument {key!r}; {nearest(key, known)}")
         if not known[key].accepts(value):
             raise SpecError(f"{name}: {key} must be {known[key].expects()}, not {written(value)}.")
-    return Call(name, factory, {key: given[key] for key in known if key in given}, role)
+    return Call(name, factory, {key: _taken(known[key], given[key]) for key in known if key in given}, role)
+
+
+def _taken(argument: Argument, value: Any) -> Any:
+    """The value as the argument takes it: a decay's rate, where it is no `adamlab.Decay`."""
+    return value.rate if isinstance(value, Decay) and argument.kind == "number" else value
 
 
 @cache
@@ -363,4 +376,6 @@ def written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, Decay):
+        return f"1-{value.complement}"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)

@@ -54,6 +54,10 @@ def write_report(
             "figures": [_inline(figure) for figure in figures.get(name, ())],
         }
         sections.append(section)
+    datasets = {name: child.to_dataset() for name, child in tree.children.items()}
+    across = [_table(table, datasets) for table in kind_of(next(iter(datasets.values()))).across]
+    if any(table["rows"] for table in across):
+        sections.append({"name": "All problems", "source": "", "tables": across, "figures": []})
     page = environment.get_template("report.html").render(
         config=config,
         pretty=json.dumps(config, indent=2, ensure_ascii=False),
@@ -102,15 +106,17 @@ def rows(table: pd.DataFrame) -> list[dict]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _table(table: Table, data: xr.Dataset) -> dict[str, Any]:
+def _table(table: Table, data: xr.Dataset | dict[str, xr.Dataset]) -> dict[str, Any]:
     columns = table.rows(data)
-    by = columns.attrs.get("by", "").replace("_", " ")
+    columns = columns.drop(columns=[name for name in columns if len(columns) and (columns[name] == "").all()])
+    words = {"by": "", **columns.attrs}
+    words["by"] = words["by"].replace("_", " ")
     names = [table.heads.get(name, name.replace("_", " ")) for name in map(str, columns)]
     is_text = [not is_numeric_dtype(dtype) for dtype in columns.dtypes]
     heads = [{"name": name, "is_text": text} for name, text in zip(names, is_text, strict=True)]
     return {
         "heading": table.heading,
-        "caption": table.caption.format(by=by),
+        "caption": table.caption.format(**words) if len(columns) else "",
         "heads": heads,
         "rows": rows(columns),
         "is_formulas": table.is_formulas,

@@ -21,7 +21,7 @@ from adamlab.optimizers import REGISTERED
 from adamlab.own import MODULES, TAKEN, attribute, digest_of, is_module
 from adamlab.rules import PARTS, RULES
 from adamlab.schedules import BUILT_IN, SCHEDULES
-from adamlab.types import Schedule
+from adamlab.types import Decay, Schedule
 
 LIBRARIES: dict[str, ModuleType] = {"adamlab": adamlab.rules, "optax": optax, "optax.contrib": optax.contrib}
 """Where optimizers come from."""
@@ -246,6 +246,10 @@ class _Parser:
                 return value
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if value is not True:
                 return -value
+            case ast.BinOp(
+                left=ast.Constant(value=1), op=ast.Sub(), right=ast.Constant(value=int() | float() as value)
+            ):
+                return Decay(complement=value)  # how a decay is written by 1 − b
             case ast.Name(id=name) if name in LITERALS:
                 return LITERALS[name]
             case ast.Call() | ast.Attribute() | ast.Name() if takes_optimizers:
@@ -260,7 +264,7 @@ class _Parser:
                 return call(name, factory, self._arguments(node, name, factory), "schedule")
         raise SpecError(
             f'"{self.text}": {cut(ast.unparse(node), 60)} cannot stand in a spec, which is parsed and never evaluated; '
-            "write numbers, true, false, none, names, or a schedule such as inverse_sqrt(0.1)."
+            "write numbers, true, false, none, names, 1-1e-9 for a decay, or a schedule such as inverse_sqrt(0.1)."
         )
 
     def _dotted(self, node: ast.expr) -> str:

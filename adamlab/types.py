@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import jax
+import numpy as np
 from jax.typing import ArrayLike
 
 PyTree = Any
@@ -84,6 +85,12 @@ def as_float(number: Any) -> Any:
 def one_minus(number: Any) -> Any:
     """1 − number; of a Python number in decimal, since 1 - 0.999 in binary is 0.0010000000000000009."""
     return float(1 - Decimal(repr(float(number)))) if isinstance(number, (int, float)) else 1 - number
+
+
+def one_minus_each(numbers: np.ndarray) -> np.ndarray:
+    """1 − x of each number, taken in decimal."""
+    different, which = np.unique(numbers, return_inverse=True)
+    return np.array([one_minus(number) for number in different.tolist()])[which]
 
 
 @dataclass(frozen=True)

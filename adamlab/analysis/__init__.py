@@ -5,7 +5,9 @@ with a seed, and with a start where there are several. Runs that are not `done` 
 `stage`, settings are compared on the runs of "tuning" alone.
 """
 
+from adamlab.analysis.budgets import best_per_budget as best_per_budget
 from adamlab.analysis.budgets import tuning_budget as tuning_budget
+from adamlab.analysis.ends import range_ends as range_ends
 from adamlab.analysis.profiles import performance_profiles as performance_profiles
 from adamlab.analysis.ranking import ranks as ranks
 from adamlab.analysis.readings import formula_rows as formula_rows
@@ -23,6 +25,11 @@ from adamlab.analysis.settings import best_setting as best_setting
 from adamlab.analysis.settings import best_settings as best_settings
 from adamlab.analysis.settings import sensitivity_to as sensitivity_to
 from adamlab.analysis.settings import setting_scores as setting_scores
+from adamlab.analysis.significance import against_first as against_first
+from adamlab.analysis.significance import critical_difference as critical_difference
+from adamlab.analysis.significance import friedman as friedman
+from adamlab.analysis.significance import paired_tests as paired_tests
+from adamlab.analysis.significance import rank_rows as rank_rows
 from adamlab.analysis.tables import standings as standings
 from adamlab.analysis.tables import summary as summary
 from adamlab.analysis.tables import verdicts as verdicts

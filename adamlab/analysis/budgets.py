@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from adamlab.analysis.rows import optimizers
-from adamlab.analysis.scores import criterion, sign
+from adamlab.analysis.scores import STEPS, criterion, sign
 from adamlab.analysis.settings import setting_scores
-from adamlab.errors import InputError
+from adamlab.errors import InputError, cut
 
 POINTS = 100
 """About how many numbers of trials are taken where none are given."""
@@ -20,6 +21,7 @@ def tuning_budget(
     trials: Sequence[int] | None = None,
     quantiles: Sequence[float] = (0.25, 0.5, 0.75),
     replacement: bool = False,
+    steps: Sequence[int] | None = None,
 ) -> xr.Dataset:
     """The best score after k random trials out of an optimizer's n settings: its exact expectation and quantiles.
 
@@ -37,16 +39,21 @@ def tuning_budget(
         trials: the numbers k; by default about 100 from 1 to n, even on a logarithmic scale.
         quantiles: which ones, in [0, 1], of the best score's distribution, from the lucky to the unlucky.
         replacement: whether a setting can be drawn twice.
+        steps: recorded steps at which runs are stopped, see `stopped_at`; by default they are run to their end.
 
     Returns:
         `expected_best` (optimizer × trials) and `best_quantiles` (quantile × optimizer × trials), the least score
         that so much of the distribution is at or below; `settings` (optimizer,), their number n. An accuracy has its
-        own sign. The expectation is ∞ (−∞ of an accuracy) where all of the trials can diverge. NaN where k > n.
+        own sign. The expectation is ∞ (−∞ of an accuracy) where all of the trials can diverge. NaN where k > n. Over
+        `steps` too, where these are given.
 
     Raises:
-        InputError: a number of trials is below 1.
+        InputError: a number of trials is below 1, or a step was not recorded.
     """
     by = criterion(runs, by)
+    if steps is not None:
+        stopped = [tuning_budget(stopped_at(runs, step), by, trials, quantiles, replacement) for step in steps]
+        return xr.concat(stopped, pd.Index(steps, name="steps")).assign(settings=stopped[0].settings)
     table, labels = setting_scores(runs, by), optimizers(runs)
     scores = [np.sort(table.score.values[table.optimizer.values == label]) for label in labels]
     counts = np.array([len(each) for each in scores])
@@ -69,6 +76,74 @@ def tuning_budget(
         {"optimizer": labels, "trials": wanted, "quantile": levels},
         {"problem": runs.attrs["problem"], "by": by},
     )
+
+
+def best_per_budget(
+    runs: xr.Dataset, by: str | None = None, budgets: Sequence[int] | None = None, steps: Sequence[int] | None = None
+) -> xr.Dataset:
+    """The best score to be expected of a budget of steps, divided into as many random trials as suits it best.
+
+    A budget of B steps pays for k trials that are stopped after B / k steps: many short ones, or few long ones. The
+    score is that of `tuning_budget`; a run that is stopped early keeps the schedule of the whole run.
+
+    Args:
+        runs: the dataset of a problem; where it has stages, the runs of "tuning" count.
+        by: what settings are compared by, see `adamlab.analysis.score`.
+        budgets: the numbers of steps in all, of one seed; by default about 100 up to that of all settings.
+        steps: the recorded steps at which trials may be stopped; by default about 20 of them.
+
+    Returns:
+        `expected_best`, and the number of `trials` and of `steps` that it takes (optimizer × budget); NaN and −1 where
+        the budget is below a single trial.
+
+    Raises:
+        InputError: a step was not recorded.
+    """
+    by = criterion(runs, by)
+    after = runs.step.values[runs.step.values > 0]
+    if steps is None:
+        steps = np.unique(after[np.rint(np.geomspace(1, len(after), 20)).astype(int) - 1]).tolist()
+    most = int(setting_scores(runs, by).optimizer.to_series().value_counts().max())
+    scores = tuning_budget(runs, by, range(1, most + 1), quantiles=(), steps=steps)
+    wanted = _default_budgets(min(steps), most * max(steps)) if budgets is None else np.asarray(budgets, int)
+    cost = scores.steps.values[:, None] * scores.trials.values
+    # (optimizer, steps × trials), a lower number being better
+    expected = (sign(by) * scores.expected_best.transpose("optimizer", "steps", "trials")).values.reshape(-1, cost.size)
+    shape = (len(expected), len(wanted))
+    best, trials, lengths = np.full(shape, np.nan), np.full(shape, -1), np.full(shape, -1)
+    for j, budget in enumerate(wanted):
+        for i, each in enumerate(expected):
+            paid = np.flatnonzero((cost.ravel() <= budget) & ~np.isnan(each))
+            if paid.size:
+                chosen = paid[np.argmin(each[paid])]
+                best[i, j] = each[chosen]
+                lengths[i, j] = scores.steps.values[chosen // most]
+                trials[i, j] = scores.trials.values[chosen % most]
+    return xr.Dataset(
+        {
+            "expected_best": (("optimizer", "budget"), sign(by) * best),
+            "trials": (("optimizer", "budget"), trials),
+            "steps": (("optimizer", "budget"), lengths),
+        },
+        {"optimizer": scores.optimizer, "budget": wanted},
+        {"problem": runs.attrs["problem"], "by": by},
+    )
+
+
+def stopped_at(runs: xr.Dataset, step: int) -> xr.Dataset:
+    """The runs as they were after a recorded step: what came later, a divergence or a target, has not happened.
+
+    Raises:
+        InputError: that step was not recorded.
+    """
+    if step not in runs.step.values:
+        raise InputError(f"expected recorded steps; got {step}, and recorded are {cut(str(runs.step.values), 100)}.")
+    since = {name: runs[name].where(runs[name] <= step, -1) for name in ("diverged_at", STEPS) if name in runs}
+    return runs.isel(step=np.flatnonzero(runs.step.values <= step)).assign(since)
+
+
+def _default_budgets(least: int, most: int) -> np.ndarray:
+    return np.unique(np.rint(np.geomspace(least, most, POINTS)).astype(int))
 
 
 def _default_trials(counts: np.ndarray) -> np.ndarray:

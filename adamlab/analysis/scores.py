@@ -1,5 +1,7 @@
 """Scores: one number for each run, by which runs are compared."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import xarray as xr
 
@@ -8,10 +10,17 @@ from adamlab.errors import InputError, nearest
 
 DEFAULT = "final_loss"
 
+STEPS = "steps_to_target"
+
 
 def scored(runs: xr.Dataset) -> list[str]:
-    """The criteria that runs can be compared by: "final_X" and "best_X" of every X recorded over steps."""
-    return [f"{which}_{name}" for name in recorded(runs) for which in ("final", "best")]
+    """The criteria that runs can be compared by: "final_X" and "best_X" of every X recorded over steps, and `STEPS`."""
+    return [*criteria(recorded(runs)), *([STEPS] if STEPS in runs else [])]
+
+
+def criteria(names: Iterable[str]) -> list[str]:
+    """The criteria that quantities recorded over steps give."""
+    return [f"{which}_{name}" for name in names for which in ("final", "best")]
 
 
 def criterion(runs: xr.Dataset, by: str | None = None) -> str:
@@ -34,9 +43,12 @@ def sign(name: str) -> int:
 def measured(runs: xr.Dataset, by: str | None = None) -> xr.DataArray:
     """The quantity that runs are compared by (run,), as it was recorded; see `score` for the arguments.
 
-    Of a run that diverged, or where the quantity is no number, the worst there is: ∞, or −∞ of an accuracy.
+    Of a run that diverged, or where the quantity is no number, the worst there is: ∞, or −∞ of an accuracy. The steps
+    to the target are ∞ where it was never reached; whether the run diverged later does not matter.
     """
     runs, by = finished(runs), criterion(runs, by)
+    if by == STEPS:
+        return runs[STEPS].astype(float).where(runs[STEPS] >= 0, np.inf)
     which, _, name = by.partition("_")
     values = runs[name].isel(step=-1) if which == "final" else best_of(runs, name)
     sound = np.isfinite(values) & ~diverged(runs)
@@ -48,11 +60,12 @@ def score(runs: xr.Dataset, by: str | None = None) -> xr.DataArray:
 
     Args:
         runs: the dataset of a problem.
-        by: "final_X" or "best_X" (the best one recorded), X being "loss" or another quantity recorded over steps; by
-            default the dataset's attribute `by`, or "final_loss". An accuracy counts with its sign turned.
+        by: "final_X" or "best_X" (the best one recorded), X being "loss" or another quantity recorded over steps, or
+            "steps_to_target"; by default the dataset's attribute `by`, or "final_loss". An accuracy counts with its
+            sign turned.
 
     Returns:
-        The score of each finished run; ∞ where it diverged, or the quantity is no number.
+        The score of each finished run; ∞ where it diverged, the quantity is no number, or the target was not reached.
 
     Raises:
         InputError: that was not recorded.

@@ -1,39 +1,59 @@
 """Comparison of settings: each optimizer's best, and how much one number of it matters."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from adamlab.analysis.rows import EVALUATION, finished, first_of, instance_names, is_tuning, of_optimizer, setting_of
-from adamlab.analysis.scores import criterion, measured, score
+from adamlab.analysis.scores import DEFAULT, STEPS, criterion, measured, score
 
 
 def setting_scores(runs: xr.Dataset, by: str | None = None) -> xr.Dataset:
-    """The score of every setting: the median over its runs, which are its seeds and starts.
+    """The score of every setting: the median over its runs, which are its seeds and starts; the least is the best.
 
     Args:
         runs: the dataset of a problem; where it has stages, the runs of "tuning" count.
         by: see `adamlab.analysis.score`.
 
     Returns:
-        `score` and the number of `runs` (setting,), with the coordinates `optimizer`, `spec` and the numbers it sets;
-        in the order in which settings first appear.
+        `score`, the number of `runs`, and what breaks a `tie` (setting,), with the coordinates `optimizer`, `spec` and
+        the numbers it sets; in the order in which settings first appear. A tie in the steps to a target is broken by
+        the median final loss, any other by that order.
     """
     runs, by = finished(runs), criterion(runs, by)
     rows = np.flatnonzero(is_tuning(runs))
     codes = pd.factorize(setting_of(runs)[rows])[0]
     scores = pd.Series(score(runs, by).values[rows]).groupby(codes)
+    losses = pd.Series(score(runs, DEFAULT if by == STEPS else by).values[rows]).groupby(codes)
     names = ["optimizer", "spec", *runs.attrs["settings"]]
     first = rows[first_of(codes)]
     return xr.Dataset(
-        {"score": ("setting", scores.median().to_numpy()), "runs": ("setting", scores.size().to_numpy())},
+        {
+            "score": ("setting", scores.median().to_numpy()),
+            "tie": ("setting", losses.median().to_numpy()),
+            "runs": ("setting", scores.size().to_numpy()),
+        },
         {name: ("setting", runs[name].values[first]) for name in names},
         {"problem": runs.attrs["problem"], "settings": runs.attrs["settings"], "by": by},
     )
 
 
+def best_in_groups(table: xr.Dataset, groups: np.ndarray) -> dict[Any, int]:
+    """The number of the best setting of each group, in the order in which groups first appear.
+
+    Args:
+        table: scores, from `setting_scores`.
+        groups: the group of every setting; those of NaN are in none.
+    """
+    order = np.lexsort([table.tie.values, table.score.values])
+    best = pd.Series(order).groupby(groups[order]).first()
+    return {group: int(best[group]) for group in pd.unique(groups[~pd.isna(groups)])}
+
+
 def best_settings(runs: xr.Dataset, by: str | None = None) -> xr.Dataset:
-    """The runs of each optimizer's best setting, the one of the least median score; the first where several are.
+    """The runs of each optimizer's best setting, the one of the least median score, see `setting_scores`.
 
     Without stages these are the very runs that the setting was chosen on, so that they flatter it, the more the more
     settings and the fewer seeds there were. Where it has runs of the stage "evaluation", on seeds that it was not
@@ -48,8 +68,7 @@ def best_settings(runs: xr.Dataset, by: str | None = None) -> xr.Dataset:
     """
     runs = finished(runs)
     table = setting_scores(runs, by)
-    scores = pd.Series(table.score.values)
-    chosen = scores.groupby(table.optimizer.values, sort=False).idxmin()
+    chosen = best_in_groups(table, table.optimizer.values)
     labels, specs, tuning = runs.optimizer.values, runs.spec.values, is_tuning(runs)
     kept = [np.zeros(0, int)]
     for label, setting in chosen.items():
@@ -82,8 +101,8 @@ def sensitivity_to(runs: xr.Dataset, optimizer: str, setting: str, by: str | Non
     mine, by = mine.isel(run=np.flatnonzero(is_tuning(mine))), criterion(runs, by)
     table = setting_scores(mine, by)
     given = table[setting].values if setting in runs.attrs["settings"] else np.full(table.sizes["setting"], np.nan)
-    best = pd.Series(table.score.values).groupby(given).idxmin()
-    rows = np.flatnonzero(np.isin(setting_of(mine), best.to_numpy()))
+    best = best_in_groups(table, given)
+    rows = np.flatnonzero(np.isin(setting_of(mine), [*best.values()]))
     names = instance_names(mine)
     columns = {"value": given[setting_of(mine)[rows]], "measured": measured(mine, by).values[rows]}
     frame = pd.DataFrame(columns | {name: mine[name].values[rows] for name in names})

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from adamlab.analysis.ends import range_ends
 from adamlab.analysis.rows import diverged, finished, instance_names, optimizers, recorded
 from adamlab.analysis.scores import best_loss, criterion, measured, sign
 from adamlab.analysis.settings import best_settings, setting_scores
@@ -13,13 +14,16 @@ def standings(runs: xr.Dataset, by: str | None = None) -> pd.DataFrame:
     """Each optimizer at its best setting: median, least and greatest of the criterion over seeds; best first.
 
     The criterion is the final loss, unless `by` or the dataset says otherwise, see `adamlab.analysis.score`. The column
-    `settings` is the budget, how many settings the best was chosen from; `runs` and `diverged` count all of the
-    optimizer's finished runs, at every setting. The criterion's name is the table's attribute `by`.
+    `n` is the number of runs that these are of, `settings` the budget, how many settings the best was chosen from;
+    `runs` and `diverged` count all of the optimizer's finished runs, at every setting. `at_end` says which numbers of
+    the best setting are the least or the greatest that were tried, see `range_ends`. The criterion's name is the
+    table's attribute `by`.
     """
     runs, by = finished(runs), criterion(runs, by)
     best = best_settings(runs, by)
     judged = measured(best, by).values
     compared = setting_scores(runs, by).optimizer.values
+    ends = range_ends(runs, by).groupby("optimizer").note.agg("; ".join)
     rows = []
     for label in optimizers(best):
         mine = diverged(runs).values[runs.optimizer.values == label]
@@ -31,9 +35,11 @@ def standings(runs: xr.Dataset, by: str | None = None) -> pd.DataFrame:
                 "median": float(np.median(judged[chosen])),
                 "least": float(judged[chosen].min()),
                 "greatest": float(judged[chosen].max()),
+                "n": int(chosen.sum()),
                 "settings": int((compared == label).sum()),
                 "runs": len(mine),
                 "diverged": int(mine.sum()),
+                "at_end": ends.get(label, ""),
             }
         )
     table = pd.DataFrame(rows).sort_values("median", kind="stable", ignore_index=True, ascending=sign(by) > 0)

@@ -11,6 +11,7 @@ import xarray as xr
 from adamlab.analysis.rows import diverged, finished, instance_names, optimizers
 from adamlab.calls import Call, SpecError, arguments
 from adamlab.specs import parse
+from adamlab.types import Decay
 
 
 def with_agreement(runs: xr.Dataset) -> xr.Dataset:
@@ -135,7 +136,8 @@ def _parts(call: Call, ahead: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in call.bound().items():
         if name in shared:
             path = f"{ahead}.{name}" if ahead else name
-            yield from _parts(value, path) if isinstance(value, Call) else [(path, value)]
+            plain = value.rate if isinstance(value, Decay) else value
+            yield from _parts(value, path) if isinstance(value, Call) else [(path, plain)]
 
 
 def _apart(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from adamlab.errors import InputError
 from adamlab.plots.style import NothingToDrawError, figure, legend, shown, styles
 
 
-def profiles(results: Results, target: float | int | None = None, what: str = "loss") -> Figure:
+def profiles(results: Results, target: float | int | None = None, what: str = "loss", by: str | None = None) -> Figure:
     """Performance profiles: how often each optimizer, at its best setting, needs at most k times the fewest steps.
 
     After Dolan & Moré 2002: the value at k = 1 is how often the optimizer is the fastest, the value at the right how
@@ -23,6 +23,7 @@ def profiles(results: Results, target: float | int | None = None, what: str = "l
         results: the dataset of a problem, or several by name.
         target: the value to reach; by default that of the recorded `steps_to_target`.
         what: the quantity that should reach it.
+        by: the criterion of the best setting, such as "steps_to_target".
 
     Raises:
         NothingToDrawError: no steps to a target were recorded and no target is given, or no run reached the target.
@@ -33,7 +34,9 @@ def profiles(results: Results, target: float | int | None = None, what: str = "l
             raise NothingToDrawError(f'{name}: give a target, or put "steps_to_target" among record.what.')
         if what not in runs:
             raise NothingToDrawError(f"{name}: no {what} was recorded over steps.")
-    shares = performance_profiles(problems, None if target is None else lambda runs: steps_to(runs, target, what))
+        _require_criterion(name, runs, by)
+    cost = None if target is None else lambda runs: steps_to(runs, target, what)
+    shares = performance_profiles(problems, cost, by)
     if not shares.profile.values.any():
         raise NothingToDrawError(f"{shares.attrs['problem']}: no run reached the target.")
     reached = "the target" if target is None else f"{what} {target:g}"
@@ -55,7 +58,7 @@ def ranks(results: Results, by: str | None = None) -> Figure:
 
     Args:
         results: the dataset of a problem, or several by name.
-        by: the criterion: "final_X" or "best_X" of a recorded X; by default that of the best setting.
+        by: the criterion, see `adamlab.analysis.score`; by default that of the best setting.
 
     Raises:
         NothingToDrawError: the results have one optimizer alone, or lack the criterion.
@@ -89,7 +92,7 @@ def budget(runs: xr.Dataset, by: str | None = None) -> Figure:
 
     Args:
         runs: the dataset of a problem.
-        by: the criterion: "final_X" or "best_X" of a recorded X; by default that of the best setting.
+        by: the criterion, see `adamlab.analysis.score`; by default that of the best setting.
 
     Raises:
         NothingToDrawError: no optimizer has two settings, or the results lack the criterion.

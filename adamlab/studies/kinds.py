@@ -38,22 +38,26 @@ class Table:
     """A table of a dataset, as the terminal and the report show it.
 
     Attributes:
-        rows: computes it.
+        rows: computes it, of a dataset or of all datasets by name.
         heading: its heading in the report.
         title: its title on the terminal; `{by}` stands for the criterion of the best setting.
-        caption: the sentence under the heading.
+        caption: the sentence under the heading; names in braces stand for attributes of the rows.
         heads: the heads of columns that are not called by their names.
         only_in_report: the columns that are too wide for a terminal.
+        notes: the column of remarks on the first column, which a terminal shows in lines under the table.
         is_formulas: whether its rows are formulas, which are printed one under the other.
+        is_for_report: whether the report alone shows it.
     """
 
-    rows: Callable[[xr.Dataset], pd.DataFrame]
+    rows: Callable[[Any], pd.DataFrame]
     heading: str
     title: str
     caption: str = ""
     heads: Mapping[str, str] = field(default_factory=dict)
     only_in_report: tuple[str, ...] = ()
+    notes: str = ""
     is_formulas: bool = False
+    is_for_report: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Kind:
         tables: the tables of a dataset, in the order in which they are shown.
         summary: computes a dataset's rows of summary.csv.
         outputs: the plots to draw where a config asks for none.
+        across: the tables of all datasets together, for the report.
     """
 
     of: str
@@ -79,6 +84,7 @@ class Kind:
     tables: tuple[Table, ...]
     summary: Callable[[xr.Dataset], pd.DataFrame]
     outputs: tuple[str, ...]
+    across: tuple[Table, ...] = ()
 
 
 def _run_study(*arguments: Any) -> xr.DataTree:
@@ -218,8 +224,23 @@ RUNS = Kind(
             title="{by} at each optimizer's best setting, over seeds",
             caption="Each optimizer at its best setting by the median of the {by} over the seeds; where there is an "
             "evaluation, on the seeds of that.",
-            heads={"spec": "best setting"},
-            only_in_report=("spec",),
+            heads={"spec": "best setting", "at_end": "at the end of its range"},
+            only_in_report=("spec", "at_end"),
+            notes="at_end",
+        ),
+        Table(
+            analysis.against_first,
+            heading="Against the first",
+            title="",
+            caption="Wilcoxon's signed-rank test of the {by} on the same seeds: {first}, the first of the standings, "
+            "against each of the others. p is two-sided; Holm's p is adjusted for all of these tests.",
+            heads={
+                "first_wins": "first is better",
+                "second_wins": "worse",
+                "difference": "median difference",
+                "p_holm": "Holm's p",
+            },
+            is_for_report=True,
         ),
         Table(
             analysis.agreement,
@@ -233,6 +254,18 @@ RUNS = Kind(
     ),
     summary=analysis.summary,
     outputs=("trajectories", "curves"),
+    across=(
+        Table(
+            analysis.rank_rows,
+            heading="Mean ranks",
+            title="",
+            caption="Mean ranks by {by} over n problems and seeds. Friedman's test, whether there is any difference: "
+            "p = {p:.2g}. By Nemenyi's test at 5 % two optimizers differ where their mean ranks are at least "
+            "{difference:.3g} apart. Seeds of one problem are more alike than problems are.",
+            heads={"behind": "behind the first", "differs": "differs from it"},
+            is_for_report=True,
+        ),
+    ),
 )
 COMPARISONS = Kind(
     of="comparisons",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from adamlab import analysis
 from adamlab.errors import InputError
-from tests.analysis.examples import SGD, dataset
+from tests.analysis.examples import SGD, at_random, dataset
 
 
 def with_losses(losses, label="a"):
@@ -95,3 +95,42 @@ def test_a_hundred_thousand_settings_are_exact_at_both_ends(rng):
 def test_no_trials_are_told():
     with pytest.raises(InputError, match="expected numbers of trials from 1 up; got 0"):
         analysis.tuning_budget(with_losses([1.0]), trials=[0, 1])
+
+
+def test_runs_that_are_stopped_know_nothing_of_what_comes_later():
+    rows = [
+        ("a", SGD.format(rate), 0, losses, at) for rate, losses, at in ((1, [9, 5, np.nan], 20), (2, [9, 6, 1], -1))
+    ]
+    runs = dataset(rows).assign(steps_to_target=("run", np.array([15, 5])))
+    budget = analysis.tuning_budget(runs, trials=[1, 2], steps=[10, 20])
+    assert budget.expected_best.sel(optimizer="a", steps=10).values.tolist() == [5.5, 5]
+    assert budget.expected_best.sel(optimizer="a", steps=20).values.tolist() == [np.inf, 1]
+    assert budget.settings.values.tolist() == [2]
+    reached = analysis.tuning_budget(runs, "steps_to_target", trials=[1, 2], steps=[10, 20])
+    assert reached.expected_best.sel(optimizer="a").values.tolist() == [[np.inf, 5], [10, 5]]
+    with pytest.raises(InputError, match=r"expected recorded steps; got 15, and recorded are \[ 0 10 20\]"):
+        analysis.tuning_budget(runs, steps=[15])
+
+
+def test_a_budget_is_divided_as_suits_it_best(rng):
+    """Beside all pairs of lengths and numbers of trials, each from its own call."""
+    runs = at_random(rng, settings=(4, 3), seeds=2, steps=4)
+    spent = analysis.best_per_budget(runs, "best_test_accuracy", budgets=[5, 25, 60])
+    for label, most in (("adamlab.sgd", 4), ("optax.adam", 3)):
+        for budget in (25, 60):
+            values = {
+                (k, s): float(
+                    analysis.tuning_budget(runs, "best_test_accuracy", [k], steps=[s])
+                    .expected_best.sel(optimizer=label)
+                    .squeeze()
+                )
+                for k in range(1, most + 1)
+                for s in (10, 20, 30)
+                if k * s <= budget
+            }
+            row = spent.sel(optimizer=label, budget=budget)
+            assert float(row.expected_best) == max(values.values())
+            assert values[int(row.trials), int(row.steps)] == max(values.values())
+        below = spent.sel(optimizer=label, budget=5)
+        assert np.isnan(below.expected_best)
+        assert (int(below.trials), int(below.steps)) == (-1, -1)

@@ -33,6 +33,11 @@ def test_lower_is_better_and_divergence_is_worst(runs, by, expected):
     np.testing.assert_array_equal(analysis.score(runs, by), expected)
 
 
+def test_steps_count_where_the_target_was_reached(runs):
+    runs = runs.assign(steps_to_target=("run", np.array([20, -1, 0, 7])))
+    assert analysis.score(runs, "steps_to_target").values.tolist() == [20, np.inf, 0, 7]  # the third diverged later
+
+
 def test_the_dataset_can_say_what_it_is_judged_by(runs):
     np.testing.assert_array_equal(analysis.score(runs), analysis.score(runs, "final_loss"))
     told = runs.assign_attrs(by="best_loss")
@@ -63,7 +68,10 @@ EVERY = {
     "performance_profiles": lambda runs: analysis.performance_profiles(runs, lambda r: analysis.steps_to(r, 3)),
     "ranks": analysis.ranks,
     "tuning_budget": analysis.tuning_budget,
+    "best_per_budget": analysis.best_per_budget,
+    "paired_tests": lambda runs: analysis.paired_tests(runs).to_xarray(),
     "standings": lambda runs: analysis.standings(runs).to_xarray(),
+    "range_ends": lambda runs: analysis.range_ends(runs).to_xarray(),
     "summary": lambda runs: analysis.summary(analysis.with_agreement(runs)).to_xarray(),
     "agreement": lambda runs: analysis.agreement(analysis.with_agreement(runs)).to_xarray(),
     "difference_by_step": lambda runs: analysis.difference_by_step(analysis.with_agreement(runs)),

@@ -51,6 +51,20 @@ def test_every_setting_and_the_best_are_what_a_loop_finds(rng, by):
             assert best.sizes["run"] == 3
 
 
+def test_ties_in_the_steps_to_a_target_are_broken_by_the_final_loss():
+    losses = {0.1: (3, 2), 0.2: (1, 2), 0.4: (2, 2)}
+    rows = [
+        ("a", SGD.format(rate), seed, [5, 5, loss], -1)
+        for rate, each in losses.items()
+        for seed, loss in enumerate(each)
+    ]
+    runs = dataset(rows).assign(steps_to_target=("run", np.array([4, 6, 3, 7, 4, -1])))
+    assert {*analysis.best_settings(runs, "steps_to_target").spec.values} == {SGD.format(0.2)}
+    never = runs.assign(steps_to_target=("run", np.full(6, -1)))
+    assert {*analysis.best_settings(never, "steps_to_target").spec.values} == {SGD.format(0.2)}
+    assert analysis.sensitivity_to(never, "a", "learning_rate", "steps_to_target").sizes["value"] == 3
+
+
 def test_one_spec_under_two_labels_is_two_settings():
     rows = [(label, SGD.format(0.1), 0, [5, 5, loss], -1) for label, loss in (("a", 1), ("b", 2))]
     assert analysis.setting_scores(dataset(rows)).score.values.tolist() == [1, 2]

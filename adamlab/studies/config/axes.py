@@ -1,17 +1,19 @@
 """Axes: the values that a config gives an argument, as a number, a list, a range, or a schedule made of such."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from adamlab.calls import Argument, SpecError, Symbol, arguments, call
+from adamlab.calls import REQUIRED, Argument, Call, SpecError, Symbol, arguments, call
 from adamlab.errors import nearest
 from adamlab.specs import find_schedule
 from adamlab.studies.config.designs import GRID, MOST_SETTINGS, Design, Interval, Points, Values, drawn
 from adamlab.studies.config.errors import Mistakes, join, shown
+from adamlab.studies.config.expressions import Coupled, names_used, parse_expression
+from adamlab.types import Decay
 
 RANGES: Mapping[str, Callable[[float, float, int], np.ndarray]] = {"log": np.geomspace, "linear": np.linspace}
 INTERVALS = ("uniform", "loguniform")
@@ -28,14 +30,23 @@ class Axis:
     Attributes:
         forms: literals, a symbol, or calls of schedules; each form becomes a program of its own.
         values: the numbers of each symbol.
+        coupled: the symbols whose numbers are computed from others.
     """
 
     forms: list[Any]
     values: Mapping[str, Values] = field(default_factory=dict)
+    coupled: Mapping[str, Coupled] = field(default_factory=dict)
+
+    @property
+    def is_complement(self) -> bool:
+        """Whether the values are of 1 − b in place of a decay b."""
+        form = self.forms[0]
+        return isinstance(form, Decay) or (isinstance(form, Symbol) and form.complement)
 
     def listed(self) -> list[Any]:
         """The values in a list, whether they are symbols' or forms."""
-        return [point for values in self.values.values() for point in values.points] or self.forms
+        points = [point for values in self.values.values() for point in values.points]
+        return [Decay(complement=point) for point in points] if points and self.is_complement else points or self.forms
 
 
 def read_arguments(
@@ -46,6 +57,8 @@ def read_arguments(
     design: Design | None = GRID,
     *,
     listed: bool = False,
+    complements: bool = False,
+    coupled: bool = False,
     prefix: str = "",
 ) -> dict[str, Axis]:
     """Read a table whose keys name arguments.
@@ -57,23 +70,25 @@ def read_arguments(
         mistakes: receives the mistakes.
         design: the design of arguments with several values; None where an argument can only have one.
         listed: whether a list gives an argument several values even without a design.
+        complements: whether { complement = … } can give a decay b by 1 − b.
+        coupled: whether an expression can give a number by others.
         prefix: the beginning of symbols' names, ahead of the argument's.
 
     Returns:
         The axis of each argument whose value has no mistake.
     """
     for name in table.keys() - known.keys():
-        mistakes.tell(join(key, name), f"there is no such key; {nearest(name, known)}")
+        unused = "there is no such key" + (", and no expression uses it" if coupled and names_used(table) else "")
+        mistakes.tell(join(key, name), f"{unused}; {nearest(name, known)}")
     for name, argument in known.items():
         if argument.required and name not in table:
             mistakes.tell(join(key, name), "is missing")
     if problem := _too_many(known, table, design):
         mistakes.tell(key, problem)
         return {}
+    readers = {name: _Reader(known[name], design, listed, complements, coupled) for name in table if name in known}
     read = {
-        name: _Reader(known[name], design, listed).read(prefix + name, table[name], join(key, name), mistakes)
-        for name in table
-        if name in known
+        name: reader.read(prefix + name, table[name], join(key, name), mistakes) for name, reader in readers.items()
     }
     return {name: axis for name, axis in read.items() if axis is not None}
 
@@ -100,11 +115,23 @@ def _beyond(most: int, what: str, factors: Sequence[int]) -> str | None:
 
 def _count(value: Any) -> int:
     """The number of values in a list or range; 1 where it is something else, or no range that can be read."""
+    if isinstance(value, Mapping) and value.keys() in ({"complement"}, {"choice"}):
+        return _count(*value.values())
     if isinstance(value, list):
         return len(value)
     bounds = next(iter(value.values())) if isinstance(value, Mapping) and len(value) == 1 else None
     count = bounds[2] if isinstance(bounds, list) and len(bounds) == 3 else 1
     return count if type(count) is int and 1 <= count <= MOST_SETTINGS else 1
+
+
+def check_complements(
+    template: Call, uses: Iterable[tuple[str, Argument]], axes: Mapping[str, Axis], key: str, mistakes: Mistakes
+) -> None:
+    """Check that what is given by its complement is a decay, where the library tells decays from other numbers."""
+    for name, argument in uses:
+        is_complement = name in axes and axes[name].is_complement
+        if is_complement and template.library == "adamlab" and argument.kind != "decay":
+            mistakes.tell(join(key, name), f"{template.name} has no decay here that its complement could give")
 
 
 def read_choice(
@@ -135,6 +162,8 @@ class _Reader:
     argument: Argument
     design: Design | None
     listed: bool
+    complements: bool
+    coupled: bool
 
     @property
     def is_swept(self) -> bool:
@@ -143,6 +172,12 @@ class _Reader:
     def read(self, symbol: str, value: Any, key: str, mistakes: Mistakes) -> Axis | None:
         if isinstance(value, Mapping) and "schedule" in value and self.argument.schedule:
             return self._schedule(symbol, value, key, mistakes)
+        if isinstance(value, Mapping) and value.keys() == {"complement"} and self.complements and self.is_swept:
+            return self._complement(symbol, value["complement"], key, mistakes)
+        if isinstance(value, str) and self.coupled and self.is_swept and (expression := parse_expression(value)):
+            return Axis([Symbol(symbol)], coupled={symbol: Coupled(key, self.argument, expression)})
+        if isinstance(value, Mapping) and value.keys() == {"choice"} and isinstance(value["choice"], list):
+            value = value["choice"]
         is_range = isinstance(value, Mapping) and self.is_swept and len(value) == 1
         problem, values = self._range(symbol, *value.items()) if is_range else self._listed(value)
         bounds = [values.low, values.high] if isinstance(values, Interval) else values
@@ -167,6 +202,8 @@ class _Reader:
         if self.design is not None and self.is_swept:
             words += ", a list of numbers, { log = [low, high, count] }, or linear, uniform, loguniform in place of log"
             words += ", the last two without a count" if self.design.draws else ""
+            words += ", { complement = [0.1, 0.001] }" if self.complements and self.argument.kind == "decay" else ""
+            words += ', or an expression such as "a * eps"' if self.coupled else ""
         elif (self.listed or self.design) and self.argument.kind != "other":
             words += ", or a list of such"
         return words + (', { schedule = "inverse_sqrt", init = 0.1 }' if self.argument.schedule else "")
@@ -220,15 +257,31 @@ class _Reader:
         before = len(mistakes)
         given = {argument: value for argument, value in table.items() if argument != "schedule"}
         known = arguments(factory)
-        axes = read_arguments(known, given, key, mistakes, self.design, prefix=f"{symbol}.")
+        more = {"complements": self.complements, "coupled": self.coupled}
+        axes = read_arguments(known, given, key, mistakes, self.design, prefix=f"{symbol}.", **more)
         for argument, axis in axes.items():
             if len(axis.forms) > 1:
                 mistakes.tell(join(key, argument), "cannot be swept, since it is compiled in; give one value")
         if len(mistakes) > before:
             return None
         values = {symbol: numbers for axis in axes.values() for symbol, numbers in axis.values.items()}
+        coupled = {symbol: numbers for axis in axes.values() for symbol, numbers in axis.coupled.items()}
         forms = {argument: axis.forms[0] for argument, axis in axes.items()}
-        return Axis([call(str(name), factory, forms, "schedule")], values)
+        return Axis([call(str(name), factory, forms, "schedule")], values, coupled)
+
+    def _complement(self, symbol: str, value: Any, key: str, mistakes: Mistakes) -> Axis | None:
+        if self.argument.kind == "steps":
+            mistakes.tell(key, f"expected {self.expected()}; got {shown({'complement': value})}")
+            return None
+        rate = replace(self.argument, kind="decay", default=REQUIRED, schedule=False)
+        axis = replace(self, argument=rate, complements=False).read(symbol, value, key, mistakes)
+        if axis is None:
+            return None
+        forms = [
+            replace(form, complement=True) if isinstance(form, Symbol) else Decay(complement=form)
+            for form in axis.forms
+        ]
+        return replace(axis, forms=forms)
 
 
 def _wrong_bounds(kind: str, bounds: Any, *, counted: bool) -> str | None:

@@ -14,7 +14,7 @@ from adamlab.interpret.programs import Subject, names_in
 from adamlab.parity.families import FAMILIES
 from adamlab.parity.trajectories import CONTEXTS, LAYOUTS
 from adamlab.specs import parse
-from adamlab.studies.config.axes import read_arguments
+from adamlab.studies.config.axes import check_complements, read_arguments
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
 from adamlab.studies.config.optimizers import check_label
 from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
@@ -181,22 +181,12 @@ def _axes(
     key: str,
     mistakes: Mistakes,
 ) -> dict[str, list[Any]]:
-    """The values of every symbol; { complement = … } gives a decay by its complement to 1."""
-    plain, complements = {}, []
-    for name, value in table.items():
-        is_complement = isinstance(value, Mapping) and value.keys() == {"complement"} and name in symbols
-        plain[name] = value["complement"] if is_complement else value
-        complements += [name] if is_complement else []
-    for call in filter(None, calls):
-        for symbol, argument in call.symbols():
-            if symbol.name in complements and call.library == "adamlab" and argument.kind != "decay":
-                mistakes.tell(join(key, symbol.name), f"{call.name} has no decay here that its complement could give")
+    """The values of every symbol."""
     known = {name: replace(argument, name=name, default=REQUIRED, schedule=False) for name, argument in symbols.items()}
-    axes = read_arguments(known, plain, key, mistakes)
-    return {
-        name: [Decay(complement=x) for x in axis.listed()] if name in complements else axis.listed()
-        for name, axis in axes.items()
-    }
+    axes = read_arguments(known, table, key, mistakes, complements=True)
+    for call in filter(None, calls):
+        check_complements(call, ((symbol.name, argument) for symbol, argument in call.symbols()), axes, key, mistakes)
+    return {name: axis.listed() for name, axis in axes.items()}
 
 
 def _setting(name: str, value: Any) -> tuple[str, float]:

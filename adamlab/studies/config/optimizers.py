@@ -1,18 +1,20 @@
 """Optimizers of a config: one for each combination of an [[optimizer]] table's compiled values, such as flags."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from adamlab.calls import REQUIRED, Argument, Call, SpecError, arguments, call, calls_in
+from adamlab.calls import REQUIRED, Argument, Call, SpecError, Symbol, arguments, call, calls_in
 from adamlab.schedules import BUILT_IN
 from adamlab.specs import find, parse
-from adamlab.studies.config.axes import Axis, read_arguments
+from adamlab.studies.config.axes import Axis, check_complements, read_arguments
 from adamlab.studies.config.designs import Design, Points, Values, read_design
 from adamlab.studies.config.errors import Mistakes, join, shown
+from adamlab.studies.config.expressions import coupled_columns, decimals, names_used
 from adamlab.studies.config.study import Optimizer
+from adamlab.types import Decay
 
 MOST_FORMS = 1000
 """The greatest number of values of an argument that are compiled in, and of a table's combinations of them."""
@@ -36,8 +38,12 @@ def read_optimizers(key: str, table: Mapping[str, Any], design: Design, mistakes
     if template is None:
         return []
     given = {name: value for name, value in table.items() if name not in KEYS}
-    known = _symbols(template) if "spec" in table else arguments(template.factory)
-    axes = read_arguments(known, given, key, mistakes, design)
+    is_spec = "spec" in table
+    known = _symbols(template) if is_spec else arguments(template.factory)
+    more = {name: _number(name) for name in (names_used(given) & given.keys()) - known.keys()}
+    axes = read_arguments({**known, **more}, given, key, mistakes, design, complements=True, coupled=True)
+    uses = ((symbol.name, use) for symbol, use in template.symbols()) if is_spec else known.items()
+    check_complements(template, uses, axes, key, mistakes)
     if len(mistakes) > before:
         return []
     forms = {name: list(dict.fromkeys(axis.forms)) for name, axis in axes.items() if len(axis.forms) > 1}
@@ -49,17 +55,73 @@ def read_optimizers(key: str, table: Mapping[str, Any], design: Design, mistakes
     except ValueError as error:
         mistakes.tell(key, str(error))
         return []
+    columns = _coupled(axes, forms, columns, mistakes)
+    if columns is None:
+        return []
     optimizers = []
     for chosen, own in _groups(forms, columns):
         if len(optimizers) == MOST_FORMS:
             mistakes.tell(key, f"expected at most {MOST_FORMS:,} combinations of what is compiled in")
             return []
-        given = {name: chosen.get(name, axis.forms[0]) for name, axis in axes.items()}
-        full = template.with_numbers(given) if "spec" in table else call(template.name, template.factory, given)
+        given = {name: chosen.get(name, axis.forms[0]) for name, axis in axes.items() if name in known}
+        given = template.with_numbers(given).arguments if is_spec else given
+        full = call(template.name, template.factory, given)
         suffix = ", ".join(f"{name}={str(form).lower()}" for name, form in chosen.items())
-        optimizers.append(Optimizer(key, f"{label} ({suffix})" if suffix else str(label), full, own))
-        _check_schedules(optimizers[-1], "spec" in table, mistakes)
+        optimizers.append(_optimizer(key, f"{label} ({suffix})" if suffix else str(label), full, own))
+        _check_schedules(optimizers[-1], is_spec, mistakes)
     return optimizers
+
+
+def _optimizer(key: str, label: str, full: Call, columns: Mapping[str, np.ndarray]) -> Optimizer:
+    """The optimizer with its different settings: other numbers may give the same one, which is kept once."""
+    own = {symbol.name for symbol, _ in full.symbols()}
+    if columns.keys() > own:
+        first = np.sort(np.unique(np.stack([columns[name] for name in own] or [[0.0]]), axis=1, return_index=True)[1])
+        columns = {name: column[first] for name, column in columns.items()}
+    return Optimizer(
+        key,
+        label,
+        full,
+        {name: column for name, column in columns.items() if name in own},
+        {name: column for name, column in columns.items() if name not in own},
+    )
+
+
+def _number(name: str) -> Argument:
+    """A number of a table that is no argument: expressions take it."""
+    return Argument(name, "number", REQUIRED)
+
+
+def _coupled(
+    axes: Mapping[str, Axis], forms: Mapping[str, list[Any]], columns: dict[str, np.ndarray], mistakes: Mistakes
+) -> dict[str, np.ndarray] | None:
+    """The columns together with those that are computed from them; None where there are mistakes."""
+    coupled = {symbol: number for axis in axes.values() for symbol, number in axis.coupled.items()}
+    if not coupled:
+        return columns
+    before, count = len(mistakes), len(next(iter(columns.values()), [0]))
+    used = {name for number in coupled.values() for name in number.expression.names}
+    numbers = {
+        name: _in_decimal(axis.forms, columns.get(name), count)
+        for name, axis in axes.items()
+        if name in used and name not in coupled
+    }
+    complements = {name for name in coupled if name in axes and axes[name].is_complement}
+    computed = coupled_columns(coupled, complements, numbers, {*axes}, count, mistakes)
+    return None if len(mistakes) > before else columns | computed
+
+
+def _in_decimal(forms: Sequence[Any], column: np.ndarray | None, count: int) -> np.ndarray | None:
+    """An axis's number at every setting; None where it has none."""
+    form = forms[0]
+    if isinstance(form, Symbol):
+        assert column is not None
+        return 1 - decimals(column) if form.complement else decimals(column)
+    if isinstance(form, Decay):
+        return 1 - decimals(np.full(count, form.complement))
+    if any(type(each) not in (int, float) for each in forms):
+        return None
+    return decimals(np.array(forms)[np.zeros(count, int) if column is None else column.astype(int)])
 
 
 def check_label(label: Any, key: str, mistakes: Mistakes) -> None:

@@ -6,17 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from adamlab.analysis.scores import DEFAULT, STEPS, criteria
 from adamlab.errors import nearest
 from adamlab.studies.config.designs import Design, read_design
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
 from adamlab.studies.config.optimizers import read_optimizers
 from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
 from adamlab.studies.config.problems import MOST_COORDINATES, MOST_PROBLEMS, ProblemTable, read_problems
+from adamlab.studies.config.reserved import RUN_NAMES
 from adamlab.studies.config.schema import GREATEST_SEED, RunsHead, read_table
 from adamlab.studies.config.sizes import MOST_PROGRAMS, MOST_RUNS, check_sizes
 from adamlab.studies.config.starts import MOST_NUMBERS
 from adamlab.studies.config.study import Evaluation, Optimizer, Study
-from adamlab.studies.engine.recording import QUANTITIES
+from adamlab.studies.engine.recording import QUANTITIES, dims_of
 from adamlab.types import Problem
 
 
@@ -41,6 +43,7 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
     _check_names("problem", [problem.name for problem in problems], mistakes)
     _check_names("optimizer", [optimizer.label for optimizer in optimizers], mistakes)
     _check_record(data, problems, mistakes)
+    _check_others(problems, optimizers, mistakes)
     if head is not None:
         _check_range(head, tables, optimizers, mistakes)
         _check_target(head, mistakes)
@@ -48,7 +51,7 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
         check_sizes(head, tables, optimizers, mistakes)
     evaluation = None if head is None or mistakes else _evaluation(head, problems, mistakes)
     if head is not None and not mistakes:
-        settings = list(dict.fromkeys(name for o in optimizers for name in o.template.numeric()))
+        settings = list(dict.fromkeys(name for o in optimizers for name in o.numbers()))
         for output in outputs:
             check_output(output, {p.name: _curves(p, head.record.what) for p in problems}, settings, mistakes)
     if head is None or mistakes:
@@ -99,25 +102,44 @@ def _optimizers(data: Mapping[str, Any], design: Design, mistakes: Mistakes) -> 
 
 
 def _evaluation(head: RunsHead, problems: Sequence[Problem], mistakes: Mistakes) -> Evaluation | None:
+    by = _criterion(head, problems, mistakes)
     if head.evaluation is None:
         return None
-    given, by = head.evaluation.seeds, head.evaluation.by
+    given = head.evaluation.seeds
     seeds = range(max(head.seeds) + 1, max(head.seeds) + 1 + given) if isinstance(given, int) else given
     if max(seeds) > GREATEST_SEED:
         mistakes.tell("evaluation.seeds", f"there are not so many seeds after {max(head.seeds)}; give a list")
     if twice := sorted({*seeds} & {*head.seeds}):
         mistakes.tell("evaluation.seeds", f"expected fresh seeds; got {twice[0]}, on which the settings are compared")
-    everywhere = [m for m in problems[0].metrics if m in head.record.what and all(m in p.metrics for p in problems)]
-    known = [f"{which}_{metric}" for metric in ["loss", *everywhere] for which in ("final", "best")]
-    if by not in known:
-        mistakes.tell("evaluation.by", f"there is no {shown(by)} recorded of every problem; {nearest(by, known)}")
     return Evaluation(tuple(seeds), by)
+
+
+def _criterion(head: RunsHead, problems: Sequence[Problem], mistakes: Mistakes) -> str:
+    """The criterion of the best setting, which can stand at the top or under [evaluation]."""
+    given = {} if head.by is None else {"by": head.by}
+    given |= {"evaluation.by": head.evaluation.by} if head.evaluation and head.evaluation.by is not None else {}
+    curves = [_curves(problem, head.record.what) for problem in problems]
+    known = criteria(name for name in curves[0] if all(name in each for each in curves))
+    known += [STEPS] if STEPS in head.record.what else []
+    for key, by in given.items():
+        if by not in known:
+            mistakes.tell(key, f"there is no {shown(by)} recorded of every problem; {nearest(by, known)}")
+    if len({*given.values()}) > 1:
+        mistakes.tell("evaluation.by", f"expected {shown(head.by)}, as `by` says at the top, or no second criterion")
+    return next(iter(given.values()), DEFAULT)
 
 
 def _check_names(table: str, names: Sequence[str], mistakes: Mistakes):
     for name, count in Counter(names).items():
         if count > 1:
             mistakes.tell(table, f'{count} of them are called "{name}"; give each its own label')
+
+
+def _check_others(problems: Sequence[Problem], optimizers: Sequence[Optimizer], mistakes: Mistakes):
+    """Check that numbers that are no arguments have names of their own in the results."""
+    taken = {*RUN_NAMES, *QUANTITIES, "final_params", "diverged_at"}.union(*(problem.metrics for problem in problems))
+    for key, name in dict.fromkeys((o.key, name) for o in optimizers for name in o.others.keys() & taken):
+        mistakes.tell(join(key, name), f"{shown(name)} has a meaning of its own in results; give it another name")
 
 
 def _check_record(data: Mapping[str, Any], problems: Sequence[Problem], mistakes: Mistakes):
@@ -161,5 +183,6 @@ def _check_range(head: RunsHead, tables: Sequence[ProblemTable], optimizers: Seq
 
 def _curves(problem: Problem, what: Sequence[str]) -> list[str]:
     """The quantities of a problem that are recorded over steps, one number each."""
-    others = ["gradient_norm"] + (["distance"] if problem.minima else [])
-    return ["loss", *(name for name in what if name in problem.metrics or name in others)]
+    lacking = ["loss", *([] if problem.minima else ["distance"])]
+    scalar = [name for name in QUANTITIES if dims_of(name) == ("step",) and name not in lacking]
+    return ["loss", *(name for name in what if name in problem.metrics or name in scalar)]

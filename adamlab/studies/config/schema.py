@@ -103,7 +103,7 @@ class EvaluationSchema(Schema):
     """[evaluation]: a count of fresh seeds, or the seeds, and the criterion of the best setting."""
 
     seeds: Annotated[int | tuple[int, ...], BeforeValidator(_read_count_or_seeds)]
-    by: str = "final_loss"
+    by: str | None = None
 
 
 class RunsHead(Head):
@@ -114,6 +114,7 @@ class RunsHead(Head):
     dtype: Literal["float32", "float64"] = "float32"
     design: Any = "grid"
     record: Record = Record()
+    by: str | None = None
     evaluation: EvaluationSchema | None = None
     problem: Tables = Field(min_length=1)
     optimizer: Tables = Field(min_length=1)

@@ -1,7 +1,7 @@
 """Studies: problems, optimizers with their settings, and the keys that say how long to run and what to record."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
 from typing import Any
@@ -13,7 +13,7 @@ from adamlab.own import digest_of
 from adamlab.specs import own_code
 from adamlab.studies.config.schema import Head, RunsHead
 from adamlab.studies.engine.recording import Recording, recorded_steps
-from adamlab.types import Problem
+from adamlab.types import Decay, Problem, one_minus_each
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,15 @@ class Optimizer:
         key: its place in the config, such as "optimizer[1]".
         label: its name in tables and figures.
         template: the call; a swept number is a symbol in it.
-        columns: for each symbol, its value in every setting.
+        columns: for each symbol, its value in every setting; 1 − b of one that stands for a decay by its complement.
+        others: the numbers that these were computed from and that are no arguments, by name, in every setting.
     """
 
     key: str
     label: str
     template: Call
     columns: Mapping[str, np.ndarray]
+    others: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def count(self) -> int:
@@ -39,7 +41,7 @@ class Optimizer:
 
     def specs(self) -> list[str]:
         """The optimizer at each of its settings, numbers written in."""
-        marked = {name: Symbol(f"\0{name}\0") for name in self.columns}
+        marked = {s.name: replace(s, name=f"\0{s.name}\0") for s, _ in self.template.symbols()}
         parts = str(self.template.with_numbers(marked)).split("\0")  # every second part is the name of a symbol
         whole = {s.name for s, argument in self.template.symbols() if argument.is_whole}
         columns = {name: _written(column, name in whole) for name, column in self.columns.items()}
@@ -47,12 +49,19 @@ class Optimizer:
         return ["".join(row) for row in rows]
 
     def numbers(self) -> dict[str, np.ndarray]:
-        """Its numbers, swept or not, at each of its settings; named as by `Call.numbers`."""
-        given = self.template.numeric().items()
-        return {
-            name: self.columns[number.name] if isinstance(number, Symbol) else np.full(self.count, float(number))
-            for name, number in given
-        }
+        """Its numbers, swept or not, at each of its settings; named as by `Call.numbers`.
+
+        A decay b that is given by its complement brings that too, as "1-b". Those it was computed from come last.
+        """
+        numbers: dict[str, np.ndarray] = {}
+        for name, number in self.template.numeric().items():
+            given = number.complement if isinstance(number, Decay) else number
+            column = self.columns[given.name] if isinstance(given, Symbol) else np.full(self.count, float(given))
+            if isinstance(number, Decay) or (isinstance(number, Symbol) and number.complement):
+                numbers |= {name: one_minus_each(column), f"1-{name}": column}
+            else:
+                numbers[name] = column
+        return numbers | {name: column for name, column in self.others.items() if name not in numbers}
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,11 @@ class Study(Config):
     starts: Mapping[str, np.ndarray]
     optimizers: tuple[Optimizer, ...]
     evaluation: Evaluation | None
+
+    @property
+    def by(self) -> str | None:
+        """The criterion of the best setting; None leaves it to the analysis."""
+        return self.head.by if self.evaluation is None else self.evaluation.by
 
     def calls(self) -> Iterable[Call]:
         """Every optimizer in it."""

@@ -14,7 +14,7 @@ from adamlab.calls import Call
 from adamlab.studies.engine.block_sizes import Sizes, sizes_of
 from adamlab.studies.engine.recording import BY_COORDINATE, Recording
 from adamlab.studies.engine.rollout import Carry, Columns, Rollout, Span
-from adamlab.types import Decay, Problem, PyTree, one_minus
+from adamlab.types import Decay, Problem, PyTree, one_minus_each
 
 Arrays = dict[str, np.ndarray]
 """Recorded quantities by name; the runs are the last axis."""
@@ -186,10 +186,11 @@ def _typed(runs: Runs) -> Columns:
     """The columns of runs in the program's types; decays bring their complements, which are formed here, in decimal."""
     dtype = jax.dtypes.canonicalize_dtype(float)
     decays = decays_of(runs.template)
-    numbers = {
-        name: _decays(values, dtype) if name in decays else values.astype(dtype)
-        for name, values in runs.numbers.items()
-    }
+    complements = {symbol.name for symbol, _ in runs.template.symbols() if symbol.complement}
+    numbers: dict[str, Any] = {}
+    for name, values in runs.numbers.items():
+        rates, others = (one_minus_each(values), values) if name in complements else (values, None)
+        numbers[name] = _decays(rates, others, dtype) if name in decays else rates.astype(dtype)
     return Columns(numbers, runs.seeds, None if runs.starts is None else runs.starts.astype(dtype))
 
 
@@ -200,7 +201,6 @@ def decays_of(template: Call) -> set[str]:
     return {symbol.name for symbol, _ in uses} - others
 
 
-def _decays(values: np.ndarray, dtype: Any) -> Decay:
-    different, which = np.unique(values, return_inverse=True)
-    complements = np.array([one_minus(value) for value in different.tolist()])[which]
-    return Decay.exact(values.astype(dtype), complements.astype(dtype))
+def _decays(rates: np.ndarray, complements: np.ndarray | None, dtype: Any) -> Decay:
+    complements = one_minus_each(rates) if complements is None else complements
+    return Decay.exact(rates.astype(dtype), complements.astype(dtype))

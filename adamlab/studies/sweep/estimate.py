@@ -11,6 +11,7 @@ import jax
 
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Study
+from adamlab.studies.engine.block_sizes import grouped_by_seed
 from adamlab.studies.engine.execution import try_out
 from adamlab.studies.engine.program import Program
 from adamlab.studies.options import RunOptions
@@ -83,8 +84,10 @@ def _compile(program: Program) -> tuple[jax.stages.Compiled, float]:
 def _estimate(
     study: Study, plan: Plan, program: Program, compiled: jax.stages.Compiled, compiling: float, devices: int
 ) -> Estimate:
-    blocks, steps = program.sizes.count(len(plan)), min(TRIED, study.head.steps)
-    seconds = min(try_out(program, compiled, plan.runs(), steps) for _ in range(2))
+    sizes = program.sizes
+    runs = plan.take(grouped_by_seed(plan.seed, sizes.at_a_time)[0]).runs() if sizes.shared else plan.runs()
+    blocks, steps = sizes.count(len(runs)), min(TRIED, study.head.steps)
+    seconds = min(try_out(program, compiled, runs, steps) for _ in range(2))
     size = sum(prod(shape.shape) * shape.dtype.itemsize for shape in program.shapes.values())
     return Estimate(
         problem=plan.problem.name,

@@ -105,7 +105,7 @@ def _open_store(study: Study, location: Location, ledger: Ledger, listener: List
 def _write_store(study: Study, location: Location, ledger: Ledger, listener: Listener) -> Blocks:
     attributes = {
         "problems": [problem.name for problem in study.problems],
-        "by": None if study.evaluation is None else study.evaluation.by,
+        "by": study.by,
         "labels": {part_of(optimizer): optimizer.label for optimizer in study.optimizers},
         **provenance(study.source, study.own_code),
     }

@@ -125,6 +125,29 @@ def test_an_evaluation_has_fresh_seeds(config):
     assert listed == Evaluation((7, 5), "best_test_accuracy")
 
 
+@pytest.mark.parametrize("by", ["best_loss", "steps_to_target", "final_gradient_norm", "best_distance"])
+def test_settings_are_compared_by_whatever_is_recorded(config, by):
+    config["record"] = {"what": ["gradient_norm", "distance", "steps_to_target", "params"], "target": 1}
+    config["problem"] = config["problem"][:1]
+    assert read_study(config | {"by": by}, PLOTS).by == by
+    assert read_study(config | {"by": by, "evaluation": {"seeds": 3}}, PLOTS).by == by
+    assert read_study(config | {"evaluation": {"seeds": 3, "by": by}}, PLOTS).by == by
+    assert read_study(config, PLOTS).by is None
+
+
+def test_criteria_that_do_not_fit_are_told(config):
+    config["record"] = {"what": ["test_accuracy", "distance"]}
+    told = mistakes(config | {"by": "final_test_accuracy"})
+    assert told == {
+        "by": 'there is no "final_test_accuracy" recorded of every problem; valid here: final_loss, best_loss'
+    }
+    assert list(mistakes(config | {"by": "final_distance"})) == ["by"]
+    assert (
+        "no second criterion"
+        in mistakes(config | {"by": "best_loss", "evaluation": {"seeds": 2, "by": "final_loss"}})["evaluation.by"]
+    )
+
+
 def test_a_target_comes_with_what_it_is_for(config):
     config["record"] = {"what": ["loss", "steps_to_target", "distance"], "target": 1}
     study = read_study(config, PLOTS)

@@ -89,6 +89,17 @@ def test_time_grows_with_steps_and_with_blocks_and_is_shared_by_devices(monkeypa
     assert [item.seconds for item in estimated(many)] == [2 * 1000 * A_STEP]  # 4 blocks at once, and then the fifth
 
 
+def test_runs_that_share_batches_are_tried_seed_by_seed(monkeypatch):
+    """As they are run: 12 settings fill a group of 16 of each seed."""
+    tried = []
+    monkeypatch.setattr(estimates, "try_out", lambda program, compiled, runs, steps: tried.append(runs.seeds) or 1.0)
+    rates = {"log": [1e-3, 1.0, 12]}
+    digits = {"steps": 10, "seeds": 2, "problem": [{"name": "digits_softmax"}]}
+    (item,) = estimated(CONFIG | digits | {"optimizer": [{"name": "optax.sgd", "learning_rate": rates}]})
+    assert item.runs == 24
+    assert tried[0].tolist() == [0] * 16 + [1] * 16
+
+
 def test_so_many_steps_are_tried():
     problem = al.problems.get("rosenbrock")
     runs = runs_of("optax.sgd(lr)", {"lr": [0.1]})
