@@ -117,6 +117,33 @@ def rule(state: Any, **attributes: Any) -> Callable[[Callable[..., Any]], Rule]:
 
 
 @dataclass(frozen=True, eq=False)
+class Sampler:
+    """Minibatches of a data set, as a problem's `sample`.
+
+    Attributes:
+        draw: `(key, t) -> batch`, the batch of step t, from 1.
+        batch_size: examples in a batch.
+        examples: of the data set.
+        by_epoch: whether `draw` takes the run's own key, the same at every step; otherwise each step has its own.
+    """
+
+    draw: Callable[[jax.Array, ArrayLike], PyTree]
+    batch_size: int
+    examples: int
+    by_epoch: bool = False
+
+    def __call__(self, key: jax.Array, t: ArrayLike) -> PyTree:
+        """The batch of step t."""
+        return self.draw(key, t)
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """The steps that take as many examples as there are; a whole number where batches are drawn by epoch."""
+        steps = self.examples / self.batch_size
+        return float(int(steps)) if self.by_epoch else steps
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Something to minimize: a loss, a start, and what is known of it.
 
@@ -125,7 +152,8 @@ class Problem:
         loss: `(params, batch) -> scalar`, what is differentiated; `batch` is None where there is no `sample`.
         start: `key -> params`, where a run begins; the key comes from the run's seed.
         objective: `params -> scalar`, what is recorded as the loss: on all the training data, or the mean over time.
-        sample: `(key, t) -> batch`, the batch of step t, from 1; None where the loss is the same at every step.
+        sample: `(key, t) -> batch`, the batch of step t, from 1; None where the loss is the same at every step. A
+            `Sampler` where batches are examples of a data set.
         project: `params -> params`, back into the feasible set after every step; None where there is no constraint.
         metrics: further scalars of the parameters, by name.
         minima: known minimizers, a row each.

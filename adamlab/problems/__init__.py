@@ -1,7 +1,7 @@
 """Problems to minimize, and their registry.
 
 A problem is made by a function with keyword options, whose name is the problem's: `get("rosenbrock", dim=10)`. A
-problem of your own joins them by `register`.
+problem of your own joins them by `register`; `minibatches` and `epochs` draw its batches, and `split` its parts.
 """
 
 from adamlab.problems.landscapes import landscape as landscape
@@ -11,3 +11,6 @@ from adamlab.problems.registering import is_name as is_name
 from adamlab.problems.registering import register as register
 from adamlab.problems.registry import PROBLEMS as PROBLEMS
 from adamlab.problems.registry import get as get
+from adamlab.problems.sampling import epochs as epochs
+from adamlab.problems.sampling import minibatches as minibatches
+from adamlab.problems.sampling import split as split

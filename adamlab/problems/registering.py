@@ -26,7 +26,7 @@ LONGEST_NAME = 100
 RECORDED = (
     *("loss", "params", "updates", "m", "v", "m_hat", "v_hat", "effective_learning_rate", "steps_to_target"),
     *("final_params", "diverged_at", "landscape", "minima", "optimizer", "spec", "seed", "run_id", "done", "stage"),
-    "start",
+    *("start", "layer_norms", "layer_gradient_norms", "layer_update_norms", "layer_effective_learning_rate"),
 )
 """Names that a metric cannot have, since results have something of that name."""
 

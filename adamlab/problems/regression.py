@@ -3,13 +3,13 @@
 from functools import cache
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float
 
 from adamlab.problems.functions import TOGETHER, Point, Value, problem_of, require
+from adamlab.problems.sampling import minibatches
 from adamlab.types import Problem
 
 MOST = 1000
@@ -67,7 +67,7 @@ def least_squares(
         "least_squares",
         loss if batch_size else on_training_data,
         np.zeros(dim),
-        sample=(lambda key, t: _minibatch(key, train, batch_size)) if batch_size else None,
+        sample=minibatches(train, batch_size) if batch_size else None,
         objective=on_training_data,
         metrics={"test_loss": lambda w: loss(w, _in_jax(test))},
         minima=[best.tolist()],
@@ -152,7 +152,7 @@ def sparse_logistic(features: int = 300, examples: int = 4000, batch_size: int =
         "sparse_logistic",
         loss,
         np.zeros(features),
-        sample=lambda key, t: _minibatch(key, train, batch_size),
+        sample=minibatches(train, batch_size),
         objective=lambda w: loss(w, _in_jax(train)),
         metrics={
             "test_loss": lambda w: loss(w, _in_jax(test)),
@@ -166,12 +166,6 @@ def sparse_logistic(features: int = 300, examples: int = 4000, batch_size: int =
 
 def _in_jax(examples: Examples) -> Examples:
     return Examples(jnp.asarray(examples.x, float), jnp.asarray(examples.y, float))
-
-
-def _minibatch(key: jax.Array, examples: Examples, size: int) -> Examples:
-    rows = jax.random.randint(key, (size,), 0, len(examples.y), jnp.int32)
-    x, y = _in_jax(examples)
-    return Examples(x[rows], y[rows])
 
 
 def _accuracy(w: Point, examples: Examples) -> Value:
