@@ -17,6 +17,8 @@ TOGETHER = 8
 
 MOST_DIMENSIONS = 10**6
 """The greatest `dim` of a test function."""
+MOST_SEED = 2**32 - 1
+"""The greatest seed of data."""
 MOST_SPREAD = 1e6
 """The greatest displacement of a start."""
 

@@ -8,14 +8,12 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from adamlab.problems.functions import TOGETHER, Point, Value, problem_of, require
+from adamlab.problems.functions import MOST_SEED, TOGETHER, Point, Value, problem_of, require
 from adamlab.problems.sampling import minibatches
 from adamlab.types import Problem
 
 MOST = 1000
 """The most parameters and examples: the data are made anew in every process, and are constants of its programs."""
-MOST_SEED = 2**32 - 1
-"""The greatest seed of data."""
 MOST_SPARSE = 10**4
 """The most examples of sparse features."""
 

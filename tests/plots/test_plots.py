@@ -7,6 +7,7 @@ import pytest
 
 import adamlab as al
 from adamlab.analysis import best_setting, with_agreement
+from adamlab.errors import InputError
 from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.plots.files import draw
 from tests.plots.written import unwritten
@@ -211,7 +212,7 @@ def test_curves_over_epochs_and_layers_by_name(replacement, per_epoch):
     }
     results = al.run(config)
     runs = results["digits_softmax"].ds
-    (axes,) = plots.curves(runs, over="epoch").axes
+    (axes,) = al.plots.curves(runs, over="epoch").axes
     assert axes.get_xlabel() == "epoch"
     np.testing.assert_allclose(axes.lines[0].get_xdata(), [0, 14 / per_epoch, 28 / per_epoch])
     weights = runs.final_params.values[0]
@@ -219,7 +220,7 @@ def test_curves_over_epochs_and_layers_by_name(replacement, per_epoch):
     for layer, part in (("W", weights[:640]), ("b", weights[640:])):
         last = runs.layer_norms.sel(layer=layer).isel(run=0, step=-1)
         assert float(last) == pytest.approx(float(np.linalg.norm(part)), rel=1e-5)
-    with pytest.raises(plots.NothingToDrawError, match="beale: it has no epochs"):
-        plots.curves(results["beale"].ds, over="epoch")
+    with pytest.raises(NothingToDrawError, match="beale: it has no epochs"):
+        al.plots.curves(results["beale"].ds, over="epoch")
     with pytest.raises(InputError, match='over "step" or "epoch", not \'hour\''):
-        plots.curves(runs, over="hour")
+        al.plots.curves(runs, over="hour")
