@@ -154,6 +154,10 @@ class Problem:
         objective: `params -> scalar`, what is recorded as the loss: on all the training data, or the mean over time.
         sample: `(key, t) -> batch`, the batch of step t, from 1; None where the loss is the same at every step. A
             `Sampler` where batches are examples of a data set.
+        state: `key -> state`, what a net carries from step to step beside its parameters, such as running averages;
+            None where it has none. Then the loss takes the pair (batch, state) in place of a batch, and objective and
+            metrics take the state after the parameters.
+        next_state: `(params, (batch, state)) -> state`, the state after a step that began with these.
         project: `params -> params`, back into the feasible set after every step; None where there is no constraint.
         metrics: further scalars of the parameters, by name.
         minima: known minimizers, a row each.
@@ -166,10 +170,12 @@ class Problem:
     name: str
     loss: Callable[[PyTree, PyTree], jax.Array]
     start: Callable[[jax.Array], PyTree]
-    objective: Callable[[PyTree], jax.Array]
+    objective: Callable[..., jax.Array]
     sample: Callable[[jax.Array, ArrayLike], PyTree] | None = None
+    state: Callable[[jax.Array], PyTree] | None = None
+    next_state: Callable[[PyTree, PyTree], PyTree] | None = None
     project: Callable[[PyTree], PyTree] | None = None
-    metrics: Mapping[str, Callable[[PyTree], jax.Array]] = field(default_factory=dict)
+    metrics: Mapping[str, Callable[..., jax.Array]] = field(default_factory=dict)
     minima: tuple[tuple[float, ...], ...] = ()
     minimum: float | None = None
     domain: tuple[tuple[float, float], ...] = ()

@@ -51,7 +51,7 @@ def sharpness(objective: Callable[[PyTree], jax.Array], params: PyTree) -> jax.A
     return jnp.where(finite, jnp.linalg.eigvalsh(jnp.where(finite, matrix, 0))[-1], jnp.nan)
 
 
-def gradient_noise_scale(problem: Problem, params: PyTree, key: jax.Array, t: Any) -> jax.Array:
+def gradient_noise_scale(problem: Problem, params: PyTree, key: jax.Array, t: Any, state: PyTree = None) -> jax.Array:
     """The simple noise scale tr Σ / |G|² of McCandlish et al. 2018, section 2.2.
 
     G is the gradient of the mean loss, Σ the covariance of examples' gradients. Both are estimated without bias from
@@ -64,13 +64,15 @@ def gradient_noise_scale(problem: Problem, params: PyTree, key: jax.Array, t: An
         params: the parameters.
         key: the key of the run's batches.
         t: the number of steps done.
+        state: the problem's, where it has one.
     """
     sampler = problem.sample
     assert isinstance(sampler, Sampler)
     keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, OF_NO_STEP), t), BATCHES)
 
     def gradient(drawn: jax.Array) -> jax.Array:
-        return ravel_pytree(jax.grad(problem.loss)(params, sampler(drawn, 1)))[0]
+        batch = sampler(drawn, 1)
+        return ravel_pytree(jax.grad(problem.loss)(params, batch if state is None else (batch, state)))[0]
 
     def add(sums, drawn):
         # Welford's: squares of sums would cancel where the noise is small.

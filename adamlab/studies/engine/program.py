@@ -111,7 +111,7 @@ def prepare(
         array_bytes=problem.dimension * itemsize * max(1, len(problem.minima) if "distance" in recording.what else 1),
         record_bytes=(len(recording.steps) * recording.numbers(problem) + problem.dimension) * itemsize,
         work=problem.dimension * int(recording.steps[-1]),
-        shared=shared and problem.sample is not None and (problem.side_by_side or 1) > 1,
+        shared=shared and problem.sample is not None and problem.state is None and (problem.side_by_side or 1) > 1,
         shares=shares,
     )
     side_by_side = Rollout(problem, runs.template, recording).of_runs(sizes.at_a_time, sizes.shared)

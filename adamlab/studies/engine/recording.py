@@ -149,6 +149,7 @@ class Moment:
         numbers: the values of the optimizer's symbols.
         regret: its regret so far, where that is recorded.
         key: the key of its batches.
+        problem_state: what the problem carries beside the parameters, see `Problem.state`.
     """
 
     t: Any
@@ -158,6 +159,16 @@ class Moment:
     numbers: Mapping[str, Any]
     regret: Any = None
     key: Any = None
+    problem_state: PyTree = None
+
+    def of(self, function: Callable[..., jax.Array]) -> jax.Array:
+        """An objective or a metric of the problem's."""
+        return objective_at(function, self.problem_state)(self.params)
+
+
+def objective_at(function: Callable[..., jax.Array], state: PyTree) -> Callable[[PyTree], jax.Array]:
+    """An objective or a metric as a function of the parameters alone, at the state that the problem is in, if any."""
+    return function if state is None else lambda params: function(params, state)
 
 
 def recorder(problem: Problem, template: Call, names: Iterable[str]) -> Callable[[Moment], dict[str, jax.Array]]:
@@ -171,7 +182,7 @@ def recorder(problem: Problem, template: Call, names: Iterable[str]) -> Callable
     def record(moment: Moment) -> dict[str, jax.Array]:
         quantities = _Quantities(problem, template, moment)
         return {name: getattr(quantities, name)() for name in chosen if name not in metrics} | {
-            name: metric(moment.params) for name, metric in metrics.items()
+            name: moment.of(metric) for name, metric in metrics.items()
         }
 
     return record
@@ -220,10 +231,11 @@ class _Quantities:
         return self.moment.regret
 
     def sharpness(self) -> jax.Array:
-        return sharpness(self.problem.objective, self.moment.params)
+        return sharpness(objective_at(self.problem.objective, self.moment.problem_state), self.moment.params)
 
     def gradient_noise_scale(self) -> jax.Array:
-        return gradient_noise_scale(self.problem, self.moment.params, self.moment.key, self.moment.t)
+        moment = self.moment
+        return gradient_noise_scale(self.problem, moment.params, moment.key, moment.t, moment.problem_state)
 
     def m(self) -> jax.Array:
         return self._average("m")

@@ -51,6 +51,7 @@ class Carry(NamedTuple):
         reached: the first step after which the loss was at most the target, or −1; None where there is no target.
         last: the gradient and the updates of the last step, where they are recorded.
         regret: the regret so far, and what rounding has left out of it; None where it is not recorded.
+        problem_state: what the problem carries beside the parameters, see `Problem.state`.
     """
 
     params: PyTree
@@ -60,6 +61,7 @@ class Carry(NamedTuple):
     reached: Any
     last: tuple[PyTree, PyTree] | None
     regret: tuple[Any, Any] | None = None
+    problem_state: PyTree = None
 
 
 @dataclass(frozen=True)
@@ -176,18 +178,21 @@ class SideBySide:
             if isinstance(number, Decay)
         }
         carry = Carry(params, state, corrections, jnp.zeros(size, jnp.uint32), None, None)
+        if (begin := self.problem.state) is not None:
+            states = self.over_runs(lambda seed: begin(_keys(seed)[0]), (axes.seeds,), 0)(self.columns.seeds)
+            carry = carry._replace(problem_state=states)
         if self.keeps_last:
             carry = carry._replace(last=jax.tree.map(jnp.zeros_like, (params, params)))
         if self.keeps_regret:
-            zero = jnp.zeros(size, jax.eval_shape(self._objective, params).dtype)
+            zero = jnp.zeros(size, jax.eval_shape(self._objective, params, carry.problem_state).dtype)
             carry = carry._replace(regret=(zero, zero))
         if self.rollout.recording.target is not None:
-            carry = carry._replace(reached=self._reach(jnp.full(size, -1, jnp.int32), params, 0))
+            carry = carry._replace(reached=self._reach(jnp.full(size, -1, jnp.int32), params, carry.problem_state, 0))
         return carry._replace(finite=self._check_after(carry.finite, params))
 
     def _step(self, t: Any, carry: Carry) -> Carry:
         """The step after t steps."""
-        axes, batch = self.axes, self._batch(t)
+        axes, batch = self.axes, self._batch(t, carry.problem_state)
         loss, gradient = self.loss_and_gradient(carry.params, batch)
         numbers, corrections = self._next_numbers(carry.corrections)
         update = self.over_runs(
@@ -196,17 +201,22 @@ class SideBySide:
             (axes.params, axes.state, axes.params),
         )
         params, state, updates = update(numbers, gradient, carry.state, carry.params, loss, batch)
+        next_state, problem_state = self.problem.next_state, None
+        if next_state is not None:
+            problem_state = self.over_runs(next_state, (axes.params, axes.batch), 0)(carry.params, batch)
         return Carry(
             params,
             state,
             corrections,
             self._check_after(self._check_before(carry.finite, carry.params, loss), params),
-            None if carry.reached is None else self._reach(carry.reached, params, t + 1),
+            None if carry.reached is None else self._reach(carry.reached, params, problem_state, t + 1),
             (gradient, updates) if self.keeps_last else None,
             None if carry.regret is None else self._regret(carry.regret, loss, batch),
+            problem_state,
         )
 
-    def _batch(self, t: Any) -> PyTree:
+    def _batch(self, t: Any, state: PyTree) -> PyTree:
+        """What the losses of the step after t steps take: a batch, with the problem's state where it has one."""
         sample = self.problem.sample
         if sample is None:
             return None
@@ -215,7 +225,10 @@ class SideBySide:
         def draw(key: jax.Array) -> PyTree:
             return sample(key if by_epoch else jax.random.fold_in(key, t), t + 1)
 
-        return draw(self.keys[0]) if self.axes.batch is None else self.over_runs(draw, (self.axes.seeds,), 0)(self.keys)
+        if self.axes.batch is None:
+            return draw(self.keys[0])
+        batch = self.over_runs(draw, (self.axes.seeds,), 0)(self.keys)
+        return batch if state is None else (batch, state)
 
     def _regret(self, regret: tuple[Any, Any], loss: Any, batch: PyTree) -> tuple[Any, Any]:
         """The regret after a step of this loss, compensated: it is a sum of as many terms as there are steps."""
@@ -254,13 +267,15 @@ class SideBySide:
 
         return _count(finite, self.over_runs(zero, (0,) * len(params), 0)(*params))
 
-    def _objective(self, params: PyTree) -> Any:
+    def _objective(self, params: PyTree, state: PyTree) -> Any:
+        if state is not None:
+            return self.over_runs(self.problem.objective, (0, 0), 0)(params, state)
         if self.axes.params == 0:
             return self.over_runs(self.problem.objective, (0,), 0)(params)
         return self.over_runs(lambda *w: self.problem.objective(jnp.stack(w)), (0,) * len(params), 0)(*params)
 
-    def _reach(self, reached: Any, params: PyTree, t: Any) -> Any:
-        loss = self._objective(params)
+    def _reach(self, reached: Any, params: PyTree, state: PyTree, t: Any) -> Any:
+        loss = self._objective(params, state)
         return jnp.where((reached < 0) & (loss <= self.rollout.recording.target), t, reached)
 
     def _recorded(self, row: Any, t: Any, carry: Carry) -> dict[str, jax.Array]:
@@ -277,18 +292,19 @@ class SideBySide:
                 lambda carry: {name: jnp.full(shape.shape, jnp.nan, shape.dtype) for name, shape in shapes.items()},
                 carry,
             )
-        return {"loss": self._objective(carry.params)} | quantities
+        return {"loss": self._objective(carry.params, carry.problem_state)} | quantities
 
     def _quantities(self, names: Collection[str], t: Any, carry: Carry) -> dict[str, jax.Array]:
         record = recorder(self.problem, self.rollout.template, names)
 
-        def of_run(t, numbers, params, state, last, regret, key) -> dict[str, jax.Array]:
-            return record(Moment(t, params, state, last, numbers, regret, key))
+        def of_run(t, numbers, params, state, last, *others) -> dict[str, jax.Array]:
+            return record(Moment(t, params, state, last, numbers, *others))
 
         axes = self.axes
-        of_runs = self.over_runs(of_run, (None, axes.numbers, axes.params, axes.state, axes.params, 0, axes.seeds), -1)
+        in_axes = (None, axes.numbers, axes.params, axes.state, axes.params, 0, axes.seeds, 0)
         regret = None if carry.regret is None else sum(carry.regret)
-        return of_runs(t, self.columns.numbers, carry.params, carry.state, carry.last, regret, self.keys)
+        others = (carry.last, regret, self.keys, carry.problem_state)
+        return self.over_runs(of_run, in_axes, -1)(t, self.columns.numbers, carry.params, carry.state, *others)
 
     def _finish(self, carry: Carry, loss: jax.Array) -> dict[str, jax.Array]:
         axes = self.axes
@@ -317,6 +333,8 @@ def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
 
     sample = rollout.problem.sample
     batch = None if sample is None else jax.eval_shape(lambda key: sample(key, jnp.int32(1)), key)
+    if rollout.problem.state is not None:
+        batch = (batch, jax.eval_shape(rollout.problem.state, key))
     loss, gradient = jax.eval_shape(jax.value_and_grad(rollout.problem.loss), params, batch)
 
     # An array differs between runs where its start or its step depends on something that does, or, and that is why
