@@ -25,6 +25,10 @@ NEEDED = {".nc": ("h5netcdf", "h5py"), ".parquet": ("pyarrow",)}
 """The libraries that write a format, where they are none of adamlab's own dependencies."""
 
 
+VECTORS = ("dim", "parameter", "layer")
+"""The dims of quantities that have several numbers at a step, or for a run as a whole."""
+
+
 def export(results: str | Path | xr.DataTree, file: str | Path) -> list[Path]:
     """Write results to a file for other programs; the ending of its name says the format.
 
@@ -64,9 +68,9 @@ def tables(tree: xr.DataTree) -> dict[str, pd.DataFrame]:
     """The results as tables, by what a row is, with a column for each quantity and each label.
 
     Of runs "step", a row for each recorded step of each run, in which numbers of a run as a whole are repeated, and
-    vectors have a column for each coordinate, such as `params_0`; vectors of large problems, landscapes and minima are
-    left out. Of comparisons "family", a row for each family of gradients; of readings "step", a row for each formula,
-    and "lag", a row for each weight.
+    vectors have a column for each coordinate or layer, such as `params_0`; vectors of large problems, landscapes and
+    minima are left out. Of comparisons "family", a row for each family of gradients; of readings "step", a row for each
+    formula, and "lag", a row for each weight.
     """
     parts: dict[str, list[pd.DataFrame]] = {}
     for name, child in tree.children.items():
@@ -112,13 +116,14 @@ def _without_vectors(data: xr.Dataset) -> xr.Dataset:
     """The dataset with a variable for each coordinate of its vectors, unless these are long."""
     variables: dict[str, xr.DataArray] = {}
     for name, values in data.data_vars.items():
-        along = [dim for dim in ("dim", "parameter") if dim in values.dims]
+        along = [dim for dim in VECTORS if dim in values.dims]
         if not along:
             variables[str(name)] = values
         elif "run" in values.dims and values.sizes[along[0]] <= LOW_DIMENSION:
-            for i in range(values.sizes[along[0]]):
-                variables[f"{name}_{i}"] = values.isel({along[0]: i}, drop=True)
-    coordinates = {name: values for name, values in data.coords.items() if not {"dim", "parameter"} & {*values.dims}}
+            labels = data.layer.values if along == ["layer"] else range(values.sizes[along[0]])
+            for i, label in enumerate(labels):
+                variables[f"{name}_{label}"] = values.isel({along[0]: i}, drop=True)
+    coordinates = {name: values for name, values in data.coords.items() if not {*VECTORS} & {*values.dims}}
     return xr.Dataset(variables, coordinates)
 
 

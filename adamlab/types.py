@@ -124,6 +124,33 @@ def rule(state: Any, **attributes: Any) -> Callable[[Callable[..., Any]], Rule]:
 
 
 @dataclass(frozen=True, eq=False)
+class Sampler:
+    """Minibatches of a data set, as a problem's `sample`.
+
+    Attributes:
+        draw: `(key, t) -> batch`, the batch of step t, from 1.
+        batch_size: examples in a batch.
+        examples: of the data set.
+        by_epoch: whether `draw` takes the run's own key, the same at every step; otherwise each step has its own.
+    """
+
+    draw: Callable[[jax.Array, ArrayLike], PyTree]
+    batch_size: int
+    examples: int
+    by_epoch: bool = False
+
+    def __call__(self, key: jax.Array, t: ArrayLike) -> PyTree:
+        """The batch of step t."""
+        return self.draw(key, t)
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """The steps that take as many examples as there are; a whole number where batches are drawn by epoch."""
+        steps = self.examples / self.batch_size
+        return float(int(steps)) if self.by_epoch else steps
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Something to minimize: a loss, a start, and what is known of it.
 
@@ -132,7 +159,12 @@ class Problem:
         loss: `(params, batch) -> scalar`, what is differentiated; `batch` is None where there is no `sample`.
         start: `key -> params`, where a run begins; the key comes from the run's seed.
         objective: `params -> scalar`, what is recorded as the loss: on all the training data, or the mean over time.
-        sample: `(key, t) -> batch`, the batch of step t, from 1; None where the loss is the same at every step.
+        sample: `(key, t) -> batch`, the batch of step t, from 1; None where the loss is the same at every step. A
+            `Sampler` where batches are examples of a data set.
+        state: `key -> state`, what a net carries from step to step beside its parameters, such as running averages;
+            None where it has none. Then the loss takes the pair (batch, state) in place of a batch, and objective and
+            metrics take the state after the parameters.
+        next_state: `(params, (batch, state)) -> state`, the state after a step that began with these.
         project: `params -> params`, back into the feasible set after every step; None where there is no constraint.
         metrics: further scalars of the parameters, by name.
         minima: known minimizers, a row each.
@@ -145,10 +177,12 @@ class Problem:
     name: str
     loss: Callable[[PyTree, PyTree], jax.Array]
     start: Callable[[jax.Array], PyTree]
-    objective: Callable[[PyTree], jax.Array]
+    objective: Callable[..., jax.Array]
     sample: Callable[[jax.Array, ArrayLike], PyTree] | None = None
+    state: Callable[[jax.Array], PyTree] | None = None
+    next_state: Callable[[PyTree, PyTree], PyTree] | None = None
     project: Callable[[PyTree], PyTree] | None = None
-    metrics: Mapping[str, Callable[[PyTree], jax.Array]] = field(default_factory=dict)
+    metrics: Mapping[str, Callable[..., jax.Array]] = field(default_factory=dict)
     minima: tuple[tuple[float, ...], ...] = ()
     minimum: float | None = None
     domain: tuple[tuple[float, float], ...] = ()

@@ -35,13 +35,14 @@ def computed(
     *,
     starts=None,
     target=None,
+    costly_every=1,
     devices=(),
     sizes=None,
     shared=0,
 ):
     """The recorded quantities of runs, by name."""
     runs = runs_of(spec, numbers, seeds, starts)
-    recording = Recording(recorded_steps(steps, every), what, target)
+    recording = Recording(recorded_steps(steps, every), what, target, costly_every)
     program = prepare(problem, runs, recording, devices=devices, sizes=sizes, shared=shared)
     compiled = program.lowered.compile()
     blocks = range(program.sizes.count(len(runs)))

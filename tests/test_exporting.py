@@ -17,7 +17,7 @@ RUNS = {
     "name": "exported",
     "steps": 6,
     "seeds": 2,
-    "record": {"every": 3, "what": ["loss", "params"]},
+    "record": {"every": 3, "what": ["loss", "params", "layer_norms"]},
     "problem": [{"name": "beale"}, {"name": "quadratic", "dim": 20}],
     "optimizer": [
         {"name": "adamlab.sgd", "learning_rate": [1e-3, 1e30], "label": "=1+1"},
@@ -71,6 +71,7 @@ def test_tables_have_the_curves(runs, tmp_path, ending, read):
         values = beale.isel(run=run).sel(step=step)
         np.testing.assert_equal(np.float32(row.loss), values.loss.values)  # CSV has as many digits as a float32 needs
         np.testing.assert_equal(np.array([row.params_0, row.params_1], np.float32), values.params.values)
+        np.testing.assert_equal(np.float32(row.layer_norms_params), values.layer_norms.sel(layer="params").values)
         assert (row.optimizer.lstrip("'"), row.seed) == (values.optimizer.item(), values.seed.item())
     assert set(table.problem) == {"beale", "quadratic"}
     assert not any(name.startswith("minima") for name in table)

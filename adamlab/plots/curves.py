@@ -10,10 +10,14 @@ from matplotlib.figure import Figure
 from adamlab.analysis import best_settings, difference_by_step, of_optimizer, over_seeds, sensitivity_to
 from adamlab.analysis.rows import recorded
 from adamlab.analysis.scores import criterion
+from adamlab.errors import InputError
 from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, figure, legend, shown, styles
 
+OVER = ("step", "epoch")
+"""What curves can be drawn over."""
 
-def curves(runs: xr.Dataset, what: str = "loss", mean: bool = False) -> Figure:
+
+def curves(runs: xr.Dataset, what: str = "loss", mean: bool = False, over: str = "step") -> Figure:
     """The median over seeds at each optimizer's best setting, with a band from the least to the greatest value.
 
     A run that diverged counts as infinite: where the median is infinite, the line breaks off.
@@ -22,13 +26,21 @@ def curves(runs: xr.Dataset, what: str = "loss", mean: bool = False) -> Figure:
         runs: the dataset of a problem.
         what: the recorded quantity: "loss" or a metric such as "test_accuracy".
         mean: whether to draw the mean with a band of its standard error; it breaks off where any run diverged.
+        over: "step" or "epoch", the steps divided by those that take as many examples as there are.
 
     Raises:
-        NothingToDrawError: the quantity was not recorded.
+        NothingToDrawError: the quantity was not recorded, or the problem's batches are not of a data set.
+        InputError: it cannot be drawn over that.
     """
+    if over not in OVER:
+        raise InputError(f'curves are drawn over "step" or "epoch", not {over!r}')
+    if over == "epoch" and "steps_per_epoch" not in runs.attrs:
+        raise NothingToDrawError(f"{runs.attrs['problem']}: it has no epochs, since it draws no batches of a data set.")
     if what not in recorded(runs):
         valid = ", ".join(recorded(runs))
         raise NothingToDrawError(f"{runs.attrs['problem']}: no {what} was recorded over steps; there is {valid}.")
+    if over == "epoch":
+        runs = runs.assign_coords(step=runs.step / runs.attrs["steps_per_epoch"])
     best = best_settings(runs)
     statistics = over_seeds(runs, what)
     fig, axes = figure(runs, f"{what}, each optimizer at its best setting")
@@ -42,7 +54,7 @@ def curves(runs: xr.Dataset, what: str = "loss", mean: bool = False) -> Figure:
     _log_where_positive(axes, best[what].values)
     count, drawn = int(statistics["count"].max()), "mean ± standard error" if mean else "median and range"
     suffix = f" ({drawn} of {count} {'runs' if 'start' in runs else 'seeds'})" if count > 1 else ""
-    axes.set(xlabel="step", ylabel=what + suffix)
+    axes.set(xlabel=over, ylabel=what + suffix)
     legend(fig)
     return fig
 

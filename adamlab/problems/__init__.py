@@ -1,7 +1,7 @@
 """Problems to minimize, and their registry.
 
 A problem is made by a function with keyword options, whose name is the problem's: `get("rosenbrock", dim=10)`. A
-problem of your own joins them by `register`.
+problem of your own joins them by `register`; `minibatches` and `epochs` draw its batches, and `split` its parts.
 """
 
 from adamlab.problems.landscapes import landscape as landscape
@@ -13,4 +13,7 @@ from adamlab.problems.registry import PROBLEMS as PROBLEMS
 from adamlab.problems.registry import all_problems as all_problems
 from adamlab.problems.registry import find as find
 from adamlab.problems.registry import get as get
+from adamlab.problems.sampling import epochs as epochs
+from adamlab.problems.sampling import minibatches as minibatches
+from adamlab.problems.sampling import split as split
 from adamlab.types import Problem as Problem

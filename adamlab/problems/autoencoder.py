@@ -1,19 +1,30 @@
 """A small variational auto-encoder."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
 from adamlab import layers
-from adamlab.problems.batches import Examples, Part, Value, mean_over, sampler, test_part, training_part
+from adamlab.problems.batches import (
+    Examples,
+    Part,
+    Value,
+    mean_over,
+    sampler,
+    test_part,
+    training_part,
+    validation_part,
+)
 from adamlab.problems.functions import TOGETHER, normal, require
 from adamlab.problems.images import Images
 from adamlab.problems.starts import MOST_UNITS, Dense, affine, glorot
 from adamlab.types import Problem
 
 
-def vae(data: Images, batch_size: int = 64, hidden: int = 128, latent: int = 10) -> Problem:
+def vae(data: Images, batch_size: int = 64, hidden: int = 128, latent: int = 10, replacement: bool = True) -> Problem:
     """A variational auto-encoder of images: negative ELBO in nats an image, one hidden softplus layer each way.
 
     With ε standard normal, z = μ(x) + σ(x)·ε, and p the decoder's Bernoulli probabilities, a pixel being one:
@@ -33,6 +44,7 @@ def vae(data: Images, batch_size: int = 64, hidden: int = 128, latent: int = 10)
     Args:
         data: the images.
         batch_size: images in a minibatch.
+        replacement: whether minibatches are drawn with replacement; otherwise every epoch shuffles the images anew.
         hidden: units in the hidden layer of the encoder, and in that of the decoder.
         latent: the dimension of z.
     """
@@ -54,13 +66,14 @@ def vae(data: Images, batch_size: int = 64, hidden: int = 128, latent: int = 10)
     def mean_over_part(params: dict[str, Dense], part: Part) -> Value:
         return mean_over(part, lambda examples: _negative_elbo(params, examples))
 
+    held_out = {"test_loss": test_part(data)} | ({"validation_loss": part} if (part := validation_part(data)) else {})
     return Problem(
         f"{data.name}_vae",
         loss=_negative_elbo,
         start=start,
         objective=lambda params: mean_over_part(params, training_part(data)),
-        sample=sampler(data, batch_size, noisy=True),
-        metrics={"test_loss": lambda params: mean_over_part(params, test_part(data))},
+        sample=sampler(data, batch_size, replacement=replacement, noisy=True),
+        metrics={name: partial(mean_over_part, part=part) for name, part in held_out.items()},
         side_by_side=TOGETHER,
         source=data.source,
     )

@@ -1,6 +1,7 @@
 """Images as nets see them: minibatches, and means over a whole part of the data."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -10,9 +11,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Key, UInt8
 
 from adamlab.problems.functions import require
-from adamlab.problems.images import Images
+from adamlab.problems.images import WHOLE, Images
+from adamlab.problems.sampling import epochs, minibatches
+from adamlab.types import Sampler
 
-AT_ONCE = 2000
+AT_ONCE = WHOLE
 """Images of a part that are computed at a time; larger parts, all of OpenML's, are a whole number of times as large."""
 
 Value = Float[Array, ""]
@@ -48,12 +51,18 @@ def test_part(data: Images) -> Part:
     return Part(data.test_images, data.test_labels, data.scale)
 
 
-def sampler(data: Images, size: int, *, noisy: bool = False) -> Callable[[jax.Array, ArrayLike], Examples]:
-    """`(key, t) -> Examples`: minibatches of the training part, drawn uniformly with replacement.
+def validation_part(data: Images) -> Part | None:
+    """The part that settings are compared on, where there is one."""
+    return Part(*data.validation, data.scale) if data.validation else None
+
+
+def sampler(data: Images, size: int, *, replacement: bool = True, noisy: bool = False) -> Sampler:
+    """Minibatches of the training part, whose batches are `Examples`.
 
     Args:
         data: the images.
         size: images in a minibatch.
+        replacement: whether they are drawn uniformly with replacement; otherwise by epoch, see `sampling.epochs`.
         noisy: whether a batch brings a key along.
 
     Raises:
@@ -61,14 +70,14 @@ def sampler(data: Images, size: int, *, noisy: bool = False) -> Callable[[jax.Ar
     """
     require("batch_size", size, 1, len(data.train_labels))
     part = training_part(data)
+    draw = (minibatches if replacement else epochs)(part[:2], size, with_key=noisy)
 
     def sample(key: jax.Array, t: ArrayLike) -> Examples:
-        for_rows, for_noise = jax.random.split(key) if noisy else (key, None)
-        rows = jax.random.randint(for_rows, (size,), 0, len(part.labels), jnp.int32)
-        drawn = part.examples(jnp.asarray(part.pixels)[rows], jnp.asarray(part.labels)[rows])
-        return drawn._replace(key=for_noise)
+        batch = draw(key, t)
+        (pixels, labels), for_noise = batch if noisy else (batch, None)
+        return part.examples(pixels, labels)._replace(key=for_noise)
 
-    return sample
+    return replace(draw, draw=sample)
 
 
 def mean_over(part: Part, quantity: Callable[[Examples], Value]) -> Value:

@@ -1,10 +1,12 @@
 """Classifiers of images, trained by cross-entropy.
 
 Softmax regression is plain JAX and Optax, the others are made of `adamlab.layers`. What is recorded is without noise
-and on whole parts of the data: the loss on all training images, and `test_loss`, `train_accuracy` and `test_accuracy`.
+and on whole parts of the data: the loss on all training images, and `test_loss`, `train_accuracy` and `test_accuracy`;
+`validation_loss` and `validation_accuracy` where a validation part is held out of the training images.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -13,7 +15,16 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from adamlab import layers
-from adamlab.problems.batches import Examples, Part, mean_over, sampler, some_of, test_part, training_part
+from adamlab.problems.batches import (
+    Examples,
+    Part,
+    mean_over,
+    sampler,
+    some_of,
+    test_part,
+    training_part,
+    validation_part,
+)
 from adamlab.problems.functions import TOGETHER, require
 from adamlab.problems.images import Images
 from adamlab.problems.starts import MOST_UNITS, Dense, affine, glorot, he
@@ -47,15 +58,15 @@ class Block(NamedTuple):
     beta: Float[Array, " C_out"]
 
 
-def softmax(data: Images, batch_size: int = 64) -> Problem:
+def softmax(data: Images, batch_size: int = 64, replacement: bool = True) -> Problem:
     """Softmax regression of images: pixels to classes, cross-entropy, from W = 0, b = 0.
 
-    The minibatches are drawn from the run's seed, uniformly with replacement. The recorded loss is that of all training
-    images.
+    The minibatches are drawn from the run's seed. The recorded loss is that of all training images.
 
     Args:
         data: the images.
         batch_size: images in a minibatch.
+        replacement: whether minibatches are drawn with replacement; otherwise every epoch shuffles the images anew.
     """
 
     def logits(params: Dense, x: Pictures) -> Logits:
@@ -66,10 +77,12 @@ def softmax(data: Images, batch_size: int = 64) -> Problem:
 
     net = Net(start, lambda params, batch: logits(params, batch.x), lambda params: lambda x: logits(params, x))
     # Optax's cross-entropy: ours rounds otherwise, and this problem's results are to stay what they were, bit for bit.
-    return _classifier("softmax", data, batch_size, net, optax.softmax_cross_entropy_with_integer_labels)
+    return _classifier("softmax", data, batch_size, replacement, net, optax.softmax_cross_entropy_with_integer_labels)
 
 
-def mlp(data: Images, batch_size: int = 64, hidden: int = 128, dropout: int | float = 0.5) -> Problem:
+def mlp(
+    data: Images, batch_size: int = 64, hidden: int = 128, dropout: int | float = 0.5, replacement: bool = True
+) -> Problem:
     """A multilayer net of images: two hidden layers of rectifiers with dropout, softmax, from He's normal weights.
 
     The minibatches and what is dropped are drawn from the run's seed. What is recorded, on all images, is the net
@@ -80,6 +93,7 @@ def mlp(data: Images, batch_size: int = 64, hidden: int = 128, dropout: int | fl
     Args:
         data: the images.
         batch_size: images in a minibatch.
+        replacement: whether minibatches are drawn with replacement; otherwise every epoch shuffles the images anew.
         hidden: units in each hidden layer.
         dropout: the share of each hidden layer's units that is dropped, in [0, 1).
     """
@@ -110,10 +124,10 @@ def mlp(data: Images, batch_size: int = 64, hidden: int = 128, dropout: int | fl
         lambda params: lambda x: logits(params, x),
         noisy=True,
     )
-    return _classifier("mlp", data, batch_size, net, _cross_entropy)
+    return _classifier("mlp", data, batch_size, replacement, net, _cross_entropy)
 
 
-def conv(data: Images, batch_size: int = 64, channels: int = 16) -> Problem:
+def conv(data: Images, batch_size: int = 64, channels: int = 16, replacement: bool = True) -> Problem:
     """A convolutional net of images: twice (3 × 3 convolution, batch norm, rectifier, 2 × 2 max pool), then softmax.
 
     In training batch norm goes by the minibatch. What is recorded is the net in inference: every normalization goes
@@ -127,6 +141,7 @@ def conv(data: Images, batch_size: int = 64, channels: int = 16) -> Problem:
     Args:
         data: the images.
         batch_size: images in a minibatch.
+        replacement: whether minibatches are drawn with replacement; otherwise every epoch shuffles the images anew.
         channels: of the first convolution; the second has twice as many.
     """
     require("channels", channels, 1, MOST_UNITS)
@@ -144,7 +159,7 @@ def conv(data: Images, batch_size: int = 64, channels: int = 16) -> Problem:
         return lambda x: _convolved(params, x, seen)[0]
 
     net = Net(start, lambda params, batch: _convolved(params, batch.x)[0], infer)
-    return _classifier("conv", data, batch_size, net, _cross_entropy, side_by_side=1)
+    return _classifier("conv", data, batch_size, replacement, net, _cross_entropy, side_by_side=1)
 
 
 def _convolved(
@@ -164,6 +179,7 @@ def _classifier(
     name: str,
     data: Images,
     batch_size: int,
+    replacement: bool,
     net: Net,
     cross_entropy: Callable[[Logits, Int[Array, " n"]], Float[Array, " n"]],
     side_by_side: int = TOGETHER,
@@ -179,17 +195,17 @@ def _classifier(
         logits = net.infer(params)
         return mean_over(part, lambda some: jnp.mean(jnp.argmax(logits(some.x), axis=-1) == some.y, dtype=float))
 
+    held_out = {"test": test_part(data)} | ({"validation": part} if (part := validation_part(data)) else {})
+    losses = {f"{name}_loss": partial(mean_loss, part=part) for name, part in held_out.items()}
+    parts = {"train": training_part(data), **held_out}
+    accuracies = {f"{name}_accuracy": partial(accuracy, part=part) for name, part in parts.items()}
     return Problem(
         f"{data.name}_{name}",
         loss=loss,
         start=net.start,
         objective=lambda params: mean_loss(params, training_part(data)),
-        sample=sampler(data, batch_size, noisy=net.noisy),
-        metrics={
-            "test_loss": lambda params: mean_loss(params, test_part(data)),
-            "train_accuracy": lambda params: accuracy(params, training_part(data)),
-            "test_accuracy": lambda params: accuracy(params, test_part(data)),
-        },
+        sample=sampler(data, batch_size, replacement=replacement, noisy=net.noisy),
+        metrics=losses | accuracies,
         side_by_side=side_by_side,
         source=data.source,
     )

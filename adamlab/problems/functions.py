@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,8 @@ TOGETHER = 8
 
 MOST_DIMENSIONS = 10**6
 """The greatest `dim` of a test function."""
+MOST_SEED = 2**32 - 1
+"""The greatest seed of data."""
 MOST_SPREAD = 1e6
 """The greatest displacement of a start."""
 
@@ -26,14 +29,15 @@ Value = Float[Array, ""]
 
 def problem_of(
     name: str,
-    loss: Callable[..., jax.Array],
+    loss: Callable[..., Any],
     start: PyTree,
     *,
     spread: int | float = 0.0,
     sample: Callable[[jax.Array, ArrayLike], PyTree] | None = None,
-    objective: Callable[[PyTree], jax.Array] | None = None,
+    objective: Callable[..., jax.Array] | None = None,
+    state: Callable[[jax.Array], PyTree] | None = None,
     project: Callable[[PyTree], PyTree] | None = None,
-    metrics: Mapping[str, Callable[[PyTree], jax.Array]] = MappingProxyType({}),
+    metrics: Mapping[str, Callable[..., jax.Array]] = MappingProxyType({}),
     minima: Sequence[Sequence[int | float]] = (),
     minimum: int | float | None = None,
     domain: Sequence[Sequence[int | float]] = (),
@@ -44,12 +48,14 @@ def problem_of(
 
     Args:
         name: as it stands in the registry.
-        loss: `w -> scalar`, or `(w, batch) -> scalar` where there is a `sample`.
+        loss: `w -> scalar`; `(w, batch) -> scalar` where there is a `sample`; and `(w, state, batch) -> (scalar,
+            state)` where there is a state as well.
         start: the parameters that runs start around, as `numeric` reads them; or a function `key -> params`.
         spread: the standard deviation of the normal displacement that a run's seed gives a start of numbers; 0 starts
             all runs at the same point. Where there is a constraint, the start is then projected.
         sample: `(key, t) -> batch`, the batch of step t, from 1.
         objective: `w -> scalar`, what is recorded; by default the loss, where there is no `sample`.
+        state: `key -> state`, what is carried from step to step beside the parameters, from the key of the start.
         project: `w -> w`, back into the feasible set.
         metrics: further scalars of the parameters, by name.
         minima: the known minimizers.
@@ -68,10 +74,12 @@ def problem_of(
     feasible = project or (lambda params: params)
     return Problem(
         name,
-        loss=loss if sample is not None else lambda w, batch: loss(w),
+        loss=_of_batch(loss, sample is not None, state is not None),
         start=lambda key: _in_floats(feasible(begin(key))),
         objective=loss if objective is None else objective,
         sample=sample,
+        state=None if state is None else lambda key: _in_floats(state(key)),
+        next_state=None if state is None else lambda w, given: _in_floats(loss(w, given[1], given[0])[1]),
         project=None if project is None else lambda params: _in_floats(feasible(params)),
         metrics=dict(metrics),
         minima=tuple(tuple(map(float, point)) for point in minima),
@@ -80,6 +88,13 @@ def problem_of(
         side_by_side=side_by_side,
         source=source,
     )
+
+
+def _of_batch(loss: Callable[..., Any], has_sample: bool, has_state: bool) -> Callable[[PyTree, PyTree], jax.Array]:
+    """The loss as a function of the parameters and a batch, or of a batch and a state."""
+    if has_state:
+        return lambda w, given: loss(w, given[1], given[0])[0]
+    return loss if has_sample else lambda w, batch: loss(w)
 
 
 def _in_floats(params: PyTree) -> PyTree:

@@ -1,6 +1,6 @@
 """Image data by name: scikit-learn's small digits, and what openml.org holds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -12,6 +12,10 @@ from adamlab.problems.functions import require
 
 TEST_SHARE = 0.2
 """The share of the digits that is held out, unless another is asked for."""
+
+
+WHOLE = 2000
+"""Images that a part can be cut into pieces of; large parts, all of OpenML's, are a multiple of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +31,7 @@ class Images:
         scale: the greatest value of a pixel, which divided by it is in [0, 1].
         classes: how many there are.
         source: who made the data set.
+        validation: the images and labels of a third part, where one is held out of the training part.
     """
 
     name: str
@@ -37,6 +42,7 @@ class Images:
     scale: int
     classes: int
     source: str
+    validation: tuple[UInt8[np.ndarray, "validation H W C"], Int32[np.ndarray, " validation"]] | None = None
 
 
 @cache
@@ -66,6 +72,26 @@ def load(name: str, test_share: int | float | None = None) -> Images:
     images, labels = openml.fetch(archive)
     is_test = np.arange(len(labels)) >= archive.train
     return _parted(name, images, labels, is_test, openml.WHITE, archive.source)
+
+
+@cache
+def with_validation(data: Images, share: int | float) -> Images:
+    """The images with a share of the training part held out of it, to compare settings on; drawn the same always.
+
+    Of large parts a multiple of `WHOLE` images is held out, which leaves one, so that both can be computed in pieces.
+    """
+    require("validation_share", share, 0, 0.9)
+    count = len(data.train_labels)
+    size = round(share * count / WHOLE) * WHOLE if count >= 2 * WHOLE else round(share * count)
+    if not size:
+        return data
+    held_out = np.zeros(count, bool)
+    held_out[np.random.default_rng(0).permutation(count)[:size]] = True
+    images, labels = data.train_images, data.train_labels
+    train, validation = ((images[rows], labels[rows]) for rows in (~held_out, held_out))
+    for part in (*train, *validation):
+        part.flags.writeable = False
+    return replace(data, train_images=train[0], train_labels=train[1], validation=validation)
 
 
 def blank(name: str) -> Images:

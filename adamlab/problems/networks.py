@@ -1,7 +1,8 @@
 """Every net on every data set of images: `digits_conv`, `mnist_vae` and so on.
 
 The images of openml.org are fetched when such a problem is first made, see `openml.fetch`; those of scikit-learn are
-here already, and how many of them are held out is an option, `test_share`.
+here already, and how many of them are held out is an option, `test_share`. Of all of them the option
+`validation_share` holds a share of the training part out, for `validation_loss` and `validation_accuracy`.
 """
 
 import inspect
@@ -31,15 +32,16 @@ def on(data: str, net: Callable[..., Problem]) -> Callable[..., Problem]:
         net: makes a problem of `Images` and options; the first line of its docstring says "images".
     """
 
-    def make(test_share: int | float | None = None, **options: Any) -> Problem:
+    def make(test_share: int | float | None = None, validation_share: int | float = 0.0, **options: Any) -> Problem:
         call(make.__name__, make, options)  # tells of options of the wrong kind
         if data != "digits":
             net(images.blank(data), **options)  # tells of those out of range, before anything is fetched
-        return net(images.load(data, test_share), **options)
+        return net(images.with_validation(images.load(data, test_share), validation_share), **options)
 
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     options = list(inspect.signature(net).parameters.values())[1:]
+    options.append(inspect.Parameter("validation_share", kind, default=0.0, annotation=float))
     if data == "digits":
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         options.append(inspect.Parameter("test_share", kind, default=images.TEST_SHARE, annotation=float))
     make.__name__ = make.__qualname__ = f"{data}_{net.__name__}"
     make.__doc__ = (inspect.getdoc(net) or "").replace("images", DATA[data], 1)

@@ -27,21 +27,22 @@ LONGEST_NAME = 100
 RECORDED = (
     *("loss", "params", "updates", "m", "v", "m_hat", "v_hat", "effective_learning_rate", "steps_to_target"),
     *("final_params", "diverged_at", "landscape", "minima", "optimizer", "spec", "seed", "run_id", "done", "stage"),
-    "start",
+    *("start", "layer_norms", "layer_gradient_norms", "layer_update_norms", "layer_effective_learning_rate"),
 )
 """Names that a metric cannot have, since results have something of that name."""
 
 
 def register(
     name: str,
-    loss: Callable[..., jax.Array],
+    loss: Callable[..., Any],
     start: PyTree | Callable[[jax.Array], PyTree],
     *,
     spread: int | float | np.number = 0.0,
     sample: Callable[[jax.Array, ArrayLike], PyTree] | None = None,
-    objective: Callable[[PyTree], jax.Array] | None = None,
+    objective: Callable[..., jax.Array] | None = None,
+    state: Callable[[jax.Array], PyTree] | None = None,
     project: Callable[[PyTree], PyTree] | None = None,
-    metrics: Mapping[str, Callable[[PyTree], jax.Array]] | None = None,
+    metrics: Mapping[str, Callable[..., jax.Array]] | None = None,
     minima: Sequence[Sequence[int | float]] = (),
     minimum: int | float | None = None,
     domain: Sequence[Sequence[int | float]] = (),
@@ -61,6 +62,9 @@ def register(
         spread: the standard deviation of the normal displacement that a run's seed gives a start of numbers.
         sample: `(key, t) -> batch`, in JAX, the batch of step t, from 1; the key comes from the run's seed and step.
         objective: `w -> scalar`, what is recorded as the loss; by default the loss itself, where there is no `sample`.
+        state: `key -> state`, what is carried from step to step beside the parameters, such as the running averages of
+            batch norm, made from the same key as the start; there must be a `sample`. The loss is then `(w, state,
+            batch) -> (scalar, state)`; objective and metrics take `(w, state)`.
         project: `w -> w`, back into the feasible set: applied to the start and after every step.
         metrics: further scalars of the parameters, by name.
         minima: known minimizers, a row each; for parameters that are one vector, as is the domain.
@@ -75,6 +79,7 @@ def register(
         "spread": spread.item() if isinstance(spread, np.number) else spread,
         "sample": sample,
         "objective": objective,
+        "state": state,
         "project": project,
         "metrics": MappingProxyType({}) if metrics is None else metrics,
         "minima": minima,
@@ -123,12 +128,16 @@ def _unusable(loss: Any, known: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(metric, str) or not metric.isidentifier() or metric in RECORDED:
             yield f"metrics: expected names such as test_loss, and none of {', '.join(RECORDED)}; got {metric!r}"
     functions = {"loss": loss} | {f"metrics: {metric}": function for metric, function in metrics.items()}
-    functions |= {key: known[key] for key in ("sample", "objective", "project") if known[key] is not None}
+    functions |= {key: known[key] for key in ("sample", "objective", "state", "project") if known[key] is not None}
     for key, function in functions.items():
         if not callable(function):
             yield f"{key}: expected a function; got {function!r}"
     if known["sample"] is not None and known["objective"] is None:
         yield "objective: is missing; a loss of batches needs one, a function of the parameters alone, to be recorded"
+    if known["state"] is not None and known["sample"] is None:
+        yield "sample: is missing; what is carried from step to step needs batches to be made of"
+    if known["state"] is not None and len(known["domain"]):
+        yield "domain: expected none, since nothing can be drawn of a problem with a state"
 
 
 def _wrong_start(start: Any, spread: Any) -> Iterator[str]:
@@ -167,7 +176,7 @@ def _rows(value: Any) -> np.ndarray | None:
     return rows if rows.ndim == 2 and np.isfinite(rows).all() else None
 
 
-def _misfits(problem: Problem, loss: Callable[..., jax.Array]) -> Iterator[str]:
+def _misfits(problem: Problem, loss: Callable[..., Any]) -> Iterator[str]:
     """The mistakes of functions that do not go together, by tracing alone: nothing is computed."""
     key = jax.random.key(0)
     params, wrong_start = _traced("project of the start" if problem.project else "start", problem.start, key)
@@ -186,9 +195,19 @@ def _misfits(problem: Problem, loss: Callable[..., jax.Array]) -> Iterator[str]:
     if _shapes(projected) != _shapes(params):
         yield f"project: expected the shapes that it is given, as {_shapes(params)}; got {_shapes(projected)}"
         return
-    calls = {"loss": (problem.loss, params, batch)}
-    calls |= {} if problem.objective is loss else {"objective": (problem.objective, params)}
-    calls |= {f"metrics: {name}": (metric, params) for name, metric in problem.metrics.items()}
+    of_state, batch_and_state = [], batch
+    if problem.state is not None:
+        state, wrong = _traced("state", problem.state, key)
+        of_state, batch_and_state = [state], (batch, state)
+        after, wrong = (None, wrong) if wrong else _traced("loss", problem.next_state, params, batch_and_state)
+        if not wrong and _shapes(after) != _shapes(state):
+            wrong = [f"loss: expected a state of the shapes that it is given, {_shapes(state)}; got {_shapes(after)}"]
+        if wrong:
+            yield from wrong
+            return
+    calls = {"loss": (problem.loss, params, batch_and_state)}
+    calls |= {} if problem.objective is loss else {"objective": (problem.objective, params, *of_state)}
+    calls |= {f"metrics: {name}": (metric, params, *of_state) for name, metric in problem.metrics.items()}
     for called, (function, *arguments) in calls.items():
         value, wrong = _traced(called, function, *arguments)
         is_array = isinstance(value, jax.ShapeDtypeStruct)

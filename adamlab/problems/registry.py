@@ -8,11 +8,14 @@ import numpy as np
 from adamlab.calls import call, signature
 from adamlab.errors import InputError, nearest
 from adamlab.own import MODULES, registered
+from adamlab.problems.deep_quadratic import quadratic_deep
+from adamlab.problems.heavy_tails import heavy_tailed_regression
 from adamlab.problems.many_minima import ackley, branin, himmelblau, rastrigin, styblinski_tang
 from adamlab.problems.networks import MAKERS as NETWORKS
 from adamlab.problems.online import reddi, reddi_cyclic, reddi_stochastic
 from adamlab.problems.quadratics import booth, matyas, noisy_quadratic, quadratic, ravine
 from adamlab.problems.regression import least_squares, sparse_logistic, wilson
+from adamlab.problems.sequences import copying, grammar, modular_addition
 from adamlab.problems.valleys import beale, rosenbrock, saddle
 from adamlab.types import Problem
 
@@ -36,6 +39,11 @@ _MAKERS = (
     least_squares,
     wilson,
     sparse_logistic,
+    quadratic_deep,
+    heavy_tailed_regression,
+    modular_addition,
+    copying,
+    grammar,
     *NETWORKS,
 )
 

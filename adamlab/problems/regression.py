@@ -3,19 +3,17 @@
 from functools import cache
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from adamlab.problems.functions import TOGETHER, Point, Value, problem_of, require
+from adamlab.problems.functions import MOST_SEED, TOGETHER, Point, Value, problem_of, require
+from adamlab.problems.sampling import minibatches
 from adamlab.types import Problem
 
 MOST = 1000
 """The most parameters and examples: the data are made anew in every process, and are constants of its programs."""
-MOST_SEED = 2**32 - 1
-"""The greatest seed of data."""
 MOST_SPARSE = 10**4
 """The most examples of sparse features."""
 
@@ -67,7 +65,7 @@ def least_squares(
         "least_squares",
         loss if batch_size else on_training_data,
         np.zeros(dim),
-        sample=(lambda key, t: _minibatch(key, train, batch_size)) if batch_size else None,
+        sample=minibatches(train, batch_size) if batch_size else None,
         objective=on_training_data,
         metrics={"test_loss": lambda w: loss(w, _in_jax(test))},
         minima=[best.tolist()],
@@ -152,7 +150,7 @@ def sparse_logistic(features: int = 300, examples: int = 4000, batch_size: int =
         "sparse_logistic",
         loss,
         np.zeros(features),
-        sample=lambda key, t: _minibatch(key, train, batch_size),
+        sample=minibatches(train, batch_size),
         objective=lambda w: loss(w, _in_jax(train)),
         metrics={
             "test_loss": lambda w: loss(w, _in_jax(test)),
@@ -166,12 +164,6 @@ def sparse_logistic(features: int = 300, examples: int = 4000, batch_size: int =
 
 def _in_jax(examples: Examples) -> Examples:
     return Examples(jnp.asarray(examples.x, float), jnp.asarray(examples.y, float))
-
-
-def _minibatch(key: jax.Array, examples: Examples, size: int) -> Examples:
-    rows = jax.random.randint(key, (size,), 0, len(examples.y), jnp.int32)
-    x, y = _in_jax(examples)
-    return Examples(x[rows], y[rows])
 
 
 def _accuracy(w: Point, examples: Examples) -> Value:

@@ -129,9 +129,9 @@ def part_of(optimizer: Optimizer) -> str:
 def _context(study: Study, problem: Problem) -> str:
     """All that a run depends on beside its optimizer, start and seed, and the way it is recorded."""
     recorded = hashlib.sha256(study.recorded.tobytes()).hexdigest()
-    head = study.head
-    what = sorted(head.record.what)
-    return json.dumps([study.texts[problem.name], head.steps, head.dtype, recorded, what, head.record.target])
+    head, record = study.head, study.head.record
+    kept = [recorded, sorted(record.what), record.target, record.costly_every]
+    return json.dumps([study.texts[problem.name], head.steps, head.dtype, *kept])
 
 
 def _own_code(study: Study, problem: Problem, optimizer: Optimizer) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pytest
 
 import adamlab as al
 from adamlab.analysis import best_setting, with_agreement
+from adamlab.errors import InputError
 from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.plots.files import draw
 from tests.plots.written import unwritten
@@ -195,3 +196,31 @@ def test_a_path_that_diverges_is_drawn_as_far_as_it_goes():
     assert 1 < finite.sum() < len(path)
     for plot in (al.plots.trajectories, al.plots.curves):
         assert unwritten(plot(runs)) == []
+
+
+@pytest.mark.parametrize(("replacement", "per_epoch"), [(True, 1437 / 100), (False, 14)])
+def test_curves_over_epochs_and_layers_by_name(replacement, per_epoch):
+    config = {
+        "name": "epochs",
+        "steps": 28,
+        "record": {"every": 14, "what": ["loss", "layer_norms"]},
+        "problem": [
+            {"name": "digits_softmax", "batch_size": 100, "replacement": replacement},
+            {"name": "beale"},
+        ],
+        "optimizer": [{"spec": "adamlab.adam(0.1)"}],
+    }
+    results = al.run(config)
+    runs = results["digits_softmax"].ds
+    (axes,) = al.plots.curves(runs, over="epoch").axes
+    assert axes.get_xlabel() == "epoch"
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [0, 14 / per_epoch, 28 / per_epoch])
+    weights = runs.final_params.values[0]
+    assert runs.layer.values.tolist() == ["W", "b"]
+    for layer, part in (("W", weights[:640]), ("b", weights[640:])):
+        last = runs.layer_norms.sel(layer=layer).isel(run=0, step=-1)
+        assert float(last) == pytest.approx(float(np.linalg.norm(part)), rel=1e-5)
+    with pytest.raises(NothingToDrawError, match="beale: it has no epochs"):
+        al.plots.curves(results["beale"].ds, over="epoch")
+    with pytest.raises(InputError, match='over "step" or "epoch", not \'hour\''):
+        al.plots.curves(runs, over="hour")

@@ -161,9 +161,11 @@ def test_the_convolutional_net_learns_the_digits():
 
 def test_options_are_read_off_the_makers():
     defaults = {name: argument.default for name, argument in arguments(NETS["digits_mlp"]).items()}
-    assert defaults == {"batch_size": 64, "hidden": 128, "dropout": 0.5, "test_share": 0.2}
+    shares = {"validation_share": 0.0, "test_share": 0.2}
+    assert defaults == {"batch_size": 64, "hidden": 128, "dropout": 0.5, "replacement": True, **shares}
     kinds = {argument.name: argument.kind for argument in arguments(NETS["cifar_10_conv"]).values()}
-    assert kinds == {"batch_size": "integer", "channels": "integer"}
+    flags = {"replacement": "flag", "validation_share": "number"}
+    assert kinds == {"batch_size": "integer", "channels": "integer", **flags}
     told = inspect.getdoc(NETS["fashion_mnist_vae"]) or ""
     assert told.startswith("A variational auto-encoder of Fashion-MNIST: negative ELBO")
     assert len(NETS) == 16

@@ -28,7 +28,7 @@ CONFIGS = {
         steps = 3
         seeds = 2
         evaluation = { seeds = 1 }
-        record = { what = ["loss", "params", "steps_to_target"], target = 1.0 }
+        record = { what = ["loss", "params", "layer_norms", "steps_to_target"], target = 1.0 }
 
         [[problem]]
         name = "beale"

@@ -4,7 +4,7 @@ A test compares each set with datasets as they are computed.
 """
 
 RUN_NAMES = frozenset(
-    {"run", "step", "dim", "parameter", "optimizer", "spec", "seed", "problem", "steps", "x", "y", "diverged"}
+    {"run", "step", "dim", "layer", "parameter", "optimizer", "spec", "seed", "problem", "steps", "x", "y", "diverged"}
     | {"run_id", "done", "stage", "start", "optax_run", "params_difference", "loss_difference"}
     | {"landscape", "minima", "minimum"}
 )

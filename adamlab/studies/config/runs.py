@@ -18,7 +18,7 @@ from adamlab.studies.config.schema import GREATEST_SEED, RunsHead, read_table
 from adamlab.studies.config.sizes import MOST_PROGRAMS, MOST_RUNS, check_sizes
 from adamlab.studies.config.starts import MOST_NUMBERS
 from adamlab.studies.config.study import Evaluation, Optimizer, Study
-from adamlab.studies.engine.recording import QUANTITIES, dims_of
+from adamlab.studies.engine.recording import BY_COORDINATE, BY_LAYER, COSTLY, NEEDED, QUANTITIES, can_record
 from adamlab.types import Problem
 
 
@@ -153,8 +153,8 @@ def _check_record(data: Mapping[str, Any], problems: Sequence[Problem], mistakes
             mistakes.tell(join("record", "what", i), f"there is no {shown(name)} to record; {nearest(name, known)}")
         elif name in names[:i]:
             mistakes.tell(join("record", "what", i), f"{shown(name)} is given twice")
-        elif problems and name == "distance" and not any(problem.minima for problem in problems):
-            mistakes.tell(join("record", "what", i), "no problem here has known minima to be distant from")
+        elif name in NEEDED and problems and not any(can_record(problem, name) for problem in problems):
+            mistakes.tell(join("record", "what", i), f"no problem here has {NEEDED[name]}, which {name} needs")
     if type(every) is int and type(steps) is int and every > steps >= 1:
         mistakes.tell("record.every", f"expected at most the number of steps, {steps}; got {shown(every)}")
 
@@ -165,6 +165,9 @@ def _check_target(head: RunsHead, mistakes: Mistakes):
         mistakes.tell("record.target", 'is missing: "steps_to_target" needs a loss to be reached, such as 1e-3')
     if target is not None and not wanted:
         mistakes.tell("record.target", 'is for "steps_to_target" alone, which record.what does not name')
+    if head.record.costly_every > 1 and not {*COSTLY} & {*head.record.what}:
+        costly = " and ".join(f'"{name}"' for name in COSTLY)
+        mistakes.tell("record.costly_every", f"is for {costly} alone, which record.what does not name")
 
 
 def _check_range(head: RunsHead, tables: Sequence[ProblemTable], optimizers: Sequence[Optimizer], mistakes: Mistakes):
@@ -183,6 +186,5 @@ def _check_range(head: RunsHead, tables: Sequence[ProblemTable], optimizers: Seq
 
 def _curves(problem: Problem, what: Sequence[str]) -> list[str]:
     """The quantities of a problem that are recorded over steps, one number each."""
-    lacking = ["loss", *([] if problem.minima else ["distance"])]
-    scalar = [name for name in QUANTITIES if dims_of(name) == ("step",) and name not in lacking]
-    return ["loss", *(name for name in what if name in problem.metrics or name in scalar)]
+    others = {*BY_COORDINATE, *BY_LAYER, "loss", "steps_to_target"}
+    return ["loss", *(n for n in what if n in problem.metrics or (n not in others and can_record(problem, n)))]

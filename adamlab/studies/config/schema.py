@@ -97,6 +97,7 @@ class Record(Schema):
     every: Annotated[int | dict[str, int], BeforeValidator(_read_every)] = 1
     what: list[str] = Field(default=["loss", "params"], max_length=MOST_NAMES)
     target: Annotated[float | None, BeforeValidator(_in_range), Field(allow_inf_nan=False)] = None
+    costly_every: int = Field(default=1, ge=1, le=MOST_STEPS)
 
 
 class EvaluationSchema(Schema):

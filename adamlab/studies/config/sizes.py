@@ -12,7 +12,7 @@ from adamlab.studies.config.problems import ProblemTable
 from adamlab.studies.config.schema import RunsHead
 from adamlab.studies.config.study import Optimizer
 from adamlab.studies.engine.block_sizes import LANES
-from adamlab.studies.engine.recording import BY_COORDINATE, Recording
+from adamlab.studies.engine.recording import Recording
 from adamlab.types import Problem
 
 MOST_RUNS = 10**7
@@ -85,8 +85,7 @@ def _evaluated(head: RunsHead) -> int:
 
 
 def _record_bytes(head: RunsHead, problem: Problem, recorded: int) -> int:
-    what = Recording(np.empty(0, np.int32), tuple(head.record.what)).on(problem).what
-    numbers = sum(problem.dimension if name in BY_COORDINATE else 1 for name in {"loss", *what})
+    numbers = Recording(np.empty(0, np.int32), tuple(head.record.what)).numbers(problem)
     return (recorded * numbers + problem.dimension) * (8 if head.dtype == "float64" else 4)
 
 

@@ -149,7 +149,8 @@ class Study(Config):
     @cached_property
     def recording(self) -> Recording:
         """The recorded steps and quantities, as the engine takes them."""
-        return Recording(self.recorded, tuple(self.head.record.what), self.head.record.target)
+        record = self.head.record
+        return Recording(self.recorded, tuple(record.what), record.target, record.costly_every)
 
 
 def _written(column: np.ndarray, whole: bool) -> list[str]:

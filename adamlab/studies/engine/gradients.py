@@ -29,7 +29,13 @@ def over_runs(size: int) -> OverRuns:
 def is_forward(problem: Problem) -> bool:
     """Whether the loss is differentiated in forward mode: a function of few numbers in one vector that allows it."""
     start = jax.eval_shape(problem.start, jax.random.key(0))
-    if problem.side_by_side is not None or not hasattr(start, "shape") or start.ndim != 1 or start.size > FEW:
+    if (
+        problem.side_by_side is not None
+        or problem.state is not None
+        or not hasattr(start, "shape")
+        or start.ndim != 1
+        or start.size > FEW
+    ):
         return False
     try:
         jax.jit(lambda w, key: _forwards(problem, _batch(problem, key), *w)).lower(start, jax.random.key(0))

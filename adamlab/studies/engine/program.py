@@ -12,7 +12,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from adamlab.calls import Call
 from adamlab.studies.engine.block_sizes import Sizes, sizes_of
-from adamlab.studies.engine.recording import BY_COORDINATE, Recording
+from adamlab.studies.engine.recording import Recording
 from adamlab.studies.engine.rollout import Carry, Columns, Rollout, Span
 from adamlab.types import Decay, Problem, PyTree, one_minus_each
 
@@ -104,15 +104,14 @@ def prepare(
         shares: the number of devices, of all processes, that blocks are to be shared by.
     """
     recording = recording.on(problem)
-    numbers = sum(problem.dimension if name in BY_COORDINATE else 1 for name in {"loss", *recording.what})
     itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
     sizes = sizes or sizes_of(
         len(runs),
         side_by_side=problem.side_by_side,
         array_bytes=problem.dimension * itemsize * max(1, len(problem.minima) if "distance" in recording.what else 1),
-        record_bytes=(len(recording.steps) * numbers + problem.dimension) * itemsize,
+        record_bytes=(len(recording.steps) * recording.numbers(problem) + problem.dimension) * itemsize,
         work=problem.dimension * int(recording.steps[-1]),
-        shared=shared if problem.sample is not None and (problem.side_by_side or 1) > 1 else 0,
+        shared=shared if problem.sample and problem.state is None and (problem.side_by_side or 1) > 1 else 0,
         shares=shares,
     )
     side_by_side = Rollout(problem, runs.template, recording).of_runs(sizes.at_a_time, sizes.shared)

@@ -1,7 +1,8 @@
 """Recording: the quantities of a run that can be recorded beside its problem's metrics, and how each is computed."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import jax
@@ -11,27 +12,55 @@ from jax.flatten_util import ravel_pytree
 
 from adamlab.arithmetic import AccurateArithmetic
 from adamlab.calls import Call, Symbol
-from adamlab.types import Decay, Problem, PyTree
+from adamlab.studies.engine.curvature import gradient_noise_scale, sharpness
+from adamlab.studies.engine.learning_rates import learning_rate
+from adamlab.types import Decay, Problem, PyTree, Sampler
 
 QUANTITIES: dict[str, str] = {
     "loss": "the objective of the parameters",
     "params": "the parameters w^t",
     "updates": "the optimizer's update u^t, before any projection; NaN at the start",
     "gradient_norm": "the Euclidean norm of g^t, the gradient that step t took; NaN at the start",
+    "update_norm": "the Euclidean norm of u^t; NaN at the start",
+    "param_norm": "the Euclidean norm of w^t",
+    "layer_norms": "the Euclidean norm of each layer's parameters, a layer being an array of the parameters' tree",
+    "layer_gradient_norms": "the same of its gradient; NaN at the start",
+    "layer_update_norms": "the same of its update; NaN at the start",
+    "layer_effective_learning_rate": "‖u^t‖ / ‖m̂^t‖ in each layer, of all but Adam and its like ‖u^t‖ / ‖g^t‖",
+    "scheduled_learning_rate": "the learning rate of step t, a number's or its schedule's value; NaN at the start",
     "m": "the first moment, whatever the optimizer keeps as `mu`; NaN where it keeps none",
     "v": "the second moment, whatever the optimizer keeps as `nu`; NaN where it keeps none",
     "m_hat": "m / (1 − β₁^t); NaN at the start, and where m is not averaged with a b1 or decay",
     "v_hat": "v / (1 − β₂^t); NaN at the start, and where v is not averaged with a b2 or decay",
     "effective_learning_rate": "−u^t / m̂^t of Adam and its like, −u^t / g^t of all others; NaN at the start",
     "distance": "the Euclidean distance to the nearest known minimum",
+    "regret": "Σ f_i(w^(i−1)) − f_i(w*) over all steps done, recorded or not; w* is the first known minimum",
+    "sharpness": "the largest eigenvalue of the objective's Hessian, by Lanczos iterations",
+    "gradient_noise_scale": "tr Σ / |G|² over examples, by batches; ∞ where the gradient drowns in the noise",
     "steps_to_target": "the first step after which the loss was at most `record.target`; −1 where none was",
 }
 
 BY_COORDINATE = ("params", "updates", "m", "v", "m_hat", "v_hat", "effective_learning_rate")
 """The quantities that are vectors, a number for each parameter."""
 
-OF_LAST_STEP = ("updates", "gradient_norm", "effective_learning_rate")
+BY_LAYER = ("layer_norms", "layer_gradient_norms", "layer_update_norms", "layer_effective_learning_rate")
+"""The quantities with a number for each array of the parameters' tree."""
+
+OF_LAST_STEP = (
+    *("updates", "gradient_norm", "update_norm", "effective_learning_rate"),
+    *("layer_gradient_norms", "layer_update_norms", "layer_effective_learning_rate"),
+)
 """The quantities that need the gradient and the update of the step just done."""
+
+COSTLY = ("sharpness", "gradient_noise_scale")
+"""The quantities that cost many gradients, which can be recorded at some of the recorded steps alone."""
+
+NEEDED = {
+    "distance": "known minima",
+    "regret": "known minima",
+    "gradient_noise_scale": "minibatches of a data set, as al.problems.minibatches and al.problems.epochs draw them",
+}
+"""What quantities need that not every problem has, in words; see `can_record`."""
 
 FIELDS = {"m": ("mu", "mu_hat", "b1"), "v": ("nu", "nu_hat", "b2")}
 """For each moment the state's field, the field of its corrected average, and its decay; `decay` serves both."""
@@ -49,17 +78,45 @@ class Recording:
         steps: the steps after which quantities are recorded, from 0 (the start) to the last.
         what: the names of the quantities and metrics.
         target: the loss that counts as reached, for "steps_to_target".
+        costly_every: costly quantities are recorded at every so many recorded steps, and at the last; NaN at others.
     """
 
     steps: np.ndarray
     what: tuple[str, ...]
     target: float | None = None
+    costly_every: int = 1
 
     def on(self, problem: Problem) -> "Recording":
-        """The part of it that a problem can record: no vectors of large problems, a target where it is asked for."""
-        few = problem.dimension <= LOW_DIMENSION
-        what = tuple(name for name in self.what if few or name not in BY_COORDINATE)
-        return Recording(self.steps, what, self.target if "steps_to_target" in what else None)
+        """The part of it that a problem can record, with a target where it is asked for."""
+        what = tuple(name for name in self.what if can_record(problem, name))
+        return replace(self, what=what, target=self.target if "steps_to_target" in what else None)
+
+    def numbers(self, problem: Problem) -> int:
+        """How many numbers are recorded of a run of the problem at each recorded step."""
+        what = {"loss", *self.on(problem).what}
+        sizes = {"dim": problem.dimension, "layer": len(layers_of(problem))}
+        return sum(prod(sizes.get(dim, 1) for dim in dims_of(name)) for name in what)
+
+
+def can_record(problem: Problem, name: str) -> bool:
+    """Whether a quantity is one of the problem's: no vectors of large problems, and none that lacks what it is about.
+
+    A metric of the problem's own takes the place of a quantity of its name.
+    """
+    if name in BY_COORDINATE:
+        return problem.dimension <= LOW_DIMENSION
+    if name in ("distance", "regret"):
+        return bool(problem.minima) or name in problem.metrics
+    if name == "gradient_noise_scale":
+        return isinstance(problem.sample, Sampler) or name in problem.metrics
+    return True
+
+
+def layers_of(problem: Problem) -> list[str]:
+    """The names of the arrays of the parameters' tree, by their paths in it, such as "blocks/0/kernel"."""
+    start = jax.eval_shape(lambda: problem.start(jax.random.key(0)))
+    paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(start)[0]]
+    return [jax.tree_util.keystr(path, simple=True, separator="/") or "params" for path in paths]
 
 
 def recorded_steps(steps: int, every: int | Mapping[str, int]) -> np.ndarray:
@@ -76,7 +133,8 @@ def recorded_steps(steps: int, every: int | Mapping[str, int]) -> np.ndarray:
 def dims_of(name: str) -> tuple[str, ...]:
     """The dims of a recorded quantity, ahead of that of the runs."""
     whole_run: dict[str, tuple[str, ...]] = {"final_params": ("parameter",), "diverged_at": (), "steps_to_target": ()}
-    return whole_run.get(name, ("step", "dim") if name in BY_COORDINATE else ("step",))
+    by = ("dim",) if name in BY_COORDINATE else ("layer",) if name in BY_LAYER else ()
+    return whole_run.get(name, ("step", *by))
 
 
 @dataclass(frozen=True)
@@ -89,6 +147,9 @@ class Moment:
         state: the optimizer's state.
         last: the gradient and the updates of the step just done.
         numbers: the values of the optimizer's symbols.
+        regret: its regret so far, where that is recorded.
+        key: the key of its batches.
+        problem_state: what the problem carries beside the parameters, see `Problem.state`.
     """
 
     t: Any
@@ -96,22 +157,32 @@ class Moment:
     state: PyTree
     last: tuple[PyTree, PyTree] | None
     numbers: Mapping[str, Any]
+    regret: Any = None
+    key: Any = None
+    problem_state: PyTree = None
+
+    def of(self, function: Callable[..., jax.Array]) -> jax.Array:
+        """An objective or a metric of the problem's."""
+        return objective_at(function, self.problem_state)(self.params)
 
 
-def recorder(problem: Problem, template: Call, names: tuple[str, ...]) -> Callable[[Moment], dict[str, jax.Array]]:
+def objective_at(function: Callable[..., jax.Array], state: PyTree) -> Callable[[PyTree], jax.Array]:
+    """An objective or a metric as a function of the parameters alone, at the state that the problem is in, if any."""
+    return function if state is None else lambda params: function(params, state)
+
+
+def recorder(problem: Problem, template: Call, names: Iterable[str]) -> Callable[[Moment], dict[str, jax.Array]]:
     """The function that computes named quantities and metrics of a run at a moment, but for the loss.
 
     Of a quantity and a metric of the same name it is the metric that is recorded.
     """
     metrics = {name: f for name, f in problem.metrics.items() if name in names}
     chosen = [name for name in QUANTITIES if name in names and name not in ("loss", "steps_to_target")]
-    if not problem.minima:
-        chosen = [name for name in chosen if name != "distance"]
 
     def record(moment: Moment) -> dict[str, jax.Array]:
         quantities = _Quantities(problem, template, moment)
         return {name: getattr(quantities, name)() for name in chosen if name not in metrics} | {
-            name: metric(moment.params) for name, metric in metrics.items()
+            name: moment.of(metric) for name, metric in metrics.items()
         }
 
     return record
@@ -134,6 +205,38 @@ class _Quantities:
     def gradient_norm(self) -> jax.Array:
         return self._after_a_step(jnp.linalg.norm(_flat(self._last[0])))
 
+    def update_norm(self) -> jax.Array:
+        return self._after_a_step(jnp.linalg.norm(_flat(self._last[1])))
+
+    def param_norm(self) -> jax.Array:
+        return jnp.linalg.norm(_flat(self.moment.params))
+
+    def layer_norms(self) -> jax.Array:
+        return _norms(self.moment.params)
+
+    def layer_gradient_norms(self) -> jax.Array:
+        return self._after_a_step(_norms(self._last[0]))
+
+    def layer_update_norms(self) -> jax.Array:
+        return self._after_a_step(_norms(self._last[1]))
+
+    def layer_effective_learning_rate(self) -> jax.Array:
+        over = ravel_pytree(self.moment.params)[1](self._descended())
+        return self._after_a_step(_norms(self._last[1]) / _norms(over))
+
+    def scheduled_learning_rate(self) -> jax.Array:
+        return self._after_a_step(learning_rate(self.template, self.moment.numbers, self.moment.state, self.moment.t))
+
+    def regret(self) -> jax.Array:
+        return self.moment.regret
+
+    def sharpness(self) -> jax.Array:
+        return sharpness(objective_at(self.problem.objective, self.moment.problem_state), self.moment.params)
+
+    def gradient_noise_scale(self) -> jax.Array:
+        moment = self.moment
+        return gradient_noise_scale(self.problem, moment.params, moment.key, moment.t, moment.problem_state)
+
     def m(self) -> jax.Array:
         return self._average("m")
 
@@ -147,15 +250,17 @@ class _Quantities:
         return self._corrected("v")
 
     def effective_learning_rate(self) -> jax.Array:
-        gradient, updates = map(_flat, self._last)
-        like_adam = "b1" in self.template.bound_inside() and None not in (self._field("m")[0], self._field("v")[0])
-        over = self._corrected("m") if like_adam else gradient
-        return self._after_a_step(-updates / over)
+        return self._after_a_step(-_flat(self._last[1]) / self._descended())
 
     def distance(self) -> jax.Array:
         w = _flat(self.moment.params)
         offsets = w[None, :] - jnp.asarray(self.problem.minima, w.dtype)
         return jnp.min(jnp.linalg.norm(offsets, axis=1))
+
+    def _descended(self) -> jax.Array:
+        """m̂^t of Adam and its like, g^t of all others."""
+        like_adam = "b1" in self.template.bound_inside() and None not in (self._field("m")[0], self._field("v")[0])
+        return self._corrected("m") if like_adam else _flat(self._last[0])
 
     @property
     def _last(self) -> tuple[PyTree, PyTree]:
@@ -203,6 +308,10 @@ class _Quantities:
 
 def _flat(tree: PyTree) -> jax.Array:
     return ravel_pytree(tree)[0]
+
+
+def _norms(tree: PyTree) -> jax.Array:
+    return jnp.stack([jnp.linalg.norm(jnp.ravel(leaf)) for leaf in jax.tree.leaves(tree)])
 
 
 def _named(state: PyTree, field: str) -> list[PyTree]:

@@ -1,6 +1,6 @@
 """The rollout: a block of runs from their start to their last recorded step, as one function to be compiled."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,12 +10,12 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from adamlab.arithmetic import next_correction
+from adamlab.arithmetic import next_correction, two_sum
 from adamlab.calls import Call
 from adamlab.dependence import dependence
 from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
-from adamlab.studies.engine.recording import OF_LAST_STEP, Moment, Recording, recorder
-from adamlab.types import Decay, Problem, PyTree
+from adamlab.studies.engine.recording import COSTLY, OF_LAST_STEP, Moment, Recording, recorder
+from adamlab.types import Decay, Problem, PyTree, Sampler
 
 ENDED = np.uint32(2**31)
 """The bit of a finite-step counter that is set once something was not finite."""
@@ -50,6 +50,8 @@ class Carry(NamedTuple):
         finite: the number of finite points so far, the start included, with `ENDED` set once one was not finite.
         reached: the first step after which the loss was at most the target, or −1; None where there is no target.
         last: the gradient and the updates of the last step, where they are recorded.
+        regret: the regret so far, and what rounding has left out of it; None where it is not recorded.
+        problem_state: what the problem carries beside the parameters, see `Problem.state`.
     """
 
     params: PyTree
@@ -58,6 +60,8 @@ class Carry(NamedTuple):
     finite: Any
     reached: Any
     last: tuple[PyTree, PyTree] | None
+    regret: tuple[Any, Any] | None = None
+    problem_state: PyTree = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,9 @@ class SideBySide:
         self.loss_and_gradient = loss_and_gradient(self.problem, axis, self.axes.batch, self.over_runs)
         # Checking the parameters that a step begins with would keep a copy of them until its end.
         self.checks_after = axis == -1 and self.problem.sample is None
-        self.keeps_last = any(name in OF_LAST_STEP for name in rollout.recording.what)
+        what = set(rollout.recording.what) - {*self.problem.metrics}
+        self.keeps_last = any(name in OF_LAST_STEP for name in what)
+        self.keeps_regret = "regret" in what
         self.keys = self.over_runs(_keys, (self.axes.seeds,), (self.axes.seeds, self.axes.seeds))(columns.seeds)[1]
 
     def advance(self, carry: Carry, span: Span) -> tuple[Carry, dict[str, jax.Array]]:
@@ -150,12 +156,12 @@ class SideBySide:
             begin = jnp.where(row == span.first, span.begin, ends[jnp.maximum(row - 1, 0)])
             end = jnp.minimum(ends[row], span.end)
             carry = jax.lax.fori_loop(begin, end, self._step, carry)
-            recorded = self._recorded(end, carry)
+            recorded = self._recorded(row, end, carry)
             return carry, {
                 name: jax.lax.dynamic_update_index_in_dim(records[name], x, row, 0) for name, x in recorded.items()
             }
 
-        shapes = jax.eval_shape(self._recorded, span.end, carry)
+        shapes = jax.eval_shape(self._recorded, span.last, span.end, carry)
         empty = {name: jnp.zeros((len(ends), *shape.shape), shape.dtype) for name, shape in shapes.items()}
         carry = jax.lax.cond(span.begin == 0, lambda carry: self.start(), lambda carry: carry, carry)
         carry, records = jax.lax.fori_loop(span.first, span.last + 1, segment, (carry, empty))
@@ -172,15 +178,21 @@ class SideBySide:
             if isinstance(number, Decay)
         }
         carry = Carry(params, state, corrections, jnp.zeros(size, jnp.uint32), None, None)
+        if (begin := self.problem.state) is not None:
+            states = self.over_runs(lambda seed: begin(_keys(seed)[0]), (axes.seeds,), 0)(self.columns.seeds)
+            carry = carry._replace(problem_state=states)
         if self.keeps_last:
             carry = carry._replace(last=jax.tree.map(jnp.zeros_like, (params, params)))
+        if self.keeps_regret:
+            zero = jnp.zeros(size, jax.eval_shape(self._objective, params, carry.problem_state).dtype)
+            carry = carry._replace(regret=(zero, zero))
         if self.rollout.recording.target is not None:
-            carry = carry._replace(reached=self._reach(jnp.full(size, -1, jnp.int32), params, 0))
+            carry = carry._replace(reached=self._reach(jnp.full(size, -1, jnp.int32), params, carry.problem_state, 0))
         return carry._replace(finite=self._check_after(carry.finite, params))
 
     def _step(self, t: Any, carry: Carry) -> Carry:
         """The step after t steps."""
-        axes, batch = self.axes, self._batch(t)
+        axes, batch = self.axes, self._batch(t, carry.problem_state)
         loss, gradient = self.loss_and_gradient(carry.params, batch)
         numbers, corrections = self._next_numbers(carry.corrections)
         update = self.over_runs(
@@ -189,22 +201,45 @@ class SideBySide:
             (axes.params, axes.state, axes.params),
         )
         params, state, updates = update(numbers, gradient, carry.state, carry.params, loss, batch)
+        next_state, problem_state = self.problem.next_state, None
+        if next_state is not None:
+            problem_state = self.over_runs(next_state, (axes.params, axes.batch), 0)(carry.params, batch)
         return Carry(
             params,
             state,
             corrections,
             self._check_after(self._check_before(carry.finite, carry.params, loss), params),
-            None if carry.reached is None else self._reach(carry.reached, params, t + 1),
+            None if carry.reached is None else self._reach(carry.reached, params, problem_state, t + 1),
             (gradient, updates) if self.keeps_last else None,
+            None if carry.regret is None else self._regret(carry.regret, loss, batch),
+            problem_state,
         )
 
-    def _batch(self, t: Any) -> PyTree:
+    def _batch(self, t: Any, state: PyTree) -> PyTree:
+        """What the losses of the step after t steps take: a batch, with the problem's state where it has one."""
         sample = self.problem.sample
         if sample is None:
             return None
+        by_epoch = isinstance(sample, Sampler) and sample.by_epoch
+
+        def draw(key: jax.Array) -> PyTree:
+            return sample(key if by_epoch else jax.random.fold_in(key, t), t + 1)
+
         if self.axes.batch is None:
-            return sample(jax.random.fold_in(self.keys[0], t), t + 1)
-        return self.over_runs(lambda key: sample(jax.random.fold_in(key, t), t + 1), (self.axes.seeds,), 0)(self.keys)
+            return draw(self.keys[0])
+        batch = self.over_runs(draw, (self.axes.seeds,), 0)(self.keys)
+        return batch if state is None else (batch, state)
+
+    def _regret(self, regret: tuple[Any, Any], loss: Any, batch: PyTree) -> tuple[Any, Any]:
+        """The regret after a step of this loss, compensated: it is a sum of as many terms as there are steps."""
+        start, unravel = ravel_pytree(self.problem.start(jax.random.key(0)))
+        best = unravel(jnp.asarray(self.problem.minima[0], start.dtype))
+
+        def add(total: Any, rest: Any, loss: Any, batch: PyTree) -> tuple[Any, Any]:
+            return two_sum(total, loss - self.problem.loss(best, batch) + rest)
+
+        axes = self.axes
+        return self.over_runs(add, (0, 0, axes.loss, axes.batch), (0, 0))(*regret, loss, batch)
 
     def _next_numbers(self, corrections: Mapping[str, tuple[Any, Any, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The optimizer's numbers at the next step, and its decays' corrections there."""
@@ -232,25 +267,44 @@ class SideBySide:
 
         return _count(finite, self.over_runs(zero, (0,) * len(params), 0)(*params))
 
-    def _objective(self, params: PyTree) -> Any:
+    def _objective(self, params: PyTree, state: PyTree) -> Any:
+        if state is not None:
+            return self.over_runs(self.problem.objective, (0, 0), 0)(params, state)
         if self.axes.params == 0:
             return self.over_runs(self.problem.objective, (0,), 0)(params)
         return self.over_runs(lambda *w: self.problem.objective(jnp.stack(w)), (0,) * len(params), 0)(*params)
 
-    def _reach(self, reached: Any, params: PyTree, t: Any) -> Any:
-        loss = self._objective(params)
+    def _reach(self, reached: Any, params: PyTree, state: PyTree, t: Any) -> Any:
+        loss = self._objective(params, state)
         return jnp.where((reached < 0) & (loss <= self.rollout.recording.target), t, reached)
 
-    def _recorded(self, t: Any, carry: Carry) -> dict[str, jax.Array]:
-        """The quantities of the runs after t steps."""
-        axes = self.axes
-        record = self.over_runs(self._record, (None, axes.numbers, axes.params, axes.state, axes.params), -1)
-        quantities = record(t, self.columns.numbers, carry.params, carry.state, carry.last)
-        return {"loss": self._objective(carry.params)} | quantities
+    def _recorded(self, row: Any, t: Any, carry: Carry) -> dict[str, jax.Array]:
+        """The quantities of the runs after t steps, which are recorded in this row."""
+        recording, metrics = self.rollout.recording, self.problem.metrics
+        costly = {name for name in recording.what if name in COSTLY and name not in metrics}
+        quantities = self._quantities({*recording.what} - costly, t, carry)
+        if costly:
+            is_due = (row % recording.costly_every == 0) | (row == len(recording.steps) - 1)
+            shapes = jax.eval_shape(lambda carry: self._quantities(costly, t, carry), carry)
+            quantities |= jax.lax.cond(
+                is_due,
+                lambda carry: self._quantities(costly, t, carry),
+                lambda carry: {name: jnp.full(shape.shape, jnp.nan, shape.dtype) for name, shape in shapes.items()},
+                carry,
+            )
+        return {"loss": self._objective(carry.params, carry.problem_state)} | quantities
 
-    def _record(self, t, numbers, params, state, last) -> dict[str, jax.Array]:
-        record = recorder(self.problem, self.rollout.template, self.rollout.recording.what)
-        return record(Moment(t, params, state, last, numbers))
+    def _quantities(self, names: Collection[str], t: Any, carry: Carry) -> dict[str, jax.Array]:
+        record = recorder(self.problem, self.rollout.template, names)
+
+        def of_run(t, numbers, params, state, last, *others) -> dict[str, jax.Array]:
+            return record(Moment(t, params, state, last, numbers, *others))
+
+        axes = self.axes
+        in_axes = (None, axes.numbers, axes.params, axes.state, axes.params, 0, axes.seeds, 0)
+        regret = None if carry.regret is None else sum(carry.regret)
+        others = (carry.last, regret, self.keys, carry.problem_state)
+        return self.over_runs(of_run, in_axes, -1)(t, self.columns.numbers, carry.params, carry.state, *others)
 
     def _finish(self, carry: Carry, loss: jax.Array) -> dict[str, jax.Array]:
         axes = self.axes
@@ -279,6 +333,8 @@ def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
 
     sample = rollout.problem.sample
     batch = None if sample is None else jax.eval_shape(lambda key: sample(key, jnp.int32(1)), key)
+    if rollout.problem.state is not None:
+        batch = (batch, jax.eval_shape(rollout.problem.state, key))
     loss, gradient = jax.eval_shape(jax.value_and_grad(rollout.problem.loss), params, batch)
 
     # An array differs between runs where its start or its step depends on something that does, or, and that is why

@@ -13,13 +13,13 @@ from adamlab.errors import reason
 from adamlab.problems.landscapes import has_landscape, landscape
 from adamlab.studies.config.reserved import RUN_NAMES
 from adamlab.studies.config.study import Study
-from adamlab.studies.engine.recording import dims_of
+from adamlab.studies.engine.recording import BY_LAYER, dims_of, layers_of
 from adamlab.studies.store.blocks import Blocks
 from adamlab.studies.store.files import DamageError
 from adamlab.studies.store.folder import RUN_AGAIN, StoreError
 from adamlab.studies.store.provenance import plain
 from adamlab.studies.store.section import Section
-from adamlab.types import Problem
+from adamlab.types import Problem, Sampler
 
 STAGES = (TUNING, EVALUATION)
 
@@ -41,8 +41,12 @@ def load_runs(path: Path) -> xr.DataTree:
 
 def problem_metadata(study: Study, problem: Problem) -> xr.Dataset:
     """A problem's part of its dataset that no run is needed for: the recorded steps, landscape, minima and source."""
-    attributes = {"of": "runs", "problem": problem.name, "source": problem.source}
+    attributes: dict[str, Any] = {"of": "runs", "problem": problem.name, "source": problem.source}
     metrics = [metric for metric in problem.metrics if metric in study.head.record.what]
+    if any(name in BY_LAYER for name in study.head.record.what):
+        attributes["layers"] = layers_of(problem)
+    if isinstance(problem.sample, Sampler):
+        attributes["steps_per_epoch"] = problem.sample.steps_per_epoch
     metadata = xr.Dataset({}, {"step": study.recorded}, {**attributes, "metrics": metrics})
     return metadata.merge(landscape(problem)) if has_landscape(problem) else metadata
 
@@ -99,6 +103,8 @@ def dataset(blocks: Blocks, name: str, labels: Mapping[str, str], stages: Collec
     coordinates, settings = _coordinates(sections, done, rows)
     criterion = {"by": by} if (by := blocks.attributes.get("by")) else {}
     attributes = {**metadata.attrs, "settings": settings, **criterion}
+    if layers := attributes.pop("layers", None):
+        coordinates["layer"] = np.array(layers, object)
     runs = xr.Dataset(variables, {"step": metadata.step, **coordinates}, attributes)
     return with_agreement(runs.merge(metadata, combine_attrs="override"))
 

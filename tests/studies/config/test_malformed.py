@@ -27,7 +27,7 @@ EVERYTHING = {
     "seeds": 3,
     "dtype": "float64",
     "design": {"random": 8, "seed": 1},
-    "record": {"every": {"log": 10}, "what": [*QUANTITIES, "test_accuracy"], "target": 1e-3},
+    "record": {"every": {"log": 10}, "what": [*QUANTITIES, "test_accuracy"], "target": 1e-3, "costly_every": 2},
     "evaluation": {"seeds": [7, 8], "by": "best_loss"},
     "problem": [
         {"name": "quadratic", "label": "bowl", "condition": [10, 100.5], "dim": 3, "starts": {"sobol": 4, "seed": 2}},
@@ -268,6 +268,9 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [  # what is out of range, or do
         "record.what[0]",
         "no problem here has known minima",
     ),
+    ({"record": {"what": ["gradient_noise_scale"]}}, "record.what[0]", "no problem here has minibatches"),
+    ({"record": {"costly_every": 3}}, "record.costly_every", 'for "sharpness" and "gradient_noise_scale" alone'),
+    ({"record": {"what": ["sharpness"], "costly_every": 0}}, "record.costly_every", "1"),
     (evaluated(seeds=0), "evaluation.seeds", "how many seeds"),
     (evaluated(seeds=[0]), "evaluation.seeds", "expected fresh seeds; got 0"),
     (evaluated(seeds=[4, 4]), "evaluation.seeds", "a list of different seeds"),

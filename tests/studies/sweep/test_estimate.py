@@ -90,14 +90,14 @@ def test_time_grows_with_steps_and_with_blocks_and_is_shared_by_devices(monkeypa
 
 
 def test_runs_that_share_batches_are_tried_seed_by_seed(monkeypatch):
-    """As they are run: 12 settings fill a group of 16 of each seed."""
+    """As they are run: 17 settings fill two groups of 9 of each seed."""
     tried = []
     monkeypatch.setattr(estimates, "try_out", lambda program, compiled, runs, steps: tried.append(runs.seeds) or 1.0)
-    rates = {"log": [1e-3, 1.0, 12]}
+    rates = {"log": [1e-3, 1.0, 17]}
     digits = {"steps": 10, "seeds": 2, "problem": [{"name": "digits_softmax"}]}
     (item,) = estimated(CONFIG | digits | {"optimizer": [{"name": "optax.sgd", "learning_rate": rates}]})
-    assert item.runs == 24
-    assert tried[0].tolist() == [0] * 16 + [1] * 16
+    assert item.runs == 34
+    assert tried[0].tolist() == [0] * 18 + [1] * 18
 
 
 def test_so_many_steps_are_tried():
