@@ -335,7 +335,7 @@ def _leaves(annotation: Any) -> Iterator[Any]:
 
 def calls_in(value: Any) -> Iterator[Call]:
     """The calls that an argument's value is or lists."""
-    yield from (item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, Call))
+    yield from (item for item in (value if type(value) is tuple else (value,)) if isinstance(item, Call))
 
 
 def unused(name: str, owner: Call, taken: Collection[str]) -> str:
@@ -352,7 +352,7 @@ def _build(value: Any, numbers: Mapping[str, Any], argument: Argument) -> Any:
             return numbers[name]
         case Call():
             return value.build(numbers)
-        case tuple():
+        case tuple() if type(value) is tuple:  # and not a transformation that is a default
             return tuple(_build(item, numbers, argument) for item in value)
         case str() if argument.kind == "mask":
             return mask(value)
@@ -365,7 +365,7 @@ def _fill(value: Any, numbers: Mapping[str, Any]) -> Any:
             return value.with_numbers(numbers)
         case Symbol(name=name):
             return numbers.get(name, value)
-        case tuple():
+        case tuple() if type(value) is tuple:  # and not a transformation that is a default
             return tuple(_fill(item, numbers) for item in value)
     return value
 

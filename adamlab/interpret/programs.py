@@ -216,7 +216,7 @@ def _parts_left_open(call: Call, symbols: Collection[str], taken: set[str], open
     """
 
     def left_open(part: Any) -> Any:
-        if isinstance(part, tuple):
+        if type(part) is tuple:
             return tuple(map(left_open, part))
         if not isinstance(part, Call) or part.role != "optimizer":
             return part
@@ -235,7 +235,7 @@ def _opened(call: Call, prefix: str, numbers: dict[str, Any]) -> Call:
     """The call with symbols in place of its numbers, which are moved into `numbers`; defaults are written in."""
 
     def opened(value: Any, full: str, argument: Argument) -> Any:
-        if isinstance(value, tuple):
+        if type(value) is tuple:
             return tuple(opened(item, full, argument) for item in value)
         if isinstance(value, Call):
             return _opened(value, "" if value.role == "optimizer" else f"{full}.", numbers)

@@ -1,6 +1,6 @@
 """Axes: the values that a config gives an argument, as a number, a list, a range, or a schedule made of such."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
@@ -59,6 +59,7 @@ def read_arguments(
     listed: bool = False,
     complements: bool = False,
     coupled: bool = False,
+    others: Collection[str] = (),
     prefix: str = "",
 ) -> dict[str, Axis]:
     """Read a table whose keys name arguments.
@@ -72,6 +73,7 @@ def read_arguments(
         listed: whether a list gives an argument several values even without a design.
         complements: whether { complement = … } can give a decay b by 1 − b.
         coupled: whether an expression can give a number by others.
+        others: the keys that such a table has beside arguments, for hints.
         prefix: the beginning of symbols' names, ahead of the argument's.
 
     Returns:
@@ -79,7 +81,7 @@ def read_arguments(
     """
     for name in table.keys() - known.keys():
         unused = "there is no such key" + (", and no expression uses it" if coupled and names_used(table) else "")
-        mistakes.tell(join(key, name), f"{unused}; {nearest(name, known)}")
+        mistakes.tell(join(key, name), f"{unused}; {_hint(name, known, others)}")
     for name, argument in known.items():
         if argument.required and name not in table:
             mistakes.tell(join(key, name), "is missing")
@@ -91,6 +93,12 @@ def read_arguments(
         name: reader.read(prefix + name, table[name], join(key, name), mistakes) for name, reader in readers.items()
     }
     return {name: axis for name, axis in read.items() if axis is not None}
+
+
+def _hint(name: str, known: Collection[str], others: Collection[str]) -> str:
+    """The hint from a wrong key to the nearest argument, or where none is near to the nearest of all keys."""
+    hint = nearest(name, known)
+    return hint if hint.startswith("did you mean") else nearest(name, [*known, *others])
 
 
 def _too_many(known: Mapping[str, Argument], table: Mapping[str, Any], design: Design | None) -> str | None:
@@ -142,8 +150,12 @@ def read_choice(
     mistakes: Mistakes,
     *,
     listed: bool = False,
+    others: Collection[str] = (),
 ) -> tuple[str, dict[str, Axis]] | None:
-    """A table's choice from a registry, under the key `called`, and its options' axes; None if it has mistakes."""
+    """A table's choice from a registry, under the key `called`, and its options' axes; None if it has mistakes.
+
+    The table may have other keys, which hints name with that one.
+    """
     before = len(mistakes)
     name, options = table.get(called), {k: v for k, v in table.items() if k != called}
     if not isinstance(name, str) or name not in registry:
@@ -151,7 +163,7 @@ def read_choice(
         mistakes.tell(join(key, called), f"{wrong}; {nearest(str(name), registry)}")
         return None
     known = {k: a for k, a in arguments(registry[name]).items() if not (a.kind == "other" and a.required)}
-    axes = read_arguments(known, options, key, mistakes, None, listed=listed)
+    axes = read_arguments(known, options, key, mistakes, None, listed=listed, others=(called, *others))
     return (name, axes) if len(mistakes) == before else None
 
 

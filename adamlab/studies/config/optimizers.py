@@ -41,7 +41,7 @@ def read_optimizers(key: str, table: Mapping[str, Any], design: Design, mistakes
     is_spec = "spec" in table
     known = _symbols(template) if is_spec else arguments(template.factory)
     more = {name: _number(name) for name in (names_used(given) & given.keys()) - known.keys()}
-    axes = read_arguments({**known, **more}, given, key, mistakes, design, complements=True, coupled=True)
+    axes = read_arguments({**known, **more}, given, key, mistakes, design, complements=True, coupled=True, others=KEYS)
     uses = ((symbol.name, use) for symbol, use in template.symbols()) if is_spec else known.items()
     check_complements(template, uses, axes, key, mistakes)
     if len(mistakes) > before:

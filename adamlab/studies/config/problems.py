@@ -47,7 +47,7 @@ def read_problems(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Ite
         except InputError as error:
             mistakes.tell(join(key, "name"), str(error))
             return
-    chosen = read_choice(key, options, all_problems(), "name", mistakes, listed=True)
+    chosen = read_choice(key, options, all_problems(), "name", mistakes, listed=True, others=("label", "starts"))
     if chosen is None:
         return
     name, axes = chosen

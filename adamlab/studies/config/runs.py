@@ -187,4 +187,5 @@ def _check_range(head: RunsHead, tables: Sequence[ProblemTable], optimizers: Seq
 def _curves(problem: Problem, what: Sequence[str]) -> list[str]:
     """The quantities of a problem that are recorded over steps, one number each."""
     others = {*BY_COORDINATE, *BY_LAYER, "loss", "steps_to_target"}
-    return ["loss", *(n for n in what if n in problem.metrics or (n not in others and can_record(problem, n)))]
+    known = [n for n in QUANTITIES if n not in others and can_record(problem, n)]
+    return ["loss", *(name for name in what if name in problem.metrics or name in known)]

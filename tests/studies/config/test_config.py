@@ -432,3 +432,18 @@ def test_whatever_stands_under_a_key_is_read_or_refused(value, key):
     else:
         elsewhere = []
     assert not elsewhere
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "hint"),
+    [
+        ({"problem": [{"name": "beale", "start": [[0, 0]]}]}, "problem[0].start", 'did you mean "starts"?'),
+        ({"problem": [{"name": "beale", "lable": "b"}]}, "problem[0].lable", 'did you mean "label"?'),
+        ({"optimizer": [{"name": "optax.adam", "learning_rate": 0.1, "lable": "a"}]}, "optimizer[0].lable", '"label"?'),
+        ({"optimizer": [{"spec": "optax.adam(lr)", "lr": 0.1, "desing": "zip"}]}, "optimizer[0].desing", '"design"?'),
+    ],
+)
+def test_hints_name_the_keys_of_the_table_itself(config, table, key, hint):
+    told = mistakes(config | {"output": []} | table)
+    assert hint in told.pop(key)
+    assert told == {}
