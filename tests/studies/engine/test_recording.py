@@ -15,7 +15,7 @@ from adamlab.schedules import SCHEDULES
 from adamlab.studies.engine.curvature import gradient_noise_scale, sharpness
 from adamlab.studies.engine.learning_rates import learning_rate
 from adamlab.studies.engine.recording import BY_COORDINATE, QUANTITIES, layers_of, recorded_steps
-from tests.computing import computed
+from tests.computing import computed, sample_of
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -189,7 +189,7 @@ def test_regret_counts_every_step(x64, name, shared):
 
     @jax.jit
     def step(t, w, state):
-        batch = problem.sample(jax.random.fold_in(key, t), t + 1)
+        batch = sample_of(problem)(jax.random.fold_in(key, t), t + 1)
         best = problem.loss(jnp.array(problem.minima[0]), batch)
         loss, gradient = jax.value_and_grad(problem.loss)(w, batch)
         u, state = transform.update(gradient, state, w)
