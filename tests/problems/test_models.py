@@ -153,6 +153,7 @@ def test_a_model_of_flax_linen_with_batch_norm_and_dropout(data):
     )
     assert_runs(problem)
     _, state = by_hand(problem, 9)
+    assert problem.state is not None
     start = problem.state(jax.random.key(0))
     moved = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), start, state)
     assert min(jax.tree.leaves(moved)) > 0.01

@@ -263,6 +263,12 @@ def test_sharpness_is_the_largest_eigenvalue(x64, rng, spectrum):
     assert float(largest) == pytest.approx(max(spectrum), rel=1e-9, abs=1e-9)
 
 
+def test_sharpness_where_the_first_vector_is_an_eigenvector():
+    """Of −2·|w|² the iterations end at once, and exactly so in some of these dimensions."""
+    dims = range(2, 12)
+    assert [float(sharpness(lambda w: -2 * jnp.sum(w**2), jnp.ones(n))) for n in dims] == pytest.approx([-4.0] * 10)
+
+
 def test_sharpness_of_a_net_is_that_of_its_dense_hessian(x64):
     problem = problems.get("digits_mlp", hidden=2, test_share=0.9)
     start, unravel = ravel_pytree(problem.start(jax.random.key(1)))
