@@ -49,3 +49,9 @@ def computed(
     calls = execute(program, compiled, runs, blocks)
     pieces = [arrays for call in calls if call.is_done for arrays in call.records.values()]
     return {name: np.moveaxis(np.concatenate([piece[name] for piece in pieces], axis=-1), -1, 0) for name in pieces[0]}
+
+
+def sample_of(problem) -> Any:
+    """The problem's `sample`, which it has."""
+    assert problem.sample is not None
+    return problem.sample

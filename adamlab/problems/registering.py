@@ -196,7 +196,7 @@ def _misfits(problem: Problem, loss: Callable[..., Any]) -> Iterator[str]:
         yield f"project: expected the shapes that it is given, as {_shapes(params)}; got {_shapes(projected)}"
         return
     of_state, batch_and_state = [], batch
-    if problem.state is not None:
+    if problem.state is not None and problem.next_state is not None:
         state, wrong = _traced("state", problem.state, key)
         of_state, batch_and_state = [state], (batch, state)
         after, wrong = (None, wrong) if wrong else _traced("loss", problem.next_state, params, batch_and_state)

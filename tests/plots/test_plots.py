@@ -214,7 +214,7 @@ def test_curves_over_epochs_and_layers_by_name(replacement, per_epoch):
     runs = results["digits_softmax"].ds
     (axes,) = al.plots.curves(runs, over="epoch").axes
     assert axes.get_xlabel() == "epoch"
-    np.testing.assert_allclose(axes.lines[0].get_xdata(), [0, 14 / per_epoch, 28 / per_epoch])
+    np.testing.assert_allclose(np.asarray(axes.lines[0].get_xdata()), [0, 14 / per_epoch, 28 / per_epoch])
     weights = runs.final_params.values[0]
     assert runs.layer.values.tolist() == ["W", "b"]
     for layer, part in (("W", weights[:640]), ("b", weights[640:])):

@@ -8,6 +8,7 @@ import scipy.stats
 
 from adamlab import problems
 from adamlab.problems import deep_quadratic, heavy_tails
+from tests.computing import sample_of
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -25,7 +26,7 @@ def test_the_deep_quadratic_is_its_formula(x64, rng):
         losses = [0.5 * (w - x) @ hessian @ (w - x) for x in examples]
         assert float(told(jnp.array(w))) == pytest.approx(np.mean(losses), rel=1e-10)
         assert examples.std() == pytest.approx(0.6, rel=0.01)
-    batch = problem.sample(jax.random.key(0), 1)
+    batch = sample_of(problem)(jax.random.key(0), 1)
     losses = [0.5 * (w - x) @ hessian @ (w - x) for x in np.asarray(batch) @ rotation]
     assert float(problem.loss(jnp.array(w), batch)) == pytest.approx(np.mean(losses), rel=1e-10)
     np.testing.assert_allclose(problem.minima[0], (train @ rotation).mean(axis=0), atol=1e-14)
@@ -41,7 +42,7 @@ def test_the_heavy_tails_are_those_of_students_t(x64, rng):
     assert float(problem.objective(jnp.array(w))) == pytest.approx(0.5 * np.mean((x @ w - y) ** 2), rel=1e-12)
     np.testing.assert_allclose(problem.minima[0], np.linalg.solve(x.T @ x, x.T @ y), rtol=1e-9)
     assert float(problem.metrics["error"](jnp.array(w))) == pytest.approx(np.linalg.norm(w - truth), rel=1e-12)
-    features, targets = problem.sample(jax.random.key(0), 1)
+    features, targets = sample_of(problem)(jax.random.key(0), 1)
     rows = [int(np.flatnonzero((x == row).all(axis=1))[0]) for row in np.asarray(features)]
     np.testing.assert_array_equal(targets, y[rows])
 

@@ -13,7 +13,7 @@ import adamlab as al
 from adamlab import problems
 from adamlab.errors import InputError
 from adamlab.problems.registry import BUILT_IN, PROBLEMS
-from tests.computing import computed
+from tests.computing import computed, sample_of
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -46,7 +46,7 @@ def by_hand(problem, steps, seed=0):
 
     @jax.jit
     def step(w, state, t):
-        batch = problem.sample(key if problem.sample.by_epoch else jax.random.fold_in(key, t), t + 1)
+        batch = sample_of(problem)(key if sample_of(problem).by_epoch else jax.random.fold_in(key, t), t + 1)
         given = batch if state is None else (batch, state)
         after = None if state is None else problem.next_state(w, given)
         return jax.tree.map(lambda w, g: w - RATE * g, w, jax.grad(problem.loss)(w, given)), after
@@ -89,6 +89,7 @@ def test_a_model_of_flax_nnx(data):
     assert_runs(problem)
 
 
+@pytest.mark.slow
 def test_a_model_of_equinox(data):
     eqx = pytest.importorskip("equinox")
     train, validation = data
@@ -112,6 +113,7 @@ def test_a_model_of_equinox(data):
     assert_runs(problem)
 
 
+@pytest.mark.slow
 def test_a_model_of_flax_linen_with_batch_norm_and_dropout(data):
     """Its running averages are the state; dropout's key comes with the batch."""
     nn = pytest.importorskip("flax.linen")
@@ -151,6 +153,7 @@ def test_a_model_of_flax_linen_with_batch_norm_and_dropout(data):
     )
     assert_runs(problem)
     _, state = by_hand(problem, 9)
+    assert problem.state is not None
     start = problem.state(jax.random.key(0))
     moved = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), start, state)
     assert min(jax.tree.leaves(moved)) > 0.01

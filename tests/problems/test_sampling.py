@@ -10,7 +10,7 @@ from adamlab import problems
 from adamlab.errors import InputError
 from adamlab.problems.sampling import epoch_rows
 from adamlab.types import Problem
-from tests.computing import computed
+from tests.computing import computed, sample_of
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -111,9 +111,9 @@ def test_what_cannot_be_drawn_from_is_refused(wrong, message):
 
 def test_the_digits_networks_take_their_batches_by_epoch():
     problem = problems.get("digits_mlp", hidden=4, batch_size=100, replacement=False)
-    batches = jax.jit(jax.vmap(lambda t: problem.sample(jax.random.key(0), t)))(jnp.arange(1, 29))
+    batches = jax.jit(jax.vmap(lambda t: sample_of(problem)(jax.random.key(0), t)))(jnp.arange(1, 29))
     images = np.asarray(batches.x).reshape(2, 1400, 64)
-    assert problem.sample.steps_per_epoch == 14
+    assert sample_of(problem).steps_per_epoch == 14
     assert [len(np.unique(epoch, axis=0)) for epoch in images] == [1400, 1400]
     assert not np.array_equal(images[0], images[1])
     assert len({key.tobytes() for key in np.asarray(jax.random.key_data(batches.key))}) == 28
@@ -122,7 +122,7 @@ def test_the_digits_networks_take_their_batches_by_epoch():
 def test_a_validation_part_is_of_neither_other_part():
     whole, held = (problems.get("digits_softmax", validation_share=share) for share in (0.0, 0.25))
     assert {*held.metrics} - {*whole.metrics} == {"validation_loss", "validation_accuracy"}
-    assert (whole.sample.examples, held.sample.examples) == (1437, 1437 - 359)
+    assert (sample_of(whole).examples, sample_of(held).examples) == (1437, 1437 - 359)
     start = held.start(jax.random.key(0))
     w = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), start)
     told = {name: float(metric(w)) for name, metric in held.metrics.items()} | {"loss": float(held.objective(w))}

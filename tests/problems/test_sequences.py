@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from adamlab import problems
 from adamlab.problems.sequences import LETTERS, WORDS, text_of_grammar
 from adamlab.problems.transformer import logits, start
-from tests.computing import computed
+from tests.computing import computed, sample_of
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -58,7 +58,7 @@ def test_losses_are_cross_entropies_of_the_answers(x64):
     problem = problems.get("modular_addition", modulus=3, batch_size=5, width=4, replacement=False)
     w = problem.start(jax.random.key(2))
     params = jax.tree.map(np.asarray, w)
-    batch = np.asarray(jax.jit(problem.sample)(jax.random.key(0), 1))  # all of the training part
+    batch = np.asarray(jax.jit(sample_of(problem))(jax.random.key(0), 1))  # all of the training part
     a, b, mark, answers = batch.T
     assert len({(x, y) for x, y in zip(a, b, strict=True)}) == 5
     np.testing.assert_array_equal(answers, (a + b) % 3)
@@ -80,11 +80,11 @@ def test_losses_are_cross_entropies_of_the_answers(x64):
 
 def test_copying_asks_for_what_was_seen():
     problem = problems.get("copying", letters=4, length=3, batch_size=50)
-    batch = np.asarray(problem.sample(jax.random.key(0), 1))
+    batch = np.asarray(sample_of(problem)(jax.random.key(0), 1))
     np.testing.assert_array_equal(batch[:, :3], batch[:, 4:])
     assert (batch[:, 3] == 4).all()
     assert {*batch[:, :3].ravel().tolist()} == {0, 1, 2, 3}
-    assert not np.array_equal(batch, problem.sample(jax.random.key(1), 1))
+    assert not np.array_equal(batch, sample_of(problem)(jax.random.key(1), 1))
 
 
 def test_the_text_is_of_the_grammar():
@@ -103,8 +103,8 @@ def test_the_text_is_of_the_grammar():
 def test_pieces_of_text_follow_each_other_and_no_part_has_those_of_another():
     problem = problems.get("grammar", batch_size=10, length=8, replacement=False)
     text = text_of_grammar(0)
-    steps = int(problem.sample.steps_per_epoch)
-    rows = jax.jit(jax.vmap(lambda t: problem.sample(jax.random.key(0), t)))(jnp.arange(1, steps + 1))
+    steps = int(sample_of(problem).steps_per_epoch)
+    rows = jax.jit(jax.vmap(lambda t: sample_of(problem)(jax.random.key(0), t)))(jnp.arange(1, steps + 1))
     starts = {bytes(text[i : i + 9].astype(np.uint8)): i for i in range(len(text) // 8 * 8 - 8, -1, -8)}
     seen = [starts[bytes(row.astype(np.uint8))] for row in np.asarray(rows).reshape(-1, 9)]
     assert max(seen) < 0.81 * len(text)

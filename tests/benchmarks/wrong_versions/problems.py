@@ -161,8 +161,8 @@ PROBLEMS = [
         ),
         ("pixels[::step]))", "pixels[: len(part.labels) // step]))", f"{NETWORKS} -k evenly"),
         (
-            "jax.random.randint(for_rows, (size,), 0, len(part.labels), jnp.int32)",
-            "jax.random.randint(for_rows, (size,), 0, size, jnp.int32)",
+            "(part[:2], size, with_key=noisy)",
+            "(part[:2], 1, with_key=noisy)",
             f"{NETWORKS} -k minibatches",
         ),
     ),
@@ -172,8 +172,8 @@ PROBLEMS = [
         ("- 1 - log_variance, axis=-1) / 2", "- 1 - log_variance, axis=-1)"),
         ("z = mean + jnp.exp(log_variance / 2) * noise", "z = mean + jnp.exp(log_variance) * noise"),
         (
-            'metrics={"test_loss": lambda params: mean_over_part(params, test_part(data))}',
-            'metrics={"test_loss": lambda params: mean_over_part(params, training_part(data))}',
+            'held_out = {"test_loss": test_part(data)}',
+            'held_out = {"test_loss": training_part(data)}',
         ),
     ),
     *of(

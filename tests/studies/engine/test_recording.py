@@ -15,7 +15,7 @@ from adamlab.schedules import SCHEDULES
 from adamlab.studies.engine.curvature import gradient_noise_scale, sharpness
 from adamlab.studies.engine.learning_rates import learning_rate
 from adamlab.studies.engine.recording import BY_COORDINATE, QUANTITIES, layers_of, recorded_steps
-from tests.computing import computed
+from tests.computing import computed, sample_of
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -189,7 +189,7 @@ def test_regret_counts_every_step(x64, name, shared):
 
     @jax.jit
     def step(t, w, state):
-        batch = problem.sample(jax.random.fold_in(key, t), t + 1)
+        batch = sample_of(problem)(jax.random.fold_in(key, t), t + 1)
         best = problem.loss(jnp.array(problem.minima[0]), batch)
         loss, gradient = jax.value_and_grad(problem.loss)(w, batch)
         u, state = transform.update(gradient, state, w)
@@ -261,6 +261,12 @@ def test_sharpness_is_the_largest_eigenvalue(x64, rng, spectrum):
     hessian = jnp.asarray(directions @ np.diag(spectrum) @ directions.T)
     largest = jax.jit(lambda w: sharpness(lambda w: 0.5 * w["a"] @ hessian @ w["a"], w))({"a": jnp.ones(len(spectrum))})
     assert float(largest) == pytest.approx(max(spectrum), rel=1e-9, abs=1e-9)
+
+
+def test_sharpness_where_the_first_vector_is_an_eigenvector():
+    """Of −2·|w|² the iterations end at once, and exactly so in some of these dimensions."""
+    dims = range(2, 12)
+    assert [float(sharpness(lambda w: -2 * jnp.sum(w**2), jnp.ones(n))) for n in dims] == pytest.approx([-4.0] * 10)
 
 
 def test_sharpness_of_a_net_is_that_of_its_dense_hessian(x64):
