@@ -108,7 +108,7 @@ def rows(table: pd.DataFrame) -> list[dict]:
 
 def _table(table: Table, data: xr.Dataset | dict[str, xr.Dataset]) -> dict[str, Any]:
     columns = table.rows(data)
-    columns = columns.drop(columns=[name for name in columns if len(columns) and (columns[name] == "").all()])
+    columns = columns.drop(columns=[name for name in columns if {*columns[name]} == {""}])
     words = {"by": "", **columns.attrs}
     words["by"] = words["by"].replace("_", " ")
     names = [table.heads.get(name, name.replace("_", " ")) for name in map(str, columns)]

@@ -60,9 +60,9 @@ def _show_table(screen: Console, name: str, table: Table, rows: pd.DataFrame):
     title = table.title.format(by=rows.attrs.get("by", "").replace("_", " "))
     columns = rows.drop(columns=[*table.only_in_report]).rename(columns=dict(table.heads))
     screen.print(table_of(f"{name}: {title}", columns))
-    if table.notes:
-        for note in [f"{row.iloc[0]}: {row[table.notes]}" for _, row in rows.iterrows() if row[table.notes]]:
-            say(note)
+    for about, note in zip(rows.iloc[:, 0], rows[table.notes] if table.notes else [], strict=False):
+        if note:
+            say(f"{about}: {note}")
 
 
 def _show_formulas(screen: Console, name: str, rows: pd.DataFrame):
