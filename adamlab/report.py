@@ -50,7 +50,7 @@ def write_report(
         section = {
             "name": name,
             "source": data.attrs["source"],
-            "tables": [_table(table, data) for table in kind_of(data).tables],
+            "tables": [_table(table, data) for table in (*kind_of(data).tables, *kind_of(data).tests)],
             "figures": [_inline(figure) for figure in figures.get(name, ())],
         }
         sections.append(section)

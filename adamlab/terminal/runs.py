@@ -51,7 +51,7 @@ def run_and_show(
 
 def _show_tables(screen: Console, name: str, data: xr.Dataset):
     for table in kind_of(data).tables:
-        rows = pd.DataFrame() if table.is_for_report else table.rows(data)
+        rows = table.rows(data)
         if len(rows):
             _show_formulas(screen, name, rows) if table.is_formulas else _show_table(screen, name, table, rows)
 
