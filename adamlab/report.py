@@ -50,7 +50,7 @@ def write_report(
         section = {
             "name": name,
             "source": data.attrs["source"],
-            "tables": [_table(table, data) for table in kind_of(data).tables],
+            "tables": [_table(table, data) for table in (*kind_of(data).tables, *kind_of(data).tests)],
             "figures": [_inline(figure) for figure in figures.get(name, ())],
         }
         sections.append(section)
@@ -108,7 +108,7 @@ def rows(table: pd.DataFrame) -> list[dict]:
 
 def _table(table: Table, data: xr.Dataset | dict[str, xr.Dataset]) -> dict[str, Any]:
     columns = table.rows(data)
-    columns = columns.drop(columns=[name for name in columns if len(columns) and (columns[name] == "").all()])
+    columns = columns.drop(columns=[name for name in columns if {*columns[name]} == {""}])
     words = {"by": "", **columns.attrs}
     words["by"] = words["by"].replace("_", " ")
     names = [table.heads.get(name, name.replace("_", " ")) for name in map(str, columns)]

@@ -101,29 +101,29 @@ def best_per_budget(
     """
     by = criterion(runs, by)
     after = runs.step.values[runs.step.values > 0]
-    if steps is None:
-        steps = np.unique(after[np.rint(np.geomspace(1, len(after), 20)).astype(int) - 1]).tolist()
+    some = np.unique(after[np.rint(np.geomspace(1, len(after), 20)).astype(int) - 1]).tolist()
+    lengths = some if steps is None else list(steps)
     most = int(setting_scores(runs, by).optimizer.to_series().value_counts().max())
-    scores = tuning_budget(runs, by, range(1, most + 1), quantiles=(), steps=steps)
-    wanted = _default_budgets(min(steps), most * max(steps)) if budgets is None else np.asarray(budgets, int)
+    scores = tuning_budget(runs, by, range(1, most + 1), quantiles=(), steps=lengths)
+    wanted = _default_budgets(min(lengths), most * max(lengths)) if budgets is None else np.asarray(budgets, int)
     cost = scores.steps.values[:, None] * scores.trials.values
     # (optimizer, steps × trials), a lower number being better
     expected = (sign(by) * scores.expected_best.transpose("optimizer", "steps", "trials")).values.reshape(-1, cost.size)
     shape = (len(expected), len(wanted))
-    best, trials, lengths = np.full(shape, np.nan), np.full(shape, -1), np.full(shape, -1)
+    best, trials, stopped = np.full(shape, np.nan), np.full(shape, -1), np.full(shape, -1)
     for j, budget in enumerate(wanted):
         for i, each in enumerate(expected):
             paid = np.flatnonzero((cost.ravel() <= budget) & ~np.isnan(each))
             if paid.size:
                 chosen = paid[np.argmin(each[paid])]
                 best[i, j] = each[chosen]
-                lengths[i, j] = scores.steps.values[chosen // most]
+                stopped[i, j] = scores.steps.values[chosen // most]
                 trials[i, j] = scores.trials.values[chosen % most]
     return xr.Dataset(
         {
             "expected_best": (("optimizer", "budget"), sign(by) * best),
             "trials": (("optimizer", "budget"), trials),
-            "steps": (("optimizer", "budget"), lengths),
+            "steps": (("optimizer", "budget"), stopped),
         },
         {"optimizer": scores.optimizer, "budget": wanted},
         {"problem": runs.attrs["problem"], "by": by},

@@ -48,8 +48,8 @@ def best_in_groups(table: xr.Dataset, groups: np.ndarray) -> dict[Any, int]:
         groups: the group of every setting; those of NaN are in none.
     """
     order = np.lexsort([table.tie.values, table.score.values])
-    best = pd.Series(order).groupby(groups[order]).first()
-    return {group: int(best[group]) for group in pd.unique(groups[~pd.isna(groups)])}
+    best = dict(zip(groups[order[::-1]].tolist(), order[::-1].tolist(), strict=True))
+    return {group: best[group] for group in dict.fromkeys(groups[~pd.isna(groups)].tolist())}
 
 
 def best_settings(runs: xr.Dataset, by: str | None = None) -> xr.Dataset:

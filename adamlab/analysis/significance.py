@@ -164,7 +164,7 @@ def _tested(first: str, second: str, ours: np.ndarray, theirs: np.ndarray, direc
 
     with np.errstate(invalid="ignore"):
         apart = np.where(ours == theirs, 0.0, ours - theirs)
-    p = float(wilcoxon(apart[apart != 0]).pvalue) if apart.any() else 1.0
+    p = float(np.asarray(wilcoxon(apart[apart != 0]))[1]) if apart.any() else 1.0
     return {
         "first": first,
         "second": second,

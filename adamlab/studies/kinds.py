@@ -46,7 +46,6 @@ class Table:
         only_in_report: the columns that are too wide for a terminal.
         notes: the column of remarks on the first column, which a terminal shows in lines under the table.
         is_formulas: whether its rows are formulas, which are printed one under the other.
-        is_for_report: whether the report alone shows it.
     """
 
     rows: Callable[[Any], pd.DataFrame]
@@ -57,7 +56,6 @@ class Table:
     only_in_report: tuple[str, ...] = ()
     notes: str = ""
     is_formulas: bool = False
-    is_for_report: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,8 @@ class Kind:
         tables: the tables of a dataset, in the order in which they are shown.
         summary: computes a dataset's rows of summary.csv.
         outputs: the plots to draw where a config asks for none.
-        across: the tables of all datasets together, for the report.
+        tests: the tables of a dataset that only the report shows.
+        across: the tables of all datasets together, which only the report shows.
     """
 
     of: str
@@ -84,6 +83,7 @@ class Kind:
     tables: tuple[Table, ...]
     summary: Callable[[xr.Dataset], pd.DataFrame]
     outputs: tuple[str, ...]
+    tests: tuple[Table, ...] = ()
     across: tuple[Table, ...] = ()
 
 
@@ -229,20 +229,6 @@ RUNS = Kind(
             notes="at_end",
         ),
         Table(
-            analysis.against_first,
-            heading="Against the first",
-            title="",
-            caption="Wilcoxon's signed-rank test of the {by} on the same seeds: {first}, the first of the standings, "
-            "against each of the others. p is two-sided; Holm's p is adjusted for all of these tests.",
-            heads={
-                "first_wins": "first is better",
-                "second_wins": "worse",
-                "difference": "median difference",
-                "p_holm": "Holm's p",
-            },
-            is_for_report=True,
-        ),
-        Table(
             analysis.agreement,
             heading="Against Optax",
             title="largest difference from Optax at the same settings",
@@ -254,6 +240,21 @@ RUNS = Kind(
     ),
     summary=analysis.summary,
     outputs=("trajectories", "curves"),
+    tests=(
+        Table(
+            analysis.against_first,
+            heading="Against the first",
+            title="",
+            caption="Wilcoxon's signed-rank test of the {by} on the same seeds: {first}, the first of the standings, "
+            "against each of the others. p is two-sided; Holm's p is adjusted for all of these tests.",
+            heads={
+                "first_wins": "first is better",
+                "second_wins": "worse",
+                "difference": "median difference",
+                "p_holm": "Holm's p",
+            },
+        ),
+    ),
     across=(
         Table(
             analysis.rank_rows,
@@ -263,7 +264,6 @@ RUNS = Kind(
             "p = {p:.2g}. By Nemenyi's test at 5 % two optimizers differ where their mean ranks are at least "
             "{difference:.3g} apart. Seeds of one problem are more alike than problems are.",
             heads={"behind": "behind the first", "differs": "differs from it"},
-            is_for_report=True,
         ),
     ),
 )

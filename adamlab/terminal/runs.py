@@ -52,7 +52,7 @@ def run_and_show(
 
 def _show_tables(screen: Console, name: str, data: xr.Dataset):
     for table in kind_of(data).tables:
-        rows = pd.DataFrame() if table.is_for_report else table.rows(data)
+        rows = table.rows(data)
         if len(rows):
             _show_formulas(screen, name, rows) if table.is_formulas else _show_table(screen, name, table, rows)
 
@@ -61,9 +61,9 @@ def _show_table(screen: Console, name: str, table: Table, rows: pd.DataFrame):
     title = table.title.format(by=rows.attrs.get("by", "").replace("_", " "))
     columns = rows.drop(columns=[*table.only_in_report]).rename(columns=dict(table.heads))
     screen.print(table_of(f"{name}: {title}", columns))
-    if table.notes:
-        for note in [f"{row.iloc[0]}: {row[table.notes]}" for _, row in rows.iterrows() if row[table.notes]]:
-            say(note)
+    for about, note in zip(rows.iloc[:, 0], rows[table.notes] if table.notes else [], strict=False):
+        if note:
+            say(f"{about}: {note}")
 
 
 def _show_formulas(screen: Console, name: str, rows: pd.DataFrame):

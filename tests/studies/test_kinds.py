@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 
 import adamlab as al
-from adamlab.report import number
+from adamlab.report import number, write_report
 from adamlab.studies.config.comparisons import PairSchema
 from adamlab.studies.config.readings import ReadSchema
 from adamlab.studies.config.reserved import COMPARISON_NAMES, READING_NAMES, RUN_NAMES
@@ -22,6 +22,7 @@ from adamlab.studies.engine.recording import QUANTITIES
 from adamlab.studies.kinds import KINDS, Table
 from adamlab.studies.options import RunOptions
 from adamlab.terminal.runs import run_and_show
+from tests.analysis.test_ranking import with_losses
 
 CONFIGS = {
     "runs": """
@@ -270,3 +271,33 @@ def test_reserved_names_are_those_of_the_datasets(shown, of):
         columns |= {str(column) for table in KINDS[of].tables for column in table.rows(data)}
     assert names - RESERVED[of] - KEYS[of].keys() == set()
     assert RESERVED[of] - names - columns == set()
+
+
+def test_the_report_tells_of_tests_and_mean_ranks_where_there_are_enough_runs(tmp_path):
+    losses = {"a": [5, 5, 5, 5, 5, 6], "b": [1, 2, 3, 4, 5, 5], "c": [7, 7, 7, 8, 9, 7]}
+
+    def page(problems: int, seeds: int) -> str:
+        datasets = {
+            f"/{i}": al.analysis.with_agreement(
+                with_losses({name: each[:seeds] for name, each in losses.items()}, str(i))
+            )
+            for i in range(problems)
+        }
+        tree = xr.DataTree.from_dict(datasets)
+        tree.attrs |= {"versions": "{}", "created": "", "platform": ""}
+        write_report(tree, {"name": "tests"}, {}, tmp_path / "report.html")
+        return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    whole = page(2, 6)
+    assert Page(whole).headings == ["Standings", "Against the first"] * 2 + ["Mean ranks"]
+    against, _, ranks = (by_head(table) for table in [*Page(whole).tables[1::2], Page(whole).tables[-1]])
+    assert [(row["optimizer"], row["worse"], row["Holm's p"]) for row in against] == [
+        ("a", "0", "0.0625"),
+        ("c", "0", "0.0625"),
+    ]
+    assert [(row["mean rank"], row["differs from it"]) for row in ranks] == [("1.08", ""), ("1.92", "no"), ("3", "yes")]
+    assert "their mean ranks are at least 0.957 apart" in whole
+    assert "b, the first of the standings, against each" in whole
+    assert "at the end of its range" not in whole  # nobody tried more than a setting
+    assert Page(page(1, 6)).headings == ["Standings", "Against the first"]
+    assert Page(page(2, 2)).headings == ["Standings"] * 2

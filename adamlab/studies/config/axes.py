@@ -188,8 +188,10 @@ class _Reader:
             return self._complement(symbol, value["complement"], key, mistakes)
         if isinstance(value, str) and self.coupled and self.is_swept and (expression := parse_expression(value)):
             return Axis([Symbol(symbol)], coupled={symbol: Coupled(key, self.argument, expression)})
-        if isinstance(value, Mapping) and value.keys() == {"choice"} and isinstance(value["choice"], list):
-            value = value["choice"]
+        choice = value["choice"] if isinstance(value, Mapping) and value.keys() == {"choice"} else None
+        return self._values(symbol, choice if isinstance(choice, list) else value, key, mistakes)
+
+    def _values(self, symbol: str, value: Any, key: str, mistakes: Mistakes) -> Axis | None:
         is_range = isinstance(value, Mapping) and self.is_swept and len(value) == 1
         problem, values = self._range(symbol, *value.items()) if is_range else self._listed(value)
         bounds = [values.low, values.high] if isinstance(values, Interval) else values
