@@ -66,7 +66,10 @@ def a_state_of_each_type_through_orbax(folder, states, like):
     return states | through_orbax(folder, *({key: tree[key] for key in keys} for tree in (states, like)))
 
 
-@pytest.fixture(params=["memory", "pickle", "orbax", pytest.param("orbax, every state", marks=pytest.mark.slow)])
+SLOW = [pytest.param(way, marks=pytest.mark.slow) for way in ("orbax", "orbax, every state")]
+
+
+@pytest.fixture(params=["memory", "pickle", *SLOW])
 def carry(request, tmp_path):
     """The ways in which states get from one run to the next."""
     ways = {
@@ -143,6 +146,7 @@ def same_types(states, like):
 
 
 @pytest.mark.parametrize(("options", "arithmetic"), [(EVERY, "accurate"), (UNCORRECTED, "weighted")])
+@pytest.mark.slow
 def test_optax_then_adamlab_then_optax_is_as_close_to_optax_as_optax_to_the_exact_run(x64, rng, options, arithmetic):
     gs = gradients(rng, "float64")
     _, _, alone = relay(options, ("Optax",) * 3, gs)

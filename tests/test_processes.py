@@ -127,6 +127,7 @@ def test_two_processes_share_a_run(config, whole, tmp_path):
     same(tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_its_unfinished_blocks_only(adamlab, config, whole, tmp_path):
     (code, _, err), (other, _, _) = shared(config, tmp_path, after=1)
     assert other == -signal.SIGKILL
@@ -140,6 +141,7 @@ def test_a_process_that_dies_costs_its_unfinished_blocks_only(adamlab, config, w
     same(tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused_while_the_first_is_at_work(config, tmp_path):
     with locked(tmp_path, 0):
         code, _, err = ended(started("run", config, "--out", tmp_path))

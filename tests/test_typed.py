@@ -127,6 +127,7 @@ def test_every_module_is_checked_here_or_in_all_tests():
     assert not in_all_tests & here
 
 
+@pytest.mark.slow
 def test_right_calls_have_right_types_all_the_way_down(checked):
     assert {name: error for name, error in checked["right"].items() if error} == {}
 

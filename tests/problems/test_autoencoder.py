@@ -19,6 +19,7 @@ def drawn(key, count):
     return np.asarray(jax.random.normal(key, (count, 3), jnp.float32), float)
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_negative_elbo(x64, problem):
     params, batch = displaced(problem), batch_of(problem)
     expected = negative_elbo(params, np.asarray(batch.x).reshape(9, 64), drawn(batch.key, 9))

@@ -144,6 +144,7 @@ def test_a_short_training_lowers_the_loss(name, reached):
     assert recorded["test_loss"][0, 1] < reached
 
 
+@pytest.mark.slow
 def test_the_convolutional_net_learns_the_digits():
     config = {
         "name": "digits",

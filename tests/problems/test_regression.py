@@ -179,6 +179,7 @@ def test_sparse_logistic_has_the_loss_gradient_and_accuracy_of_its_formula(x64, 
     np.testing.assert_allclose(whole, gradient, rtol=1e-11, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_adagrad_outdoes_gradient_descent_on_sparse_features():
     # Half decades of rates. The best loss on the training examples is 0.273 of Adagrad, and 0.339 and 0.329 of gradient
     # descent at a constant rate and at one that falls as 1/√t; on the test examples 0.329 against 0.375 and 0.373.

@@ -123,6 +123,7 @@ def test_a_checkpoint_that_cannot_be_trusted_is_not_used(whole, tmp_path, monkey
     assert set(begins) == {0}
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_of_a_checkpoint_is_taken_for_a_value(tmp_path, monkeypatch):
     """Whatever is read of a damaged file is what was saved, or nothing."""
     of_block = {}

@@ -327,6 +327,7 @@ def test_results_of_another_kind_are_refused(config, tmp_path):
 
 
 @pytest.mark.optimized(True)
+@pytest.mark.slow
 def test_runs_are_the_same_among_three_and_among_hundreds(monkeypatch):
     monkeypatch.undo()  # blocks as they come
     for name, options in (("rosenbrock", {"dim": 30}), ("quadratic", {"dim": 50}), ("branin", {})):
