@@ -271,8 +271,16 @@ class _Reader:
         before = len(mistakes)
         given = {argument: value for argument, value in table.items() if argument != "schedule"}
         known = arguments(factory)
-        more = {"complements": self.complements, "coupled": self.coupled}
-        axes = read_arguments(known, given, key, mistakes, self.design, prefix=f"{symbol}.", **more)
+        axes = read_arguments(
+            known,
+            given,
+            key,
+            mistakes,
+            self.design,
+            complements=self.complements,
+            coupled=self.coupled,
+            prefix=f"{symbol}.",
+        )
         for argument, axis in axes.items():
             if len(axis.forms) > 1:
                 mistakes.tell(join(key, argument), "cannot be swept, since it is compiled in; give one value")
