@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module, reload
 from importlib.machinery import SourceFileLoader
-from importlib.util import spec_from_loader
+from importlib.util import find_spec, spec_from_loader
 from keyword import iskeyword
 from pathlib import Path
 from traceback import extract_tb
@@ -73,13 +73,17 @@ def load(place: str) -> Own:
     path = Path(place).resolve() if is_file else None
     name = path.stem if path else place
     _check_name(name, place, path)
-    known = MODULES.get(name)
-    if known is not None and _file_of(known.module) in (path, None) and _digest(known.module) == known.digest:
+    known = MODULES.pop(name, None)
+    is_same = known is not None and (path is None or _file_of(known.module) == path)
+    if known is not None and is_same and _digest(known.module) == known.digest:
+        MODULES[name] = known
         return known
+    _disown(name)
     _importing.append(name)
     try:
-        module = _imported(name, path)
+        module = _imported(name, path, again=known is not None)
     except (Exception, SystemExit) as error:  # whatever the user's code raises
+        _disown(name)
         what = f"{type(error).__name__}: {reason(error, 300)}"
         raise InputError(f"{place} cannot be imported: {_line_of(error, path)}{what}") from error
     finally:
@@ -107,6 +111,12 @@ def claim(kind: str, name: str, factory: Callable[..., Any]) -> str:
 def note_owner(kind: str, full: str) -> None:
     """Note which module registers something now, if one is being imported."""
     _registered[kind, full] = _importing[-1] if _importing else uuid4().hex
+
+
+def _disown(name: str):
+    """Note that what a module has registered may be of another text from now on."""
+    for key in [key for key, owner in _registered.items() if owner == name]:
+        _registered[key] = uuid4().hex
 
 
 def digest_of(kind: str, full: str) -> str:
@@ -144,16 +154,24 @@ def _check_name(name: str, place: str, path: Path | None):
         raise InputError(f"there is no file {place} to import.")
     if not all(part.isidentifier() and not iskeyword(part) for part in name.split(".")) or (path and "." in name):
         raise InputError(f"{place} cannot be imported: expected a file such as mine.py, or a module such as lab.mine.")
-    loaded = sys.modules.get(name)
-    others = loaded is not None and name not in MODULES and (path is None) < (_file_of(loaded) != path)
-    if name.partition(".")[0] in TAKEN or others:
+    if name.partition(".")[0] in TAKEN or (path and _is_another(name, path)):
         raise InputError(f"{place} cannot be imported as {name}, which is the name of another module; rename it.")
 
 
-def _imported(name: str, path: Path | None) -> ModuleType:
+def _is_another(name: str, path: Path) -> bool:
+    """Whether a module of that name is loaded or installed that is not the file; other code would then get the file."""
+    if name in MODULES:
+        return False
+    if name in sys.stdlib_module_names or name in sys.modules:
+        return name in sys.stdlib_module_names or _file_of(sys.modules[name]) != path
+    other = find_spec(name)
+    return other is not None and "site-packages" in str(other.origin)
+
+
+def _imported(name: str, path: Path | None, again: bool) -> ModuleType:
     if path is None:
         module = import_module(name)
-        return reload(module) if name in MODULES else module
+        return reload(module) if again else module
     loader = SourceFileLoader(name, str(path))
     module = sys.modules[name] = ModuleType(name)
     vars(module).update(__file__=str(path), __loader__=loader, __spec__=spec_from_loader(name, loader))

@@ -33,7 +33,7 @@ def run(
     out: str | Path | None = None,
     *,
     overrides: Sequence[str] = (),
-    imports: Sequence[str] = (),
+    imports: str | Path | Sequence[str | Path] = (),
     listener: Listener | None = None,
     **options: Any,
 ) -> xr.DataTree:
@@ -65,8 +65,8 @@ def run(
 
     >>> results = run("experiments/quickstart.toml", out="results/quickstart")  # doctest: +SKIP
     """
-    for place in imports:
-        load_own(place)
+    for place in [imports] if isinstance(imports, (str, Path)) else imports:
+        load_own(str(place))
     where = "the config" if isinstance(config, Mapping) else str(config)
     folder = None if out is None else Path(out)
     return run_data(read_config(config, overrides), where, folder, RunOptions(**options), listener or Listener())
