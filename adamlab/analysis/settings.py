@@ -61,13 +61,15 @@ def best_settings(runs: xr.Dataset, by: str | None = None) -> xr.Dataset:
 
     Args:
         runs: the dataset of a problem.
-        by: what settings are compared by, see `adamlab.analysis.score`.
+        by: what settings are compared by, see `adamlab.analysis.score`; where there was an evaluation, they were chosen
+            already, by the dataset's attribute `by`.
 
     Returns:
         A dataset like `runs`: of each optimizer in turn one run a seed, and start where there are several.
     """
     runs = finished(runs)
-    table = setting_scores(runs, by)
+    evaluated = "stage" in runs and (runs.stage.values == EVALUATION).any()
+    table = setting_scores(runs, None if evaluated else by)
     chosen = best_in_groups(table, table.optimizer.values)
     labels, specs, tuning = runs.optimizer.values, runs.spec.values, is_tuning(runs)
     kept = [np.zeros(0, int)]

@@ -97,6 +97,18 @@ def test_settings_are_chosen_in_tuning_and_told_of_in_evaluation():
     np.testing.assert_array_equal(over.final_loss, [[1, 2], [3, 3]])
 
 
+def test_what_was_evaluated_is_judged_by_any_criterion():
+    """By the best loss 0.2 would have been chosen; it was not evaluated, and ranks are of what was."""
+    fresh = [("a", SGD.format(0.1), seed, [5, 5, 8.0], -1) for seed in (7, 8)]
+    fresh += [("b", SGD.format(0.7), seed, [4, 9, 9.0], -1) for seed in (7, 8)]
+    runs = staged(fresh)
+    runs["loss"][1, 1] = runs["loss"][3, 1] = 0.5
+    assert analysis.best_settings(runs.isel(run=slice(5)), "best_loss").learning_rate.values.tolist() == [0.2, 0.2, 0.7]
+    best = analysis.best_settings(runs, "best_loss")
+    assert best.learning_rate.values.tolist() == [0.1, 0.1, 0.7, 0.7]
+    assert analysis.ranks(runs, by="best_loss").mean_rank.values.tolist() == [2, 1]
+
+
 def test_without_evaluation_the_runs_of_tuning_are_given():
     assert analysis.best_settings(staged([])).seed.values.tolist() == [0, 1, 0]
 
