@@ -293,7 +293,7 @@ def _argument(parameter: inspect.Parameter) -> Argument | None:
     leaves = set(_leaves(parameter.annotation))
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         several = parameter.kind == parameter.VAR_POSITIONAL and _are_optimizers(leaves)
-        return Argument(name, "optimizers", ()) if several else None
+        return Argument(name, "optimizers", REQUIRED) if several else None
     bare = parameter.annotation is parameter.empty
     schedule = bare or any(typing.get_origin(leaf) is not None or "Schedule" in str(leaf) for leaf in leaves)
     choices = tuple(ARITHMETICS) if name == "arithmetic" else ()
@@ -313,7 +313,8 @@ def _argument(parameter: inspect.Parameter) -> Argument | None:
         "number": float in leaves or type(default) is float or (bare and default is REQUIRED),
         "other": True,
     }
-    return Argument(name, next(kind for kind, fits in kinds.items() if fits), default, schedule, choices)
+    kind = next(kind for kind, fits in kinds.items() if fits)
+    return Argument(name, kind, default, schedule and kind in ("number", "decay", "schedule"), choices)
 
 
 def _lists(annotations: set[Any], of: Any) -> bool:

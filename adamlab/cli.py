@@ -82,10 +82,9 @@ def with_imports(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def wrapped(*, import_: list[str] | None, **given: Any):
         if import_:
-            from adamlab.own import load
+            from adamlab.own import load_all
 
-            for place in import_:
-                load(place)
+            load_all(import_)
         command(**given)
 
     wrapped.__dict__["__signature__"] = own.replace(parameters=[*own.parameters.values(), option])  # Typer reads this

@@ -9,7 +9,7 @@ REGISTERED: dict[str, Callable[..., Any]] = {}
 """The factories that were registered, by name."""
 
 
-def register(name: str, factory: Callable[..., Any]) -> Callable[..., Any]:
+def register(name: str, factory: Any) -> Any:
     """Register a factory of optimizers for as long as Python runs, and give it back.
 
     >>> import optax

@@ -1,12 +1,13 @@
 """Code of the user's own: modules that are asked for by name, and the digests of their text."""
 
+import ast
 import hashlib
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module, reload
+from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec, spec_from_loader
 from keyword import iskeyword
@@ -36,12 +37,14 @@ class Own:
         name: its name, ahead of those of its functions.
         place: the file or the name that it was asked for by.
         module: the module itself.
-        digest: of its text, and of the texts beside it that it uses.
+        file: its file.
+        digest: of its text, and of the texts beside it, or in its package, that it uses.
     """
 
     name: str
     place: str
     module: ModuleType
+    file: Path
     digest: str
 
     def functions(self) -> dict[str, Callable[..., Any]]:
@@ -56,43 +59,69 @@ MODULES: dict[str, Own] = {}
 _importing: list[str] = []
 """The names of the modules that are being imported."""
 
+_together: list[str] = []
+"""The names of the modules that were asked for with the one that is being imported."""
+
+_executed: dict[Path, bytes] = {}
+"""The texts that the modules which were asked for were executed from, by file."""
+
 _registered: dict[tuple[str, str], str] = {}
 """By what was registered, as ("problem", "bowl"), the module that did it, or a token where it was no such module."""
+
+
+def load_all(places: Sequence[str]) -> None:
+    """Import the modules that are asked for together, see `load`.
+
+    Raises:
+        InputError: as `load`, or two of them have the same name, or register a problem of the same name.
+    """
+    _together.clear()
+    for place in places:
+        name = Path(place).stem if _is_file(place) else place
+        if name in _together and MODULES[name].place != place:
+            raise InputError(f"{place}: {name} is {MODULES[name].place} already; rename one of the files.")
+        load(place)
+        _together.append(name)
 
 
 def load(place: str) -> Own:
     """Import a module of the user's: a file that ends with .py, or the name of a module that is installed.
 
     Its functions are then optimizers, schedules and problems under its name, as `mine.cautious(lr)`. What was imported
-    before is imported anew where its text has changed.
+    before is imported anew where its text has changed, with what it imports beside it.
 
     Raises:
         InputError: there is no such file or module, its name is taken, or its code raises.
     """
-    is_file = place.endswith(".py") or "/" in place or "\\" in place
-    path = Path(place).resolve() if is_file else None
+    path = Path(place).resolve() if _is_file(place) else None
     name = path.stem if path else place
     _check_name(name, place, path)
-    known = MODULES.pop(name, None)
-    is_same = known is not None and (path is None or _file_of(known.module) == path)
-    if known is not None and is_same and _digest(known.module) == known.digest:
-        MODULES[name] = known
+    known = MODULES.get(name)
+    if known is not None and (path is None or known.file == path) and _digest(_texts(known.file, name)) == known.digest:
         return known
     _disown(name)
     _importing.append(name)
     try:
-        module = _imported(name, path, again=known is not None)
+        module = _imported(name, path)
+        file = path or _file_of(module)
+        if file is None:
+            raise InputError(f"{place} is a folder; import a file in it, such as {place}/mine.py.")
+    except InputError:
+        _disown(name)
+        raise
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         _disown(name)
         what = f"{type(error).__name__}: {reason(error, 300)}"
         raise InputError(f"{place} cannot be imported: {_line_of(error, path)}{what}") from error
     finally:
         _importing.pop()
-    MODULES[name] = Own(name, place, module, _digest(module))
+    texts = _texts(file, name)
+    _executed.update(texts)
+    MODULES[name] = Own(name, place, module, file, _digest(texts))
     return MODULES[name]
 
 
-def claim(kind: str, name: str, factory: Callable[..., Any]) -> str:
+def claim(kind: str, name: str, factory: Any) -> str:
     """The full name of an optimizer or a schedule that is registered now, with its module's ahead.
 
     Raises:
@@ -109,12 +138,20 @@ def claim(kind: str, name: str, factory: Callable[..., Any]) -> str:
 
 
 def note_owner(kind: str, full: str) -> None:
-    """Note which module registers something now, if one is being imported."""
-    _registered[kind, full] = _importing[-1] if _importing else uuid4().hex
+    """Note which module registers something now, if one is being imported.
+
+    Raises:
+        InputError: another module that was asked for with it has registered the same.
+    """
+    now, before = _importing[-1] if _importing else uuid4().hex, _registered.get((kind, full))
+    if _importing and before in _together and before != now:
+        raise InputError(f'{before} and {now} both register a {kind} "{full}"; rename one of them.')
+    _registered[kind, full] = now
 
 
 def _disown(name: str):
-    """Note that what a module has registered may be of another text from now on."""
+    """Forget a module; what it has registered may be of another text from now on."""
+    MODULES.pop(name, None)
     for key in [key for key, owner in _registered.items() if owner == name]:
         _registered[key] = uuid4().hex
 
@@ -154,24 +191,32 @@ def _check_name(name: str, place: str, path: Path | None):
         raise InputError(f"there is no file {place} to import.")
     if not all(part.isidentifier() and not iskeyword(part) for part in name.split(".")) or (path and "." in name):
         raise InputError(f"{place} cannot be imported: expected a file such as mine.py, or a module such as lab.mine.")
-    if name.partition(".")[0] in TAKEN or (path and _is_another(name, path)):
+    if name.partition(".")[0] in TAKEN or (path and is_another(name, path)):
         raise InputError(f"{place} cannot be imported as {name}, which is the name of another module; rename it.")
 
 
-def _is_another(name: str, path: Path) -> bool:
+def is_another(name: str, path: Path) -> bool:
     """Whether a module of that name is loaded or installed that is not the file; other code would then get the file."""
     if name in MODULES:
         return False
     if name in sys.stdlib_module_names or name in sys.modules:
         return name in sys.stdlib_module_names or _file_of(sys.modules[name]) != path
     other = find_spec(name)
-    return other is not None and "site-packages" in str(other.origin)
+    return name in TAKEN or (other is not None and "site-packages" in str(other.origin))
 
 
-def _imported(name: str, path: Path | None, again: bool) -> ModuleType:
+def _imported(name: str, path: Path | None) -> ModuleType:
+    file = path or _file_of(sys.modules.get(name))
+    texts = _texts(file, name) if file else {}
+    changed = any(_executed.get(known, text) != text for known, text in texts.items())
+    names = {known.stem for known in texts}
+    for other, module in [*sys.modules.items()]:
+        beside = _file_of(module) if other in names or changed else None
+        # What uses a changed text is executed anew, too; and a file of the same name elsewhere is another module.
+        if (changed and beside in texts) or (beside in _executed and beside not in texts):
+            del sys.modules[other]
     if path is None:
-        module = import_module(name)
-        return reload(module) if again else module
+        return import_module(name)
     loader = SourceFileLoader(name, str(path))
     module = sys.modules[name] = ModuleType(name)
     vars(module).update(__file__=str(path), __loader__=loader, __spec__=spec_from_loader(name, loader))
@@ -185,6 +230,8 @@ def _imported(name: str, path: Path | None, again: bool) -> ModuleType:
         raise
     finally:
         sys.path.remove(str(path.parent))
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))  # for imports inside of functions
         sys.dont_write_bytecode = keeps_none
     return module
 
@@ -195,31 +242,54 @@ def _line_of(error: BaseException, path: Path | None) -> str:
     return f"line {lines[-1]}, " if lines else ""
 
 
-def _digest(module: ModuleType) -> str:
-    """The digest of a module's text and of the texts in its folder that it uses, directly or through others."""
-    file = _file_of(module)
-    texts = _texts(module, file.parent) if file else {}
+def _digest(texts: Mapping[Path, bytes]) -> str:
     whole = hashlib.sha256()
     for path in sorted(texts):
         whole.update(hashlib.sha256(texts[path]).digest())
     return whole.hexdigest()
 
 
-def _texts(module: ModuleType, folder: Path) -> dict[Path, bytes]:
+def _texts(file: Path | None, name: str) -> dict[Path, bytes]:
+    """The texts of a module's file, and of files beside it or in its package that these import, wherever they do."""
     texts: dict[Path, bytes] = {}
-    waiting = [module]
-    while waiting:
-        current = waiting.pop()
-        path = _file_of(current)
-        if path is None or path in texts or not path.is_relative_to(folder) or path.is_relative_to(OURS):
+    waiting = [] if file is None else [file]
+    top = None if file is None else file.parents[name.count(".") + (file.name == "__init__.py")]
+    while waiting and top is not None:
+        path = waiting.pop().resolve()
+        if path in texts or path.is_relative_to(OURS) or not path.is_file():
             continue
-        texts[path] = path.read_bytes() if path.is_file() else b""
-        for value in [*vars(current).values()]:
-            used = value if isinstance(value, ModuleType) else sys.modules.get(getattr(value, "__module__", None) or "")
-            waiting += [used] if used is not None else []
+        texts[path] = path.read_bytes()
+        for imported in _imports(texts[path], path, top):
+            own = MODULES.get(imported)
+            beside = top.joinpath(*imported.split("."))
+            waiting += [beside.with_suffix(".py"), beside / "__init__.py"]
+            waiting += [] if own is None or own.file is None else [own.file]
     return texts
 
 
-def _file_of(module: ModuleType) -> Path | None:
+def _imports(text: bytes, path: Path, top: Path) -> Iterator[str]:
+    """The full names of all that a text imports, with their packages; nothing where it is no Python."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(top).parts[: -node.level] if node.level and path.is_relative_to(top) else ()
+            ahead = ".".join([*package, *([node.module] if node.module else [])])
+            names = [ahead, *(f"{ahead}.{alias.name}".strip(".") for alias in node.names)]
+        for name in filter(None, names):
+            parts = name.split(".")
+            yield from (".".join(parts[: k + 1]) for k in range(len(parts)))
+
+
+def _is_file(place: str) -> bool:
+    return place.endswith(".py") or "/" in place or "\\" in place
+
+
+def _file_of(module: Any) -> Path | None:
     file = getattr(module, "__file__", None)
     return Path(file).resolve() if isinstance(file, str) else None

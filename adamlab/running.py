@@ -11,8 +11,7 @@ import xarray as xr
 
 from adamlab.errors import InputError
 from adamlab.exporting import write_csv
-from adamlab.own import is_known
-from adamlab.own import load as load_own
+from adamlab.own import is_known, load_all
 from adamlab.plots import PLOTS_OF
 from adamlab.plots.files import draw_outputs
 from adamlab.problems.openml import cache_folder
@@ -65,8 +64,7 @@ def run(
 
     >>> results = run("experiments/quickstart.toml", out="results/quickstart")  # doctest: +SKIP
     """
-    for place in [imports] if isinstance(imports, (str, Path)) else imports:
-        load_own(str(place))
+    load_all([*map(str, [imports] if isinstance(imports, (str, Path)) else imports)])
     where = "the config" if isinstance(config, Mapping) else str(config)
     folder = None if out is None else Path(out)
     return run_data(read_config(config, overrides), where, folder, RunOptions(**options), listener or Listener())

@@ -72,7 +72,7 @@ def piecewise(init: ArrayLike, boundaries: Sequence[int], factor: ArrayLike = 0.
     return _between((init,), value)
 
 
-def register(name: str, factory: Callable[..., Schedule]) -> Callable[..., Schedule]:
+def register(name: str, factory: Any) -> Any:
     """Register a factory of schedules for as long as Python runs, and give it back.
 
     >>> hold = register("mine.hold", lambda init, steps: lambda count: jnp.where(count < steps, init, 0.0))

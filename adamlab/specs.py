@@ -231,7 +231,9 @@ class _Parser:
         if len(node.args) > len(names) and several is None:
             raise SpecError(f"{name} takes at most {len(names)} arguments without a name, not {len(node.args)}.")
         given = {key: self._value(n, known.get(key)) for key, n in zip(names, node.args, strict=False)}
-        if several is not None and len(node.args) > len(names):
+        if several is not None and len(node.args) <= len(names):
+            raise SpecError(f"{name}: {several} must be {known[several].expects()}, at least one; not none.")
+        if several is not None:
             given[several] = tuple(self._value(n, known[several]) for n in node.args[len(names) :])
         for keyword in node.keywords:
             if keyword.arg is None or keyword.arg in given:

@@ -100,6 +100,7 @@ def test_lookahead_goes_with_the_fast_parameters_of_optax():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("optax.chain()", "args"),
         ("optax.chain(optax.clip(1.0), 3)", "args must be optimizers, such as optax.clip(1.0), optax.adam(0.1)"),
         ("optax.chain(clip(1.0))", "write optax.clip"),
         ("optax.chain(optax.adam(0.1, bata=1))", "has no argument 'bata'"),
@@ -199,6 +200,24 @@ def test_composed_optimizers_are_swept():
     np.testing.assert_allclose(data["loss"].values[which], alone["loss"], rtol=1e-5)
     assert (data["optimizer"] == "steps (k=1)").sum() == 2
     assert len(np.unique(data["loss"].values[:, -1])) == data.sizes["run"]
+
+
+def test_moments_and_rates_inside_of_wrappers_are_corrected_by_their_own_counts_and_decays():
+    what = ["loss", "m", "v", "m_hat", "v_hat", "scheduled_learning_rate"]
+    config = {"name": "w", "steps": 6, "dtype": "float64", "record": {"what": what}, "problem": [{"name": "beale"}]}
+    specs = {
+        "steps": "optax.MultiSteps(optax.adam(linear(1.0, 0.0, 10)), 3)",
+        "chain": "optax.chain(optax.ema(0.5), optax.scale_by_rms(decay=0.9), optax.scale_by_learning_rate(0.1))",
+        "injected": "optax.MultiSteps(optax.inject_hyperparams(optax.adam)(linear(1.0, 0.0, 10)), 3)",
+    }
+    data = al.run(config | {"optimizer": [{"spec": s, "label": n} for n, s in specs.items()]})["beale"].ds
+    steps, chain, injected = (data.isel(run=i) for i in range(3))
+    np.testing.assert_allclose(steps["m_hat"][3:6] * (1 - 0.9), steps["m"][3:6], rtol=1e-12)
+    np.testing.assert_allclose(steps["v_hat"][6] * (1 - 0.999**2), steps["v"][6], rtol=1e-9)
+    np.testing.assert_allclose(steps["scheduled_learning_rate"][1:], [1, 1, 1, 1, 1, 0.9], rtol=1e-12)
+    np.testing.assert_allclose(injected["scheduled_learning_rate"][4:6], [1, 1], rtol=1e-6)
+    decays = (1 - 0.9 ** np.arange(1, 7))[:, None]
+    np.testing.assert_allclose(chain["v_hat"][1:] * decays, chain["v"][1:], rtol=1e-9)
 
 
 def test_wrappers_say_what_they_are():

@@ -61,9 +61,10 @@ class Notes(Listener):
 @pytest.fixture(autouse=True)
 def _forget():
     """Forget what a test imports and registers."""
-    registries: list[dict[Any, Any]] = [own.MODULES, own._registered, REGISTERED, schedules.SCHEDULES, PROBLEMS]
-    before = [dict(registry) for registry in registries]
+    registries: list[Any] = [own.MODULES, own._registered, REGISTERED, schedules.SCHEDULES, PROBLEMS]
+    before, places = [dict(registry) for registry in registries], [*sys.path]
     yield
+    sys.path[:] = places
     for name in own.MODULES:
         sys.modules.pop(name, None)
     for registry, entries in zip(registries, before, strict=True):
@@ -196,14 +197,95 @@ def test_a_study_computes_what_code_has_changed_and_nothing_else(mine, tmp_path)
     assert notes.runs == 1  # nothing of what is outdated stands in the way of further runs
 
 
-def test_the_text_beside_a_module_counts_too(tmp_path):
-    (tmp_path / "using.py").write_text("import helping_hand, optax\ndef slow(): return optax.sgd(helping_hand.RATE)\n")
-    (tmp_path / "helping_hand.py").write_text("RATE = 0.1\n")
+def rate(spec: str) -> float:
+    tx = parse(spec).build()
+    return -float(tx.update(jnp.ones(()), tx.init(jnp.ones(())))[0])
+
+
+@pytest.mark.parametrize(
+    ("how", "use"),
+    [
+        ("import helping_hand", "helping_hand.RATE"),
+        ("from helping_hand import RATE", "RATE"),
+        ("import helping_hand as h", "h.make()"),
+        ("def late():\n    import helping_hand\n    return helping_hand.RATE", "late()"),
+        ("import between", "between.RATE"),
+    ],
+)
+def test_the_text_beside_a_module_counts_and_is_executed_anew(tmp_path, how, use):
+    (tmp_path / "using.py").write_text(f"import optax\n{how}\ndef slow(): return optax.sgd({use})\n")
+    (tmp_path / "between.py").write_text("from helping_hand import RATE\n")
+    text = "RATE = 0.1\ndef make(): return RATE\n"
+    (tmp_path / "helping_hand.py").write_text(text)
     before = own.load(str(tmp_path / "using.py")).digest
     (tmp_path / "unrelated.py").write_text("")
     assert own.load(str(tmp_path / "using.py")).digest == before
-    (tmp_path / "helping_hand.py").write_text("RATE = 0.2\n")
+    assert rate("using.slow()") == pytest.approx(0.1)
+    (tmp_path / "helping_hand.py").write_text(text.replace("0.1", "0.2"))
     assert own.load(str(tmp_path / "using.py")).digest != before
+    assert rate("using.slow()") == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("how", ["from lab_around.core import RATE", "from ..core import RATE", "from .. import core"])
+def test_the_text_of_a_package_counts(tmp_path, monkeypatch, how):
+    inner = tmp_path / "lab_around" / "opts"
+    inner.mkdir(parents=True)
+    for folder in (inner, inner.parent):
+        (folder / "__init__.py").write_text("")
+    use = "core.RATE" if how.endswith("core") else "RATE"
+    (inner / "my.py").write_text(f"import optax\n{how}\ndef slow(): return optax.sgd({use})\n")
+    (inner.parent / "core.py").write_text("RATE = 0.1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = own.load("lab_around.opts.my").digest
+    assert rate("lab_around.opts.my.slow()") == pytest.approx(0.1)
+    (inner.parent / "core.py").write_text("RATE = 0.2\n")
+    assert own.load("lab_around.opts.my").digest != before
+    assert rate("lab_around.opts.my.slow()") == pytest.approx(0.2)
+    for name in [name for name in sys.modules if name.startswith("lab_around")]:
+        del sys.modules[name]
+
+
+def test_modules_that_are_asked_for_together_have_names_of_their_own(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(MINE)
+    with pytest.raises(InputError, match=r"mine is .*a/mine.py already"):
+        own.load_all([str(tmp_path / "a" / "mine.py"), str(tmp_path / "b" / "mine.py")])
+    own.load_all([str(tmp_path / "b" / "mine.py")])
+    (tmp_path / "other.py").write_text(MINE)
+    with pytest.raises(InputError, match='mine and other both register a problem "hole"'):
+        own.load_all([str(tmp_path / "b" / "mine.py"), str(tmp_path / "other.py")])
+    own.load_all([str(tmp_path / "other.py")])
+
+
+def test_a_folder_is_no_module(tmp_path, monkeypatch):
+    (tmp_path / "empty_folder").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"empty_folder is a folder; import a file in it"):
+        own.load("empty_folder")
+
+
+def test_a_problem_of_ones_own_that_is_wrong_is_told(tmp_path):
+    path = tmp_path / "wrong.py"
+    path.write_text(
+        "import adamlab as al, jax.numpy as jnp\n"
+        "def ball() -> al.problems.Problem:\n"
+        "    return al.problems.get('beale').__class__('ball', lambda w, b: w, lambda k: w, lambda w: w, 2)\n"
+        "def raising() -> al.problems.Problem:\n    raise KeyError('why')\n"
+    )
+    for name, told in (("ball", "wrong.ball is no problem that can be run"), ("raising", "KeyError|why")):
+        with pytest.raises(InputError, match=told):
+            run(path, None, {"problem": [{"name": f"wrong.{name}"}], "optimizer": [{"spec": "optax.sgd(0.1)"}]})
+
+
+def test_numbers_that_code_branches_on_cannot_be_swept(tmp_path):
+    path = tmp_path / "branching.py"
+    path.write_text("import optax\ndef step(lr): return optax.sgd(lr if lr > 0.1 else 0.0)\n")
+    config = {"problem": [{"name": "quadratic"}]}
+    with pytest.raises(InputError, match="its code asks in Python how large a number is"):
+        run(path, None, config | {"optimizer": [{"spec": "branching.step(lr)", "lr": [0.1, 0.2]}]})
+    run(path, None, config | {"optimizer": [{"spec": "branching.step(0.2)"}]})
 
 
 def test_comparisons_and_readings_depend_on_the_text(mine, tmp_path):
@@ -302,5 +384,5 @@ def test_the_example_of_init_runs(adamlab, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "cautious, warmed up" in done.stdout
     assert "first.cautious_adam" in adamlab("list", "optimizers", "--import", "first.py", cwd=tmp_path).stdout
-    for name in ("first.txt", "1st.py"):
+    for name in ("first.txt", "1st.py", "optax.py", "json.py", "flax.py"):
         assert "such as mine.py" in adamlab("init", name, cwd=tmp_path).stderr

@@ -19,8 +19,8 @@ def scored(runs: xr.Dataset) -> list[str]:
 
 
 def criteria(names: Iterable[str]) -> list[str]:
-    """The criteria that quantities recorded over steps give."""
-    return [f"{which}_{name}" for name in names for which in ("final", "best")]
+    """The criteria that quantities recorded over steps give; a regret is least at the start, where it is 0."""
+    return [f"{which}_{name}" for name in names for which in ("final", "best") if (which, name) != ("best", "regret")]
 
 
 def criterion(runs: xr.Dataset, by: str | None = None) -> str:

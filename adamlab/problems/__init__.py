@@ -8,6 +8,7 @@ from adamlab.problems.landscapes import landscape as landscape
 from adamlab.problems.registering import LONGEST_NAME as LONGEST_NAME
 from adamlab.problems.registering import NAME as NAME
 from adamlab.problems.registering import is_name as is_name
+from adamlab.problems.registering import misfits as misfits
 from adamlab.problems.registering import register as register
 from adamlab.problems.registry import PROBLEMS as PROBLEMS
 from adamlab.problems.registry import all_problems as all_problems

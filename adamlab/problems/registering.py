@@ -89,7 +89,7 @@ def register(
     }
     unusable = [*_unusable(loss, known), *_wrong_start(start, known["spread"]), *_wrong_numbers(known)]
     problem = None if unusable else problem_of(str(name), loss, start, **known)
-    mistakes = [*_wrong_name(name), *unusable, *(_misfits(problem, loss) if problem else [])]
+    mistakes = [*_wrong_name(name), *unusable, *(misfits(problem, loss) if problem else [])]
     if problem is None or mistakes:
         raise InputError(f"{name!r} cannot be registered:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
     note_owner("problem", name)
@@ -176,7 +176,7 @@ def _rows(value: Any) -> np.ndarray | None:
     return rows if rows.ndim == 2 and np.isfinite(rows).all() else None
 
 
-def _misfits(problem: Problem, loss: Callable[..., Any]) -> Iterator[str]:
+def misfits(problem: Problem, loss: Callable[..., Any]) -> Iterator[str]:
     """The mistakes of functions that do not go together, by tracing alone: nothing is computed."""
     key = jax.random.key(0)
     params, wrong_start = _traced("project of the start" if problem.project else "start", problem.start, key)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from adamlab.errors import InputError
 from adamlab.files import write_text
+from adamlab.own import is_another
 from adamlab.terminal.console import say
 
 
@@ -14,8 +15,8 @@ def write_example(file: Path) -> None:
     Raises:
         InputError: the file's name is no module's, or one of the two files exists.
     """
-    if file.suffix != ".py" or not file.stem.isidentifier():
-        raise InputError(f"{file}: expected a file that Python can import, such as mine.py.")
+    if file.suffix != ".py" or not file.stem.isidentifier() or is_another(file.stem, file.resolve()):
+        raise InputError(f"{file}: expected a file that Python can import by a name of its own, such as mine.py.")
     config = file.with_suffix(".toml")
     for path in (file, config):
         if path.exists():

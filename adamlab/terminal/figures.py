@@ -30,7 +30,9 @@ def plot_and_show(source: str, kind: str, out: Path | None, problem: str | None,
 
 def _plot_problem(name: str, kind: str, out: Path | None, problem: str | None, options: Sequence[str]):
     if name not in all_problems():
-        raise InputError(f'"{name}" is neither a folder of results nor a problem; {nearest(name, all_problems())}')
+        hint = nearest(name, all_problems())
+        hint += "" if hint.startswith("did you mean") else "; one of your own needs --import mine.py"
+        raise InputError(f'"{name}" is neither a folder of results nor a problem; {hint}')
     if kind not in PLOTS_OF["problem"]:
         drawn = ", ".join(PLOTS_OF["problem"])
         raise InputError(f'"{name}" is a problem, not a folder of results; of a problem alone there is {drawn}.')

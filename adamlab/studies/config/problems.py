@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adamlab.calls import written
-from adamlab.errors import InputError
-from adamlab.problems import LONGEST_NAME, all_problems, find, is_name
+from adamlab.errors import InputError, reason
+from adamlab.own import digest_of
+from adamlab.problems import LONGEST_NAME, all_problems, find, is_name, misfits
 from adamlab.studies.config.axes import read_choice
 from adamlab.studies.config.errors import Mistakes, join, shown
 from adamlab.studies.config.starts import read_starts
@@ -63,10 +64,19 @@ def read_problems(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Ite
 def _problem(
     key: str, name: str, called: str, options: Mapping[str, Any], table: Mapping[str, Any], mistakes: Mistakes
 ) -> ProblemTable | None:
+    is_own, problem = bool(digest_of("problem", name)), None
     try:
         problem = replace(find(name)(**options), name=called)
+        wrong = [*misfits(problem, problem.loss)] if is_own else []
     except (ValueError, ModuleNotFoundError) as error:
         mistakes.tell(key, str(error))
+        return None
+    except Exception as error:
+        if not is_own:
+            raise
+        wrong = [reason(error, 200)]  # whatever the user's code raises
+    if wrong or problem is None:
+        mistakes.tell(key, f"{name} is no problem that can be run: {'; '.join(wrong)}")
         return None
     text = f"{name}({', '.join(f'{option}={written(value)}' for option, value in sorted(options.items()))})"
     if "starts" not in table:

@@ -292,15 +292,27 @@ class _Quantities:
 
     def _correction(self, name: str) -> jax.Array:
         """1 − b^t; NaN where the optimizer has no such decay that is a number."""
-        bound = self.template.bound_inside()
+        owner, steps = self._owner(name)
+        bound = owner.bound()
         alone = self._field("m")[0] is None or self._field("v")[0] is None
         rates = ("decay",) if alone and name == "m" else (FIELDS[name][2], "decay")  # Lion keeps mu by its b2
         decay = next((bound[key] for key in rates if key in bound), None)
         value = self.moment.numbers[decay.name] if isinstance(decay, Symbol) else decay
-        t = self.moment.t
         if not isinstance(value, (int, float, Decay, jax.Array)):
             return jnp.full((), jnp.nan)
-        return AccurateArithmetic(AccurateArithmetic.numbers(Decay.of(value)), t).correction
+        return AccurateArithmetic(AccurateArithmetic.numbers(Decay.of(value)), steps).correction
+
+    def _owner(self, name: str) -> tuple[Call, Any]:
+        """The optimizer inside of the template that keeps a moment, and the number of steps that it has done."""
+        fields = FIELDS[name][:2]
+        inner = [call for call in self.template.calls() if call.role == "optimizer"]
+        leaves = [call for call in inner if not any(other.role == "optimizer" for other in [*call.calls()][1:])]
+        build = [call.with_numbers(self.moment.numbers).build for call in leaves]
+        states = [jax.eval_shape(lambda w, build=build: build().init(w), self.moment.params) for build in build]
+        keeps = [any(_named(state, field) for field in fields) for state in states]
+        owner = next((call for call, kept in zip(leaves, keeps, strict=True) if kept), self.template)
+        counts = [*_beside(self.moment.state, fields, "count"), *_named(self.moment.state, "gradient_step")]
+        return owner, counts[0] if counts else self.moment.t
 
     def _after_a_step(self, value: jax.Array) -> jax.Array:
         return jnp.where(self.moment.t > 0, value, jnp.nan)
@@ -312,6 +324,15 @@ def _flat(tree: PyTree) -> jax.Array:
 
 def _norms(tree: PyTree) -> jax.Array:
     return jnp.stack([jnp.linalg.norm(jnp.ravel(leaf)) for leaf in jax.tree.leaves(tree)])
+
+
+def _beside(state: PyTree, fields: tuple[str, ...], other: str) -> list[PyTree]:
+    """The values of another field in the NamedTuples of a state that have one of these, outermost first."""
+    names = getattr(state, "_fields", ())
+    if isinstance(state, tuple) and not {*fields}.isdisjoint(names):
+        return [getattr(state, other)] if other in names else []
+    children = state.values() if isinstance(state, Mapping) else state if isinstance(state, (tuple, list)) else ()
+    return [value for child in children for value in _beside(child, fields, other)]
 
 
 def _named(state: PyTree, field: str) -> list[PyTree]:

@@ -15,6 +15,11 @@ from adamlab.studies.engine.program import Program, check, prepare
 from adamlab.studies.plan import Key
 from adamlab.studies.sweep.ledger import Ledger
 
+BRANCHES = (
+    "its code asks in Python how large a number is, and that of several settings is none yet; give such a number one "
+    "value, or a table for each value"
+)
+
 
 def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> dict[Key, Program]:
     """A lowered program for each optimizer and problem with unfinished runs.
@@ -47,7 +52,9 @@ def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> d
             )
         except Exception as error:  # whatever a foreign optimizer raises while it is traced
             label, problem = plan.optimizer.label, plan.problem.name
-            mistakes.tell(plan.optimizer.key, f"{label} cannot run on {problem}: {reason(error, 200)}")
+            is_swept = plan.optimizer.columns and isinstance(error, jax.errors.ConcretizationTypeError)
+            why = BRANCHES if is_swept else reason(error, 200)
+            mistakes.tell(plan.optimizer.key, f"{label} cannot run on {problem}: {why}")
             causes.append(error)
     if mistakes:
         raise ConfigError(where, mistakes) from causes[0]
