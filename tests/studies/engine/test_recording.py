@@ -10,8 +10,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from adamlab import problems
-from adamlab.calls import Call, call
-from adamlab.schedules import SCHEDULES
+from adamlab.specs import parse
 from adamlab.studies.engine.curvature import gradient_noise_scale, sharpness
 from adamlab.studies.engine.learning_rates import learning_rate
 from adamlab.studies.engine.recording import BY_COORDINATE, QUANTITIES, layers_of, recorded_steps
@@ -153,15 +152,13 @@ def test_the_learning_rate_is_that_of_the_step(x64, spec, wanted):
 
 
 def test_the_learning_rate_of_a_wrapped_optimizer_is_that_of_the_inner_steps():
-    inner = call(
-        "optax.sgd", optax.sgd, {"learning_rate": call("inverse_sqrt", SCHEDULES["inverse_sqrt"], {"init": 1.0})}
-    )
-    transform = optax.MultiSteps(inner.build(), every_k_schedule=3).gradient_transformation()
+    outer = parse("optax.MultiSteps(optax.sgd(inverse_sqrt(1.0)), 3)")
+    transform = outer.build()
     w = jnp.ones(2)
     state, rates = transform.init(w), []
     for t in range(1, 10):
         _, state = transform.update(w, state, w)
-        rates.append(float(learning_rate(Call("outer", optax.sgd, {"inner": (inner,)}), {}, state, t)))
+        rates.append(float(learning_rate(outer, {}, state, t)))
     np.testing.assert_allclose(rates[2::3], 1 / np.sqrt([1, 2, 3]), rtol=1e-6)
 
 
