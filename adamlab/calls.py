@@ -279,6 +279,7 @@ def arguments(factory: Callable[..., Any]) -> dict[str, Argument]:
     return {name: argument for name, argument in read.items() if argument is not None}
 
 
+@cache
 def signature(factory: Callable[..., Any]) -> inspect.Signature:
     """The signature of a function, with annotations that are texts evaluated where that can be done."""
     try:

@@ -54,6 +54,11 @@ def optimizers(library: str) -> dict[str, Callable[..., Any]]:
     """
     if is_module(library):
         return {name: f for name, f in MODULES[library].functions().items() if _may_make_a_transform(f)}
+    return _offered(library) if library != "adamlab" else dict(_names(library))
+
+
+@cache
+def _offered(library: str) -> dict[str, Callable[..., Any]]:
     return {name: f for name, f in _names(library).items() if _is_offered(library, name, f)}
 
 
@@ -65,14 +70,18 @@ def all_optimizers() -> Iterator[str]:
 
 def all_schedules() -> dict[str, Callable[..., Any]]:
     """The schedules that a spec can write, by their full names: adamlab's, Optax's and those of the user's."""
-    theirs = {f"optax.{n}": f for n, f in vars(optax).items() if _makes_a_schedule(f) and _can_be_written(f)}
     own = {
         f"{library}.{name}": f
         for library, module in MODULES.items()
         for name, f in module.functions().items()
         if _makes_a_schedule(f)
     }
-    return SCHEDULES | theirs | own
+    return SCHEDULES | _schedules_of_optax() | own
+
+
+@cache
+def _schedules_of_optax() -> dict[str, Callable[..., Any]]:
+    return {f"optax.{n}": f for n, f in vars(optax).items() if _makes_a_schedule(f) and _can_be_written(f)}
 
 
 def find(name: str) -> Callable[..., Any]:

@@ -114,7 +114,8 @@ def config(small_config) -> dict[str, Any]:
 
 @pytest.fixture
 def adamlab(monkeypatch, capsys):
-    """The command line in this process, which saves starting a new one."""
+    """The command line in this process, which saves starting a new one; it has patience with a slow machine."""
+    monkeypatch.setattr("adamlab.terminal.console.PATIENCE", 600.0)
 
     def run(*arguments: Any, cwd: Any = ".") -> CompletedProcess[str]:
         monkeypatch.chdir(cwd)

@@ -373,6 +373,7 @@ def test_only_functions_are_registered_and_built_in_schedules_stay():
     assert "hole" not in PROBLEMS
 
 
+@pytest.mark.slow
 def test_the_example_of_init_runs(adamlab, tmp_path):
     said = adamlab("init", "first.py", cwd=tmp_path).stdout
     assert said.splitlines()[-1] == "Now run:  adamlab run first.toml --import first.py"

@@ -132,5 +132,6 @@ def test_right_calls_have_right_types_all_the_way_down(checked):
     assert {name: error for name, error in checked["right"].items() if error} == {}
 
 
+@pytest.mark.slow
 def test_a_wrong_type_is_refused(checked):
     assert {name: error for name, error in checked["wrong"].items() if error != "TypeCheckError"} == {}

@@ -63,7 +63,7 @@ def test_a_run_sees_every_example_once_an_epoch(x64, shared):
     )
     seeds = [3] * 16 if shared else [3, 4]
     rates = {"lr": [1.0] * len(seeds)}
-    w = computed(sums, "optax.sgd(lr)", rates, seeds, 12, 1, ("loss",), shared=shared)["loss"]
+    w = computed(sums, "optax.sgd(lr)", rates, seeds, 12, 1, ("loss",), shared=16 * shared)["loss"]
     np.testing.assert_allclose(w[:, [4, 8, 12]], np.outer(np.ones(len(w)), [1, 2, 3]) * x.sum(), rtol=1e-12)
     assert shared or not np.allclose(w[0, 1:4], w[1, 1:4])
 

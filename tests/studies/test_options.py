@@ -12,7 +12,7 @@ from adamlab import cli
 from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.options import RunOptions
 
-OWN = {"config", "out", "set_", "dry_run"}
+OWN = {"config", "out", "set_", "dry_run", "import_"}
 """The other arguments of `adamlab run`."""
 
 

@@ -79,8 +79,8 @@ def read_arguments(
     Returns:
         The axis of each argument whose value has no mistake.
     """
+    unused = "there is no such key" + (", and no expression uses it" if coupled and names_used(table) else "")
     for name in table.keys() - known.keys():
-        unused = "there is no such key" + (", and no expression uses it" if coupled and names_used(table) else "")
         mistakes.tell(join(key, name), f"{unused}; {_hint(name, known, others)}")
     for name, argument in known.items():
         if argument.required and name not in table:

@@ -195,7 +195,7 @@ def _template(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Call | 
             raise SpecError(f'expected a text, such as "adamlab.adam"; got {shown(table[kind])}')
         if kind == "name":
             factory = find(table[kind])
-            if any(argument.kind in ("optimizer", "optimizers") for argument in arguments(factory).values()):
+            if any(a.kind in ("optimizer", "optimizers") and a.required for a in arguments(factory).values()):
                 raise SpecError(f'it is made of optimizers: write spec = "{table[kind]}(…)", with these inside of it')
             return Call(table[kind], factory, {})
         template = parse(table[kind])

@@ -176,7 +176,7 @@ def test_regret_counts_every_step(x64, name, shared):
     problem = problems.get(name, **options.get(name, {}))
     rates, seeds = [0.01, 0.02, 0.03] * 5, [4] * 15
     every, seldom = (
-        computed(problem, "adamlab.adam(lr)", {"lr": rates}, seeds, 30, k, ("params", "regret"), shared=shared)
+        computed(problem, "adamlab.adam(lr)", {"lr": rates}, seeds, 30, k, ("params", "regret"), shared=15 * shared)
         for k in (1, 13)
     )
     key = jax.random.split(jax.random.key(4))[1]
@@ -213,6 +213,7 @@ def test_a_long_regret_is_summed_without_drift():
     assert recorded["regret"][0, -1] == pytest.approx(300_000 * float(np.float32(0.1)), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_layers_are_the_arrays_of_the_tree():
     problem = problems.get("digits_mlp", hidden=2, batch_size=8, test_share=0.99)
     names = ("layer_norms", "layer_update_norms", "layer_effective_learning_rate")
@@ -266,6 +267,7 @@ def test_sharpness_where_the_first_vector_is_an_eigenvector():
     assert [float(sharpness(lambda w: -2 * jnp.sum(w**2), jnp.ones(n))) for n in dims] == pytest.approx([-4.0] * 10)
 
 
+@pytest.mark.slow
 def test_sharpness_of_a_net_is_that_of_its_dense_hessian(x64):
     problem = problems.get("digits_mlp", hidden=2, test_share=0.9)
     start, unravel = ravel_pytree(problem.start(jax.random.key(1)))
