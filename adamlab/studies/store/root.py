@@ -108,7 +108,10 @@ def _attributes(path: Path, name: str) -> dict[str, Any]:
     if size > MOST:
         raise DamageError(f"{name} has {size:,} bytes")
     try:
-        return {**json.loads((path / name).read_bytes())["attributes"]}
+        whole = json.loads((path / name).read_bytes())
+        if (whole["zarr_format"], whole["node_type"]) != (3, "group"):  # the digest is of the attributes alone
+            raise ValueError("it is no group of zarr's format 3")
+        return {**whole["attributes"]}
     except MemoryError:
         raise
     except Exception as error:  # a damaged file may be no JSON, or JSON of any shape

@@ -422,6 +422,14 @@ def test_an_item_in_the_place_of_another_is_damage(items, whole, tmp_path):
     assert items.computed == [1]
 
 
+@pytest.mark.parametrize(("text", "other"), [('"zarr_format": 3', '"zarr_format": 4'), ('"group"', '"array"')])
+def test_a_root_of_another_format_is_told(items, whole, tmp_path, text, other):
+    items.run(tmp_path)
+    root = tmp_path / "results.zarr" / "zarr.json"
+    root.write_text(root.read_text().replace(text, other))
+    assert told_or_right(items, tmp_path, whole)
+
+
 def test_many_lost_items_are_one_short_message(items, tmp_path):
     items.run(tmp_path)
     for item in items.ids:
