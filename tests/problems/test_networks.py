@@ -136,7 +136,10 @@ def test_each_piece_of_a_large_part_has_noise_of_its_own(x64, small, monkeypatch
     assert pieces["loss"] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize(("name", "reached"), [("digits_mlp", np.log(10) / 2), ("digits_vae", 0.7 * 64 * np.log(2))])
+@pytest.mark.parametrize(
+    ("name", "reached"),
+    [("digits_mlp", np.log(10) / 2), pytest.param("digits_vae", 0.7 * 64 * np.log(2), marks=pytest.mark.slow)],
+)
 def test_a_short_training_lowers_the_loss(name, reached):
     """To much less than what knows nothing: ten classes cost log 10 nats, 64 pixels 64·log 2."""
     recorded = run(NETS[name](hidden=32), 150, what=("loss", "test_loss"))

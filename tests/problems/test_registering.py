@@ -50,12 +50,13 @@ def refusal(*arguments, **options):
 
 
 IN_BOTH_TYPES = ["digits_mlp", "least_squares", "reddi_stochastic", "rosenbrock"]  # of each kind the rest are slow
+ALIKE = ["copying", "modular_addition"]  # made as grammar is
 
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [
-        *((name, "float32") for name in HERE),
+        *(pytest.param(name, "float32", marks=pytest.mark.slow if name in ALIKE else []) for name in HERE),
         *(pytest.param(name, "float64", marks=[] if name in IN_BOTH_TYPES else pytest.mark.slow) for name in HERE),
     ],
     indirect=["dtype"],

@@ -173,7 +173,7 @@ def test_results_do_not_depend_on_the_size_of_the_blocks(spec):
     [
         pytest.param("digits_softmax", marks=pytest.mark.slow),  # whose product is one of the three of digits_mlp
         pytest.param("digits_mlp", marks=pytest.mark.slow),
-        "least_squares",
+        pytest.param("least_squares", marks=pytest.mark.slow),
         "sparse_logistic",
         pytest.param("wilson", marks=pytest.mark.slow),
     ],
