@@ -337,7 +337,4 @@ def _beside(state: PyTree, fields: tuple[str, ...], other: str) -> list[PyTree]:
 
 def _named(state: PyTree, field: str) -> list[PyTree]:
     """The values of a field in the state's NamedTuples, outermost first."""
-    if isinstance(state, tuple) and field in getattr(state, "_fields", ()):
-        return [getattr(state, field)]
-    children = state.values() if isinstance(state, Mapping) else state if isinstance(state, (tuple, list)) else ()
-    return [value for child in children for value in _named(child, field)]
+    return _beside(state, (field,), field)
