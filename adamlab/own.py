@@ -175,11 +175,6 @@ def registered(kind: str) -> dict[str, str]:
     return {f"{module}.{name}": name for (of, name), module in _registered.items() if of == kind and module in MODULES}
 
 
-def is_module(library: str) -> bool:
-    """Whether a library is a module of the user's that was asked for."""
-    return library in MODULES
-
-
 def attribute(library: str, name: str) -> Callable[..., Any] | None:
     """A function of such a module, wherever it is defined; None where there is none of that name."""
     value = None if name.startswith("_") else getattr(MODULES[library].module, name, None)

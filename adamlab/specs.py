@@ -18,7 +18,7 @@ from adamlab.adapters import ADAPTED, injected
 from adamlab.calls import Argument, Call, SpecError, Symbol, arguments, call, signature
 from adamlab.errors import cut, nearest
 from adamlab.optimizers import REGISTERED
-from adamlab.own import MODULES, TAKEN, attribute, digest_of, is_module
+from adamlab.own import MODULES, TAKEN, attribute, digest_of
 from adamlab.rules import PARTS, RULES
 from adamlab.schedules import BUILT_IN, SCHEDULES
 from adamlab.types import Decay, Schedule
@@ -52,7 +52,7 @@ def optimizers(library: str) -> dict[str, Callable[..., Any]]:
 
     Of a module of the user's those that say so by their annotation or have a learning rate; a spec can write others.
     """
-    if is_module(library):
+    if library in MODULES:
         return {name: f for name, f in MODULES[library].functions().items() if _may_make_a_transform(f)}
     return _offered(library) if library != "adamlab" else dict(_names(library))
 
@@ -93,7 +93,7 @@ def find(name: str) -> Callable[..., Any]:
     library, _, short = name.rpartition(".")
     if name in REGISTERED:
         return _checked(name, REGISTERED[name], "optimizer")
-    if is_module(library):
+    if library in MODULES:
         if own := attribute(library, short):
             return _checked(name, own, "optimizer")
         raise SpecError(f'{MODULES[library].place} has no function "{short}"; {nearest(short, optimizers(library))}')
@@ -115,7 +115,7 @@ def find_schedule(name: str) -> Callable[..., Any]:
     """
     library, _, short = name.rpartition(".")
     known = all_schedules()
-    factory = known.get(name) or (attribute(library, short) if is_module(library) else None)
+    factory = known.get(name) or (attribute(library, short) if library in MODULES else None)
     if factory is None:
         _require_library(name, "schedule")
         raise SpecError(f'there is no schedule "{name}"; {nearest(name, known)}')
@@ -177,7 +177,7 @@ def _may_make_a_transform(f: Any) -> bool:
 def _require_library(name: str, kind: str):
     """Raise SpecError where the name has a library ahead that is not known, which may be the user's own."""
     library = name.partition(".")[0]
-    if "." in name and library not in LIBRARIES and not is_module(name.rpartition(".")[0]):
+    if "." in name and library not in LIBRARIES and name.rpartition(".")[0] not in MODULES:
         if library in TAKEN:
             raise SpecError(f'there is no {kind} "{name}": specs know no {library}; adamlab.like_torch is PyTorch\'s.')
         raise SpecError(
