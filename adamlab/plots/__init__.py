@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from adamlab.plots.benchmarks import budget, profiles, ranks
 from adamlab.plots.comparisons import errors, gap
-from adamlab.plots.curves import agreement, curves, sensitivity
 from adamlab.plots.landscapes import landscape
 from adamlab.plots.readings import weights
+from adamlab.plots.runs.benchmarks import budget, profiles, ranks
+from adamlab.plots.runs.curves import agreement, curves, sensitivity
+from adamlab.plots.runs.trajectories import trajectories
 from adamlab.plots.style import NothingToDrawError as NothingToDrawError
-from adamlab.plots.trajectories import trajectories
 
 PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
     "runs": {
