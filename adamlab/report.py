@@ -14,6 +14,7 @@ from markupsafe import Markup
 from pandas.api.types import is_numeric_dtype
 
 from adamlab.files import write_text
+from adamlab.plots.files import Drawing
 from adamlab.studies.kinds import Table, kind_of
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
@@ -31,14 +32,14 @@ ATTRIBUTES = {"accent"}
 
 
 def write_report(
-    tree: xr.DataTree, config: Mapping[str, Any], figures: Mapping[str, Sequence[Path]], path: Path
+    tree: xr.DataTree, config: Mapping[str, Any], figures: Mapping[str, Sequence[Drawing]], path: Path
 ) -> None:
     """Write the report.
 
     Args:
         tree: the results.
         config: the plain data of the config.
-        figures: the SVG files of each problem, in the order in which to show them.
+        figures: the drawings of each problem, in the order in which to show them.
         path: the page's path.
     """
     environment = Environment(loader=PackageLoader("adamlab"), autoescape=select_autoescape())
@@ -123,6 +124,6 @@ def _table(table: Table, data: xr.Dataset | dict[str, xr.Dataset]) -> dict[str, 
     }
 
 
-def _inline(figure: Path) -> dict[str, str]:
-    data = base64.b64encode(figure.read_bytes()).decode()
-    return {"name": figure.stem, "src": f"data:image/svg+xml;base64,{data}"}
+def _inline(figure: Drawing) -> dict[str, str]:
+    data = base64.b64encode(figure.path.read_bytes()).decode()
+    return {"name": figure.caption or figure.path.stem, "src": f"data:image/svg+xml;base64,{data}"}

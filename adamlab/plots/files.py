@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,24 @@ LONGEST_STEM = 200
 """The most bytes of a file's name without its ending; names have at most 255."""
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that was written.
+
+    Attributes:
+        path: the file that a report shows.
+        kind: the plot.
+        caption: the sentence that says what it shows; empty where its plot gives none.
+    """
+
+    path: Path
+    kind: str
+    caption: str
+
+
 def draw_outputs(
     tree: xr.DataTree, outputs: Sequence[Mapping[str, Any]], folder: Path
-) -> tuple[dict[str, list[Path]], list[str]]:
+) -> tuple[dict[str, list[Drawing]], list[str]]:
     """Draw outputs for every problem that has what they show.
 
     Old figures are removed first, so that the folder shows only this run's.
@@ -33,12 +49,12 @@ def draw_outputs(
         folder: the folder of the figures.
 
     Returns:
-        The SVG files, by problem; and a note for each output that no problem has the data for.
+        The drawings, by problem, each with its SVG file; and a note for each output that no problem has the data for.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in [path for form in FORMATS for path in folder.glob(f"*.{form}")]:
         old.unlink()
-    figures: dict[str, list[Path]] = {name: [] for name in tree.children}
+    figures: dict[str, list[Drawing]] = {name: [] for name in tree.children}
     notes = []
     for output in outputs:
         problems = [output["problem"]] if output["problem"] else list(tree.children)
@@ -46,10 +62,9 @@ def draw_outputs(
         for problem in problems:
             stem = figure_name(problem, output["kind"], output["options"])
             try:
-                draw(
-                    tree, problem, output["kind"], [folder / f"{stem}.{form}" for form in FORMATS], **output["options"]
-                )
-                figures[problem].append(folder / f"{stem}.svg")
+                paths = [folder / f"{stem}.{form}" for form in FORMATS]
+                caption = draw(tree, problem, output["kind"], paths, **output["options"])
+                figures[problem].append(Drawing(paths[-1], output["kind"], caption))
             except NothingToDrawError as error:
                 refused.append(str(error))
         if len(refused) == len(problems):
@@ -66,8 +81,8 @@ def figure_name(problem: str, kind: str, options: Mapping[str, Any]) -> str:
     return f"{name.encode()[: LONGEST_STEM - 9].decode(errors='ignore')}-{digest}"
 
 
-def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **options: Any) -> None:
-    """Draw a figure into files, whose endings give the formats.
+def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **options: Any) -> str:
+    """Draw a figure into files, whose endings give the formats, and return its caption.
 
     Raises:
         NothingToDrawError: the problem's dataset lacks what the picture shows.
@@ -77,7 +92,9 @@ def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **op
     if kind not in PLOTS_OF[data.attrs.get("of", "runs")]:
         holder = next(of for of, plots in PLOTS_OF.items() if kind in plots)
         raise NothingToDrawError(f"{problem}: {kind} is a picture of {holder}, which these results do not have.")
-    write_figure(PLOTS[kind](data, **options), paths)
+    figure = PLOTS[kind](data, **options)
+    write_figure(figure, paths)
+    return str(figure.get_label())
 
 
 def write_figure(figure: Figure, paths: Sequence[Path]) -> None:

@@ -35,6 +35,11 @@ def figure(runs: xr.Dataset, title: str, *, width: float = 7.0, height: float = 
     return fig, axes
 
 
+def describe(fig: Figure, sentence: str) -> None:
+    """Give a figure the sentence that says what it shows; it is the caption in a report, and its alternative text."""
+    fig.set_label(sentence)
+
+
 def styles(runs: xr.Dataset) -> dict[str, dict[str, Any]]:
     """The style of each optimizer; Optax's twin is a thin dashed line over adamlab's broad one, in the same colour."""
     labels = optimizers(runs)
