@@ -28,7 +28,14 @@ ELEMENTS = {
 }
 """The elements that `adamlab.symbolic.notation.mathml` writes."""
 
-ATTRIBUTES = {"accent"}
+ATTRIBUTES = {
+    ("accent", "true"),
+    ("display", "block"),
+    ("displaystyle", "true"),
+    ("style", "text-align: left"),
+    ("style", "text-align: right"),
+}
+"""The attributes that it writes, with their values."""
 
 
 def write_report(
@@ -98,7 +105,7 @@ def is_mathml(text: str) -> bool:
     except ElementTree.ParseError:
         return False
     return root.tag == f"{{{NAMESPACE}}}math" and all(
-        element.tag in ELEMENTS and element.attrib.keys() <= ATTRIBUTES for element in root.iter()
+        element.tag in ELEMENTS and element.attrib.items() <= ATTRIBUTES for element in root.iter()
     )
 
 
