@@ -16,6 +16,7 @@ from pandas.api.types import is_numeric_dtype
 from adamlab.files import write_text
 from adamlab.plots.files import Drawing
 from adamlab.studies.kinds import Table, kind_of
+from adamlab.symbolic.notation.mathml import SIDES
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 
@@ -32,8 +33,7 @@ ATTRIBUTES = {
     ("accent", "true"),
     ("display", "block"),
     ("displaystyle", "true"),
-    ("style", "text-align: left"),
-    ("style", "text-align: right"),
+    *(("style", style) for style in SIDES),
 }
 """The attributes that it writes, with their values."""
 

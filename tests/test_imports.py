@@ -56,7 +56,7 @@ UNSAID = {"one", "found", "made", "there"}
 MODULE_OF = {"scikit-learn": "sklearn", "orbax-checkpoint": "orbax"}
 """The modules of distributions that are called otherwise."""
 
-TOOLS = {"adamlab", "beartype", "h5netcdf", "h5py", "pyarrow", "pyright", "pytest-xdist", "ruff"}
+TOOLS = {"adamlab", "beartype", "h5netcdf", "h5py", "ipykernel", "pyarrow", "pyright", "pytest-xdist", "ruff"}
 """Dependencies that are run, named in pyproject.toml or loaded by xarray and pandas, and not imported."""
 
 

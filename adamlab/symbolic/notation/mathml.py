@@ -27,6 +27,9 @@ from adamlab.symbolic.notation.order import has_dot
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 ACCENTS = {"hat": "^", "bar": "¯"}
+SIDES = "text-align: right; padding: 1ex 0.2em", "text-align: left; padding: 1ex 0.2em"
+"""The styles of the cells left and right of an equality sign."""
+
 TIMES = "\N{INVISIBLE TIMES}"
 APPLIED = "\N{FUNCTION APPLICATION}"
 
@@ -47,8 +50,9 @@ def _written(formula: Element) -> str:
 
 
 def _aligned(left: Element, right: Element) -> Element:
-    cells = ((left, "right"), (right, "left"))
-    return _element("mtr", *(_element("mtd", cell, style=f"text-align: {side}") for cell, side in cells))
+    return _element(
+        "mtr", *(_element("mtd", cell, style=style) for cell, style in zip((left, right), SIDES, strict=True))
+    )
 
 
 def _drawn(node: Node) -> Element:
