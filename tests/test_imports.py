@@ -41,6 +41,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["studies"],
     ["exporting"],
     ["plots"],
+    ["explorer"],
     ["report"],
     ["running"],
     ["terminal"],
