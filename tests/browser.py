@@ -127,7 +127,13 @@ def browser() -> Iterator[Browser]:
         pytest.skip(f"needs a browser: none of {', '.join(NAMES)} is installed")
     (reads, writes), (answers, says) = os.pipe(), os.pipe()
     with TemporaryDirectory(prefix="adamlab-browser-") as profile:
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", f"--user-data-dir={profile}"]
+        options = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--remote-debugging-pipe",
+            f"--user-data-dir={profile}",
+        ]
         command = f"exec {shlex.join([program, *options])} 3<&{reads} 4>&{says}"
         process = subprocess.Popen(
             ["sh", "-c", command], pass_fds=(reads, says), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

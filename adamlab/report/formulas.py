@@ -1,6 +1,6 @@
 """Formulas of a study's optimizers and problems, read off their code, as far as that is quick."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from time import process_time
@@ -50,42 +50,35 @@ class OptimizerFormula:
     """The formula of one optimizer, or of several that differ in their numbers alone.
 
     Attributes:
-        spec: the optimizer with letters for its numbers.
-        labels: each label of it, with its numbers in words.
         read: the formula.
-        same_as: the labels of Optax's optimizers that it was proved to be the same as.
+        numbers: the numbers of each optimizer in words, by its label.
+        same: each label with that of Optax's optimizer that it was proved to take the same steps as.
     """
 
-    spec: str
-    labels: tuple[tuple[str, str], ...]
     read: Read
-    same_as: tuple[str, ...] = ()
+    numbers: Mapping[str, str]
+    same: Sequence[tuple[str, str]]
 
 
 def optimizer_formulas(problems: Mapping[str, xr.Dataset]) -> list[OptimizerFormula]:
     """The formula of each optimizer in datasets of runs; what takes too long, or cannot be read, has a word instead."""
     stop = process_time() + SECONDS
     opened = {label: (_opened(call, _swept(runs)), runs) for label, call, runs in _calls(problems)}
-    specs: dict[str, list[str]] = {}
+    groups: dict[Read, list[str]] = {}
     for label, (call, _) in opened.items():
-        specs.setdefault(str(call), []).append(label)
-    reads = {spec: _read(opened[labels[0]][0], stop) for spec, labels in specs.items()}
-    twins = _twins(problems)
+        groups.setdefault(_read(call, stop), []).append(label)
     return [
         OptimizerFormula(
-            spec,
-            tuple((label, _numbers(*opened[label], dict(reads[spec].letters))) for label in labels),
-            reads[spec],
-            tuple(
-                dict.fromkeys(
-                    theirs
-                    for label in labels
-                    for theirs in twins.get(label, ())
-                    if theirs in opened and _are_proved_same(opened[label][0], opened[theirs][0], stop)
-                )
-            ),
+            read,
+            {label: _numbers(*opened[label], dict(read.letters)) for label in labels},
+            [
+                (ours, theirs)
+                for ours, theirs in (_twins(problems) if read.lines else ())
+                # Equal formulas of one step, of the start and of what was assumed are a proof by induction.
+                if ours in labels and (theirs in labels or _are_proved_same(opened, ours, theirs, stop))
+            ],
         )
-        for spec, labels in specs.items()
+        for read, labels in groups.items()
     ]
 
 
@@ -115,7 +108,7 @@ def problem_formula(problem: Problem) -> str:
 
 
 def _calls(problems: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, Call, xr.Dataset]]:
-    """Each optimizer as the call of its first run, with its runs; those that this process does not know are left out."""
+    """Each optimizer that is known here: its label, the call of its first run, and its runs on its first problem."""
     seen: set[str] = set()
     for runs in problems.values():
         for label in analysis.optimizers(runs):
@@ -202,12 +195,16 @@ def _read_anew(call: Call) -> Read:
     except InputError as error:
         return Read(failure=f"There is no formula for every step: {reason(error, 200)}")
     except Exception as error:  # whatever a foreign optimizer, or SymPy on its formula, raises
-        return Read(failure=f"It cannot be read as a formula: {reason(error, 200)}")
+        return Read(failure=f"{call} cannot be read as a formula: {reason(error, 200)}")
     update = step.update if step.cases is None else step.cases
     formulas = [(step.states[field], e) for field, e in step.recurrences.items()] + [(U[T], update)]
     if sum(count_ops(e) for _, e in formulas) > MOST_OPERATIONS:
         return Read(failure="The formula is too long to be shown.")
-    starts = [f"{text(state.base[0])} = {text(step.start[field])}" for field, state in step.states.items()]
+    starts = [
+        f"{text(state.base[0])} = {text(step.start[field])}"
+        for field, state in step.states.items()
+        if text(state.base[0]) != text(step.start[field])
+    ]
     late = step.first[UPDATE] if step.cases is None else 1
     remarks = [
         *([f"starting from {', '.join(starts)}"] if starts else []),
@@ -221,17 +218,14 @@ def _read_anew(call: Call) -> Read:
     )
 
 
-def _twins(problems: Mapping[str, xr.Dataset]) -> dict[str, list[str]]:
-    """The labels of Optax's optimizers that have runs at the same settings, by the label of ours."""
-    twins: dict[str, list[str]] = {}
-    for runs in problems.values():
-        for row in analysis.agreement(runs).to_dict("records"):
-            twins.setdefault(row["adamlab"], []).append(row["optax"])
-    return twins
+def _twins(problems: Mapping[str, xr.Dataset]) -> list[tuple[str, str]]:
+    """The labels of ours and Optax's optimizers that have runs at the same settings."""
+    pairs = [(row.adamlab, row.optax) for runs in problems.values() for row in analysis.agreement(runs).itertuples()]
+    return list(dict.fromkeys(pairs))
 
 
-def _are_proved_same(ours: Call, theirs: Call, stop: float) -> bool:
-    return process_time() < stop and _is_proved(str(ours), str(theirs))
+def _are_proved_same(opened: Mapping[str, tuple[Call, Any]], ours: str, theirs: str, stop: float) -> bool:
+    return process_time() < stop and _is_proved(*(str(opened[label][0]) for label in (ours, theirs)))
 
 
 @cache

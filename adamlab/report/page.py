@@ -48,9 +48,8 @@ def write_report(
     environment.filters["mathml"] = mathml
     datasets = {name: child.to_dataset() for name, child in tree.children.items()}
     kind = kind_of(next(iter(datasets.values())))
-    script, style = (
-        files("adamlab").joinpath("templates", f"report.{end}").read_text("utf-8") for end in ("js", "css")
-    )
+    folder = files("adamlab").joinpath("templates")
+    script, style = (folder.joinpath(f"report.{ending}").read_text("utf-8") for ending in ("js", "css"))
     page = environment.get_template("report.html").render(
         config=config,
         text=text or json.dumps(config, indent=2, ensure_ascii=False),
@@ -97,7 +96,8 @@ def _described(name: str, study: Config | None) -> dict[str, str]:
     (problem,) = (problem for problem in study.problems if problem.name == name)
     text = study.texts[name]
     description = (find(text.partition("(")[0]).__doc__ or "").strip().partition("\n")[0]
-    return {"text": text, "description": description, "formula": problem_formula(problem)}
+    options = text.partition("(")[2].rstrip(")")
+    return {"text": text, "options": options, "description": description, "formula": problem_formula(problem)}
 
 
 def _recorded(datasets: Mapping[str, xr.Dataset], study: Config | None) -> dict[str, str]:

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from adamlab.errors import InputError, nearest, printable
+from adamlab.exporting.cells import texts
 from adamlab.files import discard
-from adamlab.report.tables import texts
 
 PATIENCE = 2.0
 """The seconds after which a line says what is being done."""

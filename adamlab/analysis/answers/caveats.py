@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import xarray as xr
 
 from adamlab.analysis.answers.runs import OF_TEST
@@ -40,6 +41,8 @@ def _of_problem(runs: xr.Dataset) -> Iterable[str]:
     lost = int(diverged(finished(runs)).sum())
     if lost:
         yield f"{lost:,} of {counted(finished(runs).sizes['run'], 'run')} diverged; a diverged run counts as the worst."
+    if not np.isfinite(table["median"]).any():
+        return
     yield from _seeds(int(table.n.min()), "start" in runs)
     evaluated = "stage" in runs and (runs.stage.values == EVALUATION).any()
     if not evaluated and table.settings.max() > 1:

@@ -29,8 +29,8 @@ def _rounded(comparisons: xr.Dataset, kinds: np.ndarray) -> Iterable[str]:
     where = ""
     if np.isfinite(apart).any():
         furthest = int(mine[np.nanargmax(np.where(np.isfinite(apart), apart, np.nan))])
-        where = f", at most {np.nanmax(apart[np.isfinite(apart)]):.3g} ulp apart ({_name(comparisons, furthest)})"
-    yield f"{len(mine)} {_are(mine)} the same formula, rounded differently{where}."
+        where = f": at most {np.nanmax(apart[np.isfinite(apart)]):.3g} ulp apart ({_name(comparisons, furthest)})"
+    yield f"{len(mine)} {_have(mine)} the same formula, rounded differently{where}."
 
 
 def _different(comparisons: xr.Dataset, kinds: np.ndarray) -> Iterable[str]:
@@ -43,7 +43,7 @@ def _different(comparisons: xr.Dataset, kinds: np.ndarray) -> Iterable[str]:
     if gaps is not None and len(mine) > 1 and np.isfinite(gaps).any():
         k = int(np.nanargmin(np.where(np.isfinite(gaps), gaps, np.nan)))
         nearest = f"; the nearest has a largest relative gap of {gaps[k]:.3g} ({_name(comparisons, int(mine[k]))})"
-    yield f"{len(mine)} {_are(mine)} different formulas{nearest}."
+    yield f"{len(mine)} {_have(mine)} different formulas{nearest}."
 
 
 def _others(kinds: np.ndarray) -> Iterable[str]:
@@ -52,8 +52,8 @@ def _others(kinds: np.ndarray) -> Iterable[str]:
         yield f"{len(others)} {'differs' if len(others) == 1 else 'differ'} in bits, and no formula could be compared."
 
 
-def _are(mine: np.ndarray) -> str:
-    return "is" if len(mine) == 1 else "are"
+def _have(mine: np.ndarray) -> str:
+    return "has" if len(mine) == 1 else "have"
 
 
 def _name(comparisons: xr.Dataset, k: int) -> str:

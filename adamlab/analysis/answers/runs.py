@@ -87,13 +87,14 @@ def _without_a_best(by: str, count: int) -> str:
 def _best(runs: xr.Dataset, sound: pd.DataFrame, ties: list[str], by: str) -> str:
     first = sound.iloc[0]
     setting = setting_in_words(runs, first.optimizer)
-    at = f" at {setting}" if setting and len(ties) == 1 else f" ({first.optimizer} at {setting})" if setting else ""
+    whose = f"{first.optimizer} " if len(ties) > 1 else ""
+    at = f", {whose}at {setting}" if setting else ""
     if len(sound) == 1:
         chosen = f", the best of its {first.settings} settings" if first.settings > 1 else ""
         return f"{first.optimizer} has a {in_words(by)} of {_spread(runs, first, by)}{at}{chosen}."
     if len(ties) == 1:
         return f"By the {in_words(by)} {first.optimizer} is best: {_spread(runs, first, by)}{at}."
-    return f"By the {in_words(by)} {listed(ties)} are best, alike to the digits shown: {_spread(runs, first, by)}{at}."
+    return f"By the {in_words(by)} {listed(ties)} tie for the best: {_spread(runs, first, by)}{at}."
 
 
 def _spread(runs: xr.Dataset, row: pd.Series, by: str) -> str:
@@ -103,8 +104,8 @@ def _spread(runs: xr.Dataset, row: pd.Series, by: str) -> str:
     if row.n == 1:
         return f"{amount(by, row['median'])} with one {fresh}{noun}"
     low, high = (_or_never(by, row[name]) for name in ("least", "greatest"))
-    spread = f"from {low} to {high}" if low != high else "the same in all of them"
-    return f"{amount(by, row['median'])} in the median of {row.n} {fresh}{noun}s, {spread}"
+    spread = f"{low} to {high}" if low != high else "the same in all of them"
+    return f"{amount(by, row['median'])} (median of {row.n} {fresh}{noun}s, {spread})"
 
 
 def _or_never(by: str, value: float) -> str:
@@ -145,8 +146,8 @@ def _certainty(runs: xr.Dataset, sound: pd.DataFrame, ties: list[str], by: str) 
     overlap = [label for label in rivals if sign(by) * (ranges[best][label] - ranges[worst][first.optimizer]) <= 0]
     if overlap:
         yield (
-            f"Over the seeds the range of {listed(overlap)} overlaps with that of {first.optimizer}, "
-            "and they are too few for a test: the order is not sure."
+            f"The order is not sure: the range of {listed(overlap)} overlaps with that of the first, "
+            "and the seeds are too few for a test."
         )
     else:
         yield f"The worst run of {first.optimizer} is better than the best of all that follow."
@@ -186,7 +187,7 @@ def _of_test_data(runs: xr.Dataset, sound: pd.DataFrame, by: str) -> Iterable[st
 def _at_end(sound: pd.DataFrame) -> Iterable[str]:
     others = int((sound.at_end.iloc[1:] != "").sum())
     if first := sound.at_end.iloc[0]:
-        also = f", and {counted(others, 'other optimizer')} too stood at an end" if others else ""
+        also = f" ({counted(others, 'other optimizer')} too stood at an end)" if others else ""
         yield f"Its {first}{also}: values beyond may be better."
     elif others:
         yield f"The best setting of {counted(others, 'other optimizer')} is at an end of what was tried."
@@ -200,8 +201,8 @@ def _diverged(runs: xr.Dataset) -> Iterable[str]:
     labels = done.optimizer.values
     counts = {label: (int(lost[labels == label].sum()), int((labels == label).sum())) for label in optimizers(runs)}
     ordered = sorted((label for label in counts if counts[label][0]), key=lambda label: -counts[label][0])
-    whole = f"Of {counted(len(lost), 'run')} {int(lost.sum()):,} diverged"
-    parts = [f"{counts[label][0]} of the {counts[label][1]} of {label}" for label in ordered]
+    whole = f"{int(lost.sum()):,} of {counted(len(lost), 'run')} diverged"
+    parts = [f"{counts[label][0]} of {counts[label][1]} of {label}" for label in ordered]
     yield f"{whole}." if len(counts) == 1 else f"{whole}: {listed(parts)}."
 
 

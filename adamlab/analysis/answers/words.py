@@ -1,16 +1,24 @@
 """Words for criteria, amounts, differences and lists of names."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from adamlab.analysis.scores import STEPS, sign
 
 MOST_NAMES = 4
 """The most names of a list that are written out."""
 
+MOST_SIGNS = 90
+"""The most signs of these names, beyond the first."""
+
 
 def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
     """The names with commas and an "and"; of a long list the first ones, and how many others there are."""
-    written = list(names) if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} others"]
+    fitting = sum(length <= MOST_SIGNS for length in accumulate(map(len, names)))
+    most = max(1, min(most, fitting))
+    written = list(names) if len(names) <= most else [*names[: max(1, most - 1)]]
+    if others := len(names) - len(written):
+        written.append(counted(others, "other"))
     return written[0] if len(written) == 1 else f"{', '.join(written[:-1])} and {written[-1]}"
 
 
