@@ -40,13 +40,15 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._ask(f"{domain}.enable")
 
-    def open(self, path: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """Open a file in a window of that size, and wait until everything is loaded."""
+    def open(
+        self, path: Path, *, width: int = 1280, height: int = 900, dark: bool = False, paper: bool = False
+    ) -> None:
+        """Open a file in a window of that size, as on a screen or on paper, and wait until everything is loaded."""
         self.complaints.clear()
         self.requests.clear()
         self.resize(width, height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._ask("Emulation.setEmulatedMedia", features=[scheme])
+        self._ask("Emulation.setEmulatedMedia", media="print" if paper else "", features=[scheme])
         self._loaded = False
         self._ask("Page.navigate", url=path.resolve().as_uri())
         while not self._loaded:
@@ -136,7 +138,7 @@ def browser() -> Iterator[Browser]:
         ]
         command = f"exec {shlex.join([program, *options])} 3<&{reads} 4>&{says}"
         process = subprocess.Popen(
-            ["sh", "-c", command], pass_fds=(reads, says), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["bash", "-c", command], pass_fds=(reads, says), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         os.close(reads)
         os.close(says)

@@ -31,14 +31,14 @@ SPECIAL = {
     "·": r"$\cdot$",
     "×": r"$\times$",
     "√": r"$\surd$",
-    "Σ": r"$\Sigma$",
+    "ς": r"$\varsigma$",
 }
 """Signs that LaTeX takes for something else, or that its fonts lack."""
 
-NAME_OF_LETTER = re.compile(r"GREEK (SMALL|CAPITAL) LETTER (?!OMICRON)([A-Z]+)$")
-LATIN_CAPITALS = {"ALPHA": "A", "BETA": "B", "EPSILON": "E", "ZETA": "Z", "ETA": "H", "IOTA": "I", "KAPPA": "K"}
-LATIN_CAPITALS |= {"MU": "M", "NU": "N", "RHO": "P", "TAU": "T", "CHI": "X"}
-"""Greek capitals that LaTeX has no name for, since they look like Latin ones."""
+NAME_OF_LETTER = re.compile(r"GREEK (SMALL|CAPITAL) LETTER ([A-Z]+)$")
+
+LATIN = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True))
+"""Greek letters that LaTeX has no name for, since they look like Latin ones."""
 
 
 def table_text(results: str | Path | xr.DataTree, name: str, form: str = "latex", *, problem: str | None = None) -> str:
@@ -120,11 +120,10 @@ def _latex_sign(sign: str) -> str:
         return f"$_{unicodedata.digit(sign)}$"
     if sign in "⁰¹²³⁴⁵⁶⁷⁸⁹":
         return f"$^{unicodedata.digit(sign)}$"
+    if sign in LATIN:
+        return f"${LATIN[sign]}$"
     if letter := NAME_OF_LETTER.match(unicodedata.name(sign, "")):
-        size, name = letter.groups()
-        if size == "CAPITAL" and name in LATIN_CAPITALS:
-            return f"${LATIN_CAPITALS[name]}$"
-        name = {"LAMDA": "LAMBDA"}.get(name, name)
+        size, name = letter[1], letter[2].replace("LAMDA", "LAMBDA")
         return f"$\\{name.lower() if size == 'SMALL' else name.capitalize()}$"
     return sign
 
