@@ -220,8 +220,8 @@ def _read_anew(call: Call) -> Read:
 
 def _twins(problems: Mapping[str, xr.Dataset]) -> list[tuple[str, str]]:
     """The labels of ours and Optax's optimizers that have runs at the same settings."""
-    pairs = [(row.adamlab, row.optax) for runs in problems.values() for row in analysis.agreement(runs).itertuples()]
-    return list(dict.fromkeys(pairs))
+    tables = [analysis.agreement(runs) for runs in problems.values()]
+    return list(dict.fromkeys(pair for table in tables for pair in zip(table.adamlab, table.optax, strict=True)))
 
 
 def _are_proved_same(opened: Mapping[str, tuple[Call, Any]], ours: str, theirs: str, stop: float) -> bool:

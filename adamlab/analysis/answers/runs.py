@@ -1,9 +1,10 @@
 """The answer of runs: which optimizer was best, by what, by how much, how sure that is, and which runs diverged."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from adamlab.analysis.answers.words import amount, behind, counted, in_words, listed
@@ -20,21 +21,23 @@ LEVEL = 0.05
 OF_TEST = ("test_accuracy", "test_loss")
 """The quantities that tell of data which were not trained on, the one to be told first ahead."""
 
+Row = Mapping[str, Any]
+"""A row of the standings."""
+
 
 def answer_of_problem(runs: xr.Dataset) -> str:
     """The answer on one problem, in sentences."""
     if not optimizers(runs):
         return "No run is done yet."
-    table = standings(runs)
-    by = table.attrs["by"]
-    sound = table[np.isfinite(table["median"])]
-    if sound.empty:
-        return " ".join([_without_a_best(by, len(table)), *_diverged(runs)])
+    rows, by = ranked(runs)
+    sound = [row for row in rows if isfinite(row["median"])]
+    if not sound:
+        return " ".join([_without_a_best(by, len(rows)), *_diverged(runs)])
     ties = tied(sound, by)
     sentences = [
         _best(runs, sound, ties, by),
         *_next(sound, ties, by),
-        *_unsound(table, by),
+        *_unsound(rows, by),
         *_certainty(runs, sound, ties, by),
         *_of_test_data(runs, sound, by),
         *_at_end(sound),
@@ -44,7 +47,7 @@ def answer_of_problem(runs: xr.Dataset) -> str:
 
 
 def answer_over_problems(problems: Mapping[str, xr.Dataset]) -> str:
-    """The answer over several problems: how many of them each optimizer was best on, and the mean ranks."""
+    """The answer over several problems: on how many of them which optimizer was best, and the mean ranks."""
     won: dict[tuple[str, ...], list[str]] = {}
     for name, runs in problems.items():
         won.setdefault(_best_of_all(runs), []).append(name)
@@ -55,10 +58,15 @@ def answer_over_problems(problems: Mapping[str, xr.Dataset]) -> str:
     return " ".join([f"Best of {len(problems)} problems: {'; '.join(parts)}.", *_ranks(problems)])
 
 
-def tied(sound: pd.DataFrame, by: str) -> list[str]:
+def ranked(runs: xr.Dataset) -> tuple[list[Row], str]:
+    """The rows of the standings, the best first, and the criterion."""
+    table = standings(runs)
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")], table.attrs["by"]
+
+
+def tied(rows: Sequence[Row], by: str) -> list[str]:
     """The optimizers whose median is the first's to the digits that are shown."""
-    medians = [amount(by, value) for value in sound["median"]]
-    return [label for label, median in zip(sound.optimizer, medians, strict=True) if median == medians[0]]
+    return [row["optimizer"] for row in rows if amount(by, row["median"]) == amount(by, rows[0]["median"])]
 
 
 def setting_in_words(runs: xr.Dataset, label: str) -> str:
@@ -73,9 +81,8 @@ def _best_of_all(runs: xr.Dataset) -> tuple[str, ...]:
     """The best optimizer of a problem, with those that tie; none where no result is finite."""
     if not optimizers(runs):
         return ()
-    table = standings(runs)
-    sound = table[np.isfinite(table["median"])]
-    return () if sound.empty else (*tied(sound, table.attrs["by"]),)
+    rows, by = ranked(runs)
+    return (*tied(rows, by),) if isfinite(rows[0]["median"]) else ()
 
 
 def _without_a_best(by: str, count: int) -> str:
@@ -84,73 +91,70 @@ def _without_a_best(by: str, count: int) -> str:
     return f"{'No optimizer has' if count > 1 else 'There is not'} a finite {in_words(by)} at any setting."
 
 
-def _best(runs: xr.Dataset, sound: pd.DataFrame, ties: list[str], by: str) -> str:
-    first = sound.iloc[0]
-    setting = setting_in_words(runs, first.optimizer)
-    whose = f"{first.optimizer} " if len(ties) > 1 else ""
-    at = f", {whose}at {setting}" if setting else ""
+def _best(runs: xr.Dataset, sound: Sequence[Row], ties: Sequence[str], by: str) -> str:
+    first = sound[0]
+    label, setting = first["optimizer"], setting_in_words(runs, first["optimizer"])
+    at = f", {f'{label} ' if len(ties) > 1 else ''}at {setting}" if setting else ""
     if len(sound) == 1:
-        chosen = f", the best of its {first.settings} settings" if first.settings > 1 else ""
-        return f"{first.optimizer} has a {in_words(by)} of {_spread(runs, first, by)}{at}{chosen}."
-    if len(ties) == 1:
-        return f"By the {in_words(by)} {first.optimizer} is best: {_spread(runs, first, by)}{at}."
-    return f"By the {in_words(by)} {listed(ties)} tie for the best: {_spread(runs, first, by)}{at}."
+        chosen = f", the best of its {first['settings']} settings" if first["settings"] > 1 else ""
+        return f"{label} has a {in_words(by)} of {_spread(runs, first, by)}{at}{chosen}."
+    who = f"{label} is best" if len(ties) == 1 else f"{listed(ties)} tie for the best"
+    return f"By the {in_words(by)} {who}: {_spread(runs, first, by)}{at}."
 
 
-def _spread(runs: xr.Dataset, row: pd.Series, by: str) -> str:
+def _spread(runs: xr.Dataset, row: Row, by: str) -> str:
     """The median with its range, over how many seeds or runs."""
     noun = "run" if "start" in runs else "seed"
     fresh = "fresh " if "stage" in runs and (runs.stage.values == EVALUATION).any() else ""
-    if row.n == 1:
+    if row["n"] == 1:
         return f"{amount(by, row['median'])} with one {fresh}{noun}"
     low, high = (_or_never(by, row[name]) for name in ("least", "greatest"))
     spread = f"{low} to {high}" if low != high else "the same in all of them"
-    return f"{amount(by, row['median'])} (median of {row.n} {fresh}{noun}s, {spread})"
+    return f"{amount(by, row['median'])} (median of {row['n']} {fresh}{noun}s, {spread})"
 
 
 def _or_never(by: str, value: float) -> str:
-    return amount(by, value) if np.isfinite(value) else "never" if by == STEPS else "divergence"
+    return amount(by, value) if isfinite(value) else "never" if by == STEPS else "divergence"
 
 
-def _next(sound: pd.DataFrame, ties: list[str], by: str) -> Iterable[str]:
-    others = sound[~sound.optimizer.isin(ties)]
-    if len(others):
-        labels, value = tied(others, by), others["median"].iloc[0]
-        yield f"Next: {listed(labels)} with {amount(by, value)}, {behind(by, sound['median'].iloc[0], value)}."
+def _next(sound: Sequence[Row], ties: Sequence[str], by: str) -> Iterable[str]:
+    if others := sound[len(ties) :]:
+        value = others[0]["median"]
+        yield f"Next: {listed(tied(others, by))} with {amount(by, value)}, {behind(by, sound[0]['median'], value)}."
 
 
-def _unsound(table: pd.DataFrame, by: str) -> Iterable[str]:
+def _unsound(rows: Sequence[Row], by: str) -> Iterable[str]:
     """The optimizers without a result where others have one."""
-    if labels := table.optimizer[~np.isfinite(table["median"])].tolist():
+    if labels := [row["optimizer"] for row in rows if not isfinite(row["median"])]:
         failed = "did not reach the target" if by == STEPS else "diverged or gave no number"
         yield f"{listed(labels)} {failed} in half of the runs or more, even at the best setting."
 
 
-def _certainty(runs: xr.Dataset, sound: pd.DataFrame, ties: list[str], by: str) -> Iterable[str]:
+def _certainty(runs: xr.Dataset, sound: Sequence[Row], ties: Sequence[str], by: str) -> Iterable[str]:
     """How sure the first place is: by a test where there are seeds enough for one, else by the ranges over seeds."""
-    first = sound.iloc[0]
-    rivals = [label for label in sound.optimizer if label not in ties]
-    if not rivals or min(sound.n) < 2:
+    first, rivals = sound[0], sound[len(ties) :]
+    if not rivals or min(row["n"] for row in sound) < 2:
         return
-    tests = _tests(runs, first.optimizer, by)
+    label = first["optimizer"]
+    tests = _tests(runs, label, by)
     if tests is not None:
-        alike = [label for label in rivals if tests[label] > LEVEL]
+        of_rivals = {row["optimizer"]: tests[row["optimizer"]] for row in rivals}
+        alike = [rival for rival, p in of_rivals.items() if p > LEVEL]
         name = "Wilcoxon's signed-rank test over the same seeds"
         if alike:
-            yield f"By {name} {first.optimizer} cannot be told apart from {listed(alike)} (Holm's p above {LEVEL})."
+            yield f"By {name} {label} cannot be told apart from {listed(alike)} (Holm's p above {LEVEL})."
         else:
-            yield f"Its lead is significant by {name} (Holm's p at most {max(tests[label] for label in rivals):.2g})."
+            yield f"Its lead is significant by {name} (Holm's p at most {max(of_rivals.values()):.2g})."
         return
-    worst, best = ("greatest", "least") if sign(by) > 0 else ("least", "greatest")
-    ranges = sound.set_index("optimizer")
-    overlap = [label for label in rivals if sign(by) * (ranges[best][label] - ranges[worst][first.optimizer]) <= 0]
+    best, worst = ("least", "greatest") if sign(by) > 0 else ("greatest", "least")
+    overlap = [row["optimizer"] for row in rivals if sign(by) * row[best] <= sign(by) * first[worst]]
     if overlap:
         yield (
             f"The order is not sure: the range of {listed(overlap)} overlaps with that of the first, "
             "and the seeds are too few for a test."
         )
     else:
-        yield f"The worst run of {first.optimizer} is better than the best of all that follow."
+        yield f"The worst run of {label} is better than the best of all that follow."
 
 
 def _tests(runs: xr.Dataset, first: str, by: str) -> dict[str, float] | None:
@@ -164,29 +168,30 @@ def _tests(runs: xr.Dataset, first: str, by: str) -> dict[str, float] | None:
     return dict(zip(table.second, table.p_holm, strict=True)) if can_differ else None
 
 
-def _of_test_data(runs: xr.Dataset, sound: pd.DataFrame, by: str) -> Iterable[str]:
+def _of_test_data(runs: xr.Dataset, sound: Sequence[Row], by: str) -> Iterable[str]:
     """The best of the test data, where optimizers are ranked by the training loss."""
     name = next((name for name in OF_TEST if name in recorded(runs)), None)
     if name is None or by not in ("final_loss", "best_loss"):
         return
     score, best = f"final_{name}", best_settings(runs, by)
     labels, values = best.optimizer.values, measured(best, score).values
-    medians = sound[["optimizer"]].assign(value=[float(np.median(values[labels == x])) for x in sound.optimizer])
-    ranked = medians[np.isfinite(medians.value)].sort_values("value", kind="stable", ascending=sign(score) > 0)
-    if ranked.empty:
+    medians = {row["optimizer"]: float(np.median(values[labels == row["optimizer"]])) for row in sound}
+    finite = [label for label in medians if isfinite(medians[label])]
+    if not finite:
         return
-    first, shown = sound.optimizer.iloc[0], amount(score, ranked.value.iloc[0])
+    first, shown = sound[0]["optimizer"], {label: _or_never(score, median) for label, median in medians.items()}
+    top = min(finite, key=lambda label: sign(score) * medians[label])
     if len(sound) == 1:
-        yield f"The {in_words(score)} is then {shown}."
+        yield f"The {in_words(score)} is then {shown[top]}."
         return
-    ties = [label for label, value in zip(ranked.optimizer, ranked.value, strict=True) if amount(score, value) == shown]
-    own = "" if first in ties else f"; {first} has {_or_never(score, medians.value.iloc[0])}"
-    yield f"At the same settings the {in_words(score)} is best with {listed(ties)}, {shown}{own}."
+    ties = [label for label in finite if shown[label] == shown[top]]
+    own = "" if first in ties else f"; {first} has {shown[first]}"
+    yield f"At the same settings the {in_words(score)} is best with {listed(ties)}, {shown[top]}{own}."
 
 
-def _at_end(sound: pd.DataFrame) -> Iterable[str]:
-    others = int((sound.at_end.iloc[1:] != "").sum())
-    if first := sound.at_end.iloc[0]:
+def _at_end(sound: Sequence[Row]) -> Iterable[str]:
+    others = sum(row["at_end"] != "" for row in sound[1:])
+    if first := sound[0]["at_end"]:
         also = f" ({counted(others, 'other optimizer')} too stood at an end)" if others else ""
         yield f"Its {first}{also}: values beyond may be better."
     elif others:
@@ -210,10 +215,10 @@ def _ranks(problems: Mapping[str, xr.Dataset]) -> Iterable[str]:
     table = rank_rows(problems)
     if table.empty:
         return
-    first = table.iloc[0]
-    alike = table.optimizer[table.differs == "no"].tolist()
-    rest = f"; it does not differ from {listed(alike)}" if alike else "; it differs from all others"
+    rows = table.to_dict("records")
+    alike = [row["optimizer"] for row in rows if row["differs"] == "no"]
+    rest = f"it does not differ from {listed(alike)}" if alike else "it differs from all others"
     yield (
-        f"By mean ranks over {first.n} problems and seeds {first.optimizer} is first with {first.mean_rank:.3g} "
-        f"(Friedman's p = {table.attrs['p']:.2g}{rest} by Nemenyi's test at 5 %)."
+        f"By mean ranks over {rows[0]['n']} problems and seeds {rows[0]['optimizer']} is first with "
+        f"{rows[0]['mean_rank']:.3g} (Friedman's p = {table.attrs['p']:.2g}; {rest} by Nemenyi's test at 5 %)."
     )
