@@ -157,15 +157,15 @@ def test_runs_that_are_not_done():
 
 
 def test_caveats_of_seeds_and_budgets_name_their_problems():
-    one = analysis.caveats(ranked({"a": 1.0, "b": 2.0}))
-    assert one == ["One seed only: how much luck there is in the order is not known."]
+    alone = analysis.caveats(ranked({"a": 1.0, "b": 2.0}))
+    assert alone == ["One seed only: how much luck there is in the order is not known."]
     assert "3 seeds are too few" in analysis.caveats(with_losses({"a": [1, 2, 3], "b": [4, 5, 6]}))[0]
     assert analysis.caveats(with_losses({"a": [1, 2, 3, 4, 5], "b": [4, 5, 6, 7, 8]})) == []
     rows = [("a", SGD.format(rate), 0, [9, 9, 1], -1) for rate in (0.1, 0.2)]
     uneven = dataset([*rows, ("b", SGD.format(0.1), 0, [9, 9, 1], -1)], problem="uneven")
     told = analysis.caveats({"even": ranked({"a": 1.0, "b": 2.0}), "uneven": uneven})
     assert "uneven: Optimizers had unequal numbers of settings to choose from: a 2, b 1." in told
-    assert one[0] in told
+    assert alone[0] in told
 
 
 def compared(kinds, gaps):
