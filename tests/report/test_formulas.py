@@ -1,5 +1,7 @@
 """Formulas of a report: each optimizer's once, what is the same in Optax marked, what cannot be read told."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sympy import Eq, IndexedBase, Rational, Symbol, cos, pi, symbols
@@ -23,7 +25,10 @@ def test_optimizers_of_the_same_formula_stand_together():
     (shown,) = formulas.optimizer_formulas(runs_of(ours=rates, theirs="optax.sgd(learning_rate=0.1, momentum=0.9)"))
     assert shown.numbers == {"ours": "η from 0.1 to 0.4 (3 values), μ = 0.9", "theirs": "η = 0.1, μ = 0.9"}
     assert shown.same == [("ours", "theirs")]
-    z, g, u = IndexedBase("z"), IndexedBase("g"), IndexedBase("u")
+    z: Any
+    g: Any
+    u: Any
+    z, g, u = map(IndexedBase, "zgu")
     mu, eta, t = symbols("mu eta t")
     assert shown.read.lines == (mathml(Eq(z[t], mu * z[t - 1] + g[t])), mathml(Eq(u[t], -eta * z[t])))
     assert shown.read.remarks == ("starting from z₀ = 0",)
