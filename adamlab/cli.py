@@ -209,6 +209,22 @@ def explore(
 
 
 @app.command()
+def table(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that adamlab run wrote.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A heading of the report, such as standings or mean-ranks.")
+    ] = "standings",
+    problem: Annotated[str | None, typer.Option(help="Which problem.", show_default="all")] = None,
+    format_: Annotated[str, typer.Option("--format", help="latex, markdown or csv.")] = "latex",
+):
+    """Print a table of results for a paper, the best in bold."""
+    from adamlab.exporting import table_text
+    from adamlab.terminal.console import say
+
+    say(table_text(folder, name, format_, problem=problem))
+
+
+@app.command()
 @with_imports
 def compare(
     left: Annotated[

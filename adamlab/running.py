@@ -18,7 +18,7 @@ from adamlab.problems.openml import cache_folder
 from adamlab.report import write_report
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Config
-from adamlab.studies.config.toml import read_config
+from adamlab.studies.config.toml import read_config, text_of
 from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
@@ -67,13 +67,14 @@ def run(
     load_all([*map(str, [imports] if isinstance(imports, (str, Path)) else imports)])
     where = "the config" if isinstance(config, Mapping) else str(config)
     folder = None if out is None else Path(out)
-    return run_data(read_config(config, overrides), where, folder, RunOptions(**options), listener or Listener())
+    data, text = read_config(config, overrides), text_of(config, overrides)
+    return run_data(data, where, folder, RunOptions(**options), listener or Listener(), text)
 
 
 def run_data(
-    data: Mapping[str, Any], where: str, folder: Path | None, options: RunOptions, listener: Listener
+    data: Mapping[str, Any], where: str, folder: Path | None, options: RunOptions, listener: Listener, text: str = ""
 ) -> xr.DataTree:
-    """Run the plain data of a config; `where` is its file's name, for messages. See `run`."""
+    """Run the plain data of a config; `where` is its file's name, for messages, and `text` what it holds. See `run`."""
     distributed.begin(options)
     study = study_of(data, where)
     if options.is_shared and (loose := [name for name in study.own_code if not is_known(*name.split(" "))]):
@@ -83,7 +84,7 @@ def run_data(
     with _told(folder):
         tree = kind_in(data).run(study, where, Location(folder, options.fresh), options, listener)
         if folder is not None and distributed.is_first():
-            _write_products(study, tree, folder, listener)
+            _write_products(study, tree, folder, listener, text)
         return tree
 
 
@@ -123,7 +124,7 @@ def _told(folder: Path | None) -> Iterator[None]:
         raise removed(folder) from error
 
 
-def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener) -> None:
+def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener, text: str) -> None:
     default = [{"kind": plot, "problem": None, "options": {}} for plot in kind_in(study.source).outputs]
     if not tree.children or not (folder / STORE / "zarr.json").exists():
         raise removed(folder)
@@ -133,4 +134,4 @@ def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Li
     figures, notes = draw_outputs(tree, study.outputs or default, folder / "figures")
     for note in notes:
         listener.note(note)
-    write_report(tree, study.source, figures, folder / "report.html")
+    write_report(tree, study.source, figures, folder / "report.html", text=text, study=study)

@@ -97,13 +97,13 @@ def test_what_cannot_be_written_is_told(runs, tmp_path, monkeypatch):
     al.run(READINGS, tmp_path / "kept")
     with pytest.raises(InputError, match="no store that was exported: choose another name"):
         al.export(runs, tmp_path / "kept" / "results.zarr")
-    monkeypatch.setattr("adamlab.exporting.find_spec", lambda library: None)
+    monkeypatch.setattr("adamlab.exporting.files.find_spec", lambda library: None)
     with pytest.raises(InputError, match=r"pip install 'adamlab\[export\]'"):
         al.export(runs, tmp_path / "results.nc")
 
 
 def test_a_folder_is_exported_by_a_command(adamlab, tmp_path, monkeypatch):
-    monkeypatch.setattr("adamlab.exporting.load", lambda folder: {"results": al.run(READINGS)}[folder.name])
+    monkeypatch.setattr("adamlab.exporting.files.load", lambda folder: {"results": al.run(READINGS)}[folder.name])
     done = adamlab("export", "results", "formulas.parquet", cwd=tmp_path)
     assert (done.returncode, done.stdout.split()) == (0, ["formulas.parquet", "formulas-lag.parquet"])
     assert pd.read_parquet(tmp_path / "formulas.parquet").text[0] == "z₁ = g₁"

@@ -5,6 +5,9 @@ with a seed, and with a start where there are several. Runs that are not `done` 
 `stage`, settings are compared on the runs of "tuning" alone.
 """
 
+from adamlab.analysis.answers import answer as answer
+from adamlab.analysis.answers import answers as answers
+from adamlab.analysis.answers import caveats as caveats
 from adamlab.analysis.budgets import best_per_budget as best_per_budget
 from adamlab.analysis.budgets import tuning_budget as tuning_budget
 from adamlab.analysis.ends import range_ends as range_ends

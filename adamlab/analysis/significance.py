@@ -125,7 +125,8 @@ def against_first(runs: xr.Dataset) -> pd.DataFrame:
         return pd.DataFrame()
     shown = table[table.n >= FEWEST].set_index("second").reindex(ranked.optimizer[1:]).dropna().reset_index()
     shown = shown.astype({"n": int, "first_wins": int, "second_wins": int})
-    shown.attrs |= {"by": table.attrs["by"], "first": ranked.optimizer[0]}
+    shares = ["difference"] if sign(table.attrs["by"]) < 0 else []
+    shown.attrs |= {"by": table.attrs["by"], "first": ranked.optimizer[0], "percent": shares}
     return shown.drop(columns="first")
 
 

@@ -31,7 +31,6 @@ def standings(runs: xr.Dataset, by: str | None = None) -> pd.DataFrame:
         rows.append(
             {
                 "optimizer": label,
-                "spec": best.spec.values[chosen][0],
                 "median": float(np.median(judged[chosen])),
                 "least": float(judged[chosen].min()),
                 "greatest": float(judged[chosen].max()),
@@ -39,11 +38,13 @@ def standings(runs: xr.Dataset, by: str | None = None) -> pd.DataFrame:
                 "settings": int((compared == label).sum()),
                 "runs": len(mine),
                 "diverged": int(mine.sum()),
+                "spec": best.spec.values[chosen][0],
                 "at_end": ends.get(label, ""),
             }
         )
     table = pd.DataFrame(rows).sort_values("median", kind="stable", ignore_index=True, ascending=sign(by) > 0)
     table.attrs["by"] = by
+    table.attrs["percent"] = ["median", "least", "greatest"] if sign(by) < 0 else []
     return table
 
 
@@ -71,13 +72,15 @@ def summary(runs: xr.Dataset) -> pd.DataFrame:
 
 
 def verdicts(comparisons: xr.Dataset) -> pd.DataFrame:
-    """Each comparison in a line: what was compared, the bits that differ, the first step where they do, the verdict."""
+    """Each comparison in a line: its label, the bits that differ and from which step on, the verdict, the two sides."""
     first = comparisons.first_difference.where(comparisons.first_difference > 0)
-    columns = {name: comparisons[name].values for name in ("label", "left", "right", "dtype", "context", "layout")}
+    columns = {name: comparisons[name].values for name in ("label", "dtype", "context", "layout")}
     settings = {name: comparisons[name].values for name in comparisons.attrs["settings"]}
     results = {
         "differing_bits": comparisons.differing_bits.sum("family").values,
         "from_step": ["" if np.isnan(step) else str(int(step)) for step in first.min("family").values],
         "verdict": comparisons.verdict.values,
+        "left": comparisons.left.values,
+        "right": comparisons.right.values,
     }
     return pd.DataFrame(columns | settings | results)

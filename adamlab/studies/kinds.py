@@ -45,6 +45,7 @@ class Table:
         heads: the heads of columns that are not called by their names.
         only_in_report: the columns that are too wide for a terminal.
         notes: the column of remarks on the first column, which a terminal shows in lines under the table.
+        best: the columns that rows are sorted by, the best first, which tables for papers have in bold.
         is_formulas: whether its rows are formulas, which are printed one under the other.
     """
 
@@ -55,6 +56,7 @@ class Table:
     heads: Mapping[str, str] = field(default_factory=dict)
     only_in_report: tuple[str, ...] = ()
     notes: str = ""
+    best: tuple[str, ...] = ()
     is_formulas: bool = False
 
 
@@ -227,6 +229,7 @@ RUNS = Kind(
             heads={"spec": "best setting", "at_end": "at the end of its range"},
             only_in_report=("spec", "at_end"),
             notes="at_end",
+            best=("median",),
         ),
         Table(
             analysis.agreement,
@@ -264,6 +267,7 @@ RUNS = Kind(
             "p = {p:.2g}. By Nemenyi's test at 5 % two optimizers differ where their mean ranks are at least "
             "{difference:.3g} apart. Seeds of one problem are more alike than problems are.",
             heads={"behind": "behind the first", "differs": "differs from it"},
+            best=("mean_rank",),
         ),
     ),
 )

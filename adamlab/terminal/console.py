@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from adamlab.errors import InputError, nearest, printable
+from adamlab.exporting.cells import texts
 from adamlab.files import discard
-from adamlab.report import number, rows
 
 PATIENCE = 2.0
 """The seconds after which a line says what is being done."""
@@ -66,8 +66,8 @@ def table_of(title: str, data: pd.DataFrame) -> Table:
     table = Table(title=title, title_justify="left")
     for i, column in enumerate(data.columns):
         table.add_column(str(column).replace("_", " "), justify="left" if i == 0 else "right")
-    for row in rows(data):
-        table.add_row(*(number(value) for value in row.values()))
+    for row in texts(data):
+        table.add_row(*row.values())
     return table
 
 

@@ -8,11 +8,12 @@ import pandas as pd
 import xarray as xr
 from rich.console import Console
 
+from adamlab.analysis import answer
 from adamlab.errors import InputError
 from adamlab.running import keep_programs, run_data, study_of
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Study
-from adamlab.studies.config.toml import read_config
+from adamlab.studies.config.toml import read_config, text_of
 from adamlab.studies.kinds import Table, kind_of
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
@@ -39,7 +40,7 @@ def run_and_show(
     progress = Bar(screen) if screen.is_terminal else Lines(screen)
     with progress if is_first else nullcontext(Listener()) as listener:
         try:
-            tree = run_data(data, str(config), folder, options, listener)
+            tree = run_data(data, str(config), folder, options, listener, text_of(config, overrides))
             stop_if_interrupted()
         except KeyboardInterrupt:
             listener.note(f"Stopped. What was done is kept in {folder}, and the same command goes on from there.")
@@ -47,6 +48,7 @@ def run_and_show(
     if is_first:
         for name, child in tree.children.items():
             _show_tables(screen, name, child.to_dataset())
+        say(f"\n{answer(tree)}")
         say(f"\nResults, summary.csv, figures and report.html are in {folder}")
 
 

@@ -40,6 +40,17 @@ def read_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str]
     return data
 
 
+def text_of(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> str:
+    """The text of a config's file, under its overrides as comments; empty of a mapping.
+
+    Raises:
+        ConfigError: the file cannot be read any more.
+    """
+    if isinstance(config, Mapping):
+        return ""
+    return "".join(f"# --set {text}\n" for text in overrides) + _text(Path(config))
+
+
 def override(data: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
     """Apply KEY=VALUE texts to the data, and return it.
 
@@ -52,23 +63,28 @@ def override(data: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
     return data
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
     try:
-        text = read_text(path, MOST_BYTES)
-        if text.startswith("\ufeff"):
-            raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
-        if max(text.count(".", *piece.span()) for piece in _PIECES.finditer(text)) > DEEPEST:
-            raise ValueError(f"it has a key of more than {DEEPEST} parts")
-        return tomllib.loads(text)
+        return read_text(path, MOST_BYTES)
     except FileNotFoundError:
         message = "there is no such file"
     except OSError as error:
         message = f"cannot be read: {error.strerror or error}"
     except UnicodeDecodeError:
         message = "is not UTF-8 text, as TOML must be"
-    except (ValueError, RecursionError) as error:  # also an integer too long, a list nested too deep
-        message = f"is not valid TOML: {error}"
     raise ConfigError(str(path), [Mistake("", message)])
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    text = _text(path)
+    try:
+        if text.startswith("\ufeff"):
+            raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
+        if max(text.count(".", *piece.span()) for piece in _PIECES.finditer(text)) > DEEPEST:
+            raise ValueError(f"it has a key of more than {DEEPEST} parts")
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also an integer too long, a list nested too deep
+        raise ConfigError(str(path), [Mistake("", f"is not valid TOML: {error}")]) from error
 
 
 def _require_shallow(data: Mapping[str, Any], where: str):

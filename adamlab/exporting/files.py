@@ -1,4 +1,4 @@
-"""Results as files for other programs: netCDF, zarr, Parquet or CSV."""
+"""Results as files: netCDF, zarr, Parquet or CSV."""
 
 import json
 import warnings
@@ -82,10 +82,15 @@ def tables(tree: xr.DataTree) -> dict[str, pd.DataFrame]:
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV; before a text that spreadsheets would take for a formula stands a '."""
-    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    """Write a table as CSV, see `without_formulas`."""
     with replacing(path) as new:
-        table.assign(**{name: table[name].map(_no_formula) for name in texts}).to_csv(new, index=False)
+        without_formulas(table).to_csv(new, index=False)
+
+
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a ' before each text that spreadsheets would take for a formula."""
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    return table.assign(**{name: table[name].map(_no_formula) for name in texts})
 
 
 def _tables_of(data: xr.Dataset) -> Iterator[tuple[str, pd.DataFrame]]:
