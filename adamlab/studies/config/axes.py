@@ -231,7 +231,7 @@ class _Reader:
 
     def _listed(self, value: Any) -> tuple[str | None, list[Any]]:
         """The mistake in the form of a value that is no range, if any, and its values."""
-        takes_lists = self.argument.kind == "steps list"
+        takes_lists = self.argument.kind in ("steps list", "texts")
         if not isinstance(value, list) or (takes_lists and not any(isinstance(item, list) for item in value)):
             several = [value]
         else:
