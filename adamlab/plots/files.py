@@ -17,6 +17,12 @@ from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
 
 FORMATS = ("png", "svg")
 
+SAVING: dict[str, dict[str, Any]] = {
+    ".svg": {"metadata": {"Date": None}},  # so that the same data gives the same file
+    ".png": {"pil_kwargs": {"compress_level": 3}},  # a tenth larger than at 6, in a third of the time
+}
+"""What `Figure.savefig` is told, by the ending of the file."""
+
 LONGEST_STEM = 200
 """The most bytes of a file's name without its ending; names have at most 255."""
 
@@ -122,7 +128,7 @@ def write_figure(figure: Figure, paths: Sequence[Path]) -> None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as new:
-                    figure.savefig(new, metadata={"Date": None} if path.suffix == ".svg" else None)
+                    figure.savefig(new, **SAVING.get(path.suffix, {}))
             except (ValueError, OSError) as error:
                 raise InputError(f"{path} cannot be written: {error}") from error
 
@@ -132,4 +138,4 @@ def lay_out(figure: Figure) -> None:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)  # "none" would leave a placeholder, for which each file is drawn twice

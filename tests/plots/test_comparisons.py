@@ -170,7 +170,9 @@ def test_where_the_left_is_not_finite_and_where_the_number_is_0_is_marked():
     bad = bad.rename(rate="1-b2").assign_attrs(settings=["1-b2"])
     axes = al.plots.gap(bad).axes[0]
     crosses = [
-        line.get_xdata().tolist() for line in axes.get_lines() if line.get_marker() == "x" and line.get_xdata().size
+        np.asarray(line.get_xdata()).tolist()
+        for line in axes.get_lines()
+        if line.get_marker() == "x" and np.size(line.get_xdata())
     ]
     assert crosses == [[1e-3], [1e-3]], "a decade left of the least number"
     assert axes.get_xticklabels()[0].get_text() == "0"

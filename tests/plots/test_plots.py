@@ -224,7 +224,7 @@ def test_a_diverged_run_counts_as_infinite(runs):
     figure = al.plots.sensitivity(runs.assign(diverged_at=("run", diverged_at)))
     assert np.isfinite(lines(figure)["adamlab.adam"].get_ydata()).tolist() == [True, False]
     (cross,) = [line for line in figure.axes[0].get_lines() if line.get_marker() == "x"]
-    assert cross.get_xdata().tolist() == [0.1]
+    assert np.asarray(cross.get_xdata()).tolist() == [0.1]
     assert "half of the runs or more diverged" in words(figure)
 
 
@@ -389,7 +389,7 @@ def test_a_diverging_seed_does_not_set_the_scale(runs):
     figure = al.plots.curves(runs.assign(loss=(("run", "step"), losses)))
     assert figure.axes[0].get_ylim()[1] == pytest.approx(3e4)
     assert "goes beyond the picture" in words(figure)
-    left = [line.get_xydata()[0] for line in figure.axes[0].get_lines() if line.get_marker() == "^"]
+    left = [np.asarray(line.get_xydata())[0] for line in figure.axes[0].get_lines() if line.get_marker() == "^"]
     assert left[0] == pytest.approx([5 * (np.log10(3e4) - 1) / 4.5, 3e4])
 
 

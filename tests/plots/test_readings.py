@@ -31,7 +31,7 @@ def test_a_line_for_each_setting_on_a_log_axis(adam):
     for line, weights in zip(named(axes), adam.weight.values, strict=True):
         np.testing.assert_array_equal(line.get_xdata(), np.arange(8))
         np.testing.assert_array_equal(line.get_ydata(), weights)
-    dots = [line.get_xydata()[0].tolist() for line in axes.get_lines() if len(line.get_xdata()) == 1]
+    dots = [np.asarray(line.get_xydata())[0].tolist() for line in axes.get_lines() if np.size(line.get_xdata()) == 1]
     assert dots == [[7, adam.weight.values[0, 7]], [3, adam.weight.values[1, 3]]], "where a weight is half the latest"
     assert axes.get_yscale() == "log"
     assert axes.get_ylabel() == "weight of the squared gradient"

@@ -36,8 +36,9 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
     mistakes = Mistakes(where)
     head = read_table(RunsHead, data, mistakes)
     design = read_design(data.get("design", "grid"), "design", mistakes)
+    before = len(mistakes)
     tables = _problem_tables(data, mistakes)
-    problems = [table.problem for table in tables]
+    problems, are_problems_sound = [table.problem for table in tables], len(mistakes) == before
     before = len(mistakes)
     optimizers = _optimizers(data, design, mistakes)
     are_optimizers_sound = len(mistakes) == before
@@ -53,7 +54,7 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
         check_sizes(head, tables, optimizers, mistakes)
     evaluation = None if head is None or mistakes else _evaluation(head, problems, mistakes)
     recorded = _recorded(data)
-    if recorded is not None and problems:
+    if recorded is not None and problems and are_problems_sound:
         settings = list(dict.fromkeys(name for o in optimizers for name in o.numbers()))
         for output in outputs:
             quantities = {p.name: _over_steps(p, recorded) for p in problems}
