@@ -57,7 +57,7 @@ def weights(readings: xr.Dataset, ax: Axes | None = None) -> Figure:
     scale.apply(axes, float(np.nanmax(drawn.weight)))
     latest = np.nanmin(np.abs(drawn.weight.values[:, 0]))
     if scale.floor is not None and scale.floor < FADED * latest:
-        axes.set_ylim(bottom=FADED * latest)
+        axes.set_ylim(FADED * latest, 2 * np.nanmax(drawn.weight.values))
     _write_formula(axes, drawn)
     legend(fig, 1, ax)
     if ax is None:

@@ -103,9 +103,9 @@ def test_the_setting_and_the_seed_can_be_chosen(runs):
 
 
 def test_ends_at_a_minimum_stand_beside_its_star(runs):
-    there = runs.assign(params=runs.params.copy())
-    there.params[:, -1] = [3.0, 0.5]
-    figure = al.plots.trajectories(there)
+    arrived = runs.assign(params=runs.params.copy())
+    arrived.params[:, -1] = [3.0, 0.5]
+    figure = al.plots.trajectories(arrived)
     (axes,) = figure.axes
     (end,) = [line for line in axes.get_lines() if (line.get_marker(), line.get_markersize()) == ("o", 6)]
     np.testing.assert_array_equal(end.get_xydata(), [[3.0, 0.5]])
@@ -322,7 +322,9 @@ def test_curves_of_vectors_have_a_panel_for_each_part(tree):
     assert [axes.get_title() for axes in figure.axes] == ["w₁", "w₂"]
     best = best_setting(runs, "adamlab.adam").params.values
     for axes, i in zip(figure.axes, (0, 1), strict=True):
-        np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), np.median(best[:, :, i], axis=0), rtol=1e-6)
+        np.testing.assert_allclose(
+            np.asarray(axes.get_lines()[0].get_ydata()), np.median(best[:, :, i], axis=0), rtol=1e-6
+        )
     (alone,) = al.plots.curves(runs, what="params[2]").axes
     np.testing.assert_array_equal(alone.get_lines()[0].get_ydata(), figure.axes[1].get_lines()[0].get_ydata())
     many = runs.drop_vars(["minima", "params"]).assign(params=runs.params.isel(dim=[0, 1] * 5))
@@ -341,7 +343,7 @@ def test_train_and_test_share_a_panel_and_other_quantities_have_their_own(tree):
     figure = al.plots.curves(both, what=["loss", "test_loss"])
     (axes,) = figure.axes
     first, second = axes.get_lines()[:2]
-    np.testing.assert_allclose(second.get_ydata(), 2 * np.asarray(first.get_ydata()), rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(second.get_ydata()), 2 * np.asarray(first.get_ydata()), rtol=1e-6)
     assert (first.get_color(), first.get_linestyle(), second.get_linestyle()) == (second.get_color(), "-", ":")
     assert words(figure)[-2:] == ["loss", "test_loss"]
     panels = al.plots.curves(both, what=["loss", "test_accuracy", "test_loss"]).axes
@@ -356,7 +358,7 @@ def test_all_settings_are_drawn_in_the_colour_of_their_number(runs):
     place, bar = figure.axes
     medians = [np.median(runs.loss.values[i : i + 3], axis=0) for i in (0, 3)]
     for line, median in zip(place.get_lines(), medians, strict=True):
-        np.testing.assert_allclose(line.get_ydata(), median, rtol=1e-6)
+        np.testing.assert_allclose(np.asarray(line.get_ydata()), median, rtol=1e-6)
     assert place.get_lines()[0].get_color() != place.get_lines()[1].get_color()
     assert (bar.get_title(), place.get_title()) == ("η", "beale: loss, the median of each setting of adamlab.adam")
     with pytest.raises(InputError, match="all settings are drawn of one quantity; what has w₁ and w₂"):
@@ -421,7 +423,9 @@ def test_panels_by_a_second_number(runs):
     assert [axes.get_title() for axes in figure.axes] == ["β₂ 0.9", "β₂ 0.999"]
     for axes, of in zip(figure.axes, (slice(0, 3), slice(3, 6)), strict=True):
         finals = runs.loss.values[of, -1]
-        np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), [finals[0], np.median(finals[1:])], rtol=1e-6)
+        np.testing.assert_allclose(
+            np.asarray(axes.get_lines()[0].get_ydata()), [finals[0], np.median(finals[1:])], rtol=1e-6
+        )
     with pytest.raises(InputError, match="panels take a figure of their own"):
         al.plots.sensitivity(swept, panels="b2", ax=figure.axes[0])
 
