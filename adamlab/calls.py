@@ -42,6 +42,10 @@ def _are_rising_steps(value: Any) -> bool:
     return whole and [*value] == sorted(set(value)) and value[0] >= 1 and value[-1] <= MOST_STEPS
 
 
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(each, str) for each in value)
+
+
 def _are_calls(role: str) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, tuple) and all(isinstance(v, Call) and v.role == role for v in value)
 
@@ -54,6 +58,7 @@ _LITERALS: dict[str, Callable[[Any], bool]] = {
     "integer": lambda value: type(value) is int,
     "flag": lambda value: isinstance(value, bool),
     "text": lambda value: isinstance(value, str),
+    "texts": lambda value: isinstance(value, str) or _are_texts(value),
     "dtype": lambda value: value in FLOATS,
     "mask": lambda value: isinstance(value, bool) or (isinstance(value, str) and value not in ("", "!")),
     "optimizers": _are_calls("optimizer"),
@@ -80,9 +85,9 @@ class Argument:
     Attributes:
         name: the argument's name.
         kind: "number"; "decay", a number that can be an `adamlab.Decay`; "steps", a whole number of a schedule's;
-            "integer", "steps list", "flag" or "choice", which are compiled in, as is "text"; "dtype"; "mask", a pattern
-            of paths; "optimizer", "optimizers", as many as are given without a name, "schedule", "schedules", a list;
-            or "other", which cannot be written in a spec.
+            "integer", "steps list", "flag" or "choice", which are compiled in, as are "text" and "texts", of which
+            there can be a list; "dtype"; "mask", a pattern of paths; "optimizer", "optimizers", as many as are given
+            without a name, "schedule", "schedules", a list; or "other", which cannot be written in a spec.
         default: `REQUIRED` where there is none.
         schedule: whether a schedule can stand for the number.
         choices: the values of a "choice".
@@ -115,6 +120,7 @@ class Argument:
             "flag": "true or false",
             "choice": "one of " + ", ".join(f'"{choice}"' for choice in self.choices),
             "text": "a text",
+            "texts": "a text or a list of texts",
             "dtype": 'the name of a floating-point type, such as "float32"',
             "mask": 'a pattern of the paths of parameters, such as "*kernel"; "!*bias" for all but those',
             "optimizer": "an optimizer, such as optax.adam(0.1)",
@@ -307,6 +313,7 @@ def _argument(parameter: inspect.Parameter) -> Argument | None:
         "steps list": _lists(leaves, int),
         "choice": bool(choices),
         "dtype": name.endswith("dtype"),
+        "texts": _lists(leaves, str),
         "text": isinstance(default, str) or leaves - {types.NoneType} == {str},
         "flag": isinstance(default, bool) or leaves == {bool},
         "integer": leaves - {types.NoneType} == {int} or (bare and type(default) is int),

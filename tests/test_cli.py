@@ -90,6 +90,8 @@ def test_plot_draws_from_results(adamlab, ran):
     result = adamlab("plot", "results/valley", "curves", "--out", "a.svg", "--set", "what=loss", cwd=folder)
     assert result.returncode == 0
     assert (folder / "a.svg").read_text().startswith("<?xml")
+    result = adamlab("plot", "results/valley", "curves", "--set", 'what=["loss", "params[1]"]', cwd=folder)
+    assert (result.returncode, result.stdout) == (0, "results/valley/figures/beale-curves-loss-params_1_.png\n")
     result = adamlab("plot", "results/valley", "landscape", cwd=folder)
     assert (result.returncode, result.stdout) == (0, "results/valley/figures/beale-landscape.png\n")
 

@@ -163,7 +163,7 @@ def config_under(heading: str) -> dict:
 
 
 def test_every_toml_block_is_part_of_a_config_that_is_tested():
-    headings = ("Configs of runs", "Configs of comparisons", "Configs of readings")
+    headings = ("Configs of runs", "Configs of comparisons", "Configs of readings", "Pictures")
     under = [block for heading in headings for block in blocks(section(EXPERIMENTS, heading), "toml")]
     assert blocks(EXPERIMENTS, "toml") == under
     assert len(blocks(README, "toml")) == 1
@@ -186,6 +186,11 @@ def test_the_config_of_runs_is_valid():
     assert study.evaluation is not None
     assert config_under("Configs of runs").keys() == RunsHead.model_fields.keys() - {"output"}
     assert config_under("Configs of runs")["record"].keys() == Record.model_fields.keys()
+
+
+def test_the_pictures_are_those_of_the_config_of_runs():
+    study = study_of(config_under("Configs of runs") | config_under("Pictures"))
+    assert [output["kind"] for output in study.outputs] == ["curves", "curves"]
 
 
 def test_the_config_of_comparisons_is_valid():
@@ -230,13 +235,15 @@ def test_every_key_of_a_config_is_told(schema, base, heading):
 def test_every_key_of_problems_optimizers_and_pictures_is_told():
     assert tables(section(EXPERIMENTS, "Problem"))[0].keys() == {"name", "label", "starts"}
     assert tables(section(EXPERIMENTS, "Optimizer"))[0].keys() == {*KEYS}
-    output, kinds = tables(section(EXPERIMENTS, "Pictures"))
+    output, kinds, told = tables(section(EXPERIMENTS, "Pictures"))
     assert output.keys() == {"kind", "problem"}
     assert kinds.keys() == PLOTS.keys()
     for name, row in kinds.items():
         of, options, _ = (cell.strip() for cell in row.split("|", 2))
         assert {kind for kind in PLOTS_OF if kind in of} == {kind for kind, plots in PLOTS_OF.items() if name in plots}
-        assert re.findall(r"`(.*?)`", options) == [*inspect.signature(PLOTS[name]).parameters][1:]
+        taken = [option for option in [*inspect.signature(PLOTS[name]).parameters][1:] if option != "ax"]
+        assert re.findall(r"`(.*?)`", options) == taken
+        assert {*taken} <= {*told, "target"}
 
 
 def test_pictures_that_are_drawn_unasked_are_told():

@@ -44,6 +44,11 @@ def recorded(runs: xr.Dataset) -> list[str]:
     return [str(name) for name, values in runs.items() if values.dims == ("run", "step")]
 
 
+def over_steps(runs: xr.Dataset) -> list[str]:
+    """The names of all quantities that were recorded after each recorded step, vectors too."""
+    return [str(name) for name, values in runs.items() if values.dims[:2] == ("run", "step")]
+
+
 def is_tuning(runs: xr.Dataset) -> np.ndarray:
     """Whether a run counts where settings are compared (run,): every run does, or those of the stage "tuning"."""
     return runs.stage.values == TUNING if "stage" in runs else np.ones(runs.sizes["run"], bool)

@@ -8,7 +8,9 @@ from adamlab.plots.comparisons import errors, gap
 from adamlab.plots.landscapes import landscape
 from adamlab.plots.readings import weights
 from adamlab.plots.runs.benchmarks import budget, profiles, ranks
-from adamlab.plots.runs.curves import agreement, curves, sensitivity
+from adamlab.plots.runs.curves import curves
+from adamlab.plots.runs.over_steps.differences import agreement
+from adamlab.plots.runs.sensitivity import sensitivity
 from adamlab.plots.runs.trajectories import trajectories
 from adamlab.plots.style import NothingToDrawError as NothingToDrawError
 

@@ -10,13 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from adamlab.analysis import finished
-from adamlab.plots.style import COLORS, NothingToDrawError, figure, legend
+from adamlab.plots.style import COLORS, NothingToDrawError, describe, figure, legend
+from adamlab.plots.words import number
 
 MOST_LEVELS = 20
 ROUND = [1, 2, 5, 10]
 
 
-def landscape(data: xr.Dataset) -> Figure:
+def landscape(data: xr.Dataset, ax: Axes | None = None) -> Figure:
     """The function over its domain, as contours or as a line, with its minima and the starts of runs.
 
     Contours are at round values; where a few values are high and most are low, in steps 1, 2, 5, 10, …, since even
@@ -24,25 +25,40 @@ def landscape(data: xr.Dataset) -> Figure:
 
     Args:
         data: a dataset of `adamlab.problems.landscape`, or of a problem's runs.
+        ax: axes to draw into.
 
     Raises:
         NothingToDrawError: the problem has more than two parameters, or no domain, or is nowhere finite.
     """
     require_landscape(data)
     line = data.landscape.ndim == 1
-    fig, axes = figure(data, "the function", width=6.6, height=4.4 if line else 5.8)
+    fig, axes = figure(data, "the function", width=6.6, height=4.4 if line else 5.8, ax=ax)
     if line:
         axes.plot(data.x, data.landscape, color=COLORS[0], lw=1.8)
-        axes.set(xlabel="$w_1$", ylabel="loss")
+        axes.set(xlabel="w₁", ylabel="loss")
     else:
-        drawn = contour(axes, data, colormaps["viridis"], "white")
+        drawn = contour(axes, data, colormaps["viridis"], "white", labelled=True)
         bar = fig.colorbar(drawn, ax=axes, label="loss", ticks=drawn.levels, format="{x:g}")
         bar.ax.tick_params(labelsize=8)
-        axes.set(xlabel="$w_1$", ylabel="$w_2$")
+        axes.set(xlabel="w₁", ylabel="w₂")
         axes.set_box_aspect(1)
     _mark_points(axes, data)
-    legend(fig, ncols=2)
+    legend(fig, 2, ax)
+    if ax is None:
+        describe(fig, _sentence(data))
     return fig
+
+
+def _sentence(data: xr.Dataset) -> str:
+    values, name = data.landscape.values[np.isfinite(data.landscape.values)], data.attrs["problem"]
+    over = " and ".join(
+        f"{letter} from {number(float(data[axis][0]))} to {number(float(data[axis][-1]))}"
+        for letter, axis in (("w₁", "x"), ("w₂", "y"))
+        if axis in data.landscape.dims
+    )
+    minima = data.sizes.get("minimum", 0)
+    marked = "no known minimum" if not minima else "its minimum" if minima == 1 else f"its {minima} minima"
+    return f"The function {name} over {over}, from {number(values.min())} to {number(values.max())}, with {marked}."
 
 
 def require_landscape(data: xr.Dataset) -> None:
@@ -56,7 +72,7 @@ def require_landscape(data: xr.Dataset) -> None:
         raise NothingToDrawError(f"{name}: the function is not finite anywhere in its domain.")
 
 
-def contour(axes: Axes, data: xr.Dataset, shades: Colormap, lines: str) -> ContourSet:
+def contour(axes: Axes, data: xr.Dataset, shades: Colormap, lines: str, labelled: bool = False) -> ContourSet:
     """Filled contours of a landscape over the plane, with their lines.
 
     Args:
@@ -64,13 +80,16 @@ def contour(axes: Axes, data: xr.Dataset, shades: Colormap, lines: str) -> Conto
         data: a dataset with a `landscape` over y and x, somewhere finite.
         shades: the colours from the lowest values to the highest; each step between two levels has its own.
         lines: the colour of the lines.
+        labelled: whether every other line tells its value.
     """
     values = np.ma.masked_invalid(data.landscape.values)
     levels = round_levels(values.compressed())
     colors = list(shades(np.linspace(0, 1, len(levels) + 1)))
-    axes.contour(
+    drawn = axes.contour(
         data.x, data.y, values, levels=levels, colors=lines, linestyles="solid", linewidths=0.4, alpha=0.7, zorder=1
     )
+    if labelled:
+        drawn.clabel(levels[1::2], fontsize=6, fmt="%g", inline_spacing=2)
     return axes.contourf(data.x, data.y, values, levels=levels, colors=colors, extend="both", zorder=0)
 
 

@@ -1,15 +1,20 @@
-"""The common style of all pictures: the figure, colours that colour-blind readers can tell apart, names."""
+"""The common style of all pictures: the figure, colours that colour-blind readers can tell apart, names, legends."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from adamlab.analysis import optimizers
 from adamlab.errors import InputError
+from adamlab.plots.lines import HIGHEST, label_ends
 from adamlab.plots.picture import Picture
+from adamlab.plots.words import letter, number, shortened, width
 
 # Okabe & Ito 2008, without the yellow, which is too pale on white paper.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -18,22 +23,53 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 DASHES = ("-", ":", "-.")
 
 
-HIGHEST = 1e30
-"""The highest value that is drawn: a run beyond it does not recover, and Matplotlib cannot scale axes to it."""
+SIZE, HANDLE, ROW = 8.0, 0.45, 0.165
+"""Of a legend: the size of its letters in points; the width of a line with its gaps, and a row's height, in inches."""
 
 
 class NothingToDrawError(InputError):
     """Raised where a dataset lacks the quantities that a picture shows."""
 
 
-def figure(runs: xr.Dataset, title: str, *, width: float = 7.0, height: float = 4.6) -> tuple[Figure, Axes]:
-    """An empty figure with one pair of axes, headed by the problem's name."""
-    fig = Picture(figsize=(width, height), layout="constrained", dpi=120)
-    axes = fig.add_subplot()
-    axes.set_title(f"{runs.attrs['problem']}: {title}", fontsize=11)
+def figure(
+    runs: xr.Dataset, title: str, *, width: float = 7.0, height: float = 4.6, ax: Axes | None = None
+) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes, or the axes that were given; headed by the problem's name."""
+    size = 9.0 if ax else 11.0
+    if ax is None:
+        ax = Picture(figsize=(width, height), layout="constrained", dpi=120).add_subplot()
+    fig = ax.get_figure(root=True)
+    assert fig is not None
+    head(ax, f"{runs.attrs['problem']}: {title}", size)
+    return fig, ax
+
+
+def panels(
+    runs: xr.Dataset, title: str, heads: Sequence[str], x: str, share_y: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure under the problem's name of axes with heads of their own, which share the x axis and its label."""
+    count = len(heads)
+    columns = min(count, 3 if count in (3, 5, 6) or count > 8 else 2)
+    rows = -(-count // columns)
+    fig = Picture(figsize=(min(3.8 * columns, 9.6), 0.5 + 2.5 * rows), layout="constrained", dpi=120)
+    axes = fig.subplots(rows, columns, squeeze=False, sharex=True, sharey=share_y).ravel().tolist()
+    fig.suptitle(f"{runs.attrs['problem']}: {title}", fontsize=11, parse_math=False)
+    for i, place in enumerate(axes):
+        if i >= count:
+            place.set_visible(False)
+        else:
+            head(place, heads[i], 9.0)
+        if i < count <= i + columns:
+            place.tick_params(labelbottom=True)
+            place.set_xlabel(x)
+    return fig, axes[:count]
+
+
+def head(axes: Axes, title: str, size: float = 11.0) -> None:
+    """Set the title of axes, and take away the frame that is above and beside nothing."""
+    axes.set_title(title, fontsize=size, y=1.0, parse_math=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    return fig, axes
 
 
 def describe(fig: Figure, sentence: str) -> None:
@@ -41,12 +77,16 @@ def describe(fig: Figure, sentence: str) -> None:
     fig.set_label(sentence)
 
 
-def styles(runs: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """The style of each optimizer; Optax's twin is a thin dashed line over adamlab's broad one, in the same colour."""
-    labels = optimizers(runs)
+def twins(runs: xr.Dataset) -> dict[str, str]:
+    """Of each optimizer of Optax's the label of adamlab's at the same settings, if it was run."""
     ours = np.flatnonzero(runs.optax_run.values >= 0)
     pairs = zip(runs.optimizer.values[ours], runs.optimizer.values[runs.optax_run.values[ours]], strict=True)
-    twin_of = {theirs: label for label, theirs in dict.fromkeys(pairs)}
+    return {str(theirs): str(label) for label, theirs in dict.fromkeys(pairs)}
+
+
+def styles(runs: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """The style of each optimizer; Optax's twin is a thin dashed line over adamlab's broad one, in the same colour."""
+    labels, twin_of = optimizers(runs), twins(runs)
     own = [label for label in labels if label not in twin_of]
     colors = {label: COLORS[i % len(COLORS)] for i, label in enumerate(own)}
     dashes = {label: DASHES[i // len(COLORS) % len(DASHES)] for i, label in enumerate(own)}
@@ -60,10 +100,42 @@ def styles(runs: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 
 def caption(runs: xr.Dataset, label: str, chosen: xr.Dataset) -> str:
-    """The optimizer's label with the chosen runs' values of all swept numbers: "adam, learning_rate 0.1"."""
+    """The optimizer's label with the chosen runs' values of all swept numbers: "adam, η 0.1"."""
     is_own = runs.optimizer.values == label
     swept = [name for name in runs.attrs["settings"] if len(np.unique(runs[name].values[is_own])) > 1]
-    return ", ".join([label, *(f"{name} {float(chosen[name][0]):.7g}" for name in swept)])
+    return ", ".join([label, *(f"{letter(name)} {number(float(chosen[name][0]))}" for name in swept)])
+
+
+def same_twins(runs: xr.Dataset, values: Mapping[str, np.ndarray]) -> list[str]:
+    """The optimizers of Optax's whose values are those of their twins, to the eye."""
+    pairs = [(theirs, ours) for theirs, ours in twins(runs).items() if theirs in values and ours in values]
+    return [
+        theirs
+        for theirs, ours in pairs
+        if values[theirs].shape == values[ours].shape
+        and np.allclose(values[theirs], values[ours], rtol=1e-2, atol=0, equal_nan=True)
+    ]
+
+
+def name_twins(runs: xr.Dataset, names: Mapping[str, str], same: Iterable[str]) -> dict[str, str]:
+    """The names by optimizer; those of Optax that coincide with their twins are named with them: "adamlab/optax.adam".
+
+    Args:
+        runs: the dataset of a problem.
+        names: the name of each optimizer's line, which begins with the optimizer's label.
+        same: the optimizers of Optax's whose lines coincide with their twins'.
+
+    Returns:
+        The names; those that are named with their twins begin with an underscore, which no legend shows.
+    """
+    named, twin_of = dict(names), twins(runs)
+    for theirs in same:
+        ours = twin_of[theirs]
+        if names[ours].removeprefix(ours) == names[theirs].removeprefix(theirs):
+            rest = names[ours].removeprefix("adamlab")
+            together = f"adamlab/optax{rest}" if names[theirs] == f"optax{rest}" else f"{ours} and {names[theirs]}"
+            named[ours], named[theirs] = together, f"_{names[theirs]}"
+    return named
 
 
 def shown(values: xr.DataArray) -> xr.DataArray:
@@ -71,8 +143,53 @@ def shown(values: xr.DataArray) -> xr.DataArray:
     return values.where(abs(values) <= HIGHEST)
 
 
-def legend(fig: Figure, ncols: int = 2):
-    """Draw a legend below the axes; a label with dollar signs is text, not a formula."""
-    drawn = fig.legend(loc="outside lower center", ncols=ncols, fontsize=8, frameon=False)
+def legend(fig: Figure, ncols: int = 2, ax: Axes | None = None, handles: Sequence[Artist] | None = None):
+    """Draw a legend below the axes, or inside of those that were given, in as many columns as fit.
+
+    Labels that are wider than the figure are shortened in the middle. A label with dollar signs is text, no formula.
+
+    Args:
+        fig: the figure.
+        ncols: the most columns.
+        ax: axes that were given for the picture.
+        handles: what is named; by default all that has a label.
+    """
+    if handles is None:
+        handles = [artist for axes in ([ax] if ax else fig.axes) for artist in axes.get_legend_handles_labels()[0]]
+    labels = {str(handle.get_label()): handle for handle in reversed(handles)}
+    labels = dict(reversed(labels.items()))
+    if not labels:
+        return
+    room = fig.get_figwidth() - 0.3
+    widths = [HANDLE + width(label, SIZE) for label in labels]
+    fitting = [n for n in range(min(ncols, len(labels)), 1, -1) if _total(widths, n) <= room]
+    columns = fitting[0] if fitting and ax is None else 1
+    texts = [shortened(label, room - HANDLE, SIZE) for label in labels]
+    look: dict[str, Any] = {"fontsize": SIZE, "frameon": False}
+    rows = -(-len(labels) // columns)
+    if ax is None:
+        fig.set_size_inches(fig.get_figwidth(), fig.get_figheight() + ROW * max(0, rows - 3))
+        drawn = fig.legend([*labels.values()], texts, loc="outside lower center", ncols=columns, **look)
+    else:
+        drawn = ax.legend(
+            [*labels.values()], texts, loc="best", **look | {"fontsize": 7, "frameon": True}, edgecolor="none"
+        )
     for text in drawn.get_texts():
         text.set_parse_math(False)
+
+
+def name_lines(fig: Figure, ax: Axes | None, lines: Sequence[Line2D], others: Sequence[Artist] = ()) -> None:
+    """Name the lines of a picture at their right ends where that fits, and all else in a legend."""
+    named = named_of(lines)
+    at_ends = ax is None and len(fig.axes) == 1 and label_ends(fig.axes[0], named)
+    legend(fig, 3, ax, [*others] if at_ends else [*named, *others])
+
+
+def named_of(lines: Iterable[Line2D]) -> list[Line2D]:
+    """The lines that a legend shows."""
+    return [line for line in lines if not str(line.get_label()).startswith("_")]
+
+
+def _total(widths: Sequence[float], columns: int) -> float:
+    """The width of a legend of so many columns, which are filled one after the other, the first ones longer."""
+    return sum(max(column) + 0.15 for column in np.array_split(np.asarray(widths), columns))

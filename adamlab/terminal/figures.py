@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from adamlab.analysis.rows import over_steps
 from adamlab.calls import call
 from adamlab.errors import InputError, nearest
 from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
@@ -54,7 +55,7 @@ def _plot_results(folder: Path, kind: str, out: Path | None, problem: str | None
     if out is None:
         require_own_files(folder)
     tree = load(folder)
-    quantities = {name: ["loss", *child.attrs["metrics"]] for name, child in tree.children.items()}
+    quantities = {name: over_steps(child.to_dataset()) for name, child in tree.children.items()}
     settings = list(dict.fromkeys(name for child in tree.children.values() for name in child.attrs["settings"]))
     table = override({}, options)
     if table.keys() & {"kind", "problem"}:

@@ -12,6 +12,8 @@ import adamlab as al
 from adamlab.plots import NothingToDrawError
 from tests.plots.written import unwritten
 
+POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹∞", "0123456789∞")
+
 FAMILIES = ["normal", "zeros", "scales"]
 
 
@@ -57,6 +59,11 @@ def cells(axes) -> dict[tuple[str, str], str]:
     return {(rows[row], columns[column]): text for (row, column), text in places.items()}
 
 
+def number(text: str) -> float:
+    """The number that a cell tells."""
+    return float(text.replace("·10", "e").translate(POWERS).replace("∞", "inf"))
+
+
 def place(text: Text) -> tuple[int, int]:
     """The row and the column of a cell's text."""
     column, row = text.get_position()
@@ -70,7 +77,7 @@ def expected(data: xr.Dataset) -> dict[tuple[str, str], float]:
         row = data.isel(comparison=i)
         names = {
             f"a to b, {row.dtype.item()}, rate {row.rate.item():g}": row.left_median,
-            f"b, {row.dtype.item()}, jit, tree": row.right_median,
+            f"b, {row.dtype.item()}": row.right_median,
         }
         errors |= {
             (name, family): values.sel(family=family).item() for name, values in names.items() for family in FAMILIES
@@ -85,18 +92,45 @@ def brightness(color: Any) -> float:
 
 def test_every_cell_tells_the_error_of_its_own_row_and_family():
     data = comparisons()
-    figure = al.plots.errors(data)
-    assert cells(figure.axes[0]) == {place: f"{value:.2g}" for place, value in expected(data).items()}
+    figure, errors = al.plots.errors(data), expected(data)
+    drawn = {place: number(text) for place, text in cells(figure.axes[0]).items()}
+    assert drawn == {place: pytest.approx(value, rel=0.5 if value > 1e4 else 0.05) for place, value in errors.items()}
+    assert figure.axes[1].get_ylabel() == "ulp"
     assert unwritten(figure) == []
+
+
+def test_a_side_that_is_not_a_number_is_hatched_and_said_so():
+    """At β₂ = 1 Optax's Adam is 0/0, in its formula too: 0 ulp off, and yet no number."""
+    data = comparisons()
+    verdicts = np.array(["different formulas: the left is not a number at step 1", *["the same"] * 3], object)
+    lost = data.assign(left_median=data.left_median.copy(), exact_gap=data.exact_gap.copy())
+    lost.left_median[0] = 0.0
+    lost.exact_gap[0] = np.inf
+    figure = al.plots.errors(lost.assign_coords(verdict=("comparison", verdicts)))
+    shown = cells(figure.axes[0])
+    assert {text for (row, _), text in shown.items() if row == "a to b, float64, rate 0.01"} == {"NaN"}
+    assert sum(text == "NaN" for text in shown.values()) == len(figure.axes[0].patches) == 3
+    assert all(patch.get_hatch() for patch in figure.axes[0].patches)
+    assert np.ma.count_masked(figure.axes[0].images[0].get_array()) == 3
+    assert str(figure.get_label()).endswith("; a to b, float64, rate 0.01 gave NaN.")
+
+
+def test_long_names_of_rows_leave_room_for_the_cells():
+    data = comparisons()
+    long = data.assign_coords(right=("comparison", np.array(["optax." + "x" * 200] * 4, object)))
+    axes = al.plots.errors(long).axes[0]
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    assert [len(name) < 60 and name.startswith("optax.xx") and "…" in name for name in names[-2:]] == [True, True]
+    assert [name.endswith(("float32", "float64")) for name in names[-2:]] == [True, True]
 
 
 def test_cells_are_darker_the_greater_the_error_and_infinity_is_the_darkest():
     data = comparisons()
-    (axes,) = al.plots.errors(data).axes
+    axes = al.plots.errors(data).axes[0]
     (image,) = axes.images
     colors = image.to_rgba(np.asarray(image.get_array()))
     cells_drawn = [
-        (float(text.get_text()), brightness(colors[place(text)][:3]), text.get_color()) for text in axes.texts
+        (number(text.get_text()), brightness(colors[place(text)][:3]), text.get_color()) for text in axes.texts
     ]
     by_value = sorted(cells_drawn, key=lambda cell: cell[0])
     shades = [lightness for _, lightness, _ in by_value]
@@ -125,6 +159,25 @@ def test_gaps_are_the_greatest_over_all_families_at_every_number():
     np.testing.assert_allclose(exact, [[1e-4, 3e-8], [1e-2, 3e-4]])
     assert figure.axes[0].get_xlabel() == "rate"
     assert unwritten(figure) == []
+
+
+def test_where_the_left_is_not_finite_and_where_the_number_is_0_is_marked():
+    data = comparisons()
+    rates = np.where(data.rate.values == 1e-4, 0.0, data.rate.values)
+    bad = data.assign_coords(rate=("comparison", rates)).assign(gap=data.gap.copy())
+    bad.gap[1, 0] = np.inf  # float32 at 0
+    bad.gap[3, 2] = np.nan  # float64 at 0
+    bad = bad.rename(rate="1-b2").assign_attrs(settings=["1-b2"])
+    axes = al.plots.gap(bad).axes[0]
+    crosses = [
+        np.asarray(line.get_xdata()).tolist()
+        for line in axes.get_lines()
+        if line.get_marker() == "x" and np.size(line.get_xdata())
+    ]
+    assert crosses == [[1e-3], [1e-3]], "a decade left of the least number"
+    assert axes.get_xticklabels()[0].get_text() == "0"
+    assert axes.get_xlabel() == "1 − β₂"
+    assert "a to b, float32 is not finite at 1 − β₂ = 0" in str(axes.figure.get_label())
 
 
 def test_the_number_that_is_asked_for_is_on_the_axis():

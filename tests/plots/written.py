@@ -13,7 +13,7 @@ TEXT = "{http://www.w3.org/2000/svg}text"
 def svg(figure: Figure) -> bytes:
     """The figure as SVG, its words as words; drawn once, without a pass for its layout."""
     file = io.BytesIO()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "adamlab"}):
         figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()

@@ -2,18 +2,42 @@
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from adamlab.analysis import performance_profiles, steps_to, tuning_budget
+from adamlab.analysis import critical_difference, performance_profiles, steps_to, tuning_budget
 from adamlab.analysis import ranks as ranks_of
 from adamlab.analysis.instances import Results, datasets
-from adamlab.analysis.scores import criterion
-from adamlab.errors import InputError
-from adamlab.plots.style import NothingToDrawError, figure, legend, shown, styles
+from adamlab.analysis.rows import recorded
+from adamlab.analysis.scores import sign
+from adamlab.plots.lines import Scale
+from adamlab.plots.runs.choice import require_criterion
+from adamlab.plots.style import (
+    NothingToDrawError,
+    describe,
+    figure,
+    legend,
+    name_lines,
+    name_twins,
+    named_of,
+    same_twins,
+    shown,
+    styles,
+)
+from adamlab.plots.words import listing, number, shortened
+
+LABEL = 2.2
+"""The width in inches of the longest name beside ranks."""
 
 
-def profiles(results: Results, target: float | int | None = None, what: str = "loss", by: str | None = None) -> Figure:
+def profiles(
+    results: Results,
+    target: float | int | None = None,
+    what: str = "loss",
+    by: str | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Performance profiles: how often each optimizer, at its best setting, needs at most k times the fewest steps.
 
     After Dolan & Moré 2002: the value at k = 1 is how often the optimizer is the fastest, the value at the right how
@@ -24,6 +48,7 @@ def profiles(results: Results, target: float | int | None = None, what: str = "l
         target: the value to reach; by default that of the recorded `steps_to_target`.
         what: the quantity that should reach it.
         by: the criterion of the best setting, such as "steps_to_target".
+        ax: axes to draw into.
 
     Raises:
         NothingToDrawError: no steps to a target were recorded and no target is given, or no run reached the target.
@@ -32,60 +57,98 @@ def profiles(results: Results, target: float | int | None = None, what: str = "l
     for name, runs in problems.items():
         if target is None and "steps_to_target" not in runs:
             raise NothingToDrawError(f'{name}: give a target, or put "steps_to_target" among record.what.')
-        if what not in runs:
-            raise NothingToDrawError(f"{name}: no {what} was recorded over steps.")
-        _require_criterion(name, runs, by)
+        if what not in recorded(runs):
+            raise NothingToDrawError(f"{name}: no {what} was recorded over steps as one number.")
+        require_criterion(name, runs, by)
     cost = None if target is None else lambda runs: steps_to(runs, target, what)
     shares = performance_profiles(problems, cost, by)
+    problem = shares.attrs["problem"]
     if not shares.profile.values.any():
-        raise NothingToDrawError(f"{shares.attrs['problem']}: no run reached the target.")
+        raise NothingToDrawError(f"{problem}: no run reached the target.")
     reached = "the target" if target is None else f"{what} {target:g}"
-    fig, axes = figure(shares, f"steps to {reached}, each optimizer at its best setting")
+    fig, axes = figure(shares, f"steps to {reached}, each optimizer at its best setting", ax=ax)
     factors = np.append(shares.factor.values, max(1.05 * shares.factor.values[-1], 2.0))
-    for label, look in _looks(problems).items():
-        profile = shares.profile.sel(optimizer=label).values
-        axes.step(factors, np.append(profile, profile[-1]), where="post", **look, label=label)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
-    count = shares.sizes["instance"]
-    axes.set(xlabel="steps, times the fewest", ylabel=f"share of {count} {_unit(problems)}", ylim=(-0.02, 1.02))
-    legend(fig, ncols=3)
+    count = f"{shares.sizes['instance']} {_unit(problems)}"
+    axes.set(xlabel="steps, times the fewest", ylabel=f"share of {count}", ylim=(-0.02, 1.02))
+    looks, lines, first = _looks(problems), [], next(iter(problems.values()))
+    shares_of = {label: shares.profile.sel(optimizer=label).values for label in looks}
+    names = name_twins(first, {label: label for label in looks}, same_twins(first, shares_of))
+    for label, look in looks.items():
+        profile = shares_of[label]
+        lines += axes.step(factors, np.append(profile, profile[-1]), where="post", **look, label=names[label])
+    name_lines(fig, ax, lines)
+    if ax is None:
+        fastest = max(shares_of, key=lambda label: shares_of[label][0])
+        last = max(shares_of, key=lambda label: shares_of[label][-1])
+        describe(
+            fig,
+            f"Performance profiles on {problem}: the share of {count} in which each optimizer at its best setting "
+            f"reaches {reached} within so many times the fewest steps; {fastest} is the fastest in "
+            f"{shares_of[fastest][0]:.0%}, and {last} gets there most often, in {shares_of[last][-1]:.0%}.",
+        )
     return fig
 
 
-def ranks(results: Results, by: str | None = None) -> Figure:
+def ranks(results: Results, by: str | None = None, ax: Axes | None = None) -> Figure:
     """Each optimizer's mean rank over seeds and problems, where 1 is the best, with its 95 % bootstrap interval.
+
+    Grey is what lies within Nemenyi's critical difference of the best: those in it are not told apart from it.
 
     Args:
         results: the dataset of a problem, or several by name.
         by: the criterion, see `adamlab.analysis.score`; by default that of the best setting.
+        ax: axes to draw into.
 
     Raises:
         NothingToDrawError: the results have one optimizer alone, or lack the criterion.
     """
     problems = datasets(results)
     for name, runs in problems.items():
-        _require_criterion(name, runs, by)
+        require_criterion(name, runs, by)
     table = ranks_of(problems, by)
     table = table.isel(optimizer=np.argsort(-table.mean_rank.values, kind="stable"))
     labels = table.optimizer.values.tolist()
     if len(labels) == 1:
         raise NothingToDrawError(f"{table.attrs['problem']}: ranks take two optimizers; there is {labels[0]} alone.")
     title = f"mean rank of {len(labels)} by {_name(table.attrs['by'])}"
-    fig, axes = figure(table, title, height=1.6 + 0.32 * len(labels))
+    fig, axes = figure(table, title, height=1.8 + 0.32 * len(labels), ax=ax)
     looks = _looks(problems)
     for height, label in enumerate(labels):
         row, color = table.isel(optimizer=height), looks[label]["color"]
         axes.plot([row.low, row.high], [height, height], color=color, lw=3, alpha=0.4, solid_capstyle="butt")
         axes.plot(row.mean_rank, height, "o", color=color, ms=6)
-    axes.set_yticks(range(len(labels)), labels, parse_math=False)
-    axes.set(xlabel=f"mean rank over {table.sizes['instance']} {_unit(problems)}, 95 % bootstrap interval")
+    axes.set_yticks(
+        range(len(labels)), [shortened(label, LABEL, 9.0) for label in labels], parse_math=False, fontsize=9
+    )
+    count, best = table.sizes["instance"], float(table.mean_rank[-1])
+    ties = sum(len(np.unique(column)) < len(column) for column in table["rank"].values.T)
+    told = f"n = {count} {_unit(problems)}, " + (f"ties in {ties}" if ties else "no ties")
+    axes.set(xlabel=f"mean rank and 95 % bootstrap interval; {told}")
     axes.set_xlim(0.9, len(labels) + 0.1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    behind = labels[:-1][::-1]
+    if len(labels) > 2:
+        difference = critical_difference(len(labels), count)
+        label = f"within Nemenyi's critical difference of the best, {number(difference)}"
+        axes.axvspan(best, min(best + difference, len(labels) + 0.1), color="0.92", lw=0, zorder=0, label=label)
+        legend(fig, 1, ax)
+        behind = [name for name in behind if float(table.mean_rank.sel(optimizer=name)) < best + difference]
+    if ax is None:
+        near = f"{listing(behind)} not told apart from it" if len(labels) > 2 and behind else ""
+        describe(
+            fig,
+            f"Mean ranks by {_name(table.attrs['by'])} over {count} {_unit(problems)} of {table.attrs['problem']}, "
+            f"with bootstrap intervals: {labels[-1]} is first with {number(best)}"
+            + (f", {near} by Nemenyi's critical difference" if near else "")
+            + (f"; ties in {ties}" if ties else "")
+            + ".",
+        )
     return fig
 
 
-def budget(runs: xr.Dataset, by: str | None = None) -> Figure:
+def budget(runs: xr.Dataset, by: str | None = None, ax: Axes | None = None) -> Figure:
     """The expected best score after k random trials of an optimizer's settings, with a band of quartiles.
 
     The dotted line is the median. The expectation is infinite, and has no line, where all k trials can diverge.
@@ -93,27 +156,48 @@ def budget(runs: xr.Dataset, by: str | None = None) -> Figure:
     Args:
         runs: the dataset of a problem.
         by: the criterion, see `adamlab.analysis.score`; by default that of the best setting.
+        ax: axes to draw into.
 
     Raises:
         NothingToDrawError: no optimizer has two settings, or the results lack the criterion.
     """
     problem = runs.attrs["problem"]
-    _require_criterion(problem, runs, by)
+    require_criterion(problem, runs, by)
     scores = tuning_budget(runs, by).map(shown, keep_attrs=True)
     if scores.settings.max() < 2:
         raise NothingToDrawError(f"{problem}: no optimizer has two settings to choose from.")
     name = _name(scores.attrs["by"])
-    fig, axes = figure(scores, f"{name} of the best of k random settings")
+    fig, axes = figure(scores, f"{name} of the best of k random settings", ax=ax)
+    scale, trials, lines, ends = Scale.of(scores.expected_best, scores.best_quantiles), scores.trials.values, [], {}
+    names = {label: f"{label}, {scores.settings.sel(optimizer=label):.0f} settings" for label in styles(runs)}
+    means = {label: scores.expected_best.sel(optimizer=label).values for label in names}
+    names = name_twins(runs, names, same_twins(runs, means))
     for label, look in styles(runs).items():
         row = scores.sel(optimizer=label)
         low, median, high = row.best_quantiles.values
-        axes.plot(scores.trials, row.expected_best, **look, label=f"{label}, {row.settings:.0f} settings")
-        axes.plot(scores.trials, median, color=look["color"], lw=1.0, ls=":")
-        axes.fill_between(scores.trials, low, high, color=look["color"], alpha=0.15, lw=0)
-    if (scores.best_quantiles.min() > 0) and scores.best_quantiles.max() > 20 * scores.best_quantiles.min():
-        axes.set_yscale("log")
+        expected = means[label]
+        lines.append(scale.draw(axes, trials, expected, look, names[label]))
+        scale.draw(axes, trials, median, {"color": look["color"], "lw": 1.0, "ls": ":"}, "_median")
+        scale.fill(axes, trials, low, high, look["color"])
+        known = np.flatnonzero(np.isfinite(expected))
+        if known.size:
+            ends[label] = (sign(scores.attrs["by"]) * expected[known[-1]], expected[known[-1]], trials[known[-1]])
+    highest = np.nanmax([scores.expected_best.max(), scores.best_quantiles.max()])
+    scale.apply(axes, float(highest))
     axes.set(xscale="log", xlabel="trials k", ylabel=f"best {name}: mean, median, quartiles")
-    legend(fig)
+    ticks = (m * 10**k for k in range(8) for m in (1, 2, 5))
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if tick <= trials[-1]]))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    legend(fig, 2, ax, named_of(lines))
+    if ax is None:
+        best = min(ends, key=lambda label: ends[label][0], default="")
+        told = f": {best} gets to {number(ends[best][1])} after {ends[best][2]}" if best else ""
+        describe(
+            fig,
+            f"The {name} on {problem} to be expected of the best of k random settings of each optimizer, "
+            f"in a band of quartiles{told}.",
+        )
     return fig
 
 
@@ -131,10 +215,3 @@ def _unit(problems: dict[str, xr.Dataset]) -> str:
     """The word for the instances of a single problem, or of several."""
     alone = len(problems) == 1 and not any("start" in runs for runs in problems.values())
     return "seeds" if alone else "runs"
-
-
-def _require_criterion(name: str, runs: xr.Dataset, by: str | None):
-    try:
-        criterion(runs, by)
-    except InputError as error:
-        raise NothingToDrawError(f"{name}: {error}") from error

@@ -1,136 +1,144 @@
-"""Losses, metrics and differences over steps, and final losses over a setting."""
+"""Curves: recorded quantities over steps, of the best settings or of all."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from adamlab.analysis import best_settings, difference_by_step, of_optimizer, over_seeds, sensitivity_to
-from adamlab.analysis.rows import recorded
-from adamlab.analysis.scores import criterion
+from adamlab.analysis import optimizers, over_seeds
+from adamlab.analysis.scores import sign
 from adamlab.errors import InputError
-from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, figure, legend, shown, styles
+from adamlab.plots.runs.choice import choose, runs_at
+from adamlab.plots.runs.over_steps.medians import Median, draw_medians, medians_of
+from adamlab.plots.runs.over_steps.quantities import TOGETHER, columns_of, panels_of, words_of
+from adamlab.plots.runs.over_steps.sweeps import draw_all_settings
+from adamlab.plots.style import NothingToDrawError, describe, figure, name_lines, panels, twins
+from adamlab.plots.words import listing, number
 
 OVER = ("step", "epoch")
 """What curves can be drawn over."""
 
+SETTINGS = ("best", "all")
+"""The settings whose curves can be drawn."""
 
-def curves(runs: xr.Dataset, what: str = "loss", mean: bool = False, over: str = "step") -> Figure:
-    """The median over seeds at each optimizer's best setting, with a band from the least to the greatest value.
 
-    A run that diverged counts as infinite: where the median is infinite, the line breaks off.
+def curves(
+    runs: xr.Dataset,
+    what: str | Sequence[str] = "loss",
+    mean: bool = False,
+    over: str = "step",
+    settings: str = "best",
+    setting: str | None = None,
+    by: str | None = None,
+    at: str | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Recorded quantities over steps: the median over seeds at each best setting, or the medians of all settings.
+
+    Around a median is a band from the least to the greatest value. A run that diverged counts as infinite: where the
+    median is infinite, the line breaks off. Accuracies near 1 are drawn as error rates, 1 − accuracy. Each coordinate
+    or layer of a vector has a panel, as have several quantities; losses share theirs.
 
     Args:
         runs: the dataset of a problem.
-        what: the recorded quantity: "loss" or a metric such as "test_accuracy".
+        what: a recorded quantity, or several: "loss", a metric such as "test_accuracy", "v_hat"; "v_hat[1]" or
+            "layer_norms[W]" is one coordinate or layer.
         mean: whether to draw the mean with a band of its standard error; it breaks off where any run diverged.
         over: "step" or "epoch", the steps divided by those that take as many examples as there are.
+        settings: "best" or "all", coloured by a number, with a panel for each optimizer.
+        setting: the number that colours all settings; by default the first that has several values.
+        by: the criterion of the best setting, see `adamlab.analysis.score`; by default the dataset's.
+        at: numbers at which settings are compared, such as "learning_rate=0.01, b2=0.9".
+        ax: axes to draw into.
 
     Raises:
-        NothingToDrawError: the quantity was not recorded, or the problem's batches are not of a data set.
-        InputError: it cannot be drawn over that.
+        NothingToDrawError: a quantity was not recorded, or the problem's batches are not of a data set.
+        InputError: it cannot be drawn over that, or not into single axes.
     """
     if over not in OVER:
         raise InputError(f'curves are drawn over "step" or "epoch", not {over!r}')
+    if settings not in SETTINGS:
+        raise InputError(f'curves are drawn of the "best" settings or of "all", not of {settings!r}')
     if over == "epoch" and "steps_per_epoch" not in runs.attrs:
         raise NothingToDrawError(f"{runs.attrs['problem']}: it has no epochs, since it draws no batches of a data set.")
-    if what not in recorded(runs):
-        valid = ", ".join(recorded(runs))
-        raise NothingToDrawError(f"{runs.attrs['problem']}: no {what} was recorded over steps; there is {valid}.")
-    if over == "epoch":
-        runs = runs.assign_coords(step=runs.step / runs.attrs["steps_per_epoch"])
-    best = best_settings(runs)
-    statistics = over_seeds(runs, what)
-    fig, axes = figure(runs, f"{what}, each optimizer at its best setting")
-    for i, (label, look) in enumerate(styles(runs).items()):
-        chosen = of_optimizer(best, label)
-        name = caption(runs, label, chosen)
-        if mean:
-            _draw_mean(axes, statistics.isel(optimizer=i), look, name)
-        else:
-            _draw_median(axes, chosen[what].where(np.isfinite(chosen[what]), np.inf), "step", "run", look, name)
-    _log_where_positive(axes, best[what].values)
-    count, drawn = int(statistics["count"].max()), "mean ± standard error" if mean else "median and range"
-    suffix = f" ({drawn} of {count} {'runs' if 'start' in runs else 'seeds'})" if count > 1 else ""
-    axes.set(xlabel=over, ylabel=what + suffix)
-    legend(fig)
+    per = float(runs.attrs["steps_per_epoch"]) if over == "epoch" else 1.0
+    columns, note = columns_of(runs, [what] if isinstance(what, str) else what)
+    groups = panels_of(columns)
+    whole = runs.assign(columns)
+    if settings == "all" and len(columns) > 1:
+        raise InputError(f"all settings are drawn of one quantity; what has {listing([*columns])}.")
+    if ax is not None and len(groups) > 1:
+        first = _asked(groups[0][0])
+        raise InputError(f"ax: expected what fits into one panel; {what!r} takes {len(groups)}. Take what={first!r}.")
+    best, words = choose(whole, by, at)
+    if settings == "all":
+        return draw_all_settings(runs_at(whole, at), next(iter(columns)), setting, over, per, ax)
+    statistics = {name: over_seeds(runs_at(whole, at), name, by=by) if mean else None for name in columns}
+    by_name = {name: medians_of(whole, best, name, per, statistics[name]) for name in columns}
+    medians = [[median for name in group for median in by_name[name]] for group in groups]
+    if not any(medians):
+        raise NothingToDrawError(f"{runs.attrs['problem']}: no finite {listing([*columns])} of any optimizer.")
+    groups = [group for group, drawn in zip(groups, medians, strict=True) if drawn]
+    medians = [drawn for drawn in medians if drawn]
+    title = f"{listing([*columns])}{f', {note},' if note else ''} of each optimizer at {words}"
+    if len(groups) == 1:
+        fig, axes = figure(runs, title, ax=ax)
+        axes.set(xlabel=over, ylabel=_band(best, groups[0], mean, runs))
+        places = [axes]
+    else:
+        fig, places = panels(runs, title, [words_of(" and ".join(group), runs) for group in groups], over)
+    drawn = [draw_medians(*each) for each in zip(places, [whole] * len(groups), groups, medians, strict=True)]
+    most = max(range(len(groups)), key=lambda i: len(medians[i]))
+    name_lines(fig, ax, *drawn[most])
+    if ax is None:
+        describe(fig, _sentence(whole, best, medians, over, per, words, mean))
     return fig
 
 
-def sensitivity(runs: xr.Dataset, setting: str = "learning_rate") -> Figure:
-    """The criterion of the best setting, usually the final loss, over one number, with all others at their best.
-
-    Each point is the median over seeds, in a band of their range. A run that diverged counts as infinite: an infinite
-    median has no point.
-
-    Args:
-        runs: the dataset of a problem.
-        setting: the number that is varied.
-
-    Raises:
-        NothingToDrawError: no optimizer varies it.
-    """
-    by = criterion(runs)
-    name = by.replace("_", " ", 1)
-    fig, axes = figure(runs, f"{name} over {setting}")
-    drawn = []
-    for label, look in styles(runs).items():
-        scores = sensitivity_to(runs, label, setting)[by]
-        if scores.sizes["value"] > 1:
-            _draw_median(axes, scores, "value", "instance", look | {"marker": "o", "ms": 3.5}, label)
-            drawn.append(scores)
-    if not drawn:
-        raise NothingToDrawError(f"{runs.attrs['problem']}: no optimizer has more than one {setting}.")
-    _log_where_positive(axes, np.concatenate([scores.values.ravel() for scores in drawn]))
-    positive = all((scores.value > 0).all() for scores in drawn)
-    axes.set(xscale="log" if positive else "linear", xlabel=setting, ylabel=name)
-    legend(fig, ncols=3)
-    return fig
+def _asked(column: str) -> str:
+    """The name by which a column is asked for."""
+    name, _, part = column.rpartition(" of ")
+    return f"{name or 'params'}[{1 if part == 'w₁' else part}]" if name or part == "w₁" else column
 
 
-def agreement(runs: xr.Dataset) -> Figure:
-    """The largest difference over all runs between each optimizer of adamlab and its twin of Optax, step by step.
-
-    Twins have the same settings. Steps without any difference have no point.
-
-    Raises:
-        NothingToDrawError: the study has no such pair.
-    """
-    fig, axes = figure(runs, "largest difference from Optax's twin")
-    differences = difference_by_step(runs)
-    if not differences.sizes["optimizer"]:
-        raise NothingToDrawError(f"{runs.attrs['problem']}: there is no adamlab.X and optax.X at the same settings.")
-    looks = styles(runs)
-    for label in differences.optimizer.values:
-        values = differences.difference.sel(optimizer=label)
-        final = runs.params_difference.values[(runs.optimizer.values == label) & (runs.optax_run.values >= 0)]
-        # The curve may be of losses: equal losses are not enough, the parameters have to be equal as well.
-        same = " (identical)" if np.nan_to_num(final).max() == 0 else ""
-        axes.plot(runs.step, values.where(values > 0), color=looks[label]["color"], label=f"{label}{same}")
-    axes.set(xlabel="step", ylabel=differences.attrs["of"], yscale="log")
-    legend(fig, ncols=3)
-    return fig
+def _band(best: xr.Dataset, group: Sequence[str], mean: bool, runs: xr.Dataset) -> str:
+    """The label of the y axis: the quantity, and what is drawn of how many runs."""
+    count = best.sizes["run"] // max(1, len(optimizers(best)))
+    name = words_of(group[0], runs) if len(group) == 1 else group[0].rpartition("_")[2]
+    drawn, unit = "mean ± standard error" if mean else "median and range", "runs" if "start" in runs else "seeds"
+    separator = "\n" if len(name) > 20 else " "
+    return f"{name}{separator}({drawn} of {count} {unit})" if count > 1 else name
 
 
-def _draw_median(axes: Axes, values: xr.DataArray, along: str, over: str, look: dict[str, Any], label: str):
-    """Draw the median, where it is finite, in a band of the range of the finite runs."""
-    median = shown(values.median(over))
-    drawn = shown(values).where(~np.isnan(median))
-    axes.plot(values[along], median, **look, label=label)
-    axes.fill_between(values[along], drawn.min(over), drawn.max(over), alpha=0.15, lw=0, color=look["color"])
-
-
-def _draw_mean(axes: Axes, statistics: xr.Dataset, look: dict[str, Any], label: str):
-    """Draw the mean, where it is finite, in a band of its standard error."""
-    mean, error = shown(statistics["mean"]), statistics.standard_error
-    axes.plot(statistics.step, mean, **look, label=label)
-    axes.fill_between(statistics.step, mean - error, mean + error, alpha=0.15, lw=0, color=look["color"])
-
-
-def _log_where_positive(axes: Axes, values: np.ndarray):
-    finite = values[np.abs(values) <= HIGHEST]
-    positive = finite[finite > 0]
-    if positive.size and finite.min() >= 0 and positive.max() > 20 * positive.min():
-        axes.set_yscale("log", nonpositive="mask")
+def _sentence(
+    runs: xr.Dataset,
+    best: xr.Dataset,
+    medians: Sequence[Sequence[Median]],
+    over: str,
+    per: float,
+    words: str,
+    mean: bool,
+) -> str:
+    """The caption: who, over what, at which settings and seeds, and who ends where."""
+    column = medians[0][0].column
+    names = list(dict.fromkeys(median.column for drawn in medians for median in drawn))
+    count = best.sizes["run"] // max(1, len(optimizers(best)))
+    which = "a single run" if count == 1 else f"the {'mean' if mean else 'median'} of {count} runs"
+    length = f"{number(runs.step.values[-1] / per)} epochs" if over == "epoch" else f"{runs.step.values[-1]:,} steps"
+    quantities, problem = listing([words_of(name, runs) for name in names]), runs.attrs["problem"]
+    sentence = f"{quantities} over {length} on {problem}, {which} of each optimizer at {words}"
+    first = [median for median in medians[0] if median.column == column]
+    ended = sorted(
+        (median for median in first if np.isfinite(median.middle[-1])), key=lambda m: sign(column) * m.middle[-1]
+    )
+    if ended and column.rpartition("_")[2] in TOGETHER:
+        side = "highest" if sign(column) < 0 else "lowest"
+        sentence += f": {ended[0].name} ends {side}, at {number(ended[0].middle[-1])}"
+        own = {median.label: twins(runs).get(median.label, median.label) for median in ended}
+        others = [median for median in ended if own[median.label] != own[ended[0].label]]
+        sentence += f", before {others[0].label} at {number(others[0].middle[-1])}" if others else ""
+    if broken := [median.label for median in first if np.isnan(median.middle[-1])]:
+        sentence += f"; of {listing(broken)} at least half of the runs diverged"
+    return f"{sentence[0].upper()}{sentence[1:]}."

@@ -162,7 +162,7 @@ def read_choice(
         wrong = "is missing" if name is None else f"there is no {key.partition('[')[0] or called} {shown(name)}"
         mistakes.tell(join(key, called), f"{wrong}; {nearest(str(name), registry)}")
         return None
-    known = {k: a for k, a in arguments(registry[name]).items() if not (a.kind == "other" and a.required)}
+    known = {k: a for k, a in arguments(registry[name]).items() if a.kind != "other"}
     axes = read_arguments(known, options, key, mistakes, None, listed=listed, others=(called, *others))
     return (name, axes) if len(mistakes) == before else None
 
@@ -231,7 +231,7 @@ class _Reader:
 
     def _listed(self, value: Any) -> tuple[str | None, list[Any]]:
         """The mistake in the form of a value that is no range, if any, and its values."""
-        takes_lists = self.argument.kind == "steps list"
+        takes_lists = self.argument.kind in ("steps list", "texts")
         if not isinstance(value, list) or (takes_lists and not any(isinstance(item, list) for item in value)):
             several = [value]
         else:

@@ -42,20 +42,33 @@ def read_outputs(data: Mapping[str, Any], plots: Plots, mistakes: Mistakes) -> l
 
 
 def check_output(
-    output: Mapping[str, Any], quantities: Mapping[str, Sequence[str]], settings: Sequence[str], mistakes: Mistakes
+    output: Mapping[str, Any],
+    quantities: Mapping[str, Sequence[str]],
+    settings: Sequence[str] | None,
+    mistakes: Mistakes,
 ):
-    """Check that the output's problem is run, its quantity recorded, and its setting given."""
+    """Check that the output's problem is run, its quantities are recorded, and its numbers given.
+
+    Args:
+        output: the output.
+        quantities: for each problem, the quantities recorded over steps.
+        settings: the numbers that optimizers are given; None where these cannot be told.
+        mistakes: receives the mistakes.
+    """
     key, problem, options = output["key"], output["problem"], output["options"]
     if problem is not None and not (isinstance(problem, str) and problem in quantities):
         mistakes.tell(join(key, "problem"), f"{shown(problem)} is not run; {nearest(str(problem), quantities)}")
         return
     recorded = list(dict.fromkeys(q for name, known in quantities.items() if problem in (None, name) for q in known))
-    if "what" in options and options["what"] not in recorded:
-        what = options["what"]
-        mistakes.tell(join(key, "what"), f"no {shown(what)} is recorded over steps; {nearest(what, recorded)}")
-    if "setting" in options and options["setting"] not in settings:
-        setting = options["setting"]
-        mistakes.tell(join(key, "setting"), f"no optimizer is given a {shown(setting)}; {nearest(setting, settings)}")
+    what = options.get("what", ())
+    for asked in [what] if isinstance(what, str) else what:
+        name = asked.partition("[")[0]
+        if name not in recorded:
+            mistakes.tell(join(key, "what"), f"no {shown(name)} is recorded over steps; {nearest(name, recorded)}")
+    for option in ("setting", "panels"):
+        given = options.get(option)
+        if settings is not None and given is not None and given not in settings:
+            mistakes.tell(join(key, option), f"no optimizer is given a {shown(given)}; {nearest(given, settings)}")
 
 
 def tables_of(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -36,9 +36,12 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
     mistakes = Mistakes(where)
     head = read_table(RunsHead, data, mistakes)
     design = read_design(data.get("design", "grid"), "design", mistakes)
+    before = len(mistakes)
     tables = _problem_tables(data, mistakes)
-    problems = [table.problem for table in tables]
+    problems, are_problems_sound = [table.problem for table in tables], len(mistakes) == before
+    before = len(mistakes)
     optimizers = _optimizers(data, design, mistakes)
+    are_optimizers_sound = len(mistakes) == before
     outputs = read_outputs(data, plots, mistakes)
     _check_names("problem", [problem.name for problem in problems], mistakes)
     _check_names("optimizer", [optimizer.label for optimizer in optimizers], mistakes)
@@ -50,10 +53,12 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
     if head is not None and not mistakes:
         check_sizes(head, tables, optimizers, mistakes)
     evaluation = None if head is None or mistakes else _evaluation(head, problems, mistakes)
-    if head is not None and not mistakes:
+    recorded = _recorded(data)
+    if recorded is not None and problems and are_problems_sound:
         settings = list(dict.fromkeys(name for o in optimizers for name in o.numbers()))
         for output in outputs:
-            check_output(output, {p.name: _curves(p, head.record.what) for p in problems}, settings, mistakes)
+            quantities = {p.name: _over_steps(p, recorded) for p in problems}
+            check_output(output, quantities, settings if are_optimizers_sound else None, mistakes)
     if head is None or mistakes:
         raise ConfigError(where, mistakes)
     return Study(
@@ -182,6 +187,19 @@ def _check_range(head: RunsHead, tables: Sequence[ProblemTable], optimizers: Seq
             mistakes.tell(join(key, "starts"), message)
     if head.record.target is not None and abs(head.record.target) > largest:
         mistakes.tell("record.target", message)
+
+
+def _recorded(data: Mapping[str, Any]) -> Sequence[str] | None:
+    """The quantities that a config asks for, whatever else is wrong in it; None where they cannot be read."""
+    record = data.get("record", {})
+    what = record.get("what", ["loss", "params"]) if isinstance(record, dict) else None
+    return what if isinstance(what, list) and all(isinstance(name, str) for name in what) else None
+
+
+def _over_steps(problem: Problem, what: Sequence[str]) -> list[str]:
+    """The quantities of a problem that are recorded over steps, vectors too."""
+    vectors = [name for name in what if name in {*BY_COORDINATE, *BY_LAYER} and can_record(problem, name)]
+    return list(dict.fromkeys([*_curves(problem, what), *vectors]))
 
 
 def _curves(problem: Problem, what: Sequence[str]) -> list[str]:

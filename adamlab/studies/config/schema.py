@@ -79,6 +79,13 @@ def _in_range(value: Any) -> Any:
     return value
 
 
+def _read_quantities(value: Any) -> Any:
+    if not isinstance(value, list):
+        name = value if isinstance(value, str) else "loss"
+        raise ValueError(f'a list of quantities, such as ["{name}"]')
+    return value
+
+
 Tables = Annotated[list[dict[str, Any]], Field(max_length=MOST_TABLES)]
 
 
@@ -95,7 +102,7 @@ class Record(Schema):
     """[record]: the steps and quantities to record."""
 
     every: Annotated[int | dict[str, int], BeforeValidator(_read_every)] = 1
-    what: list[str] = Field(default=["loss", "params"], max_length=MOST_NAMES)
+    what: Annotated[list[str], BeforeValidator(_read_quantities), Field(max_length=MOST_NAMES)] = ["loss", "params"]
     target: Annotated[float | None, BeforeValidator(_in_range), Field(allow_inf_nan=False)] = None
     costly_every: int = Field(default=1, ge=1, le=MOST_STEPS)
 

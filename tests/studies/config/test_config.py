@@ -272,6 +272,23 @@ BROKEN = {
     ),
     "recorded twice": ({"record": {"what": ["loss", "loss"]}}, "record.what[1]", '"loss" is given twice'),
     "no tables": ({"problem": {"name": "beale"}}, "problem", "double brackets, such as [[problem]]"),
+    "plot of one quantity that is not recorded": (
+        {"output": [{"kind": "curves", "what": ["loss", "v_hat[1]"]}]},
+        "output[0].what",
+        'no "v_hat" is recorded over steps',
+    ),
+    "plot of no quantity": (
+        {"output": [{"kind": "curves", "what": []}]},
+        "output[0].what",
+        "a text or a list of texts",
+    ),
+    "panels of what is not set": (
+        {"output": [{"kind": "sensitivity", "panels": "b3"}]},
+        "output[0].panels",
+        'no optimizer is given a "b3"',
+    ),
+    "axes": ({"output": [{"kind": "curves", "ax": "x"}]}, "output[0].ax", "there is no such key"),
+    "quantity that is no list": ({"record": {"what": "test_accuracy"}}, "record.what", 'such as ["test_accuracy"]'),
     "plot of what is not recorded": (
         {"output": [{"kind": "curves", "what": "test_accuracy"}]},
         "output[0].what",
@@ -370,6 +387,24 @@ def test_all_mistakes_are_told_at_once(config):
         "optimizer[3].learning_rate",
         "optimizer[3].learning_rat",
     }
+
+
+def test_mistakes_in_pictures_are_told_with_those_in_optimizers(config):
+    """What a number of a wrong optimizer would be called is not known, and so not told."""
+    outputs = [{"kind": "curves", "what": "v_hat"}, {"kind": "sensitivity", "setting": "lr"}]
+    broken = changed(config, steps=-1, output=outputs)
+    assert {*mistakes(broken)} == {"steps", "output[0].what", "output[1].setting"}
+    broken["optimizer"] = [{"name": "optax.adm", "lr": [1, 2]}]
+    assert {*mistakes(broken)} == {"steps", "output[0].what", "optimizer[0].name"}
+
+
+@pytest.mark.parametrize("what", ["v_hat", ["v_hat[1]", "loss"], "layer_norms[params]", "params", "test_loss"])
+def test_curves_take_all_that_is_recorded(config, what):
+    config["record"] = {"what": ["params", "v_hat", "layer_norms", "test_loss"]}
+    config["problem"] = [{"name": "beale"}, {"name": "digits_softmax"}]
+    config["output"] = [{"kind": "curves", "what": what}]
+    given = tuple(what) if isinstance(what, list) else what
+    assert read_study(config, PLOTS).outputs[0]["options"] == {"what": given}
 
 
 def test_missing_keys_are_told():

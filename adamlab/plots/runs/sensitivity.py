@@ -1,0 +1,205 @@
+"""Sensitivity: the score over one number, in panels by a second."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from adamlab.analysis import optimizers, sensitivity_to
+from adamlab.analysis.rows import finished
+from adamlab.analysis.scores import sign
+from adamlab.errors import InputError
+from adamlab.plots.lines import Scale, log_axis
+from adamlab.plots.runs.choice import require_criterion
+from adamlab.plots.runs.over_steps.medians import drawable
+from adamlab.plots.style import (
+    NothingToDrawError,
+    describe,
+    figure,
+    legend,
+    name_twins,
+    named_of,
+    panels,
+    same_twins,
+    styles,
+)
+from adamlab.plots.words import letter, listing, number
+
+MOST_PANELS = 12
+"""The most values of a second number that have panels."""
+
+
+def sensitivity(
+    runs: xr.Dataset,
+    setting: str = "learning_rate",
+    panels: str | None = None,
+    by: str | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """The criterion of the best setting, usually the final loss, over one number, with all others at their best.
+
+    Each point is the median over seeds, in a band of their range. A run that diverged counts as infinite: an infinite
+    median is a cross at the top. A ring is around each optimizer's best, with an arrow where that is at the end of the
+    values that were tried.
+
+    Args:
+        runs: the dataset of a problem.
+        setting: the number that is varied.
+        panels: a second number, each value of which has a panel.
+        by: the criterion, see `adamlab.analysis.score`; by default the dataset's.
+        ax: axes to draw into.
+
+    Raises:
+        NothingToDrawError: no optimizer varies a number, or the results lack the criterion.
+        InputError: panels are to be drawn into single axes, or are of the number that is varied.
+    """
+    problem = runs.attrs["problem"]
+    require_criterion(problem, runs, by)
+    if panels is not None and ax is not None:
+        raise InputError("ax: panels take a figure of their own; leave out ax or panels.")
+    if panels == setting:
+        raise InputError(f"panels: expected another number than {setting!r}, which is on the axis.")
+    parts = {"": runs} if panels is None else _by_value(runs, panels)
+    scores = {part: _scores(runs_of, setting, by) for part, runs_of in parts.items()}
+    scores = {part: of for part, of in scores.items() if of}
+    if not scores:
+        raise NothingToDrawError(f"{problem}: no optimizer has more than one {setting}.")
+    name = str(next(iter(next(iter(scores.values())).values())).name)
+    title = f"{name.replace('_', ' ', 1)} over {letter(setting)}"
+    fig, places = _places(runs, title, [*scores], letter(setting), ax)
+    drawn = [each for of in scores.values() for each in of.values()]
+    everything = np.concatenate([np.ravel(each) for each in drawn])
+    scale = Scale.of(everything)
+    is_log = all((each.value > 0).all() for each in drawn)
+    lines, marks = [], []
+    for place, of in zip(places, scores.values(), strict=True):
+        lines, marks = _draw(place, runs, of, scale, sign(name))
+        scale.apply(place, float(np.nanmax(drawable(everything), initial=1.0)))
+        if is_log:
+            log_axis(place, "x", *_span(drawn))
+    if len(places) == 1:
+        places[0].set(xlabel=letter(setting), ylabel=name.replace("_", " ", 1))
+    else:
+        fig.supylabel(name.replace("_", " ", 1), fontsize=10)
+    legend(fig, 3, ax, [*named_of(lines), *marks])
+    if ax is None:
+        describe(fig, _sentence(runs, scores, setting, panels, name))
+    return fig
+
+
+def _by_value(runs: xr.Dataset, name: str) -> dict[str, xr.Dataset]:
+    """The finished runs by the values of a number."""
+    runs = finished(runs)
+    values = np.unique(runs[name].values) if name in runs.attrs["settings"] else np.zeros(0)
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        raise NothingToDrawError(f"{runs.attrs['problem']}: no optimizer has more than one {name}.")
+    if len(values) > MOST_PANELS:
+        raise NothingToDrawError(
+            f"{runs.attrs['problem']}: {name} has {len(values)} values, and a picture at most {MOST_PANELS} panels."
+        )
+    return {
+        f"{letter(name)} {number(value)}": runs.isel(run=np.flatnonzero(runs[name].values == value)) for value in values
+    }
+
+
+def _scores(runs: xr.Dataset, setting: str, by: str | None) -> dict[str, xr.DataArray]:
+    """The scores (value, instance) of each optimizer that has several values."""
+    scores = {}
+    for label in optimizers(runs):
+        data = sensitivity_to(runs, label, setting, by)
+        if data.sizes["value"] > 1:
+            scores[label] = data[data.attrs["by"]]
+    return scores
+
+
+def _places(runs: xr.Dataset, title: str, heads: Sequence[str], x: str, ax: Axes | None) -> tuple[Figure, list[Axes]]:
+    if heads == [""]:
+        fig, axes = figure(runs, title, ax=ax)
+        return fig, [axes]
+    return panels(runs, title, heads, x, share_y=True)
+
+
+def _span(drawn: Sequence[xr.DataArray]) -> tuple[float, float]:
+    values = np.concatenate([each.value.values for each in drawn])
+    return float(values.min()), float(values.max())
+
+
+def _draw(
+    axes: Axes, runs: xr.Dataset, scores: Mapping[str, xr.DataArray], scale: Scale, direction: int
+) -> tuple[list[Line2D], list[Line2D]]:
+    """Draw each optimizer's line: the lines, and what a legend explains beside them."""
+    looks, lines, marks = styles(runs), [], {}
+    medians = {label: values.median("instance").values for label, values in scores.items()}
+    same = same_twins(runs, medians)
+    names = name_twins(runs, {label: label for label in scores}, same)
+    failed = 0
+    for label, values in scores.items():
+        x, y, color = values.value.values, medians[label], looks[label]["color"]
+        finite = drawable(values.values)
+        gone = np.isnan(drawable(y))[:, None]
+        lines.append(scale.draw(axes, x, y, looks[label] | {"marker": "o", "ms": 3.5}, names[label]))
+        band = np.where(gone, np.nan, finite)
+        scale.fill(axes, x, np.fmin.reduce(band, axis=1), np.fmax.reduce(band, axis=1), color)
+        if label in same:
+            continue
+        bad = np.flatnonzero(np.isinf(y))
+        if bad.size:
+            at = 0.985 - 0.035 * (failed % 6)  # side by side, since many fail at the same values
+            failed += 1
+            axes.plot(
+                x[bad], np.full(bad.size, at), "x", ms=5, mew=1.4, color=color, transform=axes.get_xaxis_transform()
+            )
+            marks["x"] = Line2D([], [], marker="x", ls="none", color="0.4", label="half of the runs or more diverged")
+        _mark_best(axes, x, y * direction, scale.raised(y), color, marks)
+    return lines, [*marks.values()]
+
+
+def _mark_best(axes: Axes, x: np.ndarray, scores: np.ndarray, y: np.ndarray, color: Any, marks: dict[str, Line2D]):
+    """Draw a ring around the best point, and an arrow beside it at the end of the range."""
+    known = np.flatnonzero(np.isfinite(drawable(scores)))
+    if not known.size:
+        return
+    best = known[scores[known].argmin()]
+    axes.plot(x[best], y[best], "o", ms=9, mfc="none", mec=color, mew=1.4, zorder=4)
+    marks["o"] = Line2D([], [], marker="o", ls="none", ms=8, mfc="none", mec="0.4", label="best")
+    if best in (0, len(x) - 1) and (scores[known] > scores[best]).any():
+        side = 1 if best else -1
+        look = {"color": color, "fontsize": 12, "va": "center", "ha": "left" if side > 0 else "right"}
+        arrow = "→" if side > 0 else "←"
+        axes.annotate(
+            arrow, (x[best], y[best]), (6 * side, 0), textcoords="offset points", annotation_clip=False, **look
+        )
+        marks[">"] = Line2D([], [], marker=">", ls="none", ms=5, color="0.4", label="best is the last that was tried")
+
+
+def _sentence(
+    runs: xr.Dataset, scores: Mapping[str, Mapping[str, xr.DataArray]], setting: str, panels: str | None, name: str
+) -> str:
+    least: list[tuple[float, str, float, str, bool]] = []
+    failed: dict[str, None] = {}
+    for part, of in scores.items():
+        for label, values in of.items():
+            medians = sign(name) * values.median("instance").values
+            if np.isinf(medians).any():
+                failed[label] = None
+            if np.isfinite(medians).any():
+                i = int(np.nanargmin(np.where(np.isfinite(medians), medians, np.nan)))
+                least.append((medians[i], label, float(values.value[i]), part, i in (0, len(medians) - 1)))
+    second = f", a panel for each {letter(panels)}" if panels else ""
+    sentence = (
+        f"{name.replace('_', ' ', 1)} on {runs.attrs['problem']} over {letter(setting)}{second}, "
+        "each optimizer's median at the best of its other numbers"
+    )
+    if least:
+        score, label, value, part, at_end = min(least)
+        where = f"{letter(setting)} {number(value)}" + (f" and {part}" if part else "")
+        sentence += f": {label} is best, {number(sign(name) * score)} at {where}"
+        sentence += ", the last value that was tried" if at_end else ""
+    if failed:
+        sentence += f"; of {listing([*failed])} half of the runs or more diverged at some values"
+    return f"{sentence[0].upper()}{sentence[1:]}."

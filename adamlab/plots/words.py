@@ -1,0 +1,58 @@
+"""Words in pictures: letters for numbers' names, numbers to three digits, labels that fit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
+
+LETTERS = {"learning_rate": "η", "lr": "η", "b1": "β₁", "b2": "β₂", "eps": "ε"}
+"""The letters of the papers, by the names of arguments."""
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+POINTS = 72
+"""Points in an inch."""
+
+
+def letter(name: str) -> str:
+    """A number's name with the letters of the papers: "1-b2" is "1 − β₂", "learning_rate.init" is "η.init"."""
+    ahead, _, rest = name.partition("1-")
+    if not ahead and rest:
+        return f"1 − {letter(rest)}"
+    return ".".join(LETTERS.get(part, part) for part in name.split("."))
+
+
+def number(value: float | int | np.number) -> str:
+    """A number to three significant digits; of one just below 1, such as a decay, three digits of what it lacks."""
+    value = float(value)
+    if 0.9 < value < 1:
+        return f"{1 - float(f'{1 - value:.3g}'):.16g}"
+    return f"{value:.3g}"
+
+
+def power(exponent: int) -> str:
+    """A power of ten, in plain letters: "10⁻⁶"."""
+    return "10" + str(exponent).translate(SUPERSCRIPTS)
+
+
+def listing(words: Sequence[str], most: int = 4) -> str:
+    """Words in a row: "a, b and c", or "a, b and 7 others" where there are more than so many."""
+    if len(words) > most:
+        words = [*words[: most - 1], f"{len(words) - most + 1} others"]
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def width(text: str, size: float) -> float:
+    """The width in inches of a text in letters of so many points."""
+    return TextToPath().get_text_width_height_descent(text, FontProperties(size=size), ismath=False)[0] / POINTS
+
+
+def shortened(text: str, most: float, size: float) -> str:
+    """The text, or its beginning and its end, to fit into so many inches."""
+    kept = len(text)
+    short = text
+    while kept > 8 and width(short, size) > most:
+        kept = min(kept - 1, int(kept * most / width(short, size)))
+        short = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+    return short

@@ -1,0 +1,62 @@
+"""Lines and words of pictures: few points that lose no extreme, numbers and labels that stay distinct."""
+
+import numpy as np
+import pytest
+
+from adamlab.plots.lines import MOST_POINTS, Scale, thinned
+from adamlab.plots.words import letter, listing, number, shortened, width
+
+
+def test_thin_lines_keep_their_ends_extremes_and_gaps():
+    values = np.sin(np.arange(50_000) / 7.0)
+    values[12_345], values[33_333], values[44_444] = 100.0, -100.0, np.nan
+    kept = thinned(values)
+    assert len(kept) <= 3 * MOST_POINTS + 2
+    assert {0, 12_345, 33_333, 44_444, 49_999} <= {*kept.tolist()}
+    for part in np.array_split(np.arange(50_000), MOST_POINTS)[::97]:
+        mine = kept[(kept >= part[0]) & (kept <= part[-1])]
+        assert (np.nanmin(values[mine]), np.nanmax(values[mine])) == (np.nanmin(values[part]), np.nanmax(values[part]))
+    assert thinned(np.zeros(2000)).tolist() == [*range(2000)]
+
+
+@pytest.mark.parametrize(
+    ("values", "floor"),
+    [
+        ([0.0, 1e-3, 5.0], 1e-3),
+        ([1.0, 5.0], None),
+        ([-1.0, 1e-3, 5.0], None),
+        ([0.0, 0.0], None),
+        ([1e-3, np.inf, 5], 1e-3),
+    ],
+)
+def test_scales_are_logarithmic_where_values_span_much(values, floor):
+    assert Scale.of(values).floor == floor
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.003162278, "0.00316"),
+        (0.9, "0.9"),
+        (0.9999, "0.9999"),
+        (1 - 1e-9, "0.999999999"),
+        (1, "1"),
+        (0.95123, "0.9512"),
+    ],
+)
+def test_numbers_have_three_digits_and_decays_do_not_become_1(value, text):
+    assert number(value) == text
+
+
+def test_names_have_the_letters_of_the_papers():
+    names = ["learning_rate", "lr", "b1", "1-b2", "learning_rate.init", "decay"]
+    assert [*map(letter, names)] == ["η", "η", "β₁", "1 − β₂", "η.init", "decay"]
+    assert listing(["a", "b", "c", "d", "e"]) == "a, b, c and 2 others"
+
+
+def test_long_texts_are_shortened_in_the_middle():
+    text = "optax.chain(" + "x" * 200 + ", lr=0.1)"
+    short = shortened(text, 2.0, 8.0)
+    assert width(short, 8.0) <= 2.0 < width(text, 8.0)
+    assert (short[:6], short[-6:]) == ("optax.", "r=0.1)")
+    assert shortened("short", 2.0, 8.0) == "short"
