@@ -11,16 +11,20 @@ from adamlab.plots.runs.benchmarks import budget, profiles, ranks
 from adamlab.plots.runs.curves import agreement, curves, sensitivity
 from adamlab.plots.runs.trajectories import trajectories
 from adamlab.plots.style import NothingToDrawError as NothingToDrawError
+from adamlab.plots.updates.race import race
 
 PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
     "runs": {
         plot.__name__: plot
-        for plot in (trajectories, curves, sensitivity, profiles, ranks, budget, agreement, landscape)
+        for plot in (trajectories, curves, sensitivity, profiles, ranks, budget, agreement, landscape, race)
     },
     "comparisons": {plot.__name__: plot for plot in (errors, gap)},
     "readings": {plot.__name__: plot for plot in (weights,)},
     "problem": {plot.__name__: plot for plot in (landscape,)},
 }
 """The plots by the attribute `of` of the datasets that they take."""
+
+FILMS = ("race",)
+"""The plots that give a figure that moves, see `adamlab.plots.films`."""
 
 PLOTS = {name: plot for plots in PLOTS_OF.values() for name, plot in plots.items()}

@@ -13,9 +13,13 @@ from matplotlib.figure import Figure
 
 from adamlab.errors import InputError
 from adamlab.files import replacing
-from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
+from adamlab.plots import FILMS, PLOTS, PLOTS_OF, NothingToDrawError
+from adamlab.plots.films import MOVING, Advance, write_film
 
 FORMATS = ("png", "svg")
+
+FILM_FORMATS = ("png", "gif")
+"""Of a film, whose PNG is its last frame."""
 
 LONGEST_STEM = 200
 """The most bytes of a file's name without its ending; names have at most 255."""
@@ -49,10 +53,11 @@ def draw_outputs(
         folder: the folder of the figures.
 
     Returns:
-        The drawings, by problem, each with its SVG file; and a note for each output that no problem has the data for.
+        The drawings, by problem, each with its SVG file, or a film's GIF; and a note for each output that no problem
+        has the data for.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in [path for form in FORMATS for path in folder.glob(f"*.{form}")]:
+    for old in [path for form in (*FORMATS, "gif") for path in folder.glob(f"*.{form}")]:
         old.unlink()
     figures: dict[str, list[Drawing]] = {name: [] for name in tree.children}
     notes = []
@@ -62,7 +67,8 @@ def draw_outputs(
         for problem in problems:
             stem = figure_name(problem, output["kind"], output["options"])
             try:
-                paths = [folder / f"{stem}.{form}" for form in FORMATS]
+                formats = FILM_FORMATS if output["kind"] in FILMS else FORMATS
+                paths = [folder / f"{stem}.{form}" for form in formats]
                 caption = draw(tree, problem, output["kind"], paths, **output["options"])
                 figures[problem].append(Drawing(paths[-1], output["kind"], caption))
             except NothingToDrawError as error:
@@ -97,8 +103,8 @@ def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **op
     return str(figure.get_label())
 
 
-def write_figure(figure: Figure, paths: Sequence[Path]) -> None:
-    """Write a figure into files, whose endings give the formats.
+def write_figure(figure: Figure, paths: Sequence[Path], advance: Advance | None = None) -> None:
+    """Write a figure into files, whose endings give the formats; `advance` is told of the frames of a film.
 
     Raises:
         InputError: a file cannot be written, or its format is not known.
@@ -110,6 +116,9 @@ def write_figure(figure: Figure, paths: Sequence[Path]) -> None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as new:
-                    figure.savefig(new, metadata={"Date": None} if path.suffix == ".svg" else None)
+                    if path.suffix in MOVING:
+                        write_film(figure, new, advance)
+                    else:
+                        figure.savefig(new, metadata={"Date": None} if path.suffix == ".svg" else None)
             except (ValueError, OSError) as error:
                 raise InputError(f"{path} cannot be written: {error}") from error
