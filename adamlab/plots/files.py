@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from adamlab.errors import InputError
 from adamlab.files import replacing
 from adamlab.plots import FILMS, PLOTS, PLOTS_OF, NothingToDrawError
-from adamlab.plots.films import MOVING, Advance, write_film
+from adamlab.plots.updates.films import MOVING, Advance, write_film
 
 FORMATS = ("png", "svg")
 
@@ -87,8 +87,10 @@ def figure_name(problem: str, kind: str, options: Mapping[str, Any]) -> str:
     return f"{name.encode()[: LONGEST_STEM - 9].decode(errors='ignore')}-{digest}"
 
 
-def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **options: Any) -> str:
-    """Draw a figure into files, whose endings give the formats, and return its caption.
+def draw(
+    tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], advance: Advance | None = None, **options: Any
+) -> str:
+    """Draw a figure into files, whose endings give the formats, and return its caption; see `write_figure`.
 
     Raises:
         NothingToDrawError: the problem's dataset lacks what the picture shows.
@@ -97,9 +99,11 @@ def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **op
     data = tree[problem].to_dataset()
     if kind not in PLOTS_OF[data.attrs.get("of", "runs")]:
         holder = next(of for of, plots in PLOTS_OF.items() if kind in plots)
-        raise NothingToDrawError(f"{problem}: {kind} is a picture of {holder}, which these results do not have.")
+        hint = f"; draw it with: adamlab plot PROBLEM {kind}" if holder == "problem" else ""
+        article = "a " if holder == "problem" else ""
+        raise NothingToDrawError(f"{problem}: {kind} is a picture of {article}{holder}, not of these results{hint}.")
     figure = PLOTS[kind](data, **options)
-    write_figure(figure, paths)
+    write_figure(figure, paths, advance)
     return str(figure.get_label())
 
 

@@ -1,4 +1,4 @@
-"""What pictures of optimizers in the plane of two parameters share: the ground they stand on, and its part that is shown."""
+"""Pictures in the plane of two parameters: the run that is shown, the contours under it, and the part of the plane."""
 
 import numpy as np
 import xarray as xr

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 from adamlab.analysis import optimizers
 from adamlab.errors import cut
-from adamlab.plots.films import Film
 from adamlab.plots.style import HIGHEST, caption, describe, legend, styles
+from adamlab.plots.updates.films import Film
 from adamlab.plots.updates.plane import first_run, ground, require_plane, show_part
 
 MOST_FRAMES = 101
