@@ -126,4 +126,5 @@ def _table(table: Table, data: xr.Dataset | dict[str, xr.Dataset]) -> dict[str, 
 
 def _inline(figure: Drawing) -> dict[str, str]:
     data = base64.b64encode(figure.path.read_bytes()).decode()
-    return {"name": figure.caption or figure.path.stem, "src": f"data:image/svg+xml;base64,{data}"}
+    kind = "gif" if figure.path.suffix == ".gif" else "svg+xml"
+    return {"name": figure.caption or figure.path.stem, "src": f"data:image/{kind};base64,{data}"}

@@ -9,7 +9,7 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D
 
 from adamlab.plots.landscapes import require_landscape
 from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, legend, styles
-from adamlab.plots.updates.plane import first_run
+from adamlab.plots.updates.plane import figure_of, first_run
 
 LINES = 150
 """Lines of the surface along each side."""
@@ -37,7 +37,7 @@ def surface(data: xr.Dataset, ax: Axes3D | None = None) -> Figure:
     problem = data.attrs["problem"]
     if data.landscape.ndim == 1:
         raise NothingToDrawError(f"{problem}: a surface takes two parameters; draw the landscape of this problem.")
-    fig = Figure(figsize=(7.2, 6.0), layout="constrained", dpi=120) if ax is None else ax.figure
+    fig = Figure(figsize=(7.2, 6.0), layout="constrained", dpi=120) if ax is None else figure_of(ax)
     axes = fig.add_subplot(projection="3d", computed_zorder=False) if ax is None else ax
     values = np.where(np.abs(data.landscape.values) <= HIGHEST, data.landscape.values, np.nan)
     is_log, low, high = _range(values)
@@ -45,10 +45,10 @@ def surface(data: xr.Dataset, ax: Axes3D | None = None) -> Figure:
     look = {"cmap": colormaps["viridis"], "lw": 0.0, "antialiased": False, "zorder": 1}
     axes.plot_surface(x, y, _heights(values, is_log, low, high), rcount=LINES, ccount=LINES, **look)
     paths = _draw_paths(axes, data, is_log, low, high) if "params" in data else []
-    for point in data.minima.values:
-        height = values[np.abs(data.y.values - point[1]).argmin(), np.abs(data.x.values - point[0]).argmin()]
-        place = (point[0], point[1], float(_heights(np.asarray(height), is_log, low, high)))
-        axes.plot(*([number] for number in place), "*", ms=12, mec="black", color="gold", zorder=4)
+    for x, y in data.minima.values:
+        height = values[np.abs(data.y.values - y).argmin(), np.abs(data.x.values - x).argmin()]
+        heights = _heights(np.array([height]), is_log, low, high)
+        axes.plot([x], [y], heights, "*", ms=12, mec="black", color="gold", zorder=4)
     axes.set(xlabel="$w_1$", ylabel="$w_2$", xlim=(data.x[0], data.x[-1]), ylim=(data.y[0], data.y[-1]))
     axes.set_zlabel("loss")
     axes.set_title(f"{problem}: the function" + (" and each optimizer's path" if paths else ""), fontsize=11)

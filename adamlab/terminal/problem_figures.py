@@ -1,6 +1,6 @@
 """The output of `adamlab plot PROBLEM`: pictures of a problem, and of optimizers on it, without a config."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ from adamlab.plots import FILMS, PLOTS_OF
 from adamlab.plots.files import figure_name, write_figure
 from adamlab.problems import all_problems, find
 from adamlab.problems.fields import field as field_of
-from adamlab.problems.landscapes import has_landscape, landscape
+from adamlab.problems.landscapes import landscape
 from adamlab.studies.config.outputs import read_output
 from adamlab.studies.config.toml import override
+from adamlab.studies.options import RunOptions
+from adamlab.studies.progress import Listener
 from adamlab.terminal.console import say, waiting
 from adamlab.terminal.progress import drawing
+from adamlab.types import Problem
 
 RACERS = ("adamlab.adam(0.1)", "adamlab.rmsprop(0.01)", "adamlab.adagrad(0.5)", "adamlab.sgd(0.001, momentum=0.9)")
 """The optimizers of a race where none are given."""
@@ -72,24 +75,30 @@ def plot_problem(name: str, kind: str, out: Path | None, options: Sequence[str],
         drawn = ", ".join(plots)
         raise InputError(f'"{name}" is a problem, not a folder of results; of a problem alone there is {drawn}.')
     table = override({}, options)
-    own = {key: value for key, value in table.items() if key in arguments(plots[kind])}
+    own = {key: value for key, value in table.items() if key in _options(plots[kind])}
     chosen = dict(read_output(own | {"kind": kind}, plots, {name: ["loss"]}, [])["options"])
-    wanted = call(name, find(name), {key: value for key, value in table.items() if key not in own})
+    rest = {key: value for key, value in table.items() if key not in own}
+    for key in rest.keys() - arguments(find(name)).keys():
+        hint = nearest(key, [*_options(plots[kind]), *arguments(find(name))])
+        raise InputError(f"--set {key}: neither {kind} nor {name} has such an option; {hint}")
+    wanted = call(name, find(name), rest)
     data = _data(wanted, kind, chosen, wishes)
-    path = out or Path(f"{figure_name(name, kind, wanted.arguments | chosen)}.{'gif' if kind in FILMS else 'png'}")
+    path = out or Path(f"{figure_name(name, kind, {**wanted.arguments, **chosen})}.{'gif' if kind in FILMS else 'png'}")
     with drawing(f"drawing {name}") as advance:
         write_figure(plots[kind](data, **chosen), [path], advance)
     say(str(path))
+
+
+def _options(plot: Callable[..., Any]) -> list[str]:
+    """The options of a plot that can be written."""
+    return [name for name, argument in arguments(plot).items() if argument.kind != "other"]
 
 
 def _data(wanted: Call, kind: str, chosen: dict[str, Any], wishes: Wishes) -> xr.Dataset:
     """The dataset that a plot shows: the problem's landscape, an optimizer's field on it, or runs."""
     if kind in RECORDED and (kind != "surface" or wishes.optimizers):
         return _runs(wanted, kind, chosen, wishes)
-    try:
-        problem = wanted.build()
-    except (ValueError, ModuleNotFoundError) as error:
-        raise InputError(f"{wanted.name}: {error}") from error
+    problem = _built(wanted)
     if kind != "vector_field":
         wishes.refuse(f"{kind} shows no runs{'; name an --optimizer, too' if kind in RECORDED else ''}.")
         with waiting(f"computing {wanted.name}"):
@@ -104,23 +113,32 @@ def _data(wanted: Call, kind: str, chosen: dict[str, Any], wishes: Wishes) -> xr
 
 def _runs(wanted: Call, kind: str, chosen: dict[str, Any], wishes: Wishes) -> xr.Dataset:
     """The runs of the optimizers on the problem, by a config as a file would have it."""
-    from adamlab.running import run
+    from adamlab.running import run_data
 
-    if not has_landscape(wanted.build()) and kind != "moments":
+    if len(_built(wanted).domain) != 2 and kind != "moments":
         raise InputError(f"{wanted.name}: {kind} takes a problem of two parameters with a domain, such as beale.")
-    specs = list(wishes.optimizers) or [*(RACERS if kind == "race" else [ALONE])]
-    steps = wishes.steps or (chosen.get("step", 5) if kind == "cartoon" else STEPS)
+    specs = [*dict.fromkeys(wishes.optimizers or (RACERS if kind == "race" else [ALONE]))]
+    needed = max(chosen.get("step", 5), 1) if kind == "cartoon" else STEPS
+    steps = wishes.steps or needed
+    every = 1 if kind == "cartoon" else -(-steps // MOST_RECORDED)
     starts = {} if wishes.start is None else {"starts": [_point(wishes.start)]}
     config = {
         "name": kind,
         "steps": steps,
-        "record": {"every": -(-steps // MOST_RECORDED), "what": [*RECORDED[kind]]},
+        "record": {"every": every, "what": [*RECORDED[kind]]},
         "problem": [{"name": wanted.name, **wanted.arguments, **starts}],
         "optimizer": [{"spec": spec} for spec in specs],
     }
     with waiting(f"running {', '.join(specs)} on {wanted.name}"):
-        tree = run(config)
+        tree = run_data(config, "plot", None, RunOptions(), Listener())
     return next(iter(tree.children.values())).to_dataset()
+
+
+def _built(wanted: Call) -> Problem:
+    try:
+        return wanted.build()
+    except (ValueError, ModuleNotFoundError) as error:
+        raise InputError(f"{wanted.name}: {error}") from error
 
 
 def _point(text: str) -> list[float]:

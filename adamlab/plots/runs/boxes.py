@@ -9,6 +9,7 @@ from adamlab.analysis import best_settings, of_optimizer
 from adamlab.analysis.scores import criterion, measured
 from adamlab.errors import InputError, cut
 from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, figure, styles
+from adamlab.plots.updates.plane import figure_of
 
 LEAST = 1e-16
 """The least score that has a place of its own on a logarithmic axis, as a share of the greatest."""
@@ -40,7 +41,7 @@ def boxes(runs: xr.Dataset, by: str | None = None, ax: Axes | None = None) -> Fi
         axes.set_title("")
         fig.suptitle(f"{problem}: {words} over seeds, each optimizer at its best setting", fontsize=11)
     else:
-        fig, axes = ax.figure, ax
+        fig, axes = figure_of(ax), ax
     scores = {label: measured(of_optimizer(best, label), by).values for label in looks}
     foot = _foot(np.concatenate([*scores.values()]))
     drawn, said = [], []
@@ -54,7 +55,16 @@ def boxes(runs: xr.Dataset, by: str | None = None, ax: Axes | None = None) -> Fi
         if lost:
             note = f"{'all ' if lost == len(values) else ''}{lost} of {len(values)} {missed}"
             at_right = axes.get_yaxis_transform()
-            axes.text(1.0, height + 0.32, note, transform=at_right, ha="right", va="center", fontsize=8, color="0.3")
+            axes.text(
+                1.0,
+                height + 0.32 * bool(len(sound)),
+                note,
+                transform=at_right,
+                ha="right",
+                va="center",
+                fontsize=8,
+                color="0.3",
+            )
             said.append(f"{label}: {note}")
     names = [_name(label, caption(runs, label, of_optimizer(best, label))) for label in looks]
     axes.set_yticks(heights, names, fontsize=8, parse_math=False)

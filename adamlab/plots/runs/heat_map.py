@@ -13,6 +13,7 @@ from adamlab.analysis import optimizers, pair_scores
 from adamlab.analysis.scores import criterion, sign
 from adamlab.errors import InputError, cut
 from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, describe
+from adamlab.plots.updates.plane import figure_of
 
 FULL = 0.5
 """The least share of cells that have a setting, for cells to be drawn; of fewer each setting is a point."""
@@ -65,7 +66,7 @@ def heat_map(
         raise NothingToDrawError(f"{problem}: no optimizer has several values {asked}; swept here: {known}.")
     pairs = dict([*pairs.items()][: 1 if ax else None])
     grids = {label: pair_scores(runs, label, *pair, by) for label, pair in pairs.items()}
-    fig, panels = _panels(len(grids)) if ax is None else (ax.figure, [ax])
+    fig, panels = _panels(len(grids)) if ax is None else (figure_of(ax), [ax])
     norm, beyond = _norm(runs, name, np.concatenate([grid[name].values.ravel() for grid in grids.values()]))
     shades = colormaps["viridis_r"] if sign(name) < 0 else colormaps["viridis"]  # the better, the darker
     said, drawn = [], None
@@ -145,7 +146,7 @@ def _draw(axes: Axes, grid: xr.Dataset, name: str, norm: Normalize, shades: Colo
                 text = {"ha": "center", "va": "center", "fontsize": 6.5, "color": tone, "zorder": 6}
                 axes.text(xs[column], ys[row], f"{values[row, column]:.2g}", **text)
     else:
-        look = {"norm": norm, "cmap": shades, "s": 40, "edgecolor": "0.3", "lw": 0.5}
+        look = {"norm": norm, "cmap": shades, "s": 40, "edgecolor": "0.3", "lw": 0.5, "clip_on": False}
         shown = axes.scatter(xs[columns], ys[rows], c=colors[sound], **look)
         axes.plot(xs[lost[1]], ys[lost[0]], "x", ms=6, color="0.45")
     if not rows.size:

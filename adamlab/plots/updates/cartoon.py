@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from adamlab.errors import cut
 from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, describe
-from adamlab.plots.updates.plane import chosen_optimizer, first_run, ground, require_plane
+from adamlab.plots.updates.plane import chosen_optimizer, corners, first_run, ground, require_plane
 
 NEAR = 0.05
 """The least part of the domain that is shown on each side of the point, as a share."""
@@ -80,12 +80,11 @@ def cartoon(runs: xr.Dataset, step: int = 5, optimizer: str | None = None) -> Fi
     fig.suptitle(f"{runs.attrs['problem']}: step {step} of {cut(label, 60)}", fontsize=11, parse_math=False)
     half = _half(runs, taken)
     for i, (axes, (title, draw)) in enumerate(zip(np.ravel(fig.subplots(1, len(panels))), panels, strict=True)):
-        ground(axes, runs)
+        ground(axes, runs, taken.place - half, taken.place + half)
         axes.plot(*taken.path.T, color="0.35", lw=1, zorder=2)
         draw(axes, taken, half)
         axes.plot(*taken.place, "o", ms=6, mec="white", color="black", zorder=5)
-        (x, y), (width, height) = taken.place, half
-        axes.set(xlim=(x - width, x + width), ylim=(y - height, y + height), ylabel="$w_2$" if i == 0 else "")
+        axes.set_ylabel("$w_2$" if i == 0 else "")
         axes.set_title(f"{i + 1}. {title}", fontsize=10)
         axes.set_box_aspect(1)
         axes.tick_params(labelsize=7)
@@ -115,7 +114,8 @@ def _step(run: xr.Dataset, step: int, who: str) -> Step:
 
 def _half(runs: xr.Dataset, taken: Step) -> np.ndarray:
     """Half of the sides of the part that is shown: the step fits in, and the sides are as those of the domain."""
-    domain = np.array([np.ptp(runs.x.values), np.ptp(runs.y.values)])
+    low, high = corners(runs)
+    domain = high - low
     return domain * max(NEAR, float((np.abs(taken.after - taken.place) / domain).max()) / FILLED)
 
 
@@ -159,18 +159,11 @@ def _draw_step(axes: Axes, taken: Step, half: np.ndarray):
 
 
 def _draw_arrow(axes: Axes, place: np.ndarray, vector: np.ndarray, color: str, line: str, label: str):
-    head = {"-": "-|>", "--": "->", ":": "->"}[line]
-    style = {
-        "arrowstyle": head,
-        "color": color,
-        "lw": 2.2,
-        "ls": line,
-        "shrinkA": 0,
-        "shrinkB": 0,
-        "mutation_scale": 14,
-    }
-    axes.annotate("", xy=tuple(place + vector), xytext=tuple(place), arrowprops=style, zorder=4, annotation_clip=False)
-    axes.plot([], [], color=color, ls=line, lw=2.2, label=" ".join(label.split()))
+    end = place + vector
+    axes.plot(*np.stack([place, end]).T, color=color, ls=line, lw=2.2, zorder=4, label=" ".join(label.split()))
+    if vector.any():
+        head = {"arrowstyle": "-|>", "color": color, "lw": 0, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 14}
+        axes.annotate("", xy=tuple(end + 0.01 * vector), xytext=tuple(end), arrowprops=head, annotation_clip=False)
 
 
 def _pair(vector: np.ndarray) -> str:

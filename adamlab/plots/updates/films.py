@@ -47,9 +47,10 @@ class Film(Figure):
 
     def pixels(self) -> Iterator[np.ndarray]:
         """The pixels of each frame (height, width, 3); what stays the same is drawn once."""
-        canvas = FigureCanvasAgg(self)
-        canvas.draw()  # which settles the layout
-        self.set_layout_engine("none")
+        canvas, layout = FigureCanvasAgg(self), self.get_layout_engine()
+        if layout is not None:
+            layout.execute(self)  # once, and not for each frame
+            self.set_layout_engine("none")
         for artist in self.moving:
             artist.set_animated(True)
         canvas.draw()

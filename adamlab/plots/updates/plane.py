@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from adamlab.analysis import best_settings, of_optimizer, optimizers
 from adamlab.errors import nearest
@@ -46,20 +47,36 @@ def chosen_optimizer(runs: xr.Dataset, optimizer: str | None) -> str:
     return labels[0] if optimizer is None else optimizer
 
 
-def ground(axes: Axes, data: xr.Dataset) -> None:
-    """Draw the contours of the loss in greys, where it is finite anywhere."""
-    if np.isfinite(data.landscape).any():
-        contour(axes, data, GREYS, "0.45")
-    axes.set(xlabel="$w_1$", ylabel="$w_2$")
+def ground(axes: Axes, data: xr.Dataset, low: np.ndarray, high: np.ndarray) -> None:
+    """Draw the contours of the loss between two corners in greys, where it is finite anywhere, and fit the axes."""
+    cells = [float(data[name][1] - data[name][0]) for name in "xy"]
+    sides = zip("xy", low, high, cells, strict=True)
+    seen = data[["landscape"]].sel({name: slice(start - cell, stop + cell) for name, start, stop, cell in sides})
+    if np.isfinite(seen.landscape).any() and min(seen.landscape.shape) > 1:
+        contour(axes, seen, GREYS, "0.45")
+    axes.set(xlabel="$w_1$", ylabel="$w_2$", xlim=(low[0], high[0]), ylim=(low[1], high[1]))
 
 
-def show_part(axes: Axes, data: xr.Dataset, points: np.ndarray, always: np.ndarray) -> None:
-    """Fit the axes to points with a margin, but no further than the domain, and to those that are shown in any case."""
-    sides = ((axes.set_xlim, data.x.values), (axes.set_ylim, data.y.values))
-    for i, (set_limits, grid) in enumerate(sides):
-        low, high = min(grid[0], always[:, i].min()), max(grid[-1], always[:, i].max())
-        values = np.concatenate([points[:, i], always[:, i]])
-        inside = values[(values >= low) & (values <= high)]
-        middle, half = (inside.min() + inside.max()) / 2, np.ptp(inside) / 2 * (1 + 2 * MARGIN)
-        half = max(half, LEAST / 2 * (grid[-1] - grid[0]))
-        set_limits(max(middle - half, low), min(middle + half, high))
+def corners(data: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The lower left and the upper right corner of the domain."""
+    low, high = (np.array([float(data.x[i]), float(data.y[i])]) for i in (0, -1))
+    return low, high
+
+
+def window(data: xr.Dataset, points: np.ndarray, always: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The corners around points with a margin, but no further than the domain and the points that are always shown."""
+    low, high = corners(data)
+    least = LEAST / 2 * (high - low)
+    low, high = np.minimum(low, always.min(axis=0)), np.maximum(high, always.max(axis=0))
+    points = np.concatenate([points, always])
+    inside = np.where((points >= low) & (points <= high), points, np.nan)
+    first, last = np.nanmin(inside, axis=0), np.nanmax(inside, axis=0)
+    half = np.maximum((last - first) / 2 * (1 + 2 * MARGIN), least)
+    return np.maximum((first + last) / 2 - half, low), np.minimum((first + last) / 2 + half, high)
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The figure that axes are in."""
+    fig = ax.get_figure(root=True)
+    assert fig is not None
+    return fig

@@ -11,7 +11,7 @@ from adamlab.analysis import optimizers
 from adamlab.errors import cut
 from adamlab.plots.style import HIGHEST, caption, describe, legend, styles
 from adamlab.plots.updates.films import Film
-from adamlab.plots.updates.plane import first_run, ground, require_plane, show_part
+from adamlab.plots.updates.plane import first_run, ground, require_plane, window
 
 MOST_FRAMES = 101
 """The most frames of a film; of longer runs steps are left out evenly."""
@@ -104,10 +104,10 @@ class Runner:
         self.note.set_text(f"{cut(self.label, 40)} diverged at step {self.diverged:,}" if out else "")
 
 
-def _frames(steps: np.ndarray) -> np.ndarray:
+def _frames(steps: np.ndarray) -> list[int]:
     """The rows of the recorded steps that are shown: every k-th, and the last."""
     every = -(-(len(steps) - 1) // (MOST_FRAMES - 1)) or 1
-    return np.unique([*range(0, len(steps), every), len(steps) - 1])
+    return [*range(0, len(steps) - 1, every), len(steps) - 1]
 
 
 def _pace(steps: np.ndarray) -> str:
@@ -128,10 +128,9 @@ def _draw_ground(plane: Axes, runs: xr.Dataset, drawn: dict[str, xr.Dataset]):
     fallen = _diverged(drawn)
     starts = np.unique([run.params.values[0] for run in drawn.values()], axis=0)
     paths = [run.params.values[: _last(run) + 1] for label, run in drawn.items() if label not in fallen]
-    ground(plane, runs)
+    ground(plane, runs, *window(runs, np.concatenate([*paths, runs.minima.values]), starts))
     plane.plot(*starts.T, "s", ms=6, mec="white", color="black", label="start", zorder=2)
     plane.plot(*runs.minima.values.T, "*", ms=12, mec="black", color="gold", ls="none", label="minimum", zorder=2)
-    show_part(plane, runs, np.concatenate([*paths, runs.minima.values]), starts)
 
 
 def _prepare_losses(losses: Axes, runs: xr.Dataset, drawn: dict[str, xr.Dataset]):

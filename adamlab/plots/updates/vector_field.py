@@ -11,7 +11,7 @@ from matplotlib.quiver import Quiver
 
 from adamlab.errors import cut
 from adamlab.plots.style import COLORS, NothingToDrawError, describe, figure, legend
-from adamlab.plots.updates.plane import ground, require_plane
+from adamlab.plots.updates.plane import corners, figure_of, ground, require_plane
 
 PALE = "#F2C48D"
 """The colour of the broad arrows underneath."""
@@ -41,8 +41,8 @@ def vector_field(data: xr.Dataset, settled: bool = False, ax: Axes | None = None
         fig, axes = figure(data, f"the first step of {spec}", width=7.2, height=5.8)
         axes.title.set_parse_math(False)
     else:
-        fig, axes = ax.figure, ax
-    ground(axes, data)
+        fig, axes = figure_of(ax), ax
+    ground(axes, data, *corners(data))
     if settled:  # under the others, since they often have the same direction
         _draw_arrows(axes, data, "settled", color=PALE, width=0.009)
         axes.plot([], [], color=PALE, lw=5, label="direction after many steps under the same gradient")
@@ -57,7 +57,6 @@ def vector_field(data: xr.Dataset, settled: bool = False, ax: Axes | None = None
         said = f"all of them of length {greatest:.3g}"
         axes.plot([], [], color=COLORS[0], lw=2, label=f"first step, everywhere of length {greatest:.3g}")
     axes.plot(*data.minima.values.T, "*", ms=12, mec="black", color="gold", ls="none", zorder=4, label="minimum")
-    axes.set(xlim=(data.x[0], data.x[-1]), ylim=(data.y[0], data.y[-1]))
     legend(fig) if ax is None else axes.legend(fontsize=8)
     if ax is None:
         describe(fig, f"The directions of {spec}'s first steps from points all over {problem}; {said}.")
