@@ -63,7 +63,8 @@ def race(runs: xr.Dataset) -> Film:
             runner.show(shown[frame])
 
     film.frames, film.set_frame = len(shown), show
-    film.moving = [artist for runner in runners for artist in runner.artists] + [clock]
+    moving = [artist for runner in runners for artist in runner.artists]
+    film.moving = [*sorted(moving, key=lambda artist: artist.get_zorder()), clock]  # no path over another's head
     show(film.frames - 1)
     describe(film, _sentence(runs, drawn))
     return film
