@@ -24,7 +24,7 @@ def vector_field(data: xr.Dataset, settled: bool = False, ax: Axes | None = None
     """The direction of an optimizer's first step from each point over the contour; its length is the arrow's colour.
 
     Args:
-        data: a dataset of `adamlab.problems.fields.field`.
+        data: a dataset of `adamlab.problems.field`.
         settled: whether to draw the steps that it settles to under each point's gradient, too.
         ax: axes to draw on; by default those of a new figure.
 
