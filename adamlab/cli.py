@@ -207,6 +207,25 @@ def export(
 
 
 @app.command()
+def explore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that adamlab run wrote.")],
+    out: Annotated[Path | None, typer.Option(help="The page.", show_default="DIR/explore.html")] = None,
+):
+    """Write a page on which sliders move trajectories, curves and moments; it works offline."""
+    from adamlab.explorer import write_explorer
+    from adamlab.studies.kinds import load
+    from adamlab.studies.store.folder import require_own_files
+    from adamlab.terminal.console import say, waiting
+
+    if out is None:
+        require_own_files(folder)
+    page = out or folder / "explore.html"
+    with waiting(f"reading {folder}"):
+        write_explorer(load(folder), page)
+    say(str(page))
+
+
+@app.command()
 @with_imports
 def compare(
     left: Annotated[

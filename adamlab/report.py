@@ -16,6 +16,7 @@ from pandas.api.types import is_numeric_dtype
 from adamlab.files import write_text
 from adamlab.plots.files import Drawing
 from adamlab.studies.kinds import Table, kind_of
+from adamlab.symbolic.notation.mathml import SIDES
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 
@@ -28,7 +29,13 @@ ELEMENTS = {
 }
 """The elements that `adamlab.symbolic.notation.mathml` writes."""
 
-ATTRIBUTES = {"accent"}
+ATTRIBUTES = {
+    ("accent", "true"),
+    ("display", "block"),
+    ("displaystyle", "true"),
+    *(("style", style) for style in SIDES),
+}
+"""The attributes that it writes, with their values."""
 
 
 def write_report(
@@ -98,7 +105,7 @@ def is_mathml(text: str) -> bool:
     except ElementTree.ParseError:
         return False
     return root.tag == f"{{{NAMESPACE}}}math" and all(
-        element.tag in ELEMENTS and element.attrib.keys() <= ATTRIBUTES for element in root.iter()
+        element.tag in ELEMENTS and element.attrib.items() <= ATTRIBUTES for element in root.iter()
     )
 
 

@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -23,6 +24,18 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and the processes th
     CACHE = tempfile.TemporaryDirectory(prefix="adamlab-tests-")
     os.environ["ADAMLAB_CACHE"] = CACHE.name
 distributed.keep_compiled(Path(os.environ["ADAMLAB_CACHE"]) / "programs")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark as slow all cases but the first of every so many, of families that say so."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        if every := item.get_closest_marker("one_case_in"):
+            family = item.nodeid.partition("[")[0]
+            if seen[family] % every.args[0]:
+                item.add_marker("slow")
+            seen[family] += 1
 
 
 def pytest_collection_finish(session):

@@ -73,6 +73,7 @@ def trajectory(tx: optax.GradientTransformation):
     return jax.lax.scan(step, (PARAMS, tx.init(PARAMS)), keys)[1]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("spec", COMPOSED)
 def test_a_composed_spec_is_what_optax_composes(spec):
     read = parse(spec)

@@ -41,6 +41,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["studies"],
     ["exporting"],
     ["plots"],
+    ["explorer"],
     ["report"],
     ["running"],
     ["terminal"],
@@ -56,7 +57,7 @@ UNSAID = {"one", "found", "made", "there"}
 MODULE_OF = {"pillow": "PIL", "scikit-learn": "sklearn", "orbax-checkpoint": "orbax"}
 """The modules of distributions that are called otherwise."""
 
-TOOLS = {"adamlab", "beartype", "h5netcdf", "h5py", "pyarrow", "pyright", "pytest-xdist", "ruff"}
+TOOLS = {"adamlab", "beartype", "h5netcdf", "h5py", "ipykernel", "pyarrow", "pyright", "pytest-xdist", "ruff"}
 """Dependencies that are run, named in pyproject.toml or loaded by xarray and pandas, and not imported."""
 
 

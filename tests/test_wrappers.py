@@ -109,6 +109,7 @@ def assert_as_near_as_optax_is(ours, theirs):
         assert np.all(np.abs(a - b) <= 1e4 * 2.0**-53 * np.abs(b).max(axis=0))
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_wrapped_optimizers_have_the_bits_of_optax(rng, wrapper):
     gs = gradients(rng, "float32")
@@ -410,6 +411,7 @@ SHARDED_IN_GATE = [
 ]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     ("options", "arithmetic", "mode"),
     [case if case in SHARDED_IN_GATE else pytest.param(*case, marks=pytest.mark.slow) for case in SHARDED],

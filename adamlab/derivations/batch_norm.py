@@ -9,7 +9,7 @@ from adamlab.derivations.computation import Computation, arrays, total, whole
 from adamlab.derivations.derivation import DEFINITION, Derivation, Step
 from adamlab.layers import batch_norm
 from adamlab.symbolic.functions import pulled_back, read
-from adamlab.symbolic.partial import partial
+from adamlab.symbolic.partial import InOrder, partial
 from adamlab.types import Formula
 
 SIZES = (2, 3)
@@ -26,7 +26,7 @@ DEFINITIONS = (
     (MEAN, total(X[i], i, N) / N),
     (VARIANCE, total((X[i] - MEAN) ** 2, i, N) / N),
     (X_HAT[i], (X[i] - MEAN) / SIGMA),
-    (Y[i], GAMMA * X_HAT[i] + BETA),
+    (Y[i], InOrder(GAMMA * X_HAT[i], BETA)),
 )
 IDENTITY = {GAMMA: SIGMA, BETA: MEAN}
 GAMMA_GRADIENT = total(partial(L, Y[i]) * X_HAT[i], i, N)

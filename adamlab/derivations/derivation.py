@@ -44,7 +44,7 @@ class Step:
         return self.checked if self.holds else f"DOES NOT HOLD: {self.checked}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """A derivation; `superscripts` writes time on top, as by hand: v^t for v_t.
 
@@ -128,28 +128,61 @@ class Derivation:
     def __str__(self):
         return self.text()
 
+    def __repr__(self):
+        return self.text()
+
     def _repr_html_(self) -> str:
         return self.mathml()
 
 
 LOWERED, RAISED = "₀₁₂₃₄₅₆₇₈₉", "⁰¹²³⁴⁵⁶⁷⁸⁹"
-SPECIAL = {sign: rf"\{sign}" for sign in "&%_#"}
-IN_WORDS = {letter: f"{sign} " for letter, sign in (SIGNS | {"∂": r"\partial", "√": r"\surd"}).items()}
-ROOT, HAT = re.compile(r"√(\w)"), re.compile("(\\w)\N{COMBINING CIRCUMFLEX ACCENT}")
-MATHEMATICAL = re.compile(f"[{''.join(IN_WORDS)}{LOWERED}{RAISED}]+")
-PIECE = re.compile(f"([{LOWERED}]+)|([{RAISED}]+)|.")
+SPECIAL = {sign: rf"\{sign}" for sign in "&%_#${}"} | {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+}
+"""Signs that mean something to LaTeX, as they are written in words."""
+
+IN_WORDS = SIGNS | {"∂": r"\partial", "√": r"\surd", "×": r"\times", "·": r"\cdot", "−": "-", "<": "<", ">": ">"}
+"""Signs of mathematics that words have among them."""
+
+HAT = "\N{COMBINING CIRCUMFLEX ACCENT}"
+MATHEMATICAL = re.compile(rf"((?:√\w|\w{HAT}|\b[A-Za-z]_\w\b|[{''.join(IN_WORDS)}{LOWERED}{RAISED}])+)")
+PIECE = re.compile(
+    rf"√(?P<root>\w)|(?P<hat>\w){HAT}|(?P<letter>[A-Za-z])_(?P<index>\w)"
+    rf"|(?P<lowered>[{LOWERED}]+)|(?P<raised>[{RAISED}]+)|(?P<sign>.)"
+)
 
 
 def _set(words: str) -> str:
     """Words for LaTeX: its special signs escaped, runs of mathematical ones between dollar signs."""
-    escaped = "".join(SPECIAL.get(x, unicodedata.normalize("NFD", x) if x.isalpha() else x) for x in words)
-    accented = HAT.sub(r"$\\hat{\1}$", ROOT.sub(r"$\\sqrt{\1}$", escaped))
-    return MATHEMATICAL.sub(lambda run: f"${PIECE.sub(_piece, run[0]).strip()}$", accented)
+    with_accents = "".join(unicodedata.normalize("NFD", x) if x.isalpha() else x for x in words)
+    plain, *others = MATHEMATICAL.split(with_accents)
+    return _escaped(plain) + "".join(
+        f"${PIECE.sub(_piece, run).strip()}${_escaped(between)}"
+        for run, between in zip(others[::2], others[1::2], strict=True)
+    )
+
+
+def _escaped(words: str) -> str:
+    return "".join(SPECIAL.get(x, x) for x in words)
 
 
 def _piece(piece: re.Match[str]) -> str:
-    lowered, raised = piece.groups()
-    if lowered or raised:
-        digits = "".join(str((LOWERED if lowered else RAISED).index(digit)) for digit in piece[0])
-        return f"{'_' if lowered else '^'}{{{digits}}}"
-    return IN_WORDS[piece[0]]
+    match piece.lastgroup:
+        case "root":
+            return rf"\sqrt{{{_sign(piece['root'])}}}"
+        case "hat":
+            return rf"\hat{{{_sign(piece['hat'])}}}"
+        case "index":
+            return f"{piece['letter']}_{{{_sign(piece['index'])}}}"
+        case "lowered":
+            return f"_{{{''.join(str(LOWERED.index(digit)) for digit in piece[0])}}}"
+        case "raised":
+            return f"^{{{''.join(str(RAISED.index(digit)) for digit in piece[0])}}}"
+        case _:
+            return f"{_sign(piece[0])} "
+
+
+def _sign(letter: str) -> str:
+    return IN_WORDS.get(letter, letter)

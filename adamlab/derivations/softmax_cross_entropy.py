@@ -75,7 +75,7 @@ def derive() -> Derivation:
             partial(L, Z[j]),
             through,
             put_in,
-            Y_HAT[j] * total(Y[i], i, n) - Y[j],
+            InOrder(Y_HAT[j] * total(Y[i], i, n), -Y[j]),
         ),
         step(
             "Labels that are probabilities sum to 1, and what is left is the error.",

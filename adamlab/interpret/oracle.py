@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import mpmath
@@ -19,8 +19,15 @@ from adamlab.interpret.mpmath_algebra import ELEMENTWISE, GUARD, Exact
 from adamlab.interpret.programs import Subject, is_numeric, state_names
 from adamlab.types import Decay, PyTree
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
+
+SHOWN_DIGITS, MOST_ROWS = 12, 20
+"""The digits and rows of a trajectory that are printed."""
+
+
+@dataclass(frozen=True, repr=False)
 class ExactTrajectory:
     """An optimizer's steps with nothing rounded; single numbers are `mpmath.mpf`, arrays hold them as objects.
 
@@ -37,6 +44,30 @@ class ExactTrajectory:
     states: list[dict[str, Any]]
     hyper: dict[str, Any]
     digits: int
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """One row per step: `t`, the parameters `w` after it, its update `u`, and each field of the state."""
+        import pandas as pd
+
+        rows = zip(self.params[1:], self.updates, self.states, strict=True)
+        return pd.DataFrame([{"t": t, "w": w, "u": u, **state} for t, (w, u, state) in enumerate(rows, start=1)])
+
+    def __str__(self):
+        return f"{self._heading()}\n{self._shown().to_string(index=False, max_rows=MOST_ROWS)}"
+
+    def __repr__(self):
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self._heading()}</p>\n{self._shown().to_html(index=False, max_rows=MOST_ROWS, border=0)}"
+
+    def _heading(self) -> str:
+        shown = min(self.digits, SHOWN_DIGITS)
+        return f"{len(self.updates)} steps in exact arithmetic, {shown} of {self.digits} digits:"
+
+    def _shown(self) -> "pd.DataFrame":
+        return self.table.map(lambda values: str(jax.tree.map(_short, values)).replace("'", ""))
 
 
 def exact(
@@ -185,6 +216,13 @@ def _number(value: Any) -> Any:
                 raise InputError(f"{value!r} is not a number.")
             return _number(Fraction(value))
     return mpf(str(value)) if isinstance(value, (int, float, Decimal)) else mpf(str(np.asarray(value)[()]))
+
+
+def _short(values: Any) -> Any:
+    """A number, or the numbers of an array as a list, in few digits."""
+    if isinstance(values, np.ndarray):
+        return [_short(value) for value in values]
+    return mpmath.nstr(values, SHOWN_DIGITS) if isinstance(values, mpf) else str(values)
 
 
 def _plain(tree: PyTree) -> PyTree:

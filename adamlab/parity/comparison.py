@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 import chex
 import jax
@@ -28,7 +29,7 @@ Built = optax.GradientTransformation
 Optimizer = Call | str | Callable[..., Any] | Built
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The result of a comparison.
 
@@ -99,6 +100,13 @@ class Comparison:
 
     def __str__(self):
         return f"{self.left} and {self.right}, {self.steps} steps in {self.dtype} under {self.context}: {self.verdict}"
+
+    def __repr__(self):
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        table = self.table.to_html(index=False, float_format="{:.3g}".format, na_rep="", border=0)
+        return f"<p>{escape(str(self))}</p>\n{table}"
 
 
 def compare(

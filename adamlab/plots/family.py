@@ -12,6 +12,7 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
 from adamlab.plots.graph_layout import Key, Layers, layered
+from adamlab.plots.picture import Picture
 from adamlab.plots.style import COLORS, NothingToDrawError
 
 BLUE, VERMILION, *_ = COLORS
@@ -126,7 +127,7 @@ def _sheet(plan: _Plan) -> tuple[Figure, Axes]:
     """A figure just large enough for the plan, and its axes in inches."""
     right = max(plan.layers.x[place] + plan.boxes.get(str(place), 1.0) / 2 for place in plan.layers.x)
     width, height = max(right + 2 * MARGIN, LEAST), plan.middles[-1] + BOX_HEIGHT / 2 + MARGIN + HEAD
-    fig = Figure(figsize=(width, height), dpi=120)
+    fig = Picture(figsize=(width, height), dpi=120)
     axes = fig.add_axes((0, 0, 1, 1))
     axes.set(xlim=(-MARGIN, width - MARGIN), ylim=(0, height))
     axes.set_axis_off()

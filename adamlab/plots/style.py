@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from adamlab.analysis import optimizers
 from adamlab.errors import InputError
+from adamlab.plots.picture import Picture
 
 # Okabe & Ito 2008, without the yellow, which is too pale on white paper.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -27,7 +28,7 @@ class NothingToDrawError(InputError):
 
 def figure(runs: xr.Dataset, title: str, *, width: float = 7.0, height: float = 4.6) -> tuple[Figure, Axes]:
     """An empty figure with one pair of axes, headed by the problem's name."""
-    fig = Figure(figsize=(width, height), layout="constrained", dpi=120)
+    fig = Picture(figsize=(width, height), layout="constrained", dpi=120)
     axes = fig.add_subplot()
     axes.set_title(f"{runs.attrs['problem']}: {title}", fontsize=11)
     for side in ("top", "right"):

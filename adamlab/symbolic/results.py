@@ -4,14 +4,14 @@ import re
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any
+from xml.sax.saxutils import escape
 
 from sympy import Eq, Symbol
 
 from adamlab.interpret.programs import whole_by_default
 from adamlab.interpret.signs import Complement, Rate
 from adamlab.interpret.sympy_algebra import Formulas
-from adamlab.symbolic.notation.mathml import NAMESPACE
-from adamlab.symbolic.notation.printing import latex, mathml, text
+from adamlab.symbolic.notation.printing import latex, mathml, mathml_lines, text
 from adamlab.symbolic.open_optimizer import OpenOptimizer
 
 Equation = tuple[Any, Any]
@@ -28,10 +28,14 @@ class Result:
     def _equations(self) -> list[Equation]:
         """The equations to be shown, in order."""
 
+    def _words(self) -> list[str]:
+        """Sentences ahead of the equations."""
+        return []
+
     def text(self, *, superscripts: bool = False) -> str:
         """A line of Unicode for each equation, and one for each assumption."""
         written = [" = ".join(text(side, superscripts=superscripts) for side in sides) for sides in self._equations()]
-        return "\n".join([*written, *(f"  where {assumption}" for assumption in self.assumptions)])
+        return "\n".join([*self._words(), *written, *(f"  where {assumption}" for assumption in self.assumptions)])
 
     def latex(self, *, superscripts: bool = False) -> str:
         """The equations in LaTeX, aligned where there are several; without dollar signs."""
@@ -43,12 +47,10 @@ class Result:
 
     def mathml(self, *, superscripts: bool = False) -> str:
         """The equations as one <math> element of presentation MathML, well-formed and without named entities."""
-        written = [mathml(Eq(*sides, evaluate=False), superscripts=superscripts) for sides in self._equations()]
-        if len(written) == 1:
-            return written[0]
-        start, end = f'<math xmlns="{NAMESPACE}">', "</math>"
-        lines = "".join(f"<mtr><mtd>{e.removeprefix(start).removesuffix(end)}</mtd></mtr>" for e in written)
-        return f"{start}<mtable>{lines}</mtable>{end}"
+        equations = self._equations()
+        if len(equations) == 1:
+            return mathml(Eq(*equations[0], evaluate=False), superscripts=superscripts)
+        return mathml_lines(equations, superscripts=superscripts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON: every equation as text and LaTeX, the hyper-parameters' symbols, the assumptions."""
@@ -63,8 +65,17 @@ class Result:
     def __str__(self):
         return self.text()
 
+    def __repr__(self):
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        words = [f"<p>{escape(sentence)}</p>" for sentence in self._words()]
+        formulas = [self.mathml()] if self._equations() else []
+        return "\n".join([*words, *formulas, *(f"<p>where {escape(each)}</p>" for each in self.assumptions)])
+
     def _repr_latex_(self) -> str:
-        return f"$$\n{self.latex()}\n$$"
+        formulas = [f"$$\n{self.latex()}\n$$"] if self._equations() else []
+        return "\n\n".join([*self._words(), *formulas])
 
 
 def in_words(optimizer: OpenOptimizer, algebra: Formulas, shown: Collection[Any] = ()) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ MOST_EXPANDED = 60
 """The most operations of an update that is expanded, to see whether that is shorter."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Unrolled(Result):
     """The first steps of an optimizer.
 

@@ -1,11 +1,14 @@
 """The output of `adamlab derive`."""
 
 from adamlab.derivations import DERIVATIONS, derive
+from adamlab.derivations.documents import latex_document, page, text_document
 from adamlab.terminal.console import say, say_json, waiting
 from adamlab.terminal.formulas import require_formula_format
 
 EVERY = "all"
 """The name that stands for all derivations, in a single document."""
+
+DOCUMENTS = {"text": text_document, "latex": latex_document, "mathml": page}
 
 
 def derive_and_show(name: str, form: str, superscripts: bool) -> bool:
@@ -17,6 +20,5 @@ def derive_and_show(name: str, form: str, superscripts: bool) -> bool:
         data = [derivation.to_dict() for derivation in derivations]
         say_json(data if name == EVERY else data[0])
     else:
-        written = "\n\n".join(getattr(derivation, form)(superscripts=superscripts) for derivation in derivations)
-        say(f"<article>\n{written}\n</article>" if form == "mathml" and name == EVERY else written)
+        say(DOCUMENTS[form](derivations, superscripts=superscripts))
     return all(derivation.holds for derivation in derivations)

@@ -66,6 +66,8 @@ def say_verdict(verdict: Verdict, form: str) -> None:
 def _say(result: Result, form: str, superscripts: bool) -> None:
     if form == "json":
         say_json(result.to_dict())
+    elif form == "mathml":
+        say(result.mathml(superscripts=superscripts).encode("ascii", "xmlcharrefreplace").decode())  # of any charset
     else:
         say(getattr(result, form)(superscripts=superscripts))
 

@@ -12,7 +12,7 @@ import pytest
 from sympy import Rational, Symbol, floor, sqrt
 
 import adamlab as al
-from adamlab.derivations import DERIVATIONS, Derivation, batch_norm, conv_shape, derive
+from adamlab.derivations import DERIVATIONS, Derivation, Step, batch_norm, conv_shape, derive
 from adamlab.derivations import adagrad_limit as limit
 from adamlab.derivations import second_moment as moment
 from adamlab.derivations import softmax_cross_entropy as softmax
@@ -74,7 +74,7 @@ RESULTS = {
     "batch-norm": [
         "∂L/∂γ = Σ_{i=1}^{N} x̂_i·∂L/∂y_i",
         "∂L/∂β = Σ_{i=1}^{N} ∂L/∂y_i",
-        "y_i = E + √(Var + ε)·x̂_i",
+        "y_i = √(Var + ε)·x̂_i + E",
         "= x_i",
     ],
     "conv-shape": [
@@ -120,6 +120,19 @@ def test_latex_can_be_set(derivations, name):
     for row in [row for formula in formulas for row in formula.split("\\\\\n")]:
         figure.text(0, 0, f"${row.replace('&', '')}$")
     figure.savefig(io.BytesIO(), format="svg")  # raises where mathtext cannot parse
+
+
+def test_words_are_set_with_every_sign():
+    words = "0 < β₂ < 1, G_t ≠ 0 in optax.scale_by_adam & {x̂} at 50 %, √t·√β ≤ 2³¹ − 1, a~b^c\\d, $5 #1"
+    step = Step(words, (Symbol("a"), Symbol("b")), "by nobody")
+    latex = Derivation("signs", "Signs", "nobody", "No letters.", (step,)).latex()
+    assert latex.isascii()
+    (item,) = [line for line in latex.splitlines() if line.startswith(r"\item")]
+    assert item == (
+        r"\item 0 $<$ $\beta _{2}$ $<$ 1, $G_{t}$ $\neq$ 0 in optax.scale\_by\_adam \& \{$\hat{x}$\} at 50 \%, "
+        r"$\sqrt{t}\cdot \sqrt{\beta}$ $\leq$ 2$^{31}$ $-$ 1, a\textasciitilde{}b\textasciicircum{}c\textbackslash{}d, "
+        r"\$5 \#1"
+    )
 
 
 @pytest.mark.parametrize("name", DERIVATIONS)

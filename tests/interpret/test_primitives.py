@@ -183,6 +183,7 @@ def of_integers(a: Any, b: Any) -> dict[str, Any]:
     return values | others | many
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("dtype", WHOLE_TYPES)
 def test_integers_have_the_width_of_jax(x64, dtype):
     pairs = [side.ravel() for side in np.meshgrid(integers(dtype), integers(dtype))]

@@ -195,6 +195,7 @@ def backwards() -> tuple[dict[str, Any], dict[str, Any]]:
     return LAYERS(INPUTS), REFERENCES(INPUTS)
 
 
+@pytest.mark.one_case_in(2)
 @each_case
 def test_backward_is_autodiff_of_the_reference(name):
     ours, theirs = backwards()

@@ -90,6 +90,7 @@ def test_every_net_takes_every_kind_of_image(small, name):
 ONE_OF_EACH_KIND = ["mnist_conv", "mnist_mlp", "cifar_10_softmax", "cifar_10_vae"]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     "name",
     [

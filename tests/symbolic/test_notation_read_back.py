@@ -134,7 +134,7 @@ def test_mathml_of_a_closed_form():
     times = "<mo>\N{INVISIBLE TIMES}</mo>"
     inside = f"<mrow>{difference(b2)}{times}<mrow>{sigma}<mrow>{power}{times}{square}</mrow></mrow></mrow>"
     written = mathml(AVERAGE, superscripts=True)
-    assert written == f'<math xmlns="http://www.w3.org/1998/Math/MathML">{inside}</math>'
+    assert written == f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">{inside}</math>'
 
 
 def test_mathml_of_a_greatest_term_and_of_a_hat():

@@ -49,6 +49,7 @@ SAME_AS_OPTAX = [
 prove = cache(al.prove)
 
 
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize(("variant", "arithmetic"), SAME_AS_OPTAX)
 def test_all_arithmetics_of_every_rule_are_optax(variant, arithmetic):
     options = f"{variant[:-1]}, " if variant.endswith(")") else f"{variant}("

@@ -1,5 +1,6 @@
 """Formulas in presentation MathML: well-formed XML with no entities but XML's own."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 from xml.etree.ElementTree import Element, tostring
 
@@ -26,13 +27,32 @@ from adamlab.symbolic.notation.order import has_dot
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 ACCENTS = {"hat": "^", "bar": "¯"}
+SIDES = "text-align: right; padding: 1ex 0.2em", "text-align: left; padding: 1ex 0.2em"
+"""The styles of the cells left and right of an equality sign."""
+
 TIMES = "\N{INVISIBLE TIMES}"
 APPLIED = "\N{FUNCTION APPLICATION}"
 
 
 def as_mathml(node: Node) -> str:
-    """A formula as a <math> element."""
-    return tostring(_element("math", _drawn(node), xmlns=NAMESPACE), encoding="unicode")
+    """A formula as a <math> element, displayed on lines of its own."""
+    return _written(_drawn(node))
+
+
+def as_mathml_lines(equations: Iterable[tuple[Node, Node]]) -> str:
+    """Equations as one <math> element, a row each, aligned at their equality signs."""
+    rows = ((_drawn(left), _row(_leaf("mo", "="), _drawn(right))) for left, right in equations)
+    return _written(_element("mtable", *(_aligned(*row) for row in rows), displaystyle="true"))
+
+
+def _written(formula: Element) -> str:
+    return tostring(_element("math", formula, xmlns=NAMESPACE, display="block"), encoding="unicode")
+
+
+def _aligned(left: Element, right: Element) -> Element:
+    return _element(
+        "mtr", *(_element("mtd", cell, style=style) for cell, style in zip((left, right), SIDES, strict=True))
+    )
 
 
 def _drawn(node: Node) -> Element:

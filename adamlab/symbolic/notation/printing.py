@@ -5,11 +5,12 @@ With `superscripts` time goes on top, as in derivations by hand: w^t for w_t, an
 be printed.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from adamlab.symbolic.notation.latex import as_latex
 from adamlab.symbolic.notation.layout import Layout
-from adamlab.symbolic.notation.mathml import as_mathml
+from adamlab.symbolic.notation.mathml import as_mathml, as_mathml_lines
 from adamlab.symbolic.notation.text import as_text
 
 
@@ -21,6 +22,12 @@ def text(expression: Any, *, superscripts: bool = False) -> str:
 def latex(expression: Any, *, superscripts: bool = False) -> str:
     """A formula in LaTeX without dollar signs; matplotlib's mathtext draws all but matrices and cases."""
     return as_latex(Layout(superscripts).of(expression))
+
+
+def mathml_lines(equations: Iterable[tuple[Any, Any]], *, superscripts: bool = False) -> str:
+    """Equations, each of two sides, as one <math> element with a row each."""
+    lay = Layout(superscripts).of
+    return as_mathml_lines((lay(left), lay(right)) for left, right in equations)
 
 
 def mathml(expression: Any, *, superscripts: bool = False) -> str:

@@ -12,7 +12,7 @@ from adamlab.symbolic.solving.limits import DELTA
 from adamlab.types import Formula
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict(Result):
     """The verdict on the statement that two optimizers are the same.
 
@@ -55,9 +55,8 @@ class Verdict(Result):
         sides = [(Symbol("u_t"), e) for e in dict.fromkeys(self.updates)]
         return [*sides, *([(Symbol("relative_difference"), self.relative * DELTA**self.order)] if self.order else [])]
 
-    def text(self, *, superscripts: bool = False) -> str:
-        """The status and its grounds, then the updates and the assumptions."""
-        return f"{self.status}: {self.explanation}\n{super().text(superscripts=superscripts)}".strip()
+    def _words(self) -> list[str]:
+        return [f"{self.status}: {self.explanation}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""

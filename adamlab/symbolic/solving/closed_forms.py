@@ -20,7 +20,7 @@ from adamlab.symbolic.solving.solutions import put_in, solved, starts_with, stat
 from adamlab.types import Formula
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClosedForm(Result):
     """An optimizer after t steps.
 

@@ -170,7 +170,7 @@ PAGES = [
         ),
         ("for name in map(str, columns)]", "for name in sorted(map(str, columns))]"),
         (
-            "element.tag in ELEMENTS and element.attrib.keys() <= ATTRIBUTES",
+            "element.tag in ELEMENTS and element.attrib.items() <= ATTRIBUTES",
             "element.tag in ELEMENTS",
             "tests/test_hostile_folders.py -k formulas",
         ),

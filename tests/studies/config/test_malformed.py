@@ -203,6 +203,7 @@ def test_the_config_with_every_key_is_sound():
     assert [*study.starts] == ["bowl-condition=10", "bowl-condition=100.5", "beale", "rosenbrock"]
 
 
+@pytest.mark.one_case_in(5)
 @pytest.mark.parametrize(("data", "within"), PARTS, ids=range(len(PARTS)))
 def test_every_key_broken_in_every_way_is_refused_at_that_key(data, within):
     load(data)
@@ -211,6 +212,7 @@ def test_every_key_broken_in_every_way_is_refused_at_that_key(data, within):
     assert not [case for case, broken, path in cases if not is_refused(broken, path)]
 
 
+@pytest.mark.one_case_in(5)
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_the_experiments_broken_in_every_way_are_refused(path):
     data = small(path)

@@ -222,6 +222,7 @@ def test_swept_decays_bring_their_complements():
     np.testing.assert_allclose(swept["params"][0], fixed["params"][0], rtol=1e-5)
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("spec", ["adamlab.adam(0.01, b1=b1, b2=b2)", "adamlab.nadam(0.01, b1=b1, b2=b2)"])
 @pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
 def test_carried_corrections_are_as_good_as_powers(spec, arithmetic):
