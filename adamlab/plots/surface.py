@@ -42,7 +42,7 @@ def surface(data: xr.Dataset, ax: Axes3D | None = None) -> Figure:
     values = np.where(np.abs(data.landscape.values) <= HIGHEST, data.landscape.values, np.nan)
     is_log, low, high = _range(values)
     x, y = np.meshgrid(data.x.values, data.y.values)
-    look = {"cmap": colormaps["viridis"], "lw": 0.0, "antialiased": False, "zorder": 1}
+    look = {"cmap": colormaps["viridis"], "lw": 0.0, "antialiased": False, "zorder": 1, "rasterized": True}
     axes.plot_surface(x, y, _heights(values, is_log, low, high), rcount=LINES, ccount=LINES, **look)
     paths = _draw_paths(axes, data, is_log, low, high) if "params" in data else []
     for x, y in data.minima.values:
