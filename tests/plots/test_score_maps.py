@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import adamlab as al
 from adamlab.analysis import pair_scores
 from adamlab.plots import NothingToDrawError
-from tests.plots.made_runs import runs
+from tests.plots.made_runs import paths, runs
 from tests.plots.written import unwritten
 
 RATES, DECAYS, EXTRAS, SEEDS = (0.01, 0.1, 1.0), (0.0, 0.9, 0.99, 0.999), (1.0, 2.0), (0, 1, 2)
@@ -144,3 +144,10 @@ def test_boxes_keep_zeros_on_a_logarithmic_axis():
     (open_points,) = [line for line in axes.get_lines() if line.get_markerfacecolor() == "white" and xs(line).size]
     np.testing.assert_allclose(xs(open_points), [1e-3])
     assert axes.get_xlabel() == "final loss; open points: less than 1e-03"
+
+
+@pytest.mark.parametrize("kind", ["race", "cartoon", "moments", "boxes"])
+def test_runs_of_which_none_is_done_are_told(kind):
+    begun = paths(straight=np.ones((5, 2))).assign_coords(done=("run", [False]))
+    with pytest.raises(NothingToDrawError, match="bowl: no run is done yet"):
+        al.plots.__dict__[kind](begun)

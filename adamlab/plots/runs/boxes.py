@@ -9,7 +9,7 @@ from adamlab.analysis import best_settings, of_optimizer
 from adamlab.analysis.scores import criterion, measured
 from adamlab.errors import InputError, cut
 from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, figure, styles
-from adamlab.plots.updates.plane import figure_of
+from adamlab.plots.updates.plane import figure_of, labels_of
 
 LEAST = 1e-16
 """The least score that has a place of its own on a logarithmic axis, as a share of the greatest."""
@@ -27,13 +27,14 @@ def boxes(runs: xr.Dataset, by: str | None = None, ax: Axes | None = None) -> Fi
         ax: axes to draw on; by default those of a new figure.
 
     Raises:
-        NothingToDrawError: the results lack the criterion.
+        NothingToDrawError: the results lack the criterion, or no run is done.
     """
     problem = runs.attrs["problem"]
     try:
         name = criterion(runs, by)
     except InputError as error:
         raise NothingToDrawError(f"{problem}: {error}") from error
+    labels_of(runs)
     best, looks = best_settings(runs, by), styles(runs)
     words, heights = name.replace("_", " ", 1), list(range(len(looks)))[::-1]
     if ax is None:

@@ -79,7 +79,7 @@ def heat_map(
     if drawn is not None:
         fig.colorbar(drawn, ax=panels, label=words, extend=beyond)
     if ax is None:
-        fig.suptitle(f"{problem}: {words}, median over seeds; hatched: diverged", fontsize=11)
+        fig.suptitle(f"{problem}: {words}, median over seeds; hatched or ×: diverged", fontsize=11)
         describe(fig, f"{words} on {problem}, medians over seeds; {'; '.join(said)}.")
     return fig
 
@@ -155,7 +155,7 @@ def _draw(axes: Axes, grid: xr.Dataset, name: str, norm: Normalize, shades: Colo
     row, column = rows[nth], columns[nth]
     size = 24 if is_full else 12
     for color, width in (("white", 4), (COLORS[1], 2)):
-        axes.plot(xs[column], ys[row], "o", ms=size, mfc="none", mec=color, mew=width, zorder=5)
+        axes.plot(xs[column], ys[row], "o", ms=size, mfc="none", mec=color, mew=width, zorder=5, clip_on=False)
     return shown, f"({grid.x.values[column]:.3g}, {grid.y.values[row]:.3g}) with {values[row, column]:.3g}"
 
 

@@ -29,6 +29,18 @@ def require_plane(data: xr.Dataset, picture: str, *recorded: str) -> None:
         raise NothingToDrawError(f"{name}: {picture} takes {quoted} among record.what.")
 
 
+def labels_of(runs: xr.Dataset) -> list[str]:
+    """The labels of the optimizers that have results.
+
+    Raises:
+        NothingToDrawError: none has any.
+    """
+    labels = optimizers(runs)
+    if not labels:
+        raise NothingToDrawError(f"{runs.attrs['problem']}: no run is done yet.")
+    return labels
+
+
 def first_run(runs: xr.Dataset, label: str) -> xr.Dataset:
     """The run of an optimizer at its best setting from the first seed's first start, a dataset of a single run."""
     return of_optimizer(best_settings(runs), label).isel(run=[0])
@@ -40,7 +52,7 @@ def chosen_optimizer(runs: xr.Dataset, optimizer: str | None) -> str:
     Raises:
         NothingToDrawError: it has no runs.
     """
-    labels = optimizers(runs)
+    labels = labels_of(runs)
     if optimizer is not None and optimizer not in labels:
         problem = runs.attrs["problem"]
         raise NothingToDrawError(f'{problem}: no optimizer has the label "{optimizer}"; {nearest(optimizer, labels)}')

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 
 from adamlab.analysis import optimizers
 from adamlab.errors import cut
-from adamlab.plots.style import HIGHEST, caption, describe, legend, styles
+from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, legend, styles
 from adamlab.plots.updates.films import Film
-from adamlab.plots.updates.plane import first_run, ground, require_plane, window
+from adamlab.plots.updates.plane import first_run, ground, labels_of, require_plane, window
 
 MOST_FRAMES = 101
 """The most frames of a film; of longer runs steps are left out evenly."""
@@ -36,12 +36,14 @@ def race(runs: xr.Dataset) -> Film:
         runs: the dataset of a problem in the plane, with its parameters recorded.
 
     Raises:
-        NothingToDrawError: the problem has not two parameters, or they were not recorded.
+        NothingToDrawError: the problem has not two parameters, they were not recorded, or no run is done.
     """
     require_plane(runs, "a race", "params")
     looks = styles(runs)
-    chosen = {label: first_run(runs, label) for label in looks}
+    chosen = {label: first_run(runs, label) for label in labels_of(runs)}
     drawn = {label: run.isel(run=0) for label, run in chosen.items()}
+    if not all(np.isfinite(run.params.values[0]).all() for run in drawn.values()):
+        raise NothingToDrawError(f"{runs.attrs['problem']}: a run begins where parameters are not finite.")
     steps, shown = runs.step.values, _frames(runs.step.values)
     film = Film(figsize=(8.4, 4.2 + 0.1 * len(drawn)), layout="constrained", dpi=100)
     plane, losses = film.subplots(1, 2, width_ratios=(1.15, 1))
@@ -137,7 +139,9 @@ def _draw_ground(plane: Axes, runs: xr.Dataset, drawn: dict[str, xr.Dataset]):
 def _prepare_losses(losses: Axes, runs: xr.Dataset, drawn: dict[str, xr.Dataset]):
     """Set the axes of the losses: logarithmic where none is negative, and no higher than the start asks for."""
     values = np.concatenate([run.loss.values[: _last(run) + 1] for run in drawn.values()])
-    highest = max(float(run.loss.values[0]) for run in drawn.values())
+    values = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
+    starts = [float(run.loss.values[0]) for run in drawn.values()]
+    highest = max([loss for loss in starts if loss <= HIGHEST], default=values.max())
     positive = values[values > 0]
     if positive.size and (values >= 0).all() and values.max() > 20 * positive.min():
         losses.set_yscale("log")
