@@ -33,8 +33,8 @@ def paths(steps: int = 4, **of: np.ndarray) -> xr.Dataset:
         updates = np.concatenate([np.full_like(params[:, :1], np.nan), np.diff(params, axis=1)], axis=1)
         vectors = {"params": params, "gradients": gradients, "updates": updates, "m": m, "v": v}
         vectors |= {"m_hat": m / correction, "v_hat": v / correction}
-    bad = np.isnan(params.sum(axis=2) * 0)
-    diverged_at = np.where(bad.any(axis=1), bad.argmax(axis=1), -1)
+    bad = ~np.isfinite(params).all(axis=2)
+    diverged_at = np.where(np.any(bad, axis=1), np.argmax(bad, axis=1), -1)
     return (
         runs(labels, loss, diverged_at=diverged_at)
         .merge(plane(), combine_attrs="override")

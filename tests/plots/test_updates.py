@@ -262,12 +262,8 @@ def test_a_surface_has_the_functions_heights_and_the_paths_on_it(three):
 
 def test_a_field_has_the_updates_of_the_optimizer_at_each_point(x64):
     problem = get("himmelblau")
-    gradient = jax.vmap(jax.vmap(jax.grad(problem.objective)))
-    adam = field(problem, "optax.adam(0.1, eps=0.5)", side=4)
-    g = np.asarray(gradient(adam.points.values))
-    np.testing.assert_allclose(adam["first"], -0.1 * g / (np.abs(g) + 0.5), rtol=1e-9)
     momentum = field(problem, "optax.sgd(0.1, momentum=0.5)", side=3)
-    g = np.asarray(gradient(momentum.points.values))
+    g = np.asarray(jax.vmap(jax.vmap(jax.grad(problem.objective)))(momentum.points.values))
     np.testing.assert_allclose(momentum["first"], -0.1 * g, rtol=1e-12)
     np.testing.assert_allclose(momentum["settled"], -0.2 * g, rtol=1e-9)
     with pytest.raises(SpecError, match=r"lr needs a number, as in adamlab.adam\(0.1\)"):
