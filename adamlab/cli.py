@@ -150,13 +150,17 @@ def plot(
         str, typer.Argument(metavar="DIR|PROBLEM", help="A folder that adamlab run wrote; or a problem's name.")
     ],
     kind: Annotated[
-        str, typer.Argument(help="What to draw; adamlab list plots names them. Of a problem alone: landscape.")
+        str,
+        typer.Argument(
+            help="What to draw; adamlab list plots names them. Of a problem alone: landscape, surface, vector_field, "
+            "race, cartoon, moments."
+        ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The file; its ending says the format.",
-            show_default="PROBLEM-KIND.png, in DIR/figures where there is a DIR",
+            help="The file; its ending says the format: .png, .svg, .pdf; of a race also .gif, .mp4.",
+            show_default="PROBLEM-KIND.png, of a race .gif; in DIR/figures where there is a DIR",
         ),
     ] = None,
     problem: Annotated[str | None, typer.Option(help="Which problem.", show_default="each that can be drawn")] = None,
@@ -166,11 +170,24 @@ def plot(
             "--set", metavar="KEY=VALUE", help="An option of the plot, as what=test_accuracy; or of the PROBLEM."
         ),
     ] = None,
+    optimizer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC", help="Of a PROBLEM alone: an optimizer to run on it; repeatable.", show_default="some"
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of a PROBLEM alone: the steps to run.", show_default="300")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="X,Y", help="Of a PROBLEM alone: where to start.", show_default="its own")
+    ] = None,
 ):
-    """Draw one kind of figure from results; or a test function alone, as plot beale landscape."""
+    """Draw one kind of figure from results; or a problem and optimizers on it, as plot rosenbrock race."""
     from adamlab.terminal.figures import plot_and_show
+    from adamlab.terminal.problem_figures import Wishes
 
-    plot_and_show(place, kind, out, problem, set_ or [])
+    plot_and_show(place, kind, out, problem, set_ or [], Wishes(optimizer or [], steps, start))
 
 
 @app.command()

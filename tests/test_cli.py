@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageSequence
 
 from adamlab.problems import PROBLEMS
 
@@ -111,6 +112,28 @@ def test_plot_draws_a_problem_without_results(adamlab, tmp_path):
     assert first == second != third
 
 
+def test_plot_runs_and_draws_optimizers_without_a_config(adamlab, tmp_path):
+    options = ("--optimizer", "optax.sgd(0.001)", "--steps", 2, "--start", "0.5,1")
+    result = adamlab("plot", "beale", "race", *options, cwd=tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "beale-race.gif\n", "")
+    with Image.open(tmp_path / "beale-race.gif") as film:
+        assert len([*ImageSequence.Iterator(film)]) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [("cartoon", "step=2"), ("moments", "coordinate=1"), ("surface", "spread=0.2"), ("race", "spread=0")],
+)
+def test_plot_draws_what_an_optimizer_does_on_a_problem(adamlab, tmp_path, kind, setting):
+    chosen = ("--optimizer", "adamlab.adam(0.1)", "--set", setting)
+    result = adamlab("plot", "beale", kind, *chosen, "--steps", 3, "--out", "drawn.png", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "drawn.png\n")
+    assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
+    result = adamlab("plot", "beale", "vector_field", "--set", "settled=true", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "beale-vector_field-True.png\n")
+
+
 def test_results_go_before_a_problem_of_their_folders_name(adamlab, ran, tmp_path):
     folder, _ = ran
     (tmp_path / "himmelblau").symlink_to(folder / "results/valley", target_is_directory=True)
@@ -138,6 +161,22 @@ def test_results_go_before_a_problem_of_their_folders_name(adamlab, ran, tmp_pat
         (("plot", "beale", "landscape", "--problem", "beale"), "--problem is for a folder of results"),
         (("plot", "beale", "landscape", "--out", "a.xyz"), "Format 'xyz' is not supported"),
         (("plot", "quadratic", "landscape", "--set", "conditon=10"), 'did you mean "condition"?'),
+        (
+            ("plot", "beale", "cartoon", "--set", "stp=1"),
+            'neither cartoon nor beale has such an option; did you mean "step"?',
+        ),
+        (("plot", "beale", "race", "--start", "a"), "--start must be numbers with commas between"),
+        (("plot", "beale", "race", "--start", "1"), "expected a list of 2 finite numbers"),
+        (("plot", "beale", "race", "--optimizer", "adamlab.adm(0.1)"), 'did you mean "adamlab.adam"?'),
+        (("plot", "beale", "landscape", "--steps", "3"), "--steps: landscape shows no runs"),
+        (("plot", "beale", "surface", "--start", "0,0"), "--start: surface shows no runs; name an --optimizer, too"),
+        (("plot", "beale", "landscape", "--out", "a.gif"), "a.gif cannot be written: this picture does not move"),
+        (("plot", "reddi", "race"), "race takes a problem of two parameters with a domain"),
+        (("plot", "reddi", "vector_field"), "a vector field takes a problem of two parameters"),
+        (("plot", "beale", "vector_field", *2 * ("--optimizer", "optax.adam(0.1)")), "is of one --optimizer, not of 2"),
+        (("plot", "beale", "vector_field", "--optimizer", "optax.adam"), "learning_rate needs a number"),
+        (("plot", "results/valley", "race", "--steps", "3"), "--steps: only a problem alone is drawn with these"),
+        (("plot", "results/valley", "vector_field"), "draw it with: adamlab plot PROBLEM vector_field"),
         (("plot", "quadratic", "landscape", "--set", "condition=high"), "condition must be a number"),
         (("plot", "quadratic", "landscape", "--set", "condition=0"), "condition must be from 1 to"),
         (("plot", "quadratic", "landscape", "--set", "condition"), "expected KEY=VALUE"),

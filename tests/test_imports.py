@@ -54,7 +54,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 UNSAID = {"one", "found", "made", "there"}
 """Names that do not say what they hold."""
 
-MODULE_OF = {"scikit-learn": "sklearn", "orbax-checkpoint": "orbax"}
+MODULE_OF = {"pillow": "PIL", "scikit-learn": "sklearn", "orbax-checkpoint": "orbax"}
 """The modules of distributions that are called otherwise."""
 
 TOOLS = {"adamlab", "beartype", "h5netcdf", "h5py", "ipykernel", "pyarrow", "pyright", "pytest-xdist", "ruff"}

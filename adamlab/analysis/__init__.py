@@ -26,6 +26,7 @@ from adamlab.analysis.seeds import over_seeds as over_seeds
 from adamlab.analysis.seeds import steps_to as steps_to
 from adamlab.analysis.settings import best_setting as best_setting
 from adamlab.analysis.settings import best_settings as best_settings
+from adamlab.analysis.settings import pair_scores as pair_scores
 from adamlab.analysis.settings import sensitivity_to as sensitivity_to
 from adamlab.analysis.settings import setting_scores as setting_scores
 from adamlab.analysis.significance import against_first as against_first

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from adamlab.analysis.rows import EVALUATION, finished, first_of, instance_names, is_tuning, of_optimizer, setting_of
-from adamlab.analysis.scores import DEFAULT, STEPS, criterion, measured, score
+from adamlab.analysis.scores import DEFAULT, STEPS, criterion, measured, score, sign
 
 
 def setting_scores(runs: xr.Dataset, by: str | None = None) -> xr.Dataset:
@@ -114,4 +114,31 @@ def sensitivity_to(runs: xr.Dataset, optimizer: str, setting: str, by: str | Non
         {"value": grid.index.to_numpy()}
         | {name: ("instance", grid.columns.get_level_values(name).to_numpy()) for name in names},
         {"setting": setting, "by": by},
+    )
+
+
+def pair_scores(runs: xr.Dataset, optimizer: str, x: str, y: str, by: str | None = None) -> xr.Dataset:
+    """The criterion over two numbers of an optimizer, at the best of the others: the median over seeds and starts.
+
+    Args:
+        runs: the dataset of a problem; where it has stages, the runs of "tuning" count.
+        optimizer: its label.
+        x: the name of a number.
+        y: the name of another.
+        by: see `adamlab.analysis.score`.
+
+    Returns:
+        A variable named as the criterion, such as `final_loss` (y, x), over the values of the two numbers: ∞ (−∞ of an
+        accuracy) where most runs diverged, NaN where no setting has both values. It is empty where the optimizer does
+        not have both numbers.
+    """
+    by = criterion(runs, by)
+    table = setting_scores(of_optimizer(runs, optimizer), by)
+    has_both = {x, y} <= {*runs.attrs["settings"]}
+    columns = {"x": table[x].values, "y": table[y].values} if has_both else {"x": [], "y": []}
+    frame = pd.DataFrame(columns | {"score": table.score.values if has_both else []}).dropna(subset=["x", "y"])
+    grid = frame.groupby(["y", "x"]).score.min().unstack("x")
+    values = sign(by) * grid.to_numpy(dtype=float)
+    return xr.Dataset(
+        {by: (("y", "x"), values)}, {"y": grid.index.to_numpy(), "x": grid.columns.to_numpy()}, {"by": by}
     )

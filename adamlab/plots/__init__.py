@@ -8,21 +8,34 @@ from adamlab.plots.comparisons import errors, gap
 from adamlab.plots.landscapes import landscape
 from adamlab.plots.readings import weights
 from adamlab.plots.runs.benchmarks import budget, profiles, ranks
+from adamlab.plots.runs.boxes import boxes
 from adamlab.plots.runs.curves import curves
+from adamlab.plots.runs.heat_map import heat_map
+from adamlab.plots.runs.moments import moments
 from adamlab.plots.runs.over_steps.differences import agreement
 from adamlab.plots.runs.sensitivity import sensitivity
 from adamlab.plots.runs.trajectories import trajectories
 from adamlab.plots.style import NothingToDrawError as NothingToDrawError
+from adamlab.plots.surface import surface
+from adamlab.plots.updates.cartoon import cartoon
+from adamlab.plots.updates.race import race
+from adamlab.plots.updates.vector_field import vector_field
 
 PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
     "runs": {
         plot.__name__: plot
-        for plot in (trajectories, curves, sensitivity, profiles, ranks, budget, agreement, landscape)
+        for plot in (
+            *(trajectories, curves, sensitivity, profiles, ranks, budget, agreement, landscape),
+            *(heat_map, boxes, moments, surface, race, cartoon),
+        )
     },
     "comparisons": {plot.__name__: plot for plot in (errors, gap)},
     "readings": {plot.__name__: plot for plot in (weights,)},
-    "problem": {plot.__name__: plot for plot in (landscape,)},
+    "problem": {plot.__name__: plot for plot in (landscape, surface, vector_field, race, cartoon, moments)},
 }
-"""The plots by the attribute `of` of the datasets that they take."""
+"""The plots by the attribute `of` of the datasets that they take; those of a problem can be drawn without a config."""
+
+FILMS = ("race",)
+"""The plots that give a figure that moves, see `adamlab.plots.updates.films`."""
 
 PLOTS = {name: plot for plots in PLOTS_OF.values() for name, plot in plots.items()}

@@ -13,9 +13,13 @@ from matplotlib.figure import Figure
 
 from adamlab.errors import InputError
 from adamlab.files import replacing
-from adamlab.plots import PLOTS, PLOTS_OF, NothingToDrawError
+from adamlab.plots import FILMS, PLOTS, PLOTS_OF, NothingToDrawError
+from adamlab.plots.updates.films import MOVING, Advance, write_film
 
 FORMATS = ("png", "svg")
+
+FILM_FORMATS = ("png", "gif")
+"""Of a film, whose PNG is its last frame."""
 
 SAVING: dict[str, dict[str, Any]] = {
     ".svg": {"metadata": {"Date": None}},  # so that the same data gives the same file
@@ -55,10 +59,11 @@ def draw_outputs(
         folder: the folder of the figures.
 
     Returns:
-        The drawings, by problem, each with its SVG file; and a note for each output that no problem has the data for.
+        The drawings, by problem, each with its SVG file, or a film's GIF; and a note for each output that no problem
+        has the data for.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in [path for form in FORMATS for path in folder.glob(f"*.{form}")]:
+    for old in [path for form in (*FORMATS, "gif") for path in folder.glob(f"*.{form}")]:
         old.unlink()
     figures: dict[str, list[Drawing]] = {name: [] for name in tree.children}
     notes = []
@@ -72,7 +77,8 @@ def draw_outputs(
             except InputError as error:
                 refused.append(str(error))
                 continue
-            paths = [folder / f"{stem}.{form}" for form in FORMATS]
+            formats = FILM_FORMATS if output["kind"] in FILMS else FORMATS
+            paths = [folder / f"{stem}.{form}" for form in formats]
             write_figure(figure, paths)
             figures[problem].append(Drawing(paths[-1], output["kind"], str(figure.get_label())))
         if len(refused) == len(problems):
@@ -90,14 +96,16 @@ def figure_name(problem: str, kind: str, options: Mapping[str, Any]) -> str:
     return f"{name.encode()[: LONGEST_STEM - 9].decode(errors='ignore')}-{digest}"
 
 
-def draw(tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], **options: Any) -> None:
-    """Draw a figure into files, whose endings give the formats.
+def draw(
+    tree: xr.DataTree, problem: str, kind: str, paths: Sequence[Path], advance: Advance | None = None, **options: Any
+) -> None:
+    """Draw a figure into files, whose endings give the formats; see `write_figure`.
 
     Raises:
         NothingToDrawError: the problem's dataset lacks what the picture shows.
         InputError: a file cannot be written, or its format is not known.
     """
-    write_figure(picture(tree, problem, kind, **options), paths)
+    write_figure(picture(tree, problem, kind, **options), paths, advance)
 
 
 def picture(tree: xr.DataTree, problem: str, kind: str, **options: Any) -> Figure:
@@ -109,12 +117,14 @@ def picture(tree: xr.DataTree, problem: str, kind: str, **options: Any) -> Figur
     data = tree[problem].to_dataset()
     if kind not in PLOTS_OF[data.attrs.get("of", "runs")]:
         holder = next(of for of, plots in PLOTS_OF.items() if kind in plots)
-        raise NothingToDrawError(f"{problem}: {kind} is a picture of {holder}, which these results do not have.")
+        hint = f"; draw it with: adamlab plot PROBLEM {kind}" if holder == "problem" else ""
+        article = "a " if holder == "problem" else ""
+        raise NothingToDrawError(f"{problem}: {kind} is a picture of {article}{holder}, not of these results{hint}.")
     return PLOTS[kind](data, **options)
 
 
-def write_figure(figure: Figure, paths: Sequence[Path]) -> None:
-    """Write a figure into files, whose endings give the formats.
+def write_figure(figure: Figure, paths: Sequence[Path], advance: Advance | None = None) -> None:
+    """Write a figure into files, whose endings give the formats; `advance` is told of the frames of a film.
 
     Raises:
         InputError: a file cannot be written, or its format is not known.
@@ -128,7 +138,10 @@ def write_figure(figure: Figure, paths: Sequence[Path]) -> None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as new:
-                    figure.savefig(new, **SAVING.get(path.suffix, {}))
+                    if path.suffix in MOVING:
+                        write_film(figure, new, advance)
+                    else:
+                        figure.savefig(new, **SAVING.get(path.suffix, {}))
             except (ValueError, OSError) as error:
                 raise InputError(f"{path} cannot be written: {error}") from error
 

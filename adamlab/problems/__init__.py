@@ -4,6 +4,7 @@ A problem is made by a function with keyword options, whose name is the problem'
 problem of your own joins them by `register`; `minibatches` and `epochs` draw its batches, and `split` its parts.
 """
 
+from adamlab.problems.fields import field as field
 from adamlab.problems.landscapes import landscape as landscape
 from adamlab.problems.registering import LONGEST_NAME as LONGEST_NAME
 from adamlab.problems.registering import NAME as NAME

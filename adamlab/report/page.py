@@ -120,7 +120,8 @@ def _rows(table: Table, data: xr.Dataset) -> list[dict[str, Any]]:
 def _inline(problem: str, figure: Drawing) -> dict[str, str]:
     data = base64.b64encode(figure.path.read_bytes()).decode()
     caption = figure.caption or f"{figure.kind} of {problem}"
-    return {"caption": caption, "name": figure.path.stem, "src": f"data:image/svg+xml;base64,{data}"}
+    kind = "gif" if figure.path.suffix == ".gif" else "svg+xml"
+    return {"caption": caption, "name": figure.path.stem, "src": f"data:image/{kind};base64,{data}"}
 
 
 def _environment(attributes: Mapping[Any, Any]) -> dict[str, str]:

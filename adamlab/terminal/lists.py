@@ -62,9 +62,19 @@ def _options(make: Callable[..., Any]) -> list[str]:
 
 
 def _plots() -> dict[str, str]:
-    from adamlab.plots import PLOTS
+    from adamlab.plots import PLOTS, PLOTS_OF
 
-    return {name: _first_line(plot) for name, plot in PLOTS.items()}
+    return {
+        name: "\n".join([_first_line(plot), *_about_plot([of for of in PLOTS_OF if name in PLOTS_OF[of]], plot)])
+        for name, plot in PLOTS.items()
+    }
+
+
+def _about_plot(takes: list[str], plot: Callable[..., Any]) -> list[str]:
+    """A line of what a plot takes and its options."""
+    options = [name for name, argument in arguments(plot).items() if argument.kind != "other"]
+    of = " or ".join(["a problem alone" if kind == "problem" else kind for kind in takes])
+    return [f"(of {of}{'; ' if options else ''}{', '.join(options)})"]
 
 
 def _derivations() -> dict[str, str]:

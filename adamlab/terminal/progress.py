@@ -1,13 +1,16 @@
 """Progress of a run: a bar on a terminal, plain lines elsewhere."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from time import perf_counter
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adamlab.errors import printable
+from adamlab.plots.updates.films import Advance
 from adamlab.studies.progress import Listener
+from adamlab.terminal.console import waiting
 from adamlab.terminal.interrupts import stop_if_interrupted
 
 
@@ -81,3 +84,22 @@ class Bar(Lines):
         self.done += runs
         rate = self.done * self.steps / (perf_counter() - self.started)
         self.progress.update(self.task, completed=round(self.done, 2), rate=f"{rate:,.0f} run-steps/s")
+
+
+@contextmanager
+def drawing(what: str) -> Iterator[Advance]:
+    """Say on the standard error what is being drawn: a bar of its frames on a terminal, a line elsewhere."""
+    screen = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    if not screen.is_terminal:
+        with waiting(what):
+            yield lambda done, frames: stop_if_interrupted()
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("frames"))
+    with Progress(*columns, console=screen, transient=True) as progress:
+        task = progress.add_task(printable(what), total=None)
+
+        def advance(done: int, frames: int):
+            stop_if_interrupted()
+            progress.update(task, completed=done, total=frames)
+
+        yield advance

@@ -120,7 +120,9 @@ def test_nothing_runs_but_the_script_whose_digest_is_told(plain):
         digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
         assert f"{name} 'sha256-{digest}';" in policy
     assert policy.startswith("default-src 'none'; img-src data:;")
-    assert re.findall(r"[\w-]+ 'unsafe[^']*'", policy) == ["style-src-attr 'unsafe-inline'"]  # formulas align their rows
+    assert re.findall(r"[\w-]+ 'unsafe[^']*'", policy) == [
+        "style-src-attr 'unsafe-inline'"
+    ]  # formulas align their rows
     assert not re.search(r"<\w[^>]* (on\w+|style)=", text)
 
 

@@ -20,7 +20,8 @@ QUANTITIES: dict[str, str] = {
     "loss": "the objective of the parameters",
     "params": "the parameters w^t",
     "updates": "the optimizer's update u^t, before any projection; NaN at the start",
-    "gradient_norm": "the Euclidean norm of g^t, the gradient that step t took; NaN at the start",
+    "gradients": "the gradient g^t that step t took; NaN at the start",
+    "gradient_norm": "the Euclidean norm of g^t; NaN at the start",
     "update_norm": "the Euclidean norm of u^t; NaN at the start",
     "param_norm": "the Euclidean norm of w^t",
     "layer_norms": "the Euclidean norm of each layer's parameters, a layer being an array of the parameters' tree",
@@ -40,14 +41,14 @@ QUANTITIES: dict[str, str] = {
     "steps_to_target": "the first step after which the loss was at most `record.target`; −1 where none was",
 }
 
-BY_COORDINATE = ("params", "updates", "m", "v", "m_hat", "v_hat", "effective_learning_rate")
+BY_COORDINATE = ("params", "updates", "gradients", "m", "v", "m_hat", "v_hat", "effective_learning_rate")
 """The quantities that are vectors, a number for each parameter."""
 
 BY_LAYER = ("layer_norms", "layer_gradient_norms", "layer_update_norms", "layer_effective_learning_rate")
 """The quantities with a number for each array of the parameters' tree."""
 
 OF_LAST_STEP = (
-    *("updates", "gradient_norm", "update_norm", "effective_learning_rate"),
+    *("updates", "gradients", "gradient_norm", "update_norm", "effective_learning_rate"),
     *("layer_gradient_norms", "layer_update_norms", "layer_effective_learning_rate"),
 )
 """The quantities that need the gradient and the update of the step just done."""
@@ -201,6 +202,9 @@ class _Quantities:
 
     def updates(self) -> jax.Array:
         return self._after_a_step(_flat(self._last[1]))
+
+    def gradients(self) -> jax.Array:
+        return self._after_a_step(_flat(self._last[0]))
 
     def gradient_norm(self) -> jax.Array:
         return self._after_a_step(jnp.linalg.norm(_flat(self._last[0])))

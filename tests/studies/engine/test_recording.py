@@ -39,6 +39,7 @@ def looked_at(problem, transform, fields, b1, b2, rate):
                     "loss": float(problem.loss(w, None)),
                     "params": np.asarray(w),
                     "updates": np.asarray(u),
+                    "gradients": np.asarray(g),
                     "gradient_norm": np.sqrt(np.sum(np.asarray(g) ** 2)),
                     "m": m,
                     "v": v,

@@ -1,0 +1,153 @@
+"""Heat maps and box plots of scores, against medians and quartiles by hand."""
+
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.collections import PathCollection, QuadMesh
+from matplotlib.figure import Figure
+
+import adamlab as al
+from adamlab.analysis import pair_scores
+from adamlab.plots import NothingToDrawError
+from tests.plots.made_runs import paths, runs
+from tests.plots.written import unwritten
+
+RATES, DECAYS, EXTRAS, SEEDS = (0.01, 0.1, 1.0), (0.0, 0.9, 0.99, 0.999), (1.0, 2.0), (0, 1, 2)
+GRID = [*itertools.product(RATES, DECAYS, EXTRAS, SEEDS)]
+
+
+def swept(score=lambda rate, decay, extra, seed: rate + decay + extra + seed**2, **more):
+    """Runs of adam over a grid, whose final losses are a function of the setting and the seed."""
+    loss = [[10.0, score(*setting)] for setting in GRID]
+    rate, decay, extra, seed = np.array(GRID).T
+    data = runs(["adam"] * len(GRID), loss, seeds=seed.astype(int), learning_rate=rate, b2=decay, extra=extra)
+    return data.assign({name: ("run", values) for name, values in more.items()})
+
+
+def xs(line) -> np.ndarray:
+    return np.asarray(line.get_xdata())
+
+
+def rings(axes) -> list[list[float]]:
+    return [line.get_xydata()[0].tolist() for line in axes.get_lines() if line.get_markerfacecolor() == "none"]
+
+
+def test_a_heat_map_shows_the_median_at_the_best_of_the_others():
+    figure = al.plots.heat_map(swept(), x="learning_rate", y="b2")
+    axes, _ = figure.axes
+    cells = next(drawn for drawn in axes.collections if isinstance(drawn, QuadMesh))
+    wanted = [[rate + decay + 1.0 + 1.0 for rate in RATES] for decay in DECAYS]  # the extra 1, the seed 1
+    np.testing.assert_allclose(np.asarray(cells.get_array()).reshape(4, 3), wanted)
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["0", "0.9", "0.99", "0.999"]
+    np.testing.assert_allclose(rings(axes)[0], [0.01, 0.0])
+    assert "adam over learning_rate and b2: best at (0.01, 0) with 2.01" in str(figure.get_label())
+    assert unwritten(figure) == []
+    default = al.plots.heat_map(swept())
+    assert [default.axes[0].get_xlabel(), default.axes[0].get_ylabel()] == ["learning_rate", "b2"]
+
+
+def test_diverged_cells_are_hatched_and_zeros_and_wild_values_have_their_colours():
+    lost = np.array([rate == 1.0 for rate, *_ in GRID])
+    data = swept(lambda rate, decay, *_: 0.0 if decay == 0.9 else 1e25 if decay == 0.0 else rate)
+    data = data.assign(diverged_at=("run", np.where(lost, 1, -1)))
+    figure = al.plots.heat_map(data)
+    axes, bar = figure.axes
+    cells = next(drawn for drawn in axes.collections if isinstance(drawn, QuadMesh))
+    assert np.ma.getmaskarray(np.ma.asarray(cells.get_array())).reshape(4, 3).tolist() == [[False, False, True]] * 4
+    (hatched,) = [drawn for drawn in axes.collections if drawn.get_hatch()]
+    assert len(hatched.get_paths()) == 4
+    assert bar.get_ylim() == pytest.approx((0.01, 100.0))  # ten times the loss at the start, and no zero
+    np.testing.assert_allclose(rings(axes)[0], [0.01, 1.0])
+    everywhere = data.assign(diverged_at=("run", np.ones(len(GRID), int)))
+    assert "all diverged" in str(al.plots.heat_map(everywhere).get_label())
+
+
+def test_settings_of_a_random_design_are_points(rng):
+    rates, decays = 10 ** rng.uniform(-3, 0, 40), rng.uniform(0.5, 1.0, 40)
+    losses = np.stack([np.full(40, 10.0), np.arange(40.0) + 1], axis=1)
+    figure = al.plots.heat_map(runs(["adam"] * 40, losses, learning_rate=rates, b2=decays))
+    points = next(drawn for drawn in figure.axes[0].collections if isinstance(drawn, PathCollection))
+    order = np.argsort(np.asarray(points.get_array()))
+    np.testing.assert_allclose(np.asarray(points.get_offsets())[order], np.stack([rates, decays], axis=1))
+    np.testing.assert_allclose(rings(figure.axes[0])[0], [rates[0], decays[0]])
+
+
+def test_each_optimizer_has_a_panel_over_its_own_numbers():
+    nan = np.nan
+    data = runs(
+        ["a"] * 4 + ["b"] * 4 + ["c"],
+        np.ones((9, 2)),
+        learning_rate=[1, 1, 2, 2] * 2 + [1],
+        b2=[1, 2, 1, 2] + [nan] * 5,
+        momentum=[nan] * 4 + [1, 2, 1, 2] + [nan],
+    )
+    figure = al.plots.heat_map(data)
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["a", "b"]
+    assert [axes.get_ylabel() for axes in figure.axes[:2]] == ["b2", "momentum"]
+    assert [axes.get_title() for axes in al.plots.heat_map(data, y="momentum").axes[:1]] == ["b"]
+    with pytest.raises(
+        NothingToDrawError, match="no optimizer has several values of b1; swept here: learning_rate, b2"
+    ):
+        al.plots.heat_map(data, x="b1")
+    with pytest.raises(NothingToDrawError, match="several values of two numbers; swept here: none"):
+        al.plots.heat_map(data.isel(run=[8]))
+    with pytest.raises(NothingToDrawError, match='compared by "final_x"'):
+        al.plots.heat_map(data, by="final_x")
+    ax = Figure().add_subplot()
+    al.plots.heat_map(data, ax=ax)
+    assert ax.get_title() == "a"
+
+
+def test_accuracies_are_better_when_greater():
+    data = swept()
+    data["test_accuracy"] = 1 - data.loss / 100
+    scores = pair_scores(data, "adam", "learning_rate", "b2", "final_test_accuracy")
+    wanted = [[1 - (rate + decay + 2) / 100 for rate in RATES] for decay in DECAYS]
+    np.testing.assert_allclose(scores.final_test_accuracy, wanted)
+    figure = al.plots.heat_map(data, by="final_test_accuracy")
+    assert "best at (0.01, 0) with 0.98" in str(figure.get_label())
+
+
+def test_boxes_show_quartiles_and_every_seed_at_the_best_setting():
+    finals = np.array([3.0, 1.0, 4.0, 1.5, 9.0])
+    loss = [[10.0, value] for value in [*finals, *(finals + 100), 2.0, 7.0]]
+    data = runs(
+        ["a"] * 10 + ["b"] * 2,
+        loss,
+        seeds=[0, 1, 2, 3, 4] * 2 + [0, 1],
+        learning_rate=[0.1] * 5 + [1.0] * 5 + [0.1] * 2,
+    )
+    data = data.assign(diverged_at=("run", [-1] * 11 + [1]))
+    figure = al.plots.boxes(data)
+    (axes,) = figure.axes
+    points = [np.asarray(line.get_xdata()) for line in axes.get_lines() if line.get_marker() == "o"]
+    points = [drawn for drawn in points if len(drawn)]
+    np.testing.assert_allclose(points[0], finals)
+    np.testing.assert_allclose(points[1], [2.0])
+    box = next(line for line in axes.get_lines() if xs(line).size == 5 and line.get_marker() != "o")
+    assert {*np.unique(xs(box))} == {*np.percentile(finals, [25, 75])}
+    assert [text.get_text() for text in axes.texts] == ["1 of 2 diverged"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a\nlearning_rate 0.1", "b"]
+    assert "medians: a 3, b 2; b: 1 of 2 diverged." in str(figure.get_label())
+    all_lost = al.plots.boxes(data.assign(diverged_at=("run", np.ones(12, int))))
+    assert [text.get_text() for text in all_lost.axes[0].texts] == ["all 5 of 5 diverged", "all 2 of 2 diverged"]
+    with pytest.raises(NothingToDrawError, match='compared by "final_x"'):
+        al.plots.boxes(data, by="final_x")
+
+
+def test_boxes_keep_zeros_on_a_logarithmic_axis():
+    data = runs(["a"] * 3, [[10.0, 0.0], [10.0, 1e-3], [10.0, 1.0]], seeds=[0, 1, 2])
+    (axes,) = al.plots.boxes(data).axes
+    assert axes.get_xscale() == "log"
+    (open_points,) = [line for line in axes.get_lines() if line.get_markerfacecolor() == "white" and xs(line).size]
+    np.testing.assert_allclose(xs(open_points), [1e-3])
+    assert axes.get_xlabel() == "final loss; open points: less than 1e-03"
+
+
+@pytest.mark.parametrize("kind", ["race", "cartoon", "moments", "boxes"])
+def test_runs_of_which_none_is_done_are_told(kind):
+    begun = paths(straight=np.ones((5, 2))).assign_coords(done=("run", [False]))
+    with pytest.raises(NothingToDrawError, match="bowl: no run is done yet"):
+        al.plots.__dict__[kind](begun)
