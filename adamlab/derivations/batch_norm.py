@@ -28,7 +28,7 @@ DEFINITIONS = (
     (X_HAT[i], (X[i] - MEAN) / SIGMA),
     (Y[i], InOrder(GAMMA * X_HAT[i], BETA)),
 )
-IDENTITY = {GAMMA: SIGMA, BETA: MEAN}
+IDENTITY: dict[Any, Any] = {GAMMA: SIGMA, BETA: MEAN}
 GAMMA_GRADIENT = total(partial(L, Y[i]) * X_HAT[i], i, N)
 BETA_GRADIENT = total(partial(L, Y[i]), i, N)
 COMPACT = GAMMA / (N * SIGMA) * (N * partial(L, Y[i]) - partial(L, BETA) - X_HAT[i] * partial(L, GAMMA))

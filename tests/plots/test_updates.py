@@ -144,7 +144,7 @@ def test_a_study_writes_its_films_and_the_report_shows_them(three, tmp_path):
     drawn, notes = draw_outputs(tree, [output], tmp_path)
     assert notes == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bowl-race.gif", "bowl-race.png"]
-    assert _inline(drawn["bowl"][0])["src"].startswith("data:image/gif;base64,R0lGOD")
+    assert _inline("bowl", drawn["bowl"][0])["src"].startswith("data:image/gif;base64,R0lGOD")
 
 
 @pytest.mark.parametrize(
