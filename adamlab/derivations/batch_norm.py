@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sympy import Rational, Symbol, sqrt
 
-from adamlab.derivations.computation import Computation, arrays, total, whole
+from adamlab.derivations.computation import Computation, Definition, arrays, total, whole
 from adamlab.derivations.derivation import DEFINITION, Derivation, Step
 from adamlab.layers import batch_norm
 from adamlab.symbolic.functions import pulled_back, read
@@ -22,13 +22,13 @@ EPS = Symbol("epsilon", positive=True)
 N, i = whole("N", "i")
 SIGMA = sqrt(VARIANCE + EPS)
 
-DEFINITIONS = (
+DEFINITIONS: tuple[Definition, ...] = (
     (MEAN, total(X[i], i, N) / N),
     (VARIANCE, total((X[i] - MEAN) ** 2, i, N) / N),
     (X_HAT[i], (X[i] - MEAN) / SIGMA),
     (Y[i], InOrder(GAMMA * X_HAT[i], BETA)),
 )
-IDENTITY: dict[Any, Any] = {GAMMA: SIGMA, BETA: MEAN}
+IDENTITY = {GAMMA: SIGMA, BETA: MEAN}
 GAMMA_GRADIENT = total(partial(L, Y[i]) * X_HAT[i], i, N)
 BETA_GRADIENT = total(partial(L, Y[i]), i, N)
 COMPACT = GAMMA / (N * SIGMA) * (N * partial(L, Y[i]) - partial(L, BETA) - X_HAT[i] * partial(L, GAMMA))
