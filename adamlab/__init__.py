@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from adamlab import schedules as schedules
     from adamlab.derivations import derive as derive
     from adamlab.exporting import export as export
+    from adamlab.frameworks.keras3 import from_keras as from_keras
+    from adamlab.frameworks.pytorch import from_torch as from_torch
     from adamlab.interpret.oracle import exact as exact
     from adamlab.parity.comparison import compare as compare
     from adamlab.recipes import like_torch as like_torch
@@ -54,6 +56,8 @@ _HOMES = {
     "derive": "adamlab.derivations",
     "exact": "adamlab.interpret.oracle",
     "export": "adamlab.exporting",
+    "from_keras": "adamlab.frameworks.keras3",
+    "from_torch": "adamlab.frameworks.pytorch",
     "like_torch": "adamlab.recipes",
     "load": "adamlab.studies.kinds",
     "prove": "adamlab.relations",

@@ -29,6 +29,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["optimizers"],
     ["adapters"],
     ["calls"],
+    ["frameworks"],
     ["specs"],
     ["interpret"],
     ["symbolic"],
