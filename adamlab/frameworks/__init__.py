@@ -1,7 +1,7 @@
 """Optimizers of PyTorch and Keras as transformations, read from the code that ships.
 
-Specs know them as `torch.Adam(lr, beta1=b1)` and `keras.Adam(learning_rate, beta_1=b1)`. The frameworks are loaded where
-one of their optimizers is asked for.
+Specs know them as `torch.Adam(lr, beta1=b1)` and `keras.Adam(learning_rate, beta_1=b1)`. A framework is loaded where
+one of its optimizers is asked for.
 """
 
 from collections.abc import Callable, Iterator, Mapping

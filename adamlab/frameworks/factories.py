@@ -30,7 +30,11 @@ def imported(module: str, extra: str, needed_by: str) -> Any:
 
 
 def factory(
-    name: str, parameters: Collection[inspect.Parameter], defaults: Mapping[str, Any], make: Callable[..., Any], doc: str
+    name: str,
+    parameters: Collection[inspect.Parameter],
+    defaults: Mapping[str, Any],
+    make: Callable[..., Any],
+    doc: str,
 ) -> Callable[..., optax.GradientTransformation]:
     """The factory of that name with these parameters, whose defaults are replaced by those given.
 

@@ -45,7 +45,10 @@ UNREAD = {
 UNUSED = ("name", "exclude_layers")
 """The arguments that say nothing of a step, or that go by the names of layers, which arrays do not have."""
 
-RATES = {"beta_1", "beta_2", "adam_beta_1", "adam_beta_2", "rho", "momentum", "ema_momentum"}
+AT_TIMES = ("ema_momentum",)
+"""The numbers that say something only if others are given: none here stands for Keras's own default."""
+
+RATES = {"beta_1", "beta_2", "adam_beta_1", "adam_beta_2", "rho", "momentum"}
 """The numbers that are rates between 0 and 1."""
 
 WHOLE = {"ema_overwrite_frequency", "gradient_accumulation_steps"}
@@ -120,7 +123,8 @@ def _keras(needed_by: str) -> Any:
 def _parameters(optimizer: type) -> Iterator[inspect.Parameter]:
     for p in inspect.signature(optimizer).parameters.values():
         if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in UNUSED:
-            yield parameter(p.name, p.default, _annotation(p.name, p.default))
+            default = None if p.name in AT_TIMES else p.default
+            yield parameter(p.name, default, _annotation(p.name, default))
 
 
 def _annotation(name: str, default: Any) -> Any:
@@ -187,31 +191,38 @@ class _Optimizer:
         """The state before the first step, whatever branch the code takes."""
         known: dict[Any, Any] = {}
 
-        def run() -> list[Any]:
-            _, places = self._built(leaves, 0)
+        def run(number: Callable[[Any], Any]) -> list[Any]:
+            _, places = self._built(leaves, 0, number)
             known.update({place: jnp.asarray(v.value) for place, v in places if place != _RATE})
             return []
 
-        along_each_branch(run)
+        _on_each_branch(run)
         return known
 
     def step(
         self, gradients: list[Any], state: Mapping[Any, Any], leaves: list[Any]
     ) -> tuple[list[Any], dict[Any, Any]]:
-        """The next parameters and state on the branch that is run now."""
-        optimizer, places = self._built(leaves, state["iteration", None])
+        """The changes of the parameters, and the next state."""
         rate = {_RATE: self.given["learning_rate"]}
-        before = [{**state, **rate}[place] for place, _ in places]
-        after, changed = optimizer.stateless_apply(before, gradients, leaves)
-        new = {place: value for (place, _), value in zip(places, changed, strict=True) if place != _RATE}
-        return after, {place: jnp.asarray(new.get(place, x)).astype(x.dtype) for place, x in state.items()}
 
-    def _built(self, leaves: list[Any], count: Any) -> tuple[Any, list[tuple[Any, Any]]]:
+        def run(number: Callable[[Any], Any]) -> tuple[list[Any], list[Any]]:
+            optimizer, places = self._built(leaves, state["iteration", None], number)
+            before = [{**state, **rate}[place] for place, _ in places]
+            after, changed = optimizer.stateless_apply(before, gradients, leaves)
+            new = {place: value for (place, _), value in zip(places, changed, strict=True)}
+            values = [jnp.asarray(new.get(place, x)).astype(x.dtype) for place, x in state.items()]
+            return [x - w for x, w in zip(after, leaves, strict=True)], values
+
+        changes, values = _on_each_branch(run)
+        return changes, dict(zip(state, values, strict=True))
+
+    def _built(self, leaves: list[Any], count: Any, number: Callable[[Any], Any]) -> tuple[Any, list[tuple[Any, Any]]]:
         """The optimizer of these parameters, and its variables with the field and the parameter that each is of."""
         import keras
 
         defaults = {key: p.default for key, p in inspect.signature(self.cls).parameters.items()}
-        given = {key: placeholder(value, defaults[key]) for key, value in self.given.items()}
+        own = {key: defaults[key] if key in AT_TIMES and x is None else x for key, x in self.given.items()}
+        given = {key: placeholder(value, defaults[key]) for key, value in own.items()}
         schedule = self.schedule
         if schedule:
             given["learning_rate"] = lambda: schedule(count)
@@ -221,9 +232,17 @@ class _Optimizer:
             raise SpecError(f"{self.name}: {reason(error)}") from error
         for key, value in self.given.items():
             if is_traced(value) and key != "learning_rate":
-                setattr(optimizer, key, _Number(value))
+                setattr(optimizer, key, number(value))
         optimizer.build([keras.Variable(w, dtype=str(w.dtype), name=_PARAMETER) for w in leaves])
         return optimizer, _places(optimizer)
+
+
+def _on_each_branch(run: Callable[[Callable[[Any], Any]], Any]) -> Any:
+    """Run with the numbers as they are, or, where Keras's code branches on them, as numbers that can be asked."""
+    try:
+        return run(lambda value: value)
+    except jax.errors.TracerBoolConversionError:
+        return along_each_branch(lambda: run(_Number))
 
 
 _PARAMETER = "parameter"
@@ -261,15 +280,8 @@ def _transform(optimizer: _Optimizer) -> optax.GradientTransformation:
         gradients, tree = jax.tree.flatten(updates)
         leaves = [*map(jnp.asarray, tree.flatten_up_to(params))]
         given = [jnp.asarray(g).astype(w.dtype) for g, w in zip(gradients, leaves, strict=True)]
-        before = _flat(state, tree)
-
-        def run() -> tuple[list[Any], list[Any]]:
-            after, new = optimizer.step(given, before, leaves)
-            return [x - w for x, w in zip(after, leaves, strict=True)], [new[place] for place in before]
-
-        changes, values = along_each_branch(run)
+        changes, new = optimizer.step(given, _flat(state, tree), leaves)
         changes = [u.astype(jnp.asarray(g).dtype) for u, g in zip(changes, gradients, strict=True)]
-        new = dict(zip(before, values, strict=True))
         return tree.unflatten(changes), _as_state(optimizer.cls.__name__, tree, new)
 
     return optax.GradientTransformation(init, update)

@@ -62,8 +62,8 @@ def from_torch(optimizer: type, **defaults: Any) -> Callable[..., optax.Gradient
     >>> amsgrad = al.from_torch(torch.optim.Adam, amsgrad=True)
     >>> transform = amsgrad(lr=0.1, beta1=0.8)
 
-    PyTorch's code runs as it stands, on tensors whose values are JAX's: what comes out has PyTorch's formula, and can be
-    compiled, swept, read and compared as Optax's own. Its rounding is not claimed to be PyTorch's: an update is the
+    PyTorch's code runs as it stands, on tensors whose values are JAX's: what comes out has PyTorch's formula, and can
+    be compiled, swept, read and compared as Optax's own. Its rounding is not claimed to be PyTorch's: an update is the
     difference of the parameters, and JAX's functions round in their own way.
 
     Args:
@@ -191,16 +191,19 @@ class _Optimizer:
         tensor.grad = JaxTensor(g)
         optimizer = self._constructed(tensor)
         numbers = {"lr": self.schedule(count)} if self.schedule and count is not None else {}
-        for key, value in {**self.given, **numbers}.items():
-            value = tuple(map(number, value)) if isinstance(value, tuple) else number(value)
-            optimizer.defaults[key] = value
-            optimizer.param_groups[0][key] = value
+        numbers = {
+            key: tuple(map(number, value)) if isinstance(value, tuple) else number(value)
+            for key, value in {**self.given, **numbers}.items()
+        }
+        optimizer.defaults.update(numbers)
+        optimizer.param_groups[0].update(numbers)
         optimizer.state.clear()
         entries = optimizer.state[tensor]
         entries.update({name: JaxTensor(value) for name, value in state.items()})
         if not state and hasattr(optimizer, "_init_group"):
             lists = len(inspect.signature(optimizer._init_group).parameters) - 1
             optimizer._init_group(optimizer.param_groups[0], *([] for _ in range(lists)))
+            entries.update({name: JaxTensor(value) for name, value in _values(entries, w).items()})
         return tensor, optimizer, entries
 
     def _constructed(self, tensor: Any) -> Any:
@@ -222,7 +225,9 @@ def _values(entries: Mapping[str, Any], w: Any) -> dict[str, Any]:
     """The state as arrays: the count of steps whole, other numbers of PyTorch's as wide as the parameter or wider."""
     from adamlab.frameworks.torch_tensors import JaxTensor, value_of
 
-    values = {name: (jnp.asarray(value_of(x)), isinstance(x, JaxTensor)) for name, x in entries.items() if x is not None}
+    values = {
+        name: (jnp.asarray(value_of(x)), isinstance(x, JaxTensor)) for name, x in entries.items() if x is not None
+    }
     wide = jnp.promote_types(w.dtype, jnp.float32)
     # PyTorch counts in float32, which stops at 2²⁴.
     types = {name: jnp.int32 if name == "step" else x.dtype if ours else wide for name, (x, ours) in values.items()}
@@ -231,45 +236,43 @@ def _values(entries: Mapping[str, Any], w: Any) -> dict[str, Any]:
 
 def _transform(optimizer: _Optimizer) -> optax.GradientTransformation:
     """The optimizer as a transformation of trees, each leaf of which is a parameter of its own."""
-    title = optimizer.cls.__name__
-
-    def begun(w: Any) -> dict[str, Any]:
-        """The state before the first step; what PyTorch makes in that is zero until then."""
-        ahead, after = optimizer.begin(w), optimizer.fields(w)
-        state = ahead | {name: jnp.zeros(x.shape, x.dtype) for name, x in after.items() if name not in ahead}
-        counts = "step" not in state and (after.keys() - ahead.keys() or optimizer.schedule)
-        return state | ({"step": jnp.zeros((), jnp.int32)} if counts else {})
 
     def init(params: PyTree) -> Any:
         leaves, tree = jax.tree.flatten(params)
-        states = [begun(jnp.asarray(w)) for w in leaves]
-        return _as_state(_state_type(title, tuple(dict.fromkeys(name for s in states for name in s))), tree, states)
+        late: set[str] = set()
+        states = []
+        for w in map(jnp.asarray, leaves):
+            ahead, after = optimizer.begin(w), optimizer.fields(w)
+            late |= after.keys() - ahead.keys()
+            states.append({name: jnp.zeros(x.shape, x.dtype) for name, x in after.items()} | ahead)
+        fields = dict.fromkeys(name for state in states for name in state)
+        counts = "step" not in fields and bool(late or optimizer.schedule)
+        states = [state | ({"step": jnp.zeros((), jnp.int32)} if counts else {}) for state in states]
+        names = (*fields, *(["step"] if counts else []))
+        return _as_state(_state_type(optimizer.cls.__name__, names, frozenset(late), counts), tree, states)
 
-    def stepped(g: Any, state: dict[str, Any], w: Any) -> tuple[Any, dict[str, Any]]:
-        w, g = jnp.asarray(w), jnp.asarray(g)
-        ahead = optimizer.begin(w).keys()
+    def stepped(g: Any, state: dict[str, Any], w: Any, kind: Any) -> tuple[Any, dict[str, Any]]:
         count = state.get("step", 0)
-        counts = "step" in state and "step" not in optimizer.fields(w)
-        own = {name: x for name, x in state.items() if not (counts and name == "step")}
+        own = {name: x for name, x in state.items() if not (kind.counts and name == "step")}
 
         def run(begins: bool) -> Any:
-            before = {name: x for name, x in own.items() if name in ahead or not begins}
+            before = {name: x for name, x in own.items() if not (begins and name in kind.late)}
             after, changed = optimizer.step(g.astype(w.dtype), w, before, count)
             return after - w, {name: changed.get(name, x).astype(x.dtype) for name, x in own.items()}
 
         result = along_each_branch(lambda: run(begins=False))
-        if own.keys() - ahead:
+        if kind.late:
             first = along_each_branch(lambda: run(begins=True))
             result = jax.tree.map(lambda a, b: jnp.where(count == 0, a, b), first, result)
         u, new = result
-        return u.astype(g.dtype), new | ({"step": optax.safe_increment(count)} if counts else {})
+        return u.astype(g.dtype), new | ({"step": optax.safe_increment(count)} if kind.counts else {})
 
     def update(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, Any]:
         if params is None:
             raise InputError(f"{optimizer.name} steps from the parameters: call update(updates, state, params).")
         gradients, tree = jax.tree.flatten(updates)
         leaves = zip(gradients, _by_leaf(state, len(gradients), tree), tree.flatten_up_to(params), strict=True)
-        results = [stepped(*leaf) for leaf in leaves]
+        results = [stepped(jnp.asarray(g), s, jnp.asarray(w), type(state)) for g, s, w in leaves]
         return tree.unflatten([u for u, _ in results]), _as_state(type(state), tree, [new for _, new in results])
 
     return optax.GradientTransformation(init, update)
@@ -285,10 +288,16 @@ def _by_leaf(state: Any, count: int, tree: Any) -> list[dict[str, Any]]:
     leaves: list[dict[str, Any]] = [{} for _ in range(count)]
     for name, values in zip(state._fields, state, strict=True):
         for leaf, value in zip(leaves, tree.flatten_up_to(values), strict=True):
-            leaf |= {} if value is None else {name: value}
+            if value is not None:
+                leaf[name] = value
     return leaves
 
 
 @cache
-def _state_type(title: str, fields: tuple[str, ...]) -> Any:
-    return namedtuple(f"{title}State", fields)
+def _state_type(title: str, fields: tuple[str, ...], late: frozenset[str], counts: bool) -> Any:
+    """The type of a state.
+
+    `late` has the fields that PyTorch makes in the first step; `counts` says whether `step` is not PyTorch's own.
+    """
+    kind = namedtuple(f"{title}State", fields)
+    return type(kind.__name__, (kind,), {"late": late, "counts": counts, "__slots__": ()})

@@ -193,14 +193,14 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "full_like": lambda x, value, dtype=None, **how: _full(x, value, dtype),
     "maximum": jnp.maximum,
     "minimum": jnp.minimum,
-    "clamp": lambda x, min=None, max=None: jnp.clip(x, min, max),
+    "clamp": jnp.clip,
     "where": jnp.where,
     "norm": _norm,
     "mean": lambda x, dim=None, keepdim=False: jnp.mean(x, axis=dim, keepdims=keepdim),
     "sum": lambda x, dim=None, keepdim=False: jnp.sum(x, axis=dim, keepdims=keepdim),
     "matmul": jnp.matmul,
     "addmm": lambda x, y, z, beta=1, alpha=1: _scaled(x, beta) + _scaled(y @ z, alpha),
-    "squeeze": lambda x: jnp.squeeze(x),
+    "squeeze": jnp.squeeze,
     "unsqueeze": jnp.expand_dims,
     "transpose": jnp.swapaxes,
     "bfloat16": lambda x: x.astype(jnp.bfloat16),
@@ -211,7 +211,10 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 _FUNCTIONS |= {
     f"__{name}__": _FUNCTIONS[short]
     for name, short in {
-        **{name: name for name in ("add", "sub", "mul", "div", "pow", "neg", "abs", "rsub", "rtruediv", "rpow", "matmul")},
+        **{
+            name: name
+            for name in ("add", "sub", "mul", "div", "pow", "neg", "abs", "rsub", "rtruediv", "rpow", "matmul")
+        },
         "truediv": "div",
         "rdiv": "rtruediv",
         "radd": "add",
