@@ -5,6 +5,7 @@ import os
 import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -192,7 +193,8 @@ class _Optimizer:
         known: dict[Any, Any] = {}
 
         def run(number: Callable[[Any], Any]) -> list[Any]:
-            _, places = self._built(leaves, 0, number)
+            with _as_wide_as(leaves):
+                _, places = self._built(leaves, 0, number)
             known.update({place: jnp.asarray(v.value) for place, v in places if place != _RATE})
             return []
 
@@ -206,9 +208,10 @@ class _Optimizer:
         rate = {_RATE: self.given["learning_rate"]}
 
         def run(number: Callable[[Any], Any]) -> tuple[list[Any], list[Any]]:
-            optimizer, places = self._built(leaves, state["iteration", None], number)
-            before = [{**state, **rate}[place] for place, _ in places]
-            after, changed = optimizer.stateless_apply(before, gradients, leaves)
+            with _as_wide_as(leaves):
+                optimizer, places = self._built(leaves, state["iteration", None], number)
+                before = [{**state, **rate}[place] for place, _ in places]
+                after, changed = optimizer.stateless_apply(before, gradients, leaves)
             new = {place: value for (place, _), value in zip(places, changed, strict=True)}
             values = [jnp.asarray(new.get(place, x)).astype(x.dtype) for place, x in state.items()]
             return [x - w for x, w in zip(after, leaves, strict=True)], values
@@ -235,6 +238,19 @@ class _Optimizer:
                 setattr(optimizer, key, number(value))
         optimizer.build([keras.Variable(w, dtype=str(w.dtype), name=_PARAMETER) for w in leaves])
         return optimizer, _places(optimizer)
+
+
+@contextmanager
+def _as_wide_as(leaves: list[Any]) -> Iterator[None]:
+    """Keras with the parameters' type as its default, in which it keeps the learning rate, if that is wider."""
+    import keras
+
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64" if any(w.dtype == jnp.float64 for w in leaves) else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
 
 
 def _on_each_branch(run: Callable[[Callable[[Any], Any]], Any]) -> Any:

@@ -3,7 +3,9 @@
 import inspect
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -13,7 +15,7 @@ import optax
 from adamlab.calls import SpecError
 from adamlab.errors import InputError, reason
 from adamlab.frameworks.branches import along_each_branch
-from adamlab.frameworks.factories import Rate, factory, imported, is_traced, parameter, placeholder
+from adamlab.frameworks.factories import Rate, factory, imported, parameter, placeholder
 from adamlab.types import PyTree
 
 READ = (
@@ -168,7 +170,7 @@ class _Optimizer:
 
         def run() -> Any:
             after, state = self.step(jnp.zeros_like(w), w, {}, jnp.zeros(()))
-            known.update(jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state))
+            known.update({name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in state.items()})
             return after
 
         jax.eval_shape(lambda: along_each_branch(run))
@@ -177,7 +179,8 @@ class _Optimizer:
     def step(self, g: Any, w: Any, state: Mapping[str, Any], count: Any) -> tuple[Any, dict[str, Any]]:
         """The next parameter and state; of no state, as PyTorch begins."""
         tensor, optimizer, entries = self._prepared(w, g, state, count)
-        optimizer.step()
+        with _as_wide_as(w):
+            optimizer.step()
         return tensor.value, _values(entries, w)
 
     def _prepared(self, w: Any, g: Any, state: Mapping[str, Any], count: Any) -> tuple[Any, Any, dict[str, Any]]:
@@ -185,7 +188,7 @@ class _Optimizer:
         from adamlab.frameworks.torch_tensors import JaxTensor
 
         def number(value: Any) -> Any:
-            return JaxTensor(value) if is_traced(value) else value
+            return JaxTensor(value) if isinstance(value, jax.Array) else value
 
         tensor = JaxTensor(w)
         tensor.grad = JaxTensor(g)
@@ -202,7 +205,8 @@ class _Optimizer:
         entries.update({name: JaxTensor(value) for name, value in state.items()})
         if not state and hasattr(optimizer, "_init_group"):
             lists = len(inspect.signature(optimizer._init_group).parameters) - 1
-            optimizer._init_group(optimizer.param_groups[0], *([] for _ in range(lists)))
+            with _as_wide_as(w):
+                optimizer._init_group(optimizer.param_groups[0], *([] for _ in range(lists)))
             entries.update({name: JaxTensor(value) for name, value in _values(entries, w).items()})
         return tensor, optimizer, entries
 
@@ -219,6 +223,18 @@ class _Optimizer:
             return self.cls([tensor], **given, **how)
         except (ValueError, TypeError) as error:
             raise SpecError(f"{self.name}: {reason(error)}") from error
+
+
+@contextmanager
+def _as_wide_as(w: Any) -> Iterator[None]:
+    """PyTorch with the parameter's type as its default, in which it keeps single numbers, if that is wider."""
+    torch = import_module("torch")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64 if w.dtype == jnp.float64 else torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _values(entries: Mapping[str, Any], w: Any) -> dict[str, Any]:
@@ -244,7 +260,7 @@ def _transform(optimizer: _Optimizer) -> optax.GradientTransformation:
         for w in map(jnp.asarray, leaves):
             ahead, after = optimizer.begin(w), optimizer.fields(w)
             late |= after.keys() - ahead.keys()
-            states.append({name: jnp.zeros(x.shape, x.dtype) for name, x in after.items()} | ahead)
+            states.append(ahead | {name: jnp.zeros(x.shape, x.dtype) for name, x in after.items() if name not in ahead})
         fields = dict.fromkeys(name for state in states for name in state)
         counts = "step" not in fields and bool(late or optimizer.schedule)
         states = [state | ({"step": jnp.zeros((), jnp.int32)} if counts else {}) for state in states]
