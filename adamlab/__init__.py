@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from adamlab.studies.kinds import load as load
     from adamlab.symbolic.solving.closed_forms import closed_form as closed_form
     from adamlab.symbolic.unrolling import unroll as unroll
+    from adamlab.translation.translating import translate as translate
     from adamlab.types import Decay as Decay
 
 _MODULES = ("analysis", "layers", "optimizers", "plots", "problems", "schedules")
@@ -62,6 +63,7 @@ _HOMES = {
     "load": "adamlab.studies.kinds",
     "prove": "adamlab.relations",
     "run": "adamlab.running",
+    "translate": "adamlab.translation.translating",
     "unroll": "adamlab.symbolic.unrolling",
 }
 

@@ -278,6 +278,27 @@ def prove(
 
 
 @app.command()
+@with_imports
+def translate(
+    call: Annotated[
+        str,
+        typer.Argument(
+            metavar="CALL",
+            help="A spec, such as \"torch.RMSprop(lr=0.01)\", or a call of PyTorch's, Keras's or Optax's in full.",
+            show_default=False,
+        ),
+    ],
+    to: Annotated[str, typer.Option(help="optax, adamlab, torch or keras.")] = "optax",
+    format_: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+):
+    """Translate an optimizer to another library, with the verdict behind it. Exit code 1 unless it is proved."""
+    from adamlab.terminal.translations import translate_and_show
+
+    if not translate_and_show(call, to, format_):
+        raise typer.Exit(1)
+
+
+@app.command()
 def derive(
     name: Annotated[
         str,
