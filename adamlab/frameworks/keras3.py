@@ -7,6 +7,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -221,7 +222,7 @@ class _Optimizer:
 
     def _built(self, leaves: list[Any], count: Any, number: Callable[[Any], Any]) -> tuple[Any, list[tuple[Any, Any]]]:
         """The optimizer of these parameters, and its variables with the field and the parameter that each is of."""
-        import keras
+        keras: Any = import_module("keras")
 
         defaults = {key: p.default for key, p in inspect.signature(self.cls).parameters.items()}
         own = {key: defaults[key] if key in AT_TIMES and x is None else x for key, x in self.given.items()}
@@ -243,7 +244,7 @@ class _Optimizer:
 @contextmanager
 def _as_wide_as(leaves: list[Any]) -> Iterator[None]:
     """Keras with the parameters' type as its default, in which it keeps the learning rate, if that is wider."""
-    import keras
+    keras: Any = import_module("keras")
 
     before = keras.config.floatx()
     keras.config.set_floatx("float64" if any(w.dtype == jnp.float64 for w in leaves) else "float32")
