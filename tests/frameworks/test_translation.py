@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,10 @@ keras = pytest.importorskip("keras", reason="Keras is not installed: pip install
 
 ALIKE = [(row.name, left, right) for row in SAME for left, *others in [[*row.forms.values()]] for right in others]
 APART = [(row.name, *row.forms.values()) for row in NEAR]
+
+
+def slow(*values: str) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @pytest.mark.slow
@@ -40,8 +46,7 @@ def test_a_row_of_the_near_is_refuted(name, left, right):
         ("torch.RMSprop(lr, alpha=a, eps=e)", "optax.rmsprop(lr, decay=a, eps=e)", "refuted"),
         ("torch.RMSprop(lr, alpha=a, eps=e)", "optax.rmsprop(lr, decay=a, eps=e, eps_in_sqrt=false)", "proved"),
         ("torch.Adam(lr, beta1=b, beta2=c, eps=0.0)", "keras.Adam(lr, beta_1=b, beta_2=c, epsilon=0.0)", "proved"),
-        ("torch.NAdam(lr, momentum_decay=1.0)", "keras.Nadam(lr, beta_1=0.9, beta_2=0.999, epsilon=1e-8)", "unknown"),
-    ][:4],
+    ],
 )
 def test_frameworks_are_decided_like_any_optimizer(left, right, status):
     verdict = al.prove(left, right)
@@ -62,7 +67,7 @@ def test_every_library_can_be_translated_to_every_other():
             "optax",
             "optax.rmsprop(0.01, decay=0.99, eps=1e-08, eps_in_sqrt=False)",
         ),
-        (
+        slow(
             "torch.optim.Adam(model.parameters(), lr=3e-4, weight_decay=0.01)",
             "optax",
             "optax.chain(optax.add_decayed_weights(0.01), optax.adam(0.0003, b1=0.9, b2=0.999, eps=1e-08))",
@@ -72,12 +77,13 @@ def test_every_library_can_be_translated_to_every_other():
             "keras",
             "keras.optimizers.SGD(learning_rate=0.1, momentum=0.9, nesterov=True)",
         ),
-        (
+        slow(
             "optax.chain(optax.scale(-1.0), optax.add_decayed_weights(0.1), optax.adam(0.1))",
             "torch",
-            "torch.optim.Adam(model.parameters(), lr=0.1, betas=(0.9, 0.999), eps=1e-08, maximize=True, weight_decay=0.1)",
+            "torch.optim.Adam(model.parameters(), lr=0.1, betas=(0.9, 0.999), eps=1e-08, maximize=True, "
+            "weight_decay=0.1)",
         ),
-        ("keras.optimizers.RMSprop(learning_rate=0.1)", "adamlab", "adamlab.rmsprop(0.1, decay=0.9, eps=1e-07)"),
+        slow("keras.optimizers.RMSprop(learning_rate=0.1)", "adamlab", "adamlab.rmsprop(0.1, decay=0.9, eps=1e-07)"),
         ("adamlab.sgd(0.1)", "optax", "optax.sgd(0.1)"),
     ],
 )
@@ -96,20 +102,18 @@ def test_a_rate_inside_of_the_momentum_is_told():
 @pytest.mark.parametrize(
     ("call", "to", "words"),
     [
-        ("torch.NAdam", "optax", "nearest is\noptax.nadam(0.002, b1=0.9, b2=0.999, eps=1e-08)\nrefuted: "),
+        slow("torch.NAdam", "optax", "nearest is\noptax.nadam(0.002, b1=0.9, b2=0.999, eps=1e-08)\nrefuted: "),
         (
             "torch.NAdam",
             "optax",
-            'PyTorch\'s momentum grows .* 0.48 at step 100.*steps: adamlab.like_torch\\("NAdam"\\)',
+            'PyTorch\'s momentum grows .* 0.48 at step 100.*adamlab.like_torch\\("NAdam"\\)',
         ),
         ("torch.SGD(lr=0.1, momentum=0.9, dampening=0.5)", "optax", "dampening=0.5 has no counterpart in Optax"),
         ("keras.optimizers.Ftrl()", "optax", "no optimizer of Optax does this.\nthe very steps: adamlab.from_keras"),
-        ("keras.Adam(0.1, clipnorm=1.0)", "torch", "clipnorm=1.0 has no counterpart in PyTorch.*ε/√"),
+        slow("keras.Adam(0.1, clipnorm=1.0)", "torch", "clipnorm=1.0 has no counterpart in PyTorch.*ε/√"),
     ],
 )
 def test_what_no_optimizer_does_is_told(call, to, words):
-    import re
-
     translation = al.translate(call, to=to)
     assert re.search(words.replace("(0.", r"\(0.").replace("08)", r"08\)"), translation.text(), re.DOTALL)
     assert not translation.holds
@@ -135,7 +139,7 @@ def test_a_whole_call_is_parsed(text, spec):
         (
             "torch.optim.Adam([{'params': a, 'lr': 0.1}])",
             "optax",
-            "a group of parameters has lr: translate each by itself",
+            "a group of parameters has lr: translate each",
         ),
         ("torch.optim.Adam(m(), **given)", "optax", "write the arguments of \\*\\* out"),
         ("torch.optim.LBFGS(m())", "optax", "torch.LBFGS cannot be read: it asks for the loss"),
@@ -145,7 +149,7 @@ def test_a_whole_call_is_parsed(text, spec):
         (
             "__import__('os').system('x')",
             "optax",
-            "does not start with the name of an optimizer|cannot stand in a spec",
+            "does not start with the name of an|cannot stand in",
         ),
     ],
 )
