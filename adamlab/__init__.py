@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from adamlab.studies.kinds import load as load
     from adamlab.symbolic.solving.closed_forms import closed_form as closed_form
     from adamlab.symbolic.unrolling import unroll as unroll
+    from adamlab.translation.states import state_from_keras as state_from_keras
+    from adamlab.translation.states import state_from_torch as state_from_torch
+    from adamlab.translation.states import state_to_keras as state_to_keras
+    from adamlab.translation.states import state_to_torch as state_to_torch
     from adamlab.translation.translating import translate as translate
     from adamlab.types import Decay as Decay
 
@@ -63,6 +67,10 @@ _HOMES = {
     "load": "adamlab.studies.kinds",
     "prove": "adamlab.relations",
     "run": "adamlab.running",
+    "state_from_keras": "adamlab.translation.states",
+    "state_from_torch": "adamlab.translation.states",
+    "state_to_keras": "adamlab.translation.states",
+    "state_to_torch": "adamlab.translation.states",
     "translate": "adamlab.translation.translating",
     "unroll": "adamlab.symbolic.unrolling",
 }

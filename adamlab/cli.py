@@ -322,7 +322,7 @@ def derive(
 def relations(
     format_: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
     figure: Annotated[Path | None, typer.Option(help="A file for a picture; its ending says the format.")] = None,
-    library: Annotated[str, typer.Option(help="On whose code: optax or adamlab.")] = "optax",
+    library: Annotated[str, typer.Option(help="On whose code: optax, adamlab, torch or keras.")] = "optax",
 ):
     """Decide every known relation between optimizers. Exit code 1 where a verdict is not the one expected."""
     from adamlab.terminal.relations import relations_and_show

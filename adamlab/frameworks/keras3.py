@@ -4,7 +4,7 @@ import inspect
 import os
 import sys
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -238,7 +238,7 @@ class _Optimizer:
             if is_traced(value) and key != "learning_rate":
                 setattr(optimizer, key, number(value))
         optimizer.build([keras.Variable(w, dtype=str(w.dtype), name=_PARAMETER) for w in leaves])
-        return optimizer, _places(optimizer)
+        return optimizer, places_of(optimizer, {_PARAMETER})
 
 
 @contextmanager
@@ -266,8 +266,13 @@ _PARAMETER = "parameter"
 _RATE = ("learning_rate", None)
 
 
-def _places(optimizer: Any) -> list[tuple[Any, Any]]:
-    """Each variable of the optimizer with its field and the number of the parameter that it is of, if it is of any."""
+def places_of(optimizer: Any, parameters: Collection[str]) -> list[tuple[tuple[str, int | None], Any]]:
+    """Each variable of the optimizer with its field and the number of the parameter that it is of, if it is of any.
+
+    Args:
+        optimizer: an optimizer that is built.
+        parameters: the names of the parameters, which Keras puts ahead of the fields.
+    """
     homes: dict[int, tuple[str, int | None]] = {}
     for attribute, value in vars(optimizer).items():
         if attribute in ("_variables", "_trainable_variables"):
@@ -278,7 +283,7 @@ def _places(optimizer: Any) -> list[tuple[Any, Any]]:
     places = []
     for v in optimizer.variables:
         attribute, number = homes[id(v)]
-        own = v.name.removeprefix(f"{_PARAMETER}_")
+        own = next((v.name.removeprefix(f"{p}_") for p in parameters if v.name.startswith(f"{p}_")), v.name)
         named = own != v.name or v.name in ("iteration", "learning_rate")
         places.append(((own if named else attribute.strip("_"), number), v))
     return places

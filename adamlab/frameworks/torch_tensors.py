@@ -139,7 +139,7 @@ _IN_PLACE = {f"__i{name}__": name for name in ("add", "sub", "mul", "truediv", "
 """Python's own operators that work in place."""
 
 
-def _is_plain(number: Any, value: float) -> bool:
+def _is_plain(number: Any, value: Any) -> bool:
     return isinstance(number, (int, float)) and number == value
 
 

@@ -3,6 +3,7 @@
 import json
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -51,8 +52,9 @@ def _is_plain(value: Any) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the packages that results depend on."""
-    return {package: version(package) for package in PACKAGES}
+    """The versions of the packages that results depend on; of frameworks those that were loaded."""
+    loaded = [name for name in ("torch", "keras") if name in sys.modules]
+    return {package: version(package) for package in (*PACKAGES, *loaded)}
 
 
 def changed_versions(attributes: Mapping[str, Any]) -> str:
