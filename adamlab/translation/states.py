@@ -185,7 +185,7 @@ def _filled(
         ours = kind == f"{title}State"
         name = field if ours else homes.get(field, "")
         if ours and name == "step" and name not in known:
-            return jnp.ones_like(now)  # PyTorch's SGD does not count: after its first step all are alike
+            return jax.tree.map(jnp.ones_like, now)  # PyTorch's SGD does not count: after its first step all are alike
         if name not in known:
             raise InputError(f"the state of {title} has nothing that is {field} of {kind}: is this its translation?")
         factor = 1.0 if ours else scale(name)

@@ -1,5 +1,6 @@
 """The table of translations, each row decided on the code that is installed; translations in every direction."""
 
+import ast
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from adamlab.errors import InputError
 from adamlab.symbolic.proving.proofs import prove
 from adamlab.translation.pasted import call_of
 from adamlab.translation.table import LIBRARIES, NEAR, SAME, rows
+from tests.pages import INSIDE, blocks
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
@@ -168,3 +170,14 @@ def test_the_command_prints_the_line_and_the_verdict(adamlab):
     done = adamlab("translate", "torch.ASGD(lr=0.1)", "--to", "optax", "--format", "json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["code"] is None
+
+
+def test_the_package_page_says_what_happens(capsys):
+    names: dict[str, object] = {}
+    for block in blocks(INSIDE, "py"):
+        for line in ast.parse(block).body:
+            exec(compile(ast.Module([line], []), "adamlab/README.md", "exec"), names)
+            printed = capsys.readouterr().out.strip()
+            if printed:
+                assert f"# {printed}" in block.splitlines()[line.lineno - 1]
+    assert "ours" in names

@@ -60,7 +60,8 @@ def versions() -> dict[str, str]:
 def changed_versions(attributes: Mapping[str, Any]) -> str:
     """The note for results that were begun with other versions; empty where they were not."""
     before, now = attributes["versions"], versions()
-    changed = [f"{name} {before.get(name)} → {now[name]}" for name in now if before.get(name) != now[name]]
+    known = [name for name in now if name in PACKAGES or name in before]  # a framework may be loaded for other reasons
+    changed = [f"{name} {before.get(name)} → {now[name]}" for name in known if before.get(name) != now[name]]
     note = f"Begun with other versions: {', '.join(changed)}. What was done then is kept as it is."
     return note if changed else ""
 
