@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+from jax.core import Tracer
 
 from adamlab.calls import SpecError
 from adamlab.errors import nearest
@@ -67,7 +68,7 @@ def parameter(name: str, default: Any, annotation: Any) -> inspect.Parameter:
 
 def is_traced(value: Any) -> bool:
     """Whether a number is known only to JAX."""
-    return isinstance(value, jax.core.Tracer)
+    return isinstance(value, Tracer)
 
 
 def placeholder(value: Any, default: Any) -> Any:

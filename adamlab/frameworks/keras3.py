@@ -57,7 +57,7 @@ WHOLE = {"ema_overwrite_frequency", "gradient_accumulation_steps"}
 """Whole numbers that are none by default."""
 
 
-def from_keras(optimizer: type, **defaults: Any) -> Callable[..., optax.GradientTransformation]:
+def from_keras(optimizer: Any, **defaults: Any) -> Callable[..., optax.GradientTransformation]:
     """The factory of an optimizer of Keras 3 as an Optax transformation: its own code, on JAX's backend.
 
     >>> import keras, adamlab as al
@@ -152,6 +152,9 @@ class _Number:
     def __bool__(self) -> bool:
         return holds(self.value != 0, "bool", self.value)
 
+    def __neg__(self) -> Any:
+        return -self.value
+
 
 def _compute(name: str) -> Callable[..., Any]:
     return lambda self, *others: getattr(self.value, name)(*(getattr(x, "value", x) for x in others))
@@ -175,7 +178,6 @@ def _compare(name: str) -> Callable[..., Any]:
 for _name in ("add", "sub", "mul", "truediv", "pow"):
     setattr(_Number, f"__{_name}__", _compute(f"__{_name}__"))
     setattr(_Number, f"__r{_name}__", _compute(f"__r{_name}__"))
-_Number.__neg__ = _compute("__neg__")
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(_Number, f"__{_name}__", _compare(f"__{_name}__"))
 

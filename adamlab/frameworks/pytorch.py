@@ -57,7 +57,7 @@ RATES = {"beta1", "beta2", "rho", "momentum", "dampening"}
 """The numbers that are rates between 0 and 1; `alpha` is in RMSprop alone."""
 
 
-def from_torch(optimizer: type, **defaults: Any) -> Callable[..., optax.GradientTransformation]:
+def from_torch(optimizer: Any, **defaults: Any) -> Callable[..., optax.GradientTransformation]:
     """The factory of an optimizer of PyTorch as an Optax transformation, read from its own code.
 
     >>> import torch, adamlab as al

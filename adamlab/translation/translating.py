@@ -128,7 +128,7 @@ def _taken_apart(call: Call) -> tuple[Call, Ahead]:
         if coupled and bound.get("weight_decay"):
             ahead["weight_decay"] = bound["weight_decay"]
         return call.with_arguments({key: x for key, x in call.arguments.items() if key not in ahead}), ahead
-    parts = call.arguments.get("args", ()) if call.name == "optax.chain" else ()
+    parts: Any = call.arguments.get("args", ()) if call.name == "optax.chain" else ()
     for part in parts[:-1]:
         bound = part.bound()
         if part.short == "scale" and bound.get("step_size") == -1:

@@ -110,7 +110,8 @@ def slow_but(first: int, cases: list[Any]) -> list[Any]:
 @pytest.mark.parametrize(("spec", "translation"), slow_but(1, OF_TORCH))
 def test_training_goes_on_from_torch_and_back(wide, spec, translation):
     _, gradients = data()
-    whole = torch_steps(*in_torch(spec), gradients)
+    optimizer, params = in_torch(spec)
+    whole = torch_steps(optimizer, params, gradients)
     optimizer, params = in_torch(spec)
     half = torch_steps(optimizer, params, gradients[:10])
     transform = parse(translation).build()
@@ -128,7 +129,8 @@ def test_training_goes_on_from_torch_and_back(wide, spec, translation):
 @pytest.mark.parametrize(("spec", "translation"), slow_but(1, OF_KERAS))
 def test_training_goes_on_from_keras_and_back(wide, spec, translation):
     _, gradients = data()
-    whole = keras_steps(*in_keras(spec), gradients)
+    optimizer, variables = in_keras(spec)
+    whole = keras_steps(optimizer, variables, gradients)
     optimizer, variables = in_keras(spec)
     half = keras_steps(optimizer, variables, gradients[:10])
     transform = parse(translation).build()

@@ -64,7 +64,11 @@ WRONG = {
 
 def forgetful(transform: optax.GradientTransformation) -> optax.GradientTransformation:
     """The transformation with a state that stays as it began."""
-    return optax.GradientTransformation(transform.init, lambda g, s, w: (transform.update(g, s, w)[0], s))
+
+    def update(updates: Any, state: Any, params: Any = None) -> Any:
+        return transform.update(updates, state, params)[0], state
+
+    return optax.GradientTransformation(transform.init, update)
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +210,6 @@ def test_mistakes_are_told_in_words(use, message):
 def test_shapes_are_those_of_the_tree():
     tx = al.from_torch(torch.optim.Adafactor)()
     params = {name: jnp.ones(shape) for name, shape in SHAPES.items()}
-    state = tx.init(params)
+    state: Any = tx.init(params)
     assert state.row_var["matrix"].shape == (3, 1)
     assert state.variance == {"matrix": None, "number": jnp.zeros(())}
