@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from adamlab.types import PyTree
 
@@ -37,7 +38,7 @@ def holds(condition: Any, *compared: Any) -> bool:
         condition: a boolean array or tracer.
         *compared: what it says something of; of the same things it says the same on one branch.
     """
-    if not isinstance(condition, jax.core.Tracer) or not _paths:
+    if not isinstance(condition, Tracer) or not _paths:
         return bool(condition)
     key = tuple(x if isinstance(x, (int, float, str)) else id(x) for x in compared) or id(condition)
     return _paths[-1].decide(condition, key, (condition, compared))

@@ -124,6 +124,7 @@ def test_adams_closed_forms_show_where_epsilon_is():
     assert "(1 - β₁^t)·(√((1 - β₂)·Σ_{i=1}^{t} β₂^(t-i)·g_i²) + ε))" in keras_form
 
 
+@pytest.mark.slow
 def test_an_exact_trajectory_is_pytorchs(x64):
     e = al.exact("torch.Adam(lr=0.1, beta1=0.8)", GRADIENTS)
     own = own_steps("torch.Adam(lr=0.1, beta1=0.8)")

@@ -46,8 +46,8 @@ def test_a_row_of_the_near_is_refuted(name, left, right):
     [
         ("torch.Adam(lr, beta1=b1, beta2=b2, eps=eps)", "optax.adam(lr, b1=b1, b2=b2, eps=eps)", "proved"),
         ("torch.RMSprop(lr, alpha=a, eps=e)", "optax.rmsprop(lr, decay=a, eps=e)", "refuted"),
-        ("torch.RMSprop(lr, alpha=a, eps=e)", "optax.rmsprop(lr, decay=a, eps=e, eps_in_sqrt=false)", "proved"),
-        ("torch.Adam(lr, beta1=b, beta2=c, eps=0.0)", "keras.Adam(lr, beta_1=b, beta_2=c, epsilon=0.0)", "proved"),
+        slow("torch.RMSprop(lr, alpha=a, eps=e)", "optax.rmsprop(lr, decay=a, eps=e, eps_in_sqrt=false)", "proved"),
+        slow("torch.Adam(lr, beta1=b, beta2=c, eps=0.0)", "keras.Adam(lr, beta_1=b, beta_2=c, epsilon=0.0)", "proved"),
     ],
 )
 def test_frameworks_are_decided_like_any_optimizer(left, right, status):
@@ -64,7 +64,7 @@ def test_every_library_can_be_translated_to_every_other():
 @pytest.mark.parametrize(
     ("call", "to", "code"),
     [
-        (
+        slow(
             "torch.RMSprop(lr=0.01, alpha=0.99)",
             "optax",
             "optax.rmsprop(0.01, decay=0.99, eps=1e-08, eps_in_sqrt=False)",
@@ -74,7 +74,7 @@ def test_every_library_can_be_translated_to_every_other():
             "optax",
             "optax.chain(optax.add_decayed_weights(0.01), optax.adam(0.0003, b1=0.9, b2=0.999, eps=1e-08))",
         ),
-        (
+        slow(
             "optimizer = torch.optim.SGD(net.parameters(), 0.1, 0.9, nesterov=True, foreach=False)",
             "keras",
             "keras.optimizers.SGD(learning_rate=0.1, momentum=0.9, nesterov=True)",
@@ -96,6 +96,7 @@ def test_a_translation_is_proved(call, to, code):
     assert translation.instead == ""
 
 
+@pytest.mark.slow
 def test_a_rate_inside_of_the_momentum_is_told():
     assert "Keras has it inside of the momentum" in al.translate("torch.SGD(lr=0.1, momentum=0.9)", "keras").text()
     assert al.translate("torch.SGD(lr=0.1, momentum=0.9)", "optax").differences == ()
@@ -172,6 +173,7 @@ def test_the_command_prints_the_line_and_the_verdict(adamlab):
     assert json.loads(done.stdout)["code"] is None
 
 
+@pytest.mark.slow
 def test_the_package_page_says_what_happens(capsys):
     names: dict[str, object] = {}
     for block in blocks(INSIDE, "py"):
