@@ -17,7 +17,7 @@ def adagrad(lr, decay, a, e):
 
 
 def rmsprop(lr, a, e, m):
-    return like_torch("RMSprop", lr=lr, alpha=a, eps=e, momentum=m, centered=True)
+    return like_torch("RMSprop", lr=lr, alpha=a, eps=e, momentum=m, centered=True, arithmetic="optax")
 
 
 def adadelta(lr, r, e):
