@@ -26,7 +26,9 @@ def imported(module: str, extra: str, needed_by: str) -> Any:
         SpecError: it is not installed; says what to install.
     """
     if find_spec(module.partition(".")[0]) is None:
-        raise SpecError(f"{needed_by} is read from {extra}'s own code, which is not installed: pip install {extra}.")
+        raise SpecError(
+            f"{needed_by} is read from {extra}'s own code, which is not installed: pip install 'adamlab[{extra}]'."
+        )
     return import_module(module)
 
 
