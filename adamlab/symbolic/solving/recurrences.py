@@ -123,9 +123,10 @@ def at(e: Formula, index: Symbol) -> Formula:
 def _weights(rate: Formula) -> list[Formula]:
     """The factors that may make the rate of x_t constant when x_t is multiplied by them: the rate's denominators."""
     below = denom(together(rate))
-    factors: Any = []
+    listed: Any = (1, [])
     with suppress(PolynomialError):  # a power of a number alone, such as 25^t, is no polynomial of anything
-        _, factors = factor_list(below)
+        listed = factor_list(below)
+    _, factors = listed
     weights = [*(factor for factor, _ in factors if factor.has(T)), below, T]
     return [weight if is_nonnegative(weight) else -weight for weight in weights]
 
