@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from adamlab import schedules as schedules
     from adamlab.derivations import derive as derive
     from adamlab.exporting import export as export
+    from adamlab.frameworks.keras3 import from_keras as from_keras
+    from adamlab.frameworks.pytorch import from_torch as from_torch
     from adamlab.interpret.oracle import exact as exact
     from adamlab.parity.comparison import compare as compare
     from adamlab.recipes import like_torch as like_torch
@@ -44,6 +46,11 @@ if TYPE_CHECKING:
     from adamlab.studies.kinds import load as load
     from adamlab.symbolic.solving.closed_forms import closed_form as closed_form
     from adamlab.symbolic.unrolling import unroll as unroll
+    from adamlab.translation.states import state_from_keras as state_from_keras
+    from adamlab.translation.states import state_from_torch as state_from_torch
+    from adamlab.translation.states import state_to_keras as state_to_keras
+    from adamlab.translation.states import state_to_torch as state_to_torch
+    from adamlab.translation.translating import translate as translate
     from adamlab.types import Decay as Decay
 
 _MODULES = ("analysis", "layers", "optimizers", "plots", "problems", "schedules")
@@ -54,10 +61,17 @@ _HOMES = {
     "derive": "adamlab.derivations",
     "exact": "adamlab.interpret.oracle",
     "export": "adamlab.exporting",
+    "from_keras": "adamlab.frameworks.keras3",
+    "from_torch": "adamlab.frameworks.pytorch",
     "like_torch": "adamlab.recipes",
     "load": "adamlab.studies.kinds",
     "prove": "adamlab.relations",
     "run": "adamlab.running",
+    "state_from_keras": "adamlab.translation.states",
+    "state_from_torch": "adamlab.translation.states",
+    "state_to_keras": "adamlab.translation.states",
+    "state_to_torch": "adamlab.translation.states",
+    "translate": "adamlab.translation.translating",
     "unroll": "adamlab.symbolic.unrolling",
 }
 

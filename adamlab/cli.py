@@ -330,6 +330,27 @@ def prove(
 
 
 @app.command()
+@with_imports
+def translate(
+    call: Annotated[
+        str,
+        typer.Argument(
+            metavar="CALL",
+            help="A spec, such as \"torch.RMSprop(lr=0.01)\", or a call of PyTorch's, Keras's or Optax's in full.",
+            show_default=False,
+        ),
+    ],
+    to: Annotated[str, typer.Option(help="optax, adamlab, torch or keras.")] = "optax",
+    format_: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+):
+    """Translate an optimizer to another library, with the verdict behind it. Exit code 1 unless it is proved."""
+    from adamlab.terminal.translations import translate_and_show
+
+    if not translate_and_show(call, to, format_):
+        raise typer.Exit(1)
+
+
+@app.command()
 def derive(
     name: Annotated[
         str,
@@ -353,7 +374,7 @@ def derive(
 def relations(
     format_: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
     figure: Annotated[Path | None, typer.Option(help="A file for a picture; its ending says the format.")] = None,
-    library: Annotated[str, typer.Option(help="On whose code: optax or adamlab.")] = "optax",
+    library: Annotated[str, typer.Option(help="On whose code: optax, adamlab, torch or keras.")] = "optax",
 ):
     """Decide every known relation between optimizers. Exit code 1 where a verdict is not the one expected."""
     from adamlab.terminal.relations import relations_and_show

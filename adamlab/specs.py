@@ -17,6 +17,7 @@ import adamlab.rules
 from adamlab.adapters import ADAPTED, injected
 from adamlab.calls import Argument, Call, SpecError, Symbol, arguments, call, signature
 from adamlab.errors import cut, nearest
+from adamlab.frameworks import FRAMEWORKS, installed
 from adamlab.optimizers import REGISTERED
 from adamlab.own import MODULES, TAKEN, attribute, digest_of
 from adamlab.rules import PARTS, RULES
@@ -48,13 +49,15 @@ def parse(text: str) -> Call:
 
 
 def optimizers(library: str) -> dict[str, Callable[..., Any]]:
-    """The optimizers and transformations of a library, "adamlab" or "optax", that a spec can write, by name.
+    """The optimizers and transformations of a library, "adamlab", "optax" or "torch", that a spec can write, by name.
 
     Of a module of the user's those that say so by their annotation or have a learning rate; a spec can write others.
     """
     if library in MODULES:
         return {name: f for name, f in MODULES[library].functions().items() if _may_make_a_transform(f)}
-    return _offered(library) if library != "adamlab" else dict(_names(library))
+    if library == "adamlab":
+        return dict(_names(library))
+    return dict(FRAMEWORKS[library]) if library in FRAMEWORKS else _offered(library)
 
 
 @cache
@@ -63,8 +66,9 @@ def _offered(library: str) -> dict[str, Callable[..., Any]]:
 
 
 def all_optimizers() -> Iterator[str]:
-    """The full names of all optimizers and transformations that a spec can write."""
+    """The full names of all optimizers and transformations that a spec can write; of frameworks those installed."""
     yield from (f"{library}.{name}" for library in (*LIBRARIES, *MODULES) for name in optimizers(library))
+    yield from (f"{library}.{name}" for library in installed() for name in FRAMEWORKS[library])
     yield from REGISTERED
 
 
@@ -98,8 +102,10 @@ def find(name: str) -> Callable[..., Any]:
             return _checked(name, own, "optimizer")
         raise SpecError(f'{MODULES[library].place} has no function "{short}"; {nearest(short, optimizers(library))}')
     factory = _names(library).get(short)
-    if factory is not None and _is_offered(library, short, factory):
+    if factory is not None and (library in FRAMEWORKS or _is_offered(library, short, factory)):
         return factory
+    if library in FRAMEWORKS:
+        raise SpecError(f'there is no optimizer "{name}" that is read; {nearest(short, FRAMEWORKS[library])}')
     _require_library(name, "optimizer")
     everything = [*all_optimizers()]
     namesakes = [full for full in everything if not library and full.endswith(f".{name}")]
@@ -143,6 +149,8 @@ def _names(library: str) -> Mapping[str, Any]:
         return {**RULES, **PARTS}
     if library == "optax":
         return {**vars(optax), **ADAPTED}
+    if library in FRAMEWORKS:
+        return FRAMEWORKS[library]
     return vars(LIBRARIES[library]) if library in LIBRARIES else {}
 
 
@@ -179,7 +187,7 @@ def _require_library(name: str, kind: str):
     library = name.partition(".")[0]
     if "." in name and library not in LIBRARIES and name.rpartition(".")[0] not in MODULES:
         if library in TAKEN:
-            raise SpecError(f'there is no {kind} "{name}": specs know no {library}; adamlab.like_torch is PyTorch\'s.')
+            raise SpecError(f'there is no {kind} "{name}"; {library} has none in specs.')
         raise SpecError(
             f'there is no {kind} "{name}", since no library "{library}" is known; if {library} is code of your own, '
             f'import it: --import {library}.py on the command line, imports=["{library}.py"] for al.run.'

@@ -1,4 +1,4 @@
-"""Formulas in the README and in docstrings, and the golden file, written from what is read off the code.
+"""Formulas in the README and in docstrings, the golden file and the table of translations, written from the code.
 
 `python -m tests.golden` writes them anew; tests/test_golden.py fails where they are not what the code says.
 """
@@ -11,9 +11,11 @@ import optax
 import adamlab as al
 from adamlab.rules import RULES
 from adamlab.symbolic.notation.printing import latex, text
+from adamlab.translation.correspondence import markdown
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden.txt"
+INSIDE = ROOT / "adamlab/README.md"
 HEADING = "Read off this code by `python -m tests.golden`:"
 WIDTH = 120
 
@@ -74,6 +76,13 @@ def with_formula(source: str, name: str) -> str:
     return head + summary.sub(lambda match: f"{match[0]}    {HEADING}\n\n{block}\n", body, count=1)
 
 
+def with_translations(page: str) -> str:
+    """The package's page with the table of translations."""
+    begin, end = "<!-- the table of translations -->\n", "<!-- its end -->"
+    head, rest = page.split(begin)
+    return f"{head}{begin}\n{markdown()}\n\n{end}{rest.split(end)[1]}"
+
+
 def source_of(name: str) -> Path:
     """The file of a rule's factory."""
     return next(path for path in (ROOT / "adamlab/rules").glob("*.py") if f"\ndef {name}(" in path.read_text("utf-8"))
@@ -89,6 +98,7 @@ def main():
         path = source_of(name)
         path.write_text(with_formula(path.read_text("utf-8"), name), "utf-8")
     GOLDEN.write_text(golden(), "utf-8")
+    INSIDE.write_text(with_translations(INSIDE.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,17 @@
 import inspect
 
 from adamlab.rules import RULES
-from tests.golden import GOLDEN, HEADING, ROOT, docstring_lines, golden, readme_formula, with_formula
+from tests.golden import (
+    GOLDEN,
+    HEADING,
+    INSIDE,
+    ROOT,
+    docstring_lines,
+    golden,
+    readme_formula,
+    with_formula,
+    with_translations,
+)
 
 
 def test_the_readme_shows_what_is_read():
@@ -18,6 +28,12 @@ def test_docstrings_show_what_is_read():
 
 def test_the_golden_file_is_what_is_read():
     assert GOLDEN.read_text("utf-8") == golden()
+
+
+def test_the_package_page_has_the_table_of_translations():
+    page = INSIDE.read_text("utf-8")
+    assert with_translations(page) == page
+    assert "| `torch.RMSprop(lr=lr, alpha=a, eps=e)` |  | `optax.rmsprop(" in page
 
 
 def test_a_formula_is_written_once_however_often():

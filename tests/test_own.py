@@ -113,7 +113,7 @@ def test_functions_are_optimizers_and_schedules_by_the_files_name(mine):
         ("mine._hidden(0.1)", 'mine.py has no function "_hidden"'),
         ("yours.half(0.1)", 'no library "yours" is known; if yours is code of your own, import it: --import yours.py'),
         ("optax.sgd(yours.hold(0.1))", "--import yours.py"),
-        ("torch.RMSprop(0.1)", "specs know no torch"),
+        ("torch.RMSporp(0.1)", 'no optimizer "torch.RMSporp" that is read; did you mean "RMSprop"'),
     ],
 )
 def test_what_is_no_function_of_the_users_is_refused(mine, text, message):

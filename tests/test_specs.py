@@ -6,6 +6,7 @@ import pytest
 
 import adamlab as al
 from adamlab.calls import SpecError, Symbol, arguments
+from adamlab.frameworks import keras3, pytorch
 from adamlab.rules import RULES
 from adamlab.specs import find, parse
 
@@ -110,3 +111,12 @@ def test_a_rule_added_to_the_registry_can_be_named(monkeypatch):
 
     monkeypatch.setitem(RULES, "signed", signed)
     assert find("adamlab.signed") is signed
+
+
+@pytest.mark.parametrize(("spec", "extra"), [("torch.Adagrad(0.1)", "torch"), ("keras.Ftrl(0.1)", "keras")])
+def test_what_to_install_is_told(monkeypatch, spec, extra):
+    monkeypatch.setattr("adamlab.frameworks.factories.find_spec", lambda name: None)
+    pytorch.torch_optimizer.cache_clear()
+    keras3.keras_optimizer.cache_clear()
+    with pytest.raises(SpecError, match=rf"not installed: pip install 'adamlab\[{extra}\]'"):
+        parse(spec)

@@ -275,7 +275,7 @@ def _is_left_open(argument: Argument) -> bool:
         return False
     if argument.required:
         return argument.kind in ("number", "decay", "other")
-    return argument.kind in ("number", "decay") and is_numeric(argument.default) and argument.default != 0
+    return argument.kind in ("number", "decay") and is_numeric(argument.default) and argument.default > 0
 
 
 def _is_number(argument: Argument, value: Any) -> bool:

@@ -17,6 +17,8 @@ HYPER = {
     "weight_decay": "lambda",
     "initial_accumulator_value": "G_0",
     "initial_scale": "v_0",
+    "beta1": "beta_1",
+    "beta2": "beta_2",
 }
 """The letters of hyper-parameters, Greek spelled as in SymPy; any other hyper-parameter is called by its own name."""
 
@@ -30,6 +32,17 @@ STATES = {
     "sum_of_squares": "G",
     "variance": "s",
     "variance_hat": "shat",
+    "exp_avg": "m",
+    "exp_avg_sq": "v",
+    "max_exp_avg_sq": "vmax",
+    "square_avg": "v",
+    "grad_avg": "m",
+    "momentum_buffer": "z",
+    "sum": "G",
+    "momentum": "m",
+    "velocity": "v",
+    "velocity_hat": "vmax",
+    "accumulator": "G",
 }
 """The letters of states, by field."""
 

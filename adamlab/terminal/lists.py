@@ -9,6 +9,7 @@ from typing import Any
 
 from adamlab.calls import arguments, written
 from adamlab.errors import InputError, nearest
+from adamlab.frameworks import FRAMEWORKS, installed
 from adamlab.optimizers import REGISTERED
 from adamlab.own import MODULES
 from adamlab.problems import all_problems
@@ -43,7 +44,12 @@ def _optimizers() -> dict[str, str]:
         if "learning_rate" in arguments(factory) and not name.startswith("scale_by")
     }
     own = {f"{library}.{name}": f for library in MODULES for name, f in optimizers(library).items()} | REGISTERED
-    return known | {name: _first_line(factory) for name, factory in own.items()}
+    read = {
+        f"{library}.{name}": f"{library}'s own code{'' if library in installed() else f', after pip install {library}'}"
+        for library, names in FRAMEWORKS.items()
+        for name in names
+    }
+    return known | read | {name: _first_line(factory) for name, factory in own.items()}
 
 
 def _schedules() -> dict[str, str]:

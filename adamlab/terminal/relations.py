@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from adamlab.errors import InputError, nearest
+from adamlab.frameworks import FRAMEWORKS
 from adamlab.plots.family import family
 from adamlab.plots.files import write_figure
 from adamlab.relations import RELATIONS, UNDECIDED, decide, verdict_rows
 from adamlab.terminal.console import require_format, say, say_json, waiting
 from adamlab.terminal.formulas import FORMATS, say_verdict
+from adamlab.translation.correspondence import unmatched, verdicts_on
 
 
 def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
@@ -32,7 +34,12 @@ def decide_and_show(name: str, extra: Sequence[str], form: str) -> bool:
 
 
 def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
-    """Decide every relation of the registry, print and draw the verdicts, and return whether all are as expected."""
+    """Decide every relation of the registry, print and draw the verdicts, and return whether all are as expected.
+
+    Of a framework, "torch" or "keras", each row of the table of translations that it is in.
+    """
+    if library in FRAMEWORKS:
+        return _frameworks_and_show(form, figure, library)
     require_format(form, ("table", "json"))
     with waiting("deciding every relation"):
         rows = verdict_rows(library=library)
@@ -42,6 +49,25 @@ def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
         say_json({"relations": rows, "undecided": UNDECIDED})
     else:
         _say_lines(rows, library)
+    return all(row["as_expected"] for row in rows)
+
+
+def _frameworks_and_show(form: str, figure: Path | None, library: str) -> bool:
+    require_format(form, ("table", "json"))
+    if figure is not None:
+        raise InputError("--figure draws the family of --library optax or adamlab; it has no picture of a framework.")
+    with waiting(f"deciding the rows of {library}"):
+        rows = [*verdicts_on(library)]
+    absent = unmatched(library)
+    if form == "json":
+        say_json({"rows": rows, "without_counterpart": absent})
+        return all(row["as_expected"] for row in rows)
+    for row in rows:
+        other = "" if row["as_expected"] else f"; {row['expected']} was expected"
+        difference = row["difference"] and f": {row['difference']}"
+        say(f"{row['status']:9} {row['left']} and {row['right']}{difference}{other}")
+    say(f"without a counterpart: {', '.join(absent)}")
+    say(f"{sum(row['as_expected'] for row in rows)} of {len(rows)} verdicts are as expected")
     return all(row["as_expected"] for row in rows)
 
 

@@ -3,6 +3,7 @@
 import json
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -51,14 +52,16 @@ def _is_plain(value: Any) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the packages that results depend on."""
-    return {package: version(package) for package in PACKAGES}
+    """The versions of the packages that results depend on; of frameworks those that were loaded."""
+    loaded = [name for name in ("torch", "keras") if name in sys.modules]
+    return {package: version(package) for package in (*PACKAGES, *loaded)}
 
 
 def changed_versions(attributes: Mapping[str, Any]) -> str:
     """The note for results that were begun with other versions; empty where they were not."""
     before, now = attributes["versions"], versions()
-    changed = [f"{name} {before.get(name)} → {now[name]}" for name in now if before.get(name) != now[name]]
+    known = [name for name in now if name in PACKAGES or name in before]  # a framework may be loaded for other reasons
+    changed = [f"{name} {before.get(name)} → {now[name]}" for name in known if before.get(name) != now[name]]
     note = f"Begun with other versions: {', '.join(changed)}. What was done then is kept as it is."
     return note if changed else ""
 

@@ -1,5 +1,6 @@
 """Recurrences solved for general t: affine ones by sums, running maxima by a maximum over all steps."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from sympy import (
     Integer,
     Max,
     Mul,
+    PolynomialError,
     Sum,
     Symbol,
     cancel,
@@ -121,7 +123,9 @@ def at(e: Formula, index: Symbol) -> Formula:
 def _weights(rate: Formula) -> list[Formula]:
     """The factors that may make the rate of x_t constant when x_t is multiplied by them: the rate's denominators."""
     below = denom(together(rate))
-    listed: Any = factor_list(below)
+    listed: Any = (1, [])
+    with suppress(PolynomialError):  # a power of a number alone, such as 25^t, is no polynomial of anything
+        listed = factor_list(below)
     _, factors = listed
     weights = [*(factor for factor, _ in factors if factor.has(T)), below, T]
     return [weight if is_nonnegative(weight) else -weight for weight in weights]

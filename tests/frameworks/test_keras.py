@@ -1,0 +1,149 @@
+"""Keras's optimizers as transformations take Keras's own steps, in float64; what is wrong is seen."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import adamlab as al
+from adamlab.errors import InputError
+from adamlab.frameworks import FRAMEWORKS, keras3
+from adamlab.specs import parse
+from tests.frameworks.paths import SHAPES, apart, keras_path, paths_of
+
+pytestmark = pytest.mark.optimized(False)
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+keras = pytest.importorskip("keras", reason="Keras is not installed: pip install keras")
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("Adadelta", {"learning_rate": 0.5, "rho": 0.8}),
+    ("Adafactor", {}),
+    ("Adagrad", {"initial_accumulator_value": 0.3}),
+    ("Adam", {}),
+    ("Adam", {"amsgrad": True, "beta_1": 0.8, "global_clipnorm": 0.5}),
+    ("AdamW", {"weight_decay": 0.1, "use_ema": True, "ema_overwrite_frequency": 3}),
+    ("Adamax", {"weight_decay": 0.1}),
+    ("Ftrl", {"l1_regularization_strength": 0.1, "l2_regularization_strength": 0.2, "beta": 0.3}),
+    ("Lamb", {"clipnorm": 0.7}),
+    ("Lion", {"weight_decay": 0.1}),
+    ("Muon", {}),
+    ("Nadam", {"learning_rate": 0.1}),
+    ("RMSprop", {"centered": True, "momentum": 0.5, "clipvalue": 0.5}),
+    ("SGD", {}),
+    ("SGD", {"momentum": 0.9, "nesterov": True, "gradient_accumulation_steps": 2}),
+    ("ScheduleFreeAdamW", {"warmup_steps": 5}),
+]
+"""Names and arguments of Keras's optimizers."""
+
+
+def spec_of(name: str, arguments: dict[str, Any]) -> str:
+    return f"keras.{name}({', '.join(f'{key}={str(value).lower()}' for key, value in arguments.items())})"
+
+
+SPECS = [spec_of(*case) for case in CASES]
+
+WRONG = {
+    "without the maximum": (4, "keras.Adam(beta_1=0.8, global_clipnorm=0.5)"),
+    "each gradient clipped alone": (4, "keras.Adam(amsgrad=true, beta_1=0.8, clipnorm=0.5)"),
+    "without the average": (5, "keras.AdamW(weight_decay=0.1)"),
+    "momentum of the heavy ball": (14, "keras.SGD(momentum=0.9, gradient_accumulation_steps=2)"),
+    "another ε": (3, "keras.Adam(epsilon=1e-5)"),
+}
+
+
+@pytest.fixture(scope="module")
+def ours():
+    with jax.enable_x64(True):
+        return paths_of({spec: parse(spec).build() for spec in [*SPECS, *(spec for _, spec in WRONG.values())]})
+
+
+@pytest.fixture
+def wide(x64):
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx("float32")
+
+
+@pytest.mark.parametrize("case", range(len(CASES)), ids=SPECS)
+def test_the_steps_are_keras(ours, wide, case):
+    assert apart(keras_path(keras, *CASES[case]), ours[SPECS[case]]) <= 1e-12
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_flag_is_seen(ours, wide, wrong):
+    case, spec = WRONG[wrong]
+    assert apart(ours[SPECS[case]], ours[spec]) > 1e-9
+
+
+def test_all_of_keras_optimizers_is_read_or_has_its_reason():
+    base = keras.optimizers.Optimizer
+    every = {
+        name
+        for name, value in vars(keras.optimizers).items()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    }
+    assert every == {*keras3.READ} | {*keras3.UNREAD}
+    assert {name for name, _ in CASES} == {*FRAMEWORKS["keras"]}
+
+
+def test_numbers_can_be_swept(x64):
+    def last(momentum: Any) -> Any:
+        tx = parse("keras.SGD(learning_rate=0.1, momentum=m)").build({"m": momentum})
+        w = jnp.ones(2)
+        u, state = tx.update(w, tx.init(w), w)
+        return tx.update(w, state, w + u)[0]
+
+    swept = jax.vmap(last)(jnp.array([0.0, 0.9]))
+    assert jnp.allclose(swept[:, 0], jnp.array([-0.1, -0.19]))
+
+
+def test_the_rate_can_be_a_schedule(x64):
+    tx = parse("keras.SGD(inverse_sqrt(0.1))").build()
+    w = jnp.ones(2)
+    u, _ = tx.update(w, tx.init(w)._replace(iteration=jnp.asarray(3)), w)
+    assert jnp.allclose(u, -0.1 / jnp.sqrt(4))
+
+
+def test_fields_of_the_state_are_keras_own():
+    params = {name: jnp.ones(shape) for name, shape in SHAPES.items()}
+    state = parse("keras.Muon").build().init(params)
+    assert state._fields == ("iteration", "momentum", "velocity")
+    assert state.velocity["matrix"] is None
+    assert state.iteration == 0
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda: parse("keras.Adaam(0.1)"), 'no optimizer "keras.Adaam" that is read; did you mean "Adam"'),
+        (lambda: parse("keras.MultiOptimizer()"), "keras.MultiOptimizer cannot be read: it hands layers"),
+        (lambda: parse("keras.RMSprop(decay=0.9)"), "keras.RMSprop has no argument 'decay'"),
+        (lambda: al.from_keras(keras.optimizers.LossScaleOptimizer), "cannot be read: it scales the loss"),
+        (lambda: al.from_keras(keras.Model), "expected a class of Keras's optimizers"),
+        (
+            lambda: parse("keras.Adam(clipnorm=1.0, clipvalue=1.0)").build().init(jnp.ones(2)),
+            "keras.Adam: Only one of `clipnorm`, `clipvalue` and `global_clipnorm`",
+        ),
+    ],
+)
+def test_mistakes_are_told_in_words(use, message):
+    with pytest.raises(InputError, match=message):
+        use()
+
+
+@pytest.mark.slow
+def test_another_backend_is_told():
+    code = "from adamlab.specs import parse; parse('keras.Adam')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Keras runs on numpy here: set KERAS_BACKEND=jax before Keras is imported" in done.stderr

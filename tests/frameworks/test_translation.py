@@ -1,0 +1,185 @@
+"""The table of translations, each row decided on the code that is installed; translations in every direction."""
+
+import ast
+import json
+import os
+import re
+from typing import Any
+
+import pytest
+
+import adamlab as al
+from adamlab.errors import InputError
+from adamlab.symbolic.proving.proofs import prove
+from adamlab.translation.pasted import call_of
+from adamlab.translation.table import LIBRARIES, NEAR, SAME, rows
+from tests.pages import INSIDE, blocks
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+keras = pytest.importorskip("keras", reason="Keras is not installed: pip install keras")
+
+ALIKE = [(row.name, left, right) for row in SAME for left, *others in [[*row.forms.values()]] for right in others]
+APART = [(row.name, *row.forms.values()) for row in NEAR]
+
+
+def slow(*values: str) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "left", "right"), ALIKE)
+def test_a_row_of_the_same_is_proved_for_every_t(name, left, right):
+    verdict = prove(left, right)
+    assert verdict.holds, f"{name} with PyTorch {torch.__version__}, Keras {keras.__version__}: {verdict}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "left", "right"), APART)
+def test_a_row_of_the_near_is_refuted(name, left, right):
+    verdict = prove(left, right)
+    assert verdict.status == "refuted", f"{name} with PyTorch {torch.__version__}, Keras {keras.__version__}: {verdict}"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "status"),
+    [
+        ("torch.Adam(lr, beta1=b1, beta2=b2, eps=eps)", "optax.adam(lr, b1=b1, b2=b2, eps=eps)", "proved"),
+        ("torch.RMSprop(lr, alpha=a, eps=e)", "optax.rmsprop(lr, decay=a, eps=e)", "refuted"),
+        slow("torch.RMSprop(lr, alpha=a, eps=e)", "optax.rmsprop(lr, decay=a, eps=e, eps_in_sqrt=false)", "proved"),
+        slow("torch.Adam(lr, beta1=b, beta2=c, eps=0.0)", "keras.Adam(lr, beta_1=b, beta_2=c, epsilon=0.0)", "proved"),
+    ],
+)
+def test_frameworks_are_decided_like_any_optimizer(left, right, status):
+    verdict = al.prove(left, right)
+    assert (verdict.status, verdict.horizon if status == "proved" else None) == (status, None)
+
+
+def test_every_library_can_be_translated_to_every_other():
+    for source in LIBRARIES:
+        for target in LIBRARIES:
+            assert source == target or any(rows(source, target))
+
+
+@pytest.mark.parametrize(
+    ("call", "to", "code"),
+    [
+        slow(
+            "torch.RMSprop(lr=0.01, alpha=0.99)",
+            "optax",
+            "optax.rmsprop(0.01, decay=0.99, eps=1e-08, eps_in_sqrt=False)",
+        ),
+        slow(
+            "torch.optim.Adam(model.parameters(), lr=3e-4, weight_decay=0.01)",
+            "optax",
+            "optax.chain(optax.add_decayed_weights(0.01), optax.adam(0.0003, b1=0.9, b2=0.999, eps=1e-08))",
+        ),
+        slow(
+            "optimizer = torch.optim.SGD(net.parameters(), 0.1, 0.9, nesterov=True, foreach=False)",
+            "keras",
+            "keras.optimizers.SGD(learning_rate=0.1, momentum=0.9, nesterov=True)",
+        ),
+        slow(
+            "optax.chain(optax.scale(-1.0), optax.add_decayed_weights(0.1), optax.adam(0.1))",
+            "torch",
+            "torch.optim.Adam(model.parameters(), lr=0.1, betas=(0.9, 0.999), eps=1e-08, maximize=True, "
+            "weight_decay=0.1)",
+        ),
+        slow("keras.optimizers.RMSprop(learning_rate=0.1)", "adamlab", "adamlab.rmsprop(0.1, decay=0.9, eps=1e-07)"),
+        ("adamlab.sgd(0.1)", "optax", "optax.sgd(0.1)"),
+    ],
+)
+def test_a_translation_is_proved(call, to, code):
+    translation = al.translate(call, to=to)
+    assert translation.code == code
+    assert translation.holds
+    assert translation.instead == ""
+
+
+@pytest.mark.slow
+def test_a_rate_inside_of_the_momentum_is_told():
+    assert "Keras has it inside of the momentum" in al.translate("torch.SGD(lr=0.1, momentum=0.9)", "keras").text()
+    assert al.translate("torch.SGD(lr=0.1, momentum=0.9)", "optax").differences == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "to", "words"),
+    [
+        slow("torch.NAdam", "optax", "nearest is\noptax.nadam(0.002, b1=0.9, b2=0.999, eps=1e-08)\nrefuted: "),
+        (
+            "torch.NAdam",
+            "optax",
+            'PyTorch\'s momentum grows .* 0.48 at step 100.*adamlab.like_torch\\("NAdam"\\)',
+        ),
+        ("torch.SGD(lr=0.1, momentum=0.9, dampening=0.5)", "optax", "dampening=0.5 has no counterpart in Optax"),
+        ("keras.optimizers.Ftrl()", "optax", "no optimizer of Optax does this.\nthe very steps: adamlab.from_keras"),
+        slow("keras.Adam(0.1, clipnorm=1.0)", "torch", "clipnorm=1.0 has no counterpart in PyTorch.*ε/√"),
+    ],
+)
+def test_what_no_optimizer_does_is_told(call, to, words):
+    translation = al.translate(call, to=to)
+    assert re.search(words.replace("(0.", r"\(0.").replace("08)", r"08\)"), translation.text(), re.DOTALL)
+    assert not translation.holds
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("torch.optim.AdamW(p, betas=(0.9, 0.98), lr=args.lr)", "torch.AdamW(lr=lr, beta1=0.9, beta2=0.98)"),
+        ("optim.SGD([{'params': a}], lr=1e-2, momentum=m)", "torch.SGD(lr=0.01, momentum=m)"),
+        ("tf.keras.optimizers.Adam(1e-3, name='mine')", "keras.Adam(learning_rate=0.001)"),
+        ("optax.adam(learning_rate=0.1)", "optax.adam(learning_rate=0.1)"),
+    ],
+)
+def test_a_whole_call_is_parsed(text, spec):
+    assert str(call_of(text)) == spec
+
+
+@pytest.mark.parametrize(
+    ("call", "to", "message"),
+    [
+        ("torch.optim.Adam(m(), lr=0.1, beta=3)", "optax", "torch.Adam has no argument 'beta'"),
+        (
+            "torch.optim.Adam([{'params': a, 'lr': 0.1}])",
+            "optax",
+            "a group of parameters has lr: translate each",
+        ),
+        ("torch.optim.Adam(m(), **given)", "optax", "write the arguments of \\*\\* out"),
+        ("torch.optim.LBFGS(m())", "optax", "torch.LBFGS cannot be read: it asks for the loss"),
+        ("torch.optim.Adan(m())", "optax", 'no optimizer "torch.Adan"'),
+        ("torch.Adam", "pytorch", "no library 'pytorch' to translate to; "),
+        ("optax.adam(0.1)", "optax", "optax.adam is Optax's already"),
+        (
+            "__import__('os').system('x')",
+            "optax",
+            "does not start with the name of an|cannot stand in",
+        ),
+    ],
+)
+def test_mistakes_are_told_in_words(call, to, message):
+    with pytest.raises(InputError, match=message):
+        al.translate(call, to=to)
+
+
+def test_the_command_prints_the_line_and_the_verdict(adamlab):
+    done = adamlab("translate", "torch.RMSprop(lr=0.01, alpha=0.99)", "--to", "optax")
+    assert done.returncode == 0
+    assert done.stdout == (
+        "optax.rmsprop(0.01, decay=0.99, eps=1e-08, eps_in_sqrt=False)\n"
+        "proved: the closed forms of the two updates are equal for every t\n"
+    )
+    done = adamlab("translate", "torch.ASGD(lr=0.1)", "--to", "optax", "--format", "json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["code"] is None
+
+
+@pytest.mark.slow
+def test_the_package_page_says_what_happens(capsys):
+    names: dict[str, object] = {}
+    for block in blocks(INSIDE, "py"):
+        for line in ast.parse(block).body:
+            exec(compile(ast.Module([line], []), "adamlab/README.md", "exec"), names)
+            printed = capsys.readouterr().out.strip()
+            if printed:
+                assert f"# {printed}" in block.splitlines()[line.lineno - 1]
+    assert "ours" in names
