@@ -14,7 +14,7 @@ import xarray as xr
 import adamlab as al
 from adamlab.analysis.answers import answers
 from adamlab.plots import NothingToDrawError
-from adamlab.plots.files import draw
+from adamlab.plots.files import picture, write_figure
 from adamlab.running import study_of
 from adamlab.studies.config.toml import read_config
 from adamlab.studies.kinds import kind_in
@@ -41,9 +41,11 @@ def first_picture(results: xr.DataTree, config: dict, path: Path) -> str:
     for output in study_of(config).outputs or default:
         for problem in [output["problem"]] if output["problem"] else results.children:
             try:
-                return draw(results, problem, output["kind"], [path], **output["options"])
+                figure = picture(results, problem, output["kind"], **output["options"])
             except NothingToDrawError:
                 continue
+            write_figure(figure, [path])
+            return str(figure.get_label())
     raise AssertionError(f"{path.stem}: there is nothing to draw")
 
 
