@@ -6,8 +6,8 @@ from typing import Any
 
 from adamlab.errors import InputError, nearest
 from adamlab.frameworks import FRAMEWORKS
-from adamlab.plots.family import family
 from adamlab.plots.files import write_figure
+from adamlab.plots.relations.family import family
 from adamlab.relations import RELATIONS, UNDECIDED, decide, verdict_rows
 from adamlab.terminal.console import require_format, say, say_json, waiting
 from adamlab.terminal.formulas import FORMATS, say_verdict

@@ -11,8 +11,8 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.transforms import Bbox
 
-from adamlab.plots.family import family
-from adamlab.plots.graph_layout import layered
+from adamlab.plots.relations.family import family
+from adamlab.plots.relations.graph_layout import layered
 from adamlab.plots.style import NothingToDrawError
 from adamlab.relations import RELATIONS
 from tests.plots.written import svg

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from adamlab.plots.graph_layout import GAP, Key, _apart
+from adamlab.plots.relations.graph_layout import GAP, Key, _apart
 
 
 def nearest_of_all(wish: np.ndarray, weight: np.ndarray, offset: np.ndarray) -> np.ndarray:

@@ -81,7 +81,7 @@ PICTURES = [
         ('np.isfinite(chosen[what]), np.inf), "step"', 'np.isfinite(chosen[what])), "step"'),
     ),
     *of(
-        "plots/family.py",
+        "plots/relations/family.py",
         FAMILY,
         ('return "limit" if row["limit"] else "exact"', 'return "exact" if row["limit"] else "limit"'),
         ('if row["status"] != "proved":\n        return row["status"]\n', ""),
@@ -90,7 +90,7 @@ PICTURES = [
         ("for kind, (c, d, text) in LOOKS.items() if kind in kinds", "for kind, (c, d, text) in LOOKS.items()"),
     ),
     *of(
-        "plots/graph_layout.py",
+        "plots/relations/graph_layout.py",
         "tests/plots/test_graph_layout.py tests/plots/test_family.py",
         ("isotonic_regression(wish - offset, weights=weight).x", "isotonic_regression(wish - offset).x"),
         ("(sizes[:-1] + sizes[1:]) / 2 + GAP", "(sizes[:-1] + sizes[1:]) / 2"),

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
-from adamlab.plots.graph_layout import Key, Layers, layered
 from adamlab.plots.picture import Picture
+from adamlab.plots.relations.graph_layout import Key, Layers, layered
 from adamlab.plots.style import COLORS, NothingToDrawError
 
 BLUE, VERMILION, *_ = COLORS
