@@ -227,7 +227,7 @@ BAD = {
     "what is not decided": (["prove", "adam-diverges-online"], "cannot be decided: Reddi et al. 2018"),
     "a relation's format": (["prove", "adam-to-rmsprop", "--format", "yaml"], "there is no format 'yaml'"),
     "a table's format": (["relations", "--format", "latex"], "there is no format 'latex'; valid here: table, json"),
-    "a library": (["relations", "--library", "torch"], "there is no library 'torch'"),
+    "a library": (["relations", "--library", "flax"], "there is no library 'flax'"),
     "nothing to prove": (["prove"], "Missing argument 'LEFT'"),
 }
 

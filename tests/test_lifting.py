@@ -69,6 +69,7 @@ def test_optax_arithmetic_has_the_bits_of_optax(rng, float_type, context, leaves
 ALONE = ["sgd nesterov", "adagrad", "rmsprop both", "adadelta", "adam", "adamw schedule", "adamax", "nadam", "amsgrad"]
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize(
     "options", [key if key in ALONE else pytest.param(key, marks=pytest.mark.slow) for key in OPTION_SETS]
 )

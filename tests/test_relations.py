@@ -159,6 +159,7 @@ def gradients_of(relation: Relation, rng: np.random.Generator) -> np.ndarray:
     return (sizes * 4.0 ** np.arange(STEPS)[:, None] if growing else sizes)[: relation.given.get("t")]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", EXACT)
 def test_both_sides_take_the_same_steps(name, rng):

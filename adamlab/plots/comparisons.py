@@ -84,7 +84,7 @@ def _cell(value: float) -> str:
 
 
 def _errors_in_words(comparisons: xr.Dataset, rows: Sequence[tuple[str, np.ndarray]]) -> str:
-    worst = {name: np.nanmax(values) for name, values in rows if np.isfinite(values).any()}
+    worst = {name: values.max() for name, values in rows if np.isfinite(values).any()}
     lost = [name for name, values in rows if np.isnan(values).any()]
     sentence = (
         f"Median errors in ulp of {len(rows)} optimizers against their own exact values, in "
@@ -116,10 +116,13 @@ def gap(comparisons: xr.Dataset, setting: str | None = None, ax: Axes | None = N
     over: str = setting or next((name for name in swept if f"1-{swept[0]}" == name), swept[0])
     fig, axes = figure(comparisons, f"largest relative gap over {letter(over)}", height=5.0, ax=ax)
     worst = comparisons[["gap", "exact_gap"]].max("family", skipna=False).to_dataframe()
+    worst = worst[worst[over].notna()]
     lost_in = ~np.isfinite(worst.gap)
     others = [name for name in comparisons.attrs["settings"] if name not in (over, f"1-{over}")]
     others = [name for name in others if f"1-{name}" != over]
     given = worst[over].to_numpy(float)
+    if not (given > 0).any():
+        raise NothingToDrawError(f"comparisons: {over} has no value above 0, which a logarithmic axis takes.")
     positive = float(given[given > 0].min())
     zero = positive / 10
     lost, slopes = [], []

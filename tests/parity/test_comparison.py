@@ -23,6 +23,7 @@ def test_the_same_optimizer_is_bit_identical():
     assert (c.differing_bits, c.first_difference, c.verdict) == (0, None, "bit-identical")
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("layout", ["tree", "leaf"])
 @pytest.mark.parametrize("context", ["jit", "scan"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -43,6 +44,7 @@ def test_accurate_is_the_same_formula_rounded_better():
     assert json.loads(json.dumps(c.to_dict()))["differing_bits"] == c.differing_bits > 0
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     ("left", "right", "words"),
     [

@@ -129,7 +129,7 @@ def test_boxes_show_quartiles_and_every_seed_at_the_best_setting():
     box = next(line for line in axes.get_lines() if xs(line).size == 5 and line.get_marker() != "o")
     assert {*np.unique(xs(box))} == {*np.percentile(finals, [25, 75])}
     assert [text.get_text() for text in axes.texts] == ["1 of 2 diverged"]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["a\nlearning_rate 0.1", "b"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a\nη 0.1", "b"]
     assert "medians: a 3, b 2; b: 1 of 2 diverged." in str(figure.get_label())
     all_lost = al.plots.boxes(data.assign(diverged_at=("run", np.ones(12, int))))
     assert [text.get_text() for text in all_lost.axes[0].texts] == ["all 5 of 5 diverged", "all 2 of 2 diverged"]

@@ -127,6 +127,7 @@ THE_REST = tuple(case for case in range(len(CASES)) if case not in IN_GATE)
 each_part = pytest.mark.parametrize("cases", [IN_GATE, pytest.param(THE_REST, marks=pytest.mark.slow)], ids=str)
 
 
+@pytest.mark.one_case_in(2)
 @ours
 @each_part
 def test_derivatives_are_those_of_the_paper(cases, arithmetic):

@@ -66,6 +66,7 @@ def looked_at(problem, transform, fields, b1, b2, rate):
     return {name: np.array(values) for name, values in rows.items()}
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.optimized(True)  # the starts, drawn in float32, are compared with those of another program
 @pytest.mark.parametrize(
     ("spec", "numbers", "transform", "fields", "b1", "b2"),

@@ -162,6 +162,7 @@ def some(names: Sequence[str], choice: random.Random) -> list[str]:
     return [choice.choice(kind) for kind in kinds.values()]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("thorough", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["some", "all"])
 def test_a_file_that_was_deleted_or_changed_is_told(stored, thorough):
     folder, _, tree = stored
@@ -194,6 +195,7 @@ def test_damage_to_any_single_file_is_mended_by_a_rerun(stored):
         assert files_of(folder) == names
 
 
+@pytest.mark.one_case_in(2)
 def test_damage_to_many_files_is_mended_by_a_rerun(stored):
     """In each round half of the files are damaged, each in any way, and the root or its copy."""
     folder, config, tree = stored

@@ -153,6 +153,7 @@ def test_a_root_with_names_or_numbers_that_no_store_has_is_told(copied, adamlab,
     assert (tmp_path / "victim" / "zarr.json").read_text() == "mine"
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("of", CONFIGS)
 def test_a_root_of_any_shape_is_told(copied, of):
     """Every value of the root in turn is replaced by JSON of any shape, or left out."""
