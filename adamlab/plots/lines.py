@@ -93,7 +93,7 @@ def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
 
 def _tick(value: float, _: Any = None) -> str:
     exponent = round(np.log10(value)) if value > 0 else 0
-    whole = value > 0 and np.isclose(value, 10.0**exponent)
+    whole = value > 0 and np.isclose(value, 10.0**exponent, atol=0)
     return power(exponent) if whole and abs(exponent) > 3 else f"{value:g}"
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from adamlab.plots.lines import MOST_POINTS, Scale, thinned
+from adamlab.plots.lines import MOST_POINTS, Scale, log_axis, thinned
 from adamlab.plots.words import letter, listing, number, shortened, width
 
 
@@ -60,3 +61,22 @@ def test_long_texts_are_shortened_in_the_middle():
     assert width(short, 8.0) <= 2.0 < width(text, 8.0)
     assert (short[:6], short[-6:]) == ("optax.", "r=0.1)")
     assert shortened("short", 2.0, 8.0) == "short"
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-17, 5e-15), (2e-9, 3e-8), (1e3, 4e4), (1e-12, 1e12)])
+def test_ticks_of_logarithmic_axes_say_their_values(low, high):
+    axes = Figure().add_subplot()
+    axes.plot([0, 1], [low, high])
+    log_axis(axes, "y", low, high)
+    axes.set_ylim(low, high)
+    axis = axes.yaxis
+    pairs = [
+        *zip(axis.get_ticklocs(), axis.get_major_formatter().format_ticks(axis.get_ticklocs()), strict=True),
+        *zip(axis.get_minorticklocs(), axis.get_minor_formatter().format_ticks(axis.get_minorticklocs()), strict=True),
+    ]
+    raised = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    for value, text in pairs:
+        if text:
+            is_power = text.startswith("10") and not text[2:].isascii()
+            said = float("1e" + text[2:].translate(raised)) if is_power else float(text)
+            assert said == pytest.approx(value, rel=1e-5)
