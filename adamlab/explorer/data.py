@@ -192,9 +192,8 @@ def _optimizer(runs: xr.Dataset, label: str, table: dict[str, float], color: str
 
 def _grid(swept: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The numbers whose values combined are the settings, each once, while the others depend on them; else none."""
-    for count in range(
-        len(swept), max(min(len(swept), 2) - 1, 0), -1
-    ):  # of one among several a random design has all, too
+    fewest = min(len(swept), 2)  # a single one of several differs between all settings of a random design, too
+    for count in range(len(swept), max(fewest - 1, 0), -1):
         for chosen in combinations(swept, count):
             rows = np.stack([swept[name] for name in chosen], axis=1)
             lengths = [len(np.unique(column)) for column in rows.T]
