@@ -36,7 +36,6 @@ class LinearStep:
         matrix: of the map, in terms of the numbers, the curvature and the preconditioners.
         curvature: the symbol h.
         preconditioners: the formula of each preconditioner by its symbol, in terms of the states that are held.
-        held: the letters of these states.
         is_late: whether powers such as β^t were taken at their limit, 0.
     """
 
@@ -45,7 +44,6 @@ class LinearStep:
     matrix: Matrix
     curvature: Symbol
     preconditioners: Mapping[Symbol, Formula]
-    held: tuple[str, ...]
     is_late: bool
 
 
@@ -222,7 +220,10 @@ class _Linearization:
         if factor == 1:
             return rest
         if factor.has(self.w, self.g) or not is_nonnegative(factor):
-            raise self._refuse(f"its step has the factor {text(self._named(factor))}")
+            raise self._refuse(
+                f"its step has the factor {text(self._named(factor))}, in states that are no linear function of the "
+                "gradient, and this is no preconditioner: it changes with the gradient, or may be below 0"
+            )
         known = next((symbol for other, symbol in self.preconditioners.items() if same(other, factor)), None)
         if known is None:
             known = self._unused(PRECONDITIONERS)
@@ -276,14 +277,14 @@ class _Linearization:
         columns = [self.w, *(self.before[name] for name in names)]
         whole = Matrix(len(rows), len(rows), lambda i, j: cancel(diff(rows[i], columns[j])))
         kept = _reached(whole)
-        used = {symbol: cancel(1 / factor) for factor, symbol in self.preconditioners.items() if whole.has(symbol)}
+        matrix = whole.extract(kept, kept)
+        used = {symbol: cancel(1 / factor) for factor, symbol in self.preconditioners.items() if matrix.has(symbol)}
         return LinearStep(
             self.step,
             tuple(columns[k].name for k in kept),
-            whole.extract(kept, kept),
+            matrix,
             h,
             {symbol: self._named(e) for symbol, e in used.items()},
-            tuple(sorted({self.before[name].name for e in used.values() for name in self._states_in(e)})),
             self.is_late,
         )
 

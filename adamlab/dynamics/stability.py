@@ -112,7 +112,7 @@ class Stability(Result):
         fixed = {s: value for s, value in known.items() if s not in (self.h, rate, momentum)}
         matrix = self.matrix.xreplace(fixed)
         best, radius, decay = fastest(matrix, self.h, rate, momentum, greatest / condition, greatest)
-        return {"rate": radius, self.learning_rate: best, **({name: decay} if name else {})}
+        return {"rate": radius, self.learning_rate: best, **({name: decay} if name and decay is not None else {})}
 
     def _threshold_at(self, x: Symbol, numbers: Mapping[str, Any]) -> float:
         threshold = certified(self.factors, self.conditions, x, self._known(numbers, x))
@@ -147,9 +147,11 @@ class Stability(Result):
         ]
 
     def _words(self) -> list[str]:
+        letters = ", ".join(text(Symbol(letter)) for letter in self.variables)
+        conditions = ", ".join(f"{text(condition.name)} > 0" for condition in self.conditions)
         return [
-            f"One step maps ({', '.join(map(text, map(Symbol, self.variables)))}) linearly; p is the characteristic "
-            "polynomial of this map, and the steps converge where all its roots lie inside the unit circle, ρ < 1."
+            f"One step maps ({letters}) linearly, and p is the characteristic polynomial of this map.",
+            f"The steps converge where its roots lie inside the unit circle, ρ < 1. What can fail first: {conditions}.",
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,10 +200,10 @@ def stability_of(linear: LinearStep) -> Stability:
     if len(linear.preconditioners) == 1:
         ((preconditioner, divisor),) = linear.preconditioners.items()
         scaled = Symbol(f"{h.name}hat", positive=True)
-        if not cancel(matrix.charpoly(Z).as_expr().subs(h, scaled * preconditioner)).has(preconditioner):
+        if not cancel(_characteristic(matrix).subs(h, scaled * preconditioner)).has(preconditioner):
             # P is then a unit of the states alone: with 1 in its place the map has the same eigenvalues.
             matrix, h, curvature = matrix.subs({h: scaled, preconditioner: 1}), scaled, h / divisor
-    characteristic = matrix.charpoly(Z).as_expr()
+    characteristic = _characteristic(matrix)
     factors = factors_of(characteristic)
     names = ["p"] if len(factors) == 1 else [f"p_{k + 1}" for k in range(len(factors))]
     learning_rate = _learning_rate(optimizer)
@@ -228,6 +230,11 @@ def stability_of(linear: LinearStep) -> Stability:
     )
 
 
+def _characteristic(matrix: Any) -> Formula:
+    """The characteristic polynomial in z."""
+    return matrix.charpoly(Z).as_expr()
+
+
 def _learning_rate(optimizer: OpenOptimizer) -> str | None:
     """The name of the open number that is the learning rate."""
     named = {symbol.name for symbol, argument in optimizer.subject.call.symbols() if argument.name in LEARNING_RATES}
@@ -246,13 +253,16 @@ def _greatest(symbol: Symbol) -> Symbol:
 
 def _of_the_map(linear: LinearStep) -> list[str]:
     """The assumptions that make the step linear, in words."""
-    h, held = text(linear.curvature), [text(Symbol(letter)) for letter in linear.held]
-    letters = " and ".join(map(text, linear.preconditioners))
-    divisors = " and ".join(text(e) for e in linear.preconditioners.values())
+    h, divisors = (
+        text(linear.curvature),
+        [f"{text(symbol)} = {text(e)}" for symbol, e in linear.preconditioners.items()],
+    )
+    first = max(linear.step.first.values(), default=1)
     return [
+        *([f"t ≥ {first}"] if first > 1 and not linear.is_late else []),
         f"g_t = {h}·w_(t-1): the loss is {h}·w²/2",
         *(["t → ∞, when powers such as β^t are 0"] if linear.is_late else []),
-        *([f"{', '.join(held)} held, so that {letters} = {divisors} does not change"] if held else []),
+        *(f"the preconditioner {divisor} is held" for divisor in divisors),
     ]
 
 
@@ -260,7 +270,9 @@ def _of_thresholds(thresholds: Mapping[Symbol, Threshold | None]) -> list[str]:
     """The conditions under which the formulas of thresholds hold, and which of them are not proved, in words."""
     known = {x: threshold for x, threshold in thresholds.items() if threshold}
     signs = [
-        f"{text(Gt(_greatest(x), 0))}, else none converges" for x, e in known.items() if not is_positive(e.formula)
+        f"no {text(x)} > 0 converges" if e.formula == 0 else f"{text(Gt(_greatest(x), 0))}, else none converges"
+        for x, e in known.items()
+        if not is_positive(e.formula)
     ]
     unproved = [text(_greatest(x)) for x, threshold in known.items() if not threshold.is_proved]
     drawn = (

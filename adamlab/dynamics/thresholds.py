@@ -86,10 +86,12 @@ def as_formula(factors: Sequence[Poly], conditions: Sequence[Condition], x: Symb
     failing = [c for c in conditions if not always_holds(c)]
     is_whole = all(p.degree() <= 2 for p in factors)  # then the conditions are not just those that can fail first
     if is_whole and len(failing) == 1 and _is_upper_bound(failing[0].formula, x):
-        return Threshold(_solutions(failing[0].formula, x)[0], True)
+        return Threshold(next(iter(_solutions(failing[0].formula, x)), Integer(0)), True)
     candidates = list(dict.fromkeys(root for c in failing for root in _solutions(c.formula, x)))
     candidates = [e for e in candidates if count_ops(e) <= LONGEST]
-    others = sorted({s for p in factors for s in p.as_expr().free_symbols} - {x, *(p.gen for p in factors)}, key=str)
+    others: list[Any] = sorted(
+        {s for p in factors for s in p.as_expr().free_symbols} - {x, *(p.gen for p in factors)}, key=str
+    )
     drawing = random.Random(20150507)
     settings = [{s: _drawn(s, drawing) for s in others} for _ in range(DRAWS)]
     thresholds = [certified(factors, conditions, x, numbers) for numbers in settings]
@@ -134,7 +136,7 @@ def _solutions(e: Formula, x: Symbol) -> list[Formula]:
     return roots
 
 
-def _drawn(symbol: Symbol, drawing: random.Random) -> Rational:
+def _drawn(symbol: Symbol, drawing: random.Random) -> Any:
     """A rate in (0, 1), near its ends too, or a positive number of any size from 1e-3 to 1e3."""
     if isinstance(symbol, Rate):
         return Rational(drawing.choice([drawing.randint(1, 99), drawing.randint(1, 9), drawing.randint(91, 99)]), 100)

@@ -37,7 +37,7 @@ def fastest(
 
 def _worst_radius(matrix: Matrix, symbols: Sequence[Symbol], curvatures: np.ndarray) -> Callable[..., float]:
     """The greatest spectral radius over all curvatures, as a function of the other numbers."""
-    entries = lambdify([symbols], list(matrix), "numpy")
+    entries = lambdify([symbols], matrix.flat(), "numpy")
     size = matrix.rows
 
     def worst(*numbers: float) -> float:

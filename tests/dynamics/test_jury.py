@@ -1,6 +1,7 @@
 """Jury's criterion in exact numbers and as conditions, against NumPy's roots."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from adamlab.dynamics.thresholds import certified
 X = Symbol("x", positive=True)
 
 
-def drawn(rng, degree: int) -> list[Rational]:
+def drawn(rng, degree: int) -> list:
     """The coefficients, from 1 down, of a polynomial whose roots lie near the unit circle."""
     roots: list[complex] = []
     while len(roots) < degree:
@@ -77,6 +78,6 @@ def test_a_threshold_is_infinite_or_0_where_none_or_all_are_unstable():
 
 def test_the_radius_is_that_of_the_roots(rng):
     for coefficients in [drawn(rng, degree) for degree in (1, 2) for _ in range(8)]:
-        radius = spectral_radius([Poly(coefficients, Z, domain="EX")], X)
+        radius: Any = spectral_radius([Poly(coefficients, Z, domain="EX")], X)
         assert float(radius) == pytest.approx(moduli(coefficients).max(), rel=1e-6)
     assert spectral_radius([Poly(Z**3 - X, Z, domain="EX")], X) is None

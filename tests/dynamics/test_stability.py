@@ -20,7 +20,7 @@ NUMBERS = {"b": 0.8, "b1": 0.9, "b2": 1 - 1e-8, "decay": 0.02, "e": 1e-3, "t": 0
 COUNT = 2_000_000_000
 """A step so late that bias corrections are 1."""
 
-ADAM = {"nu": 0.25, "nu_max": 0.25, "count": COUNT, "0.count": COUNT}
+ADAM = {"mu": 0.0, "nu": 0.25, "nu_max": 0.25, "count": COUNT, "0.count": COUNT}
 TORCH_ADAM = {"exp_avg_sq": 0.25, "step": COUNT}
 """States that are held, at a second moment of 1/4."""
 
@@ -37,8 +37,8 @@ KNOWN = {
     "optax.chain(optax.trace(b), optax.add_decayed_weights(decay), optax.scale_by_learning_rate(lr))": (
         "2*(1 + b)/(h + (1 + b)*decay)"
     ),
-    "optax.optimistic_gradient_descent(lr, alpha=1.0, beta=t)": "2/((1 + 2*t)*h)",
     "optax.adam(lr, b1=b1, b2=b2, eps=e)": AVERAGE,
+    "optax.optimistic_gradient_descent(lr, alpha=1.0, beta=t)": "2/((1 + 2*t)*h)",
     "adamlab.adam(lr, b1=b1, b2=b2, eps=e)": AVERAGE,
     "optax.adamw(lr, b1=b1, b2=b2, eps=e, weight_decay=decay)": "2*(1 + b1)/((1 - b1)*h + (1 + b1)*decay)",
     "optax.amsgrad(lr, b1=b1, b2=b2, eps=e)": AVERAGE,
@@ -80,6 +80,7 @@ def numbers_of(s) -> dict[str, float]:
     return {name: NUMBERS[name] for name in s.hyper if name in NUMBERS}
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("spec", KNOWN)
 def test_the_largest_rate_is_the_known_formula(spec, read):
     s = read(spec)
@@ -87,6 +88,7 @@ def test_the_largest_rate_is_the_known_formula(spec, read):
     assert not [assumption for assumption in s.assumptions if "drawn" in assumption]  # it is proved
 
 
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize("spec", KNOWN)
 def test_runs_converge_just_below_the_largest_rate_and_diverge_just_above(spec, read):
     """A thousandth below and above, on ten curvatures."""
@@ -116,7 +118,7 @@ REFUSED = {
     "optax.rprop(lr)": "linear",
     "optax.adagrad(lr)": "only grows",
     "optax.sgd(inverse_sqrt(lr))": "changing with t",
-    "optax.polyak_sgd(lr)": "",
+    "optax.polyak_sgd(lr)": "depends on the loss",
 }
 """What has no linear map at the minimum, and a word of the reason."""
 
@@ -180,11 +182,11 @@ def test_the_curvature_has_a_letter_of_its_own():
 def test_every_printer_has_all_equations(read):
     s = read("optax.adam(lr, b1=b1, b2=b2, eps=e)")
     text = s.text().splitlines()
-    assert "ĥ = h/(√v + e)" in text
-    assert "p(-1) = 2·(1 + b1) - lr·ĥ·(1 - b1)" in text
+    assert "ĥ = h/(e + √v)" in text
+    assert "p(-1) = 2·(1 + β₁) - lr·ĥ·(1 - β₁)" in text
     equations = s.to_dict()["equations"]
     assert json.loads(json.dumps(s.to_dict()))["largest_rate"]["text"] in s.text()
-    assert len(ElementTree.fromstring(s.mathml()).findall(".//{*}mtr")) == len(equations)
+    assert len(ElementTree.fromstring(s.mathml()).findall("{*}mtable/{*}mtr")) == len(equations)
     assert s.latex().count("&=") == len(equations)
     assert "<math" in s._repr_html_()
 
