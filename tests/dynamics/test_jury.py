@@ -66,6 +66,7 @@ def test_the_first_root_to_leave_the_circle_is_the_threshold():
     assert threshold(Z - 1 + X, Z - 1 + 5 * X) == Rational(2, 5)
     assert threshold(Z**2 - Z + X) == 1  # a pair leaves it at ±60°
     assert threshold(Z**3 - X) == 1
+    assert threshold(Z - 1 + 3 * X - X**2) == 1  # and stable again beyond 2
     assert float(threshold(Z - 1 + X**2)) == pytest.approx(2**0.5, rel=1e-15)
     assert float(threshold(Z - 1 + 10**9 * X**3)) == pytest.approx(2 ** (1 / 3) / 1000, rel=1e-15)
 

@@ -102,6 +102,26 @@ def test_runs_converge_just_below_the_largest_rate_and_diverge_just_above(spec, 
     assert (above > 1).all(), above
 
 
+FURTHER = {
+    "optax.adamax(lr, b1=b1)": AVERAGE,
+    "optax.nadamw(lr, b1=b1, weight_decay=decay)": "2*(1 + b1)/((1 - b1)*(1 + 2*b1)*h + (1 + b1)*decay)",
+    "optax.novograd(lr, b1=b)": MOMENTUM,
+    "optax.adadelta(lr)": "2/h",
+    "optax.rmsprop(lr, centered=true, momentum=b)": MOMENTUM,
+    "optax.contrib.simplified_ademamix(lr, b1=b1, alpha=t)": "2*(1 + b1)/((1 + t + t*b1)*h)",
+    "torch.AdamW(lr, beta1=b1, weight_decay=decay)": "2*(1 + b1)/((1 - b1)*h + (1 + b1)*decay)",
+    "torch.NAdam(lr, beta1=b1)": "2*(1 + b1)/((1 - b1)*(1 + 2*b1)*h)",
+}
+"""The same of more optimizers, by hand: w falls by 2·w a step where each average of g = ±h·w is put in at z = −1."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", FURTHER)
+def test_the_largest_rate_of_others_is_the_formula_by_hand(spec, read):
+    s = read(spec)
+    assert cancel(s.largest_rate - expected(s, FURTHER[spec])) == 0
+
+
 def test_adam_stays_stable_up_to_38_over_the_rate():
     """Of the preconditioned sharpness, at β₁ = 0.9: Cohen et al. (2022)."""
     s = al.stability(optax.adam, {"b1": 0.9, "learning_rate": 0.01})
