@@ -129,6 +129,12 @@ def test_what_no_optimizer_does_is_told(call, to, words):
         ("optim.SGD([{'params': a}], lr=1e-2, momentum=m)", "torch.SGD(lr=0.01, momentum=m)"),
         ("tf.keras.optimizers.Adam(1e-3, name='mine')", "keras.Adam(learning_rate=0.001)"),
         ("optax.adam(learning_rate=0.1)", "optax.adam(learning_rate=0.1)"),
+        ("tx = optax.adam(1e-3)", "optax.adam(learning_rate=0.001)"),
+        ("    torch.optim.Adam(\n        net.parameters(),\n        lr=3e-4,\n    )\n", "torch.Adam(lr=0.0003)"),
+        ("net = Net()\nself.opt = torch.optim.Adam(net.parameters(), lr=cfg['lr'])", "torch.Adam(lr=lr)"),
+        ("optax.adamw(cfg.lr, weight_decay=cfg.wd)", "optax.adamw(learning_rate=lr, weight_decay=wd)"),
+        ("optax.adamw(cfg.lr, weight_decay=old.lr)", "optax.adamw(learning_rate=lr, weight_decay=old_lr)"),
+        ("torch.optim.Adam(p, betas=args.betas)", "torch.Adam(beta1=beta1, beta2=beta2)"),
     ],
 )
 def test_a_whole_call_is_parsed(text, spec):
@@ -144,7 +150,21 @@ def test_a_whole_call_is_parsed(text, spec):
             "optax",
             "a group of parameters has lr: translate each",
         ),
-        ("torch.optim.Adam(m(), **given)", "optax", "write the arguments of \\*\\* out"),
+        *(
+            (f"torch.optim.SGD({groups}, lr=0.01)", "optax", "a group of parameters has (lr|\\*\\*): translate each")
+            for groups in (
+                "[dict(params=a, lr=0.1), dict(params=b)]",
+                "({'params': a, 'lr': 0.1}, {'params': b})",
+                "[{'params': p, 'lr': s} for p, s in groups]",
+                "[{'params': a, **more}]",
+                "[dict(more, params=a)]",
+            )
+        ),
+        ("torch.optim.SGD(m(), lr=[0.1, 0.2])", "optax", r"SGD: lr is a single value, not \[0.1, 0.2\]"),
+        ("torch.optim.SGD(m(), 0.1, lr=0.2)", "optax", "SGD: lr is given twice"),
+        ("torch.optim.Adam(m(), betas=(0.9, 0.99, 0.999))", "optax", "betas must be 2 numbers, beta1, beta2; not"),
+        ("torch.optim.Adam(m(), betas=0.9)", "optax", "betas must be 2 numbers, beta1, beta2; not 0.9"),
+        ("torch.optim.Adam(m(), **given)", "optax", "write the arguments of \\* and \\*\\* out"),
         ("torch.optim.LBFGS(m())", "optax", "torch.LBFGS cannot be read: it asks for the loss"),
         ("torch.optim.Adan(m())", "optax", 'no optimizer "torch.Adan"'),
         ("torch.Adam", "pytorch", "no library 'pytorch' to translate to; "),
