@@ -283,9 +283,10 @@ def places_of(optimizer: Any, parameters: Collection[str]) -> list[tuple[tuple[s
             homes |= {id(v): (attribute, k) for k, v in enumerate(value)}
         homes[id(value)] = attribute, None
     places = []
+    longest_first = sorted(parameters, key=len, reverse=True)
     for v in optimizer.variables:
         attribute, number = homes[id(v)]
-        own = next((v.name.removeprefix(f"{p}_") for p in parameters if v.name.startswith(f"{p}_")), v.name)
+        own = next((v.name.removeprefix(f"{p}_") for p in longest_first if v.name.startswith(f"{p}_")), v.name)
         named = own != v.name or v.name in ("iteration", "learning_rate")
         places.append(((own if named else attribute.strip("_"), number), v))
     return places
@@ -337,4 +338,14 @@ def _flat(state: Any, tree: Any) -> dict[Any, Any]:
 def _state_type(title: str, fields: tuple[tuple[str, bool], ...]) -> Any:
     """The type of a state; `alone` has its fields that are of no parameter."""
     kind = namedtuple(f"{title}State", [field for field, _ in fields])
-    return type(kind.__name__, (kind,), {"alone": {field for field, alone in fields if alone}, "__slots__": ()})
+    alone = {field for field, alone in fields if alone}
+
+    def reduced(self: Any) -> Any:
+        return _unpickled, ((title, fields), tuple(self))
+
+    return type(kind.__name__, (kind,), {"alone": alone, "__reduce__": reduced, "__slots__": ()})
+
+
+def _unpickled(arguments: Any, values: tuple[Any, ...]) -> Any:
+    """A state out of a pickle, in which its type cannot be."""
+    return _state_type(*arguments)(*values)

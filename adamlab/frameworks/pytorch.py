@@ -161,7 +161,8 @@ class _Optimizer:
     def begin(self, w: Any) -> dict[str, Any]:
         """The state that PyTorch makes ahead of the first step, whatever branch its code takes."""
         known: dict[str, Any] = {}
-        along_each_branch(lambda: known.update(_values(self._prepared(w, jnp.zeros_like(w), {}, None)[2], w)))
+        start = jnp.zeros((), jnp.int32)
+        along_each_branch(lambda: known.update(_values(self._prepared(w, jnp.zeros_like(w), {}, start)[2], w)))
         return known
 
     def fields(self, w: Any) -> dict[str, Any]:
@@ -193,7 +194,7 @@ class _Optimizer:
         tensor = JaxTensor(w)
         tensor.grad = JaxTensor(g)
         optimizer = self._constructed(tensor)
-        numbers = {"lr": self.schedule(count)} if self.schedule and count is not None else {}
+        numbers = {"lr": self.schedule(count)} if self.schedule else {}
         numbers = {
             key: tuple(map(number, value)) if isinstance(value, tuple) else number(value)
             for key, value in {**self.given, **numbers}.items()
@@ -265,7 +266,8 @@ def _transform(optimizer: _Optimizer) -> optax.GradientTransformation:
         counts = "step" not in fields and bool(late or optimizer.schedule)
         states = [state | ({"step": jnp.zeros((), jnp.int32)} if counts else {}) for state in states]
         names = (*fields, *(["step"] if counts else []))
-        return _as_state(_state_type(optimizer.cls.__name__, names, frozenset(late), counts), tree, states)
+        kind = _state_type(optimizer.cls.__name__, names, frozenset(late), counts, optimizer.schedule is not None)
+        return _as_state(kind, tree, states)
 
     def stepped(g: Any, state: dict[str, Any], w: Any, kind: Any) -> tuple[Any, dict[str, Any]]:
         count = state.get("step", 0)
@@ -310,10 +312,22 @@ def _by_leaf(state: Any, count: int, tree: Any) -> list[dict[str, Any]]:
 
 
 @cache
-def _state_type(title: str, fields: tuple[str, ...], late: frozenset[str], counts: bool) -> Any:
+def _state_type(title: str, fields: tuple[str, ...], late: frozenset[str], counts: bool, scheduled: bool) -> Any:
     """The type of a state.
 
-    `late` has the fields that PyTorch makes in the first step; `counts` says whether `step` is not PyTorch's own.
+    `late` has the fields that PyTorch makes in the first step; `counts` says whether `step` is not PyTorch's own;
+    `scheduled`, whether the learning rate is a schedule of it.
     """
     kind = namedtuple(f"{title}State", fields)
-    return type(kind.__name__, (kind,), {"late": late, "counts": counts, "__slots__": ()})
+    described = {"late": late, "counts": counts, "scheduled": scheduled}
+    arguments = title, fields, late, counts, scheduled
+
+    def reduced(self: Any) -> Any:
+        return _unpickled, (arguments, tuple(self))
+
+    return type(kind.__name__, (kind,), {**described, "__reduce__": reduced, "__slots__": ()})
+
+
+def _unpickled(arguments: Any, values: tuple[Any, ...]) -> Any:
+    """A state out of a pickle, in which its type cannot be."""
+    return _state_type(*arguments)(*values)
