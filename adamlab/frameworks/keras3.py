@@ -44,7 +44,7 @@ UNREAD = {
 }
 """The others, each with the reason."""
 
-UNUSED = ("name", "exclude_layers")
+UNUSED = ("name", "exclude_layers", "exclude_embeddings")
 """The arguments that say nothing of a step, or that go by the names of layers, which arrays do not have."""
 
 AT_TIMES = ("ema_momentum",)
@@ -112,7 +112,13 @@ def keras_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
 def _keras(needed_by: str) -> Any:
     if "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it once, while it is imported
-    keras = imported("keras", "keras", needed_by)
+    try:
+        keras = imported("keras", "keras", needed_by)
+    except ImportError as error:
+        raise SpecError(
+            f"Keras cannot be imported ({reason(error)}), and {needed_by} is read on its backend for JAX: set "
+            "KERAS_BACKEND=jax before Keras is imported."
+        ) from error
     backend = keras.backend.backend()
     if backend != "jax":
         raise SpecError(
@@ -239,8 +245,15 @@ class _Optimizer:
         for key, value in self.given.items():
             if is_traced(value) and key != "learning_rate":
                 setattr(optimizer, key, number(value))
+        if is_traced(self.given.get("clipvalue")):
+            optimizer._clip_gradients = _clip_by_value(self.given["clipvalue"])
         optimizer.build([keras.Variable(w, dtype=str(w.dtype), name=_PARAMETER) for w in leaves])
         return optimizer, places_of(optimizer, {_PARAMETER})
+
+
+def _clip_by_value(bound: Any) -> Callable[[list[Any]], list[Any]]:
+    """Keras's clipping with a traced bound, which Keras hands on to a compiled function of JAX's after asking it."""
+    return lambda gradients: [jnp.where(bound > 0, jnp.clip(g, -bound, bound), g) for g in gradients]
 
 
 @contextmanager

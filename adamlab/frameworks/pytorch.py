@@ -130,12 +130,20 @@ def _parameters(optimizer: type) -> Iterator[inspect.Parameter]:
     for key, p in keywords(optimizer).items():
         entries = p.default if isinstance(p.default, tuple) else (p.default,)
         for name, default in zip(names_in(key, p.default), entries, strict=True):
-            yield parameter(name, default, _annotation(optimizer.__name__, name, default))
+            kind = type(default) if _is_compiled_in(p, default) else _annotation(optimizer.__name__, name, default)
+            yield parameter(name, default, kind)
+
+
+def _is_compiled_in(p: inspect.Parameter, default: Any) -> bool:
+    """Whether a default is a flag or a whole number; where PyTorch says no type, a number such as 5 is taken for one.
+
+    A decay of 0 or a greatest step of 50 are numbers, whatever Python says.
+    """
+    whole = p.annotation in (int, "int") or (p.annotation is p.empty and default != 0)
+    return isinstance(default, bool) or (isinstance(default, int) and whole)
 
 
 def _annotation(optimizer: str, name: str, default: Any) -> Any:
-    if isinstance(default, bool) or (isinstance(default, int) and default != 0):
-        return type(default)
     if name == "adjust_lr_fn":
         return str | None
     if name in RATES or (optimizer, name) == ("RMSprop", "alpha"):
@@ -201,6 +209,9 @@ class _Optimizer:
         }
         optimizer.defaults.update(numbers)
         optimizer.param_groups[0].update(numbers)
+        for key, value in numbers.items():
+            if hasattr(optimizer, key):
+                setattr(optimizer, key, value)
         optimizer.state.clear()
         entries = optimizer.state[tensor]
         entries.update({name: JaxTensor(value) for name, value in state.items()})

@@ -182,6 +182,37 @@ class Halving(torch.optim.Optimizer):
                 self.state[p]["before"] = p.grad.clone()
 
 
+class Kept(torch.optim.Optimizer):
+    """Gradient descent whose constructor keeps a number, and that takes whole steps of it."""
+
+    def __init__(self, params: Any, lr: float = 0.1, scale: float = 1.0, times: int = 2):
+        super().__init__(params, {"lr": lr, "scale": scale, "times": times})
+        self.scale = scale
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                for _ in range(group["times"]):
+                    p.sub_(p.grad * self.scale, alpha=group["lr"])
+
+
+def test_a_number_that_the_constructor_keeps_is_swept():
+    w = jnp.ones(2)
+
+    def first(scale: Any) -> Any:
+        tx = al.from_torch(Kept)(lr=0.1, scale=scale)
+        return tx.update(w, tx.init(w), w)[0]
+
+    assert jnp.allclose(jax.vmap(first)(jnp.array([1.0, 3.0]))[:, 0], jnp.array([-0.2, -0.6]))
+
+
+def test_a_whole_default_is_a_number_unless_it_counts():
+    assert parse("torch.Rprop(step_size_max=0.1)").arguments == {"step_size_max": 0.1}
+    with pytest.raises(InputError, match="ns_steps must be a whole number"):
+        parse("torch.Muon(ns_steps=0.5)")
+
+
 def test_an_optimizer_of_your_own_is_read():
     u = al.unroll(al.from_torch(Halving), steps=2)
     (lr,), (g1, g2) = u.hyper.values(), u.gradients
