@@ -147,6 +147,13 @@ def test_the_rate_can_be_a_schedule(x64):
     assert jnp.allclose(u, -0.1 / jnp.sqrt(4) * w)
 
 
+@pytest.mark.parametrize(("name", "first"), [("ASGD", -0.50005), ("Rprop", -0.5)])
+def test_a_schedule_sets_the_numbers_that_the_state_begins_with(name, first):
+    tx = al.from_torch(getattr(torch.optim, name))(lr=lambda n: 0.5)
+    w = jnp.ones(2)
+    assert jnp.allclose(tx.update(w, tx.init(w), w)[0], first)
+
+
 def test_each_branch_of_traced_conditions_is_run():
     def classified(x: Any) -> Any:
         def run() -> Any:
@@ -173,6 +180,37 @@ class Halving(torch.optim.Optimizer):
                 before = self.state[p].get("before")
                 p.sub_(p.grad / 2 if before is None else (p.grad + before) / 2, alpha=group["lr"])
                 self.state[p]["before"] = p.grad.clone()
+
+
+class Kept(torch.optim.Optimizer):
+    """Gradient descent whose constructor keeps a number, and that takes whole steps of it."""
+
+    def __init__(self, params: Any, lr: float = 0.1, scale: float = 1.0, times: int = 2):
+        super().__init__(params, {"lr": lr, "scale": scale, "times": times})
+        self.scale = scale
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                for _ in range(group["times"]):
+                    p.sub_(p.grad * self.scale, alpha=group["lr"])
+
+
+def test_a_number_that_the_constructor_keeps_is_swept():
+    w = jnp.ones(2)
+
+    def first(scale: Any) -> Any:
+        tx = al.from_torch(Kept)(lr=0.1, scale=scale)
+        return tx.update(w, tx.init(w), w)[0]
+
+    assert jnp.allclose(jax.vmap(first)(jnp.array([1.0, 3.0]))[:, 0], jnp.array([-0.2, -0.6]))
+
+
+def test_a_whole_default_is_a_number_unless_it_counts():
+    assert parse("torch.Rprop(step_size_max=0.1)").arguments == {"step_size_max": 0.1}
+    with pytest.raises(InputError, match="ns_steps must be a whole number"):
+        parse("torch.Muon(ns_steps=0.5)")
 
 
 def test_an_optimizer_of_your_own_is_read():
