@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
+
+from adamlab.analysis.answers.words import number as number
 
 LETTERS = {"learning_rate": "η", "lr": "η", "b1": "β₁", "b2": "β₂", "eps": "ε"}
 """The letters of the papers, by the names of arguments."""
@@ -21,14 +22,6 @@ def letter(name: str) -> str:
     if not ahead and rest:
         return f"1 − {letter(rest)}"
     return ".".join(LETTERS.get(part, part) for part in name.split("."))
-
-
-def number(value: float | int | np.number) -> str:
-    """A number to three significant digits; of one just below 1, such as a decay, three digits of what it lacks."""
-    value = float(value)
-    if 0.9 < value < 1:
-        return f"{1 - float(f'{1 - value:.3g}'):.16g}"
-    return f"{value:.3g}"
 
 
 def power(exponent: int) -> str:
