@@ -1,11 +1,11 @@
 """Words in pictures: letters for numbers' names, numbers to three digits, labels that fit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
-from adamlab.analysis.answers.words import number as number
+from adamlab.analysis.answers.words import number
 
 LETTERS = {"learning_rate": "η", "lr": "η", "b1": "β₁", "b2": "β₂", "eps": "ε"}
 """The letters of the papers, by the names of arguments."""
@@ -22,6 +22,12 @@ def letter(name: str) -> str:
     if not ahead and rest:
         return f"1 − {letter(rest)}"
     return ".".join(LETTERS.get(part, part) for part in name.split("."))
+
+
+def best_of(values: Mapping[str, float], direction: int = 1, shown: Callable[[float], str] = number) -> list[str]:
+    """The names of the best, least value times the direction, and of all that are shown like it; none of no values."""
+    order = sorted(values, key=lambda name: direction * values[name])
+    return [name for name in order if shown(values[name]) == shown(values[order[0]])]
 
 
 def power(exponent: int) -> str:

@@ -25,7 +25,7 @@ def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
 
 
 def number(value: float | int | np.number) -> str:
-    """A number to three significant digits; of a number just below 1, such as a decay, three digits of what it lacks."""
+    """A number to three significant digits; just below 1, as a decay is, three digits of what it lacks."""
     value = float(value)
     if 0.9 < value < 1:
         return f"{1 - float(f'{1 - value:.3g}'):.16g}"
