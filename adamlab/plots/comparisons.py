@@ -116,7 +116,7 @@ def gap(comparisons: xr.Dataset, setting: str | None = None, ax: Axes | None = N
     over: str = setting or next((name for name in swept if f"1-{swept[0]}" == name), swept[0])
     fig, axes = figure(comparisons, f"largest relative gap over {letter(over)}", height=5.0, ax=ax)
     worst = comparisons[["gap", "exact_gap"]].max("family", skipna=False).to_dataframe()
-    without = int(worst[over].isna().sum())
+    without = int(np.isnan(comparisons[over].values).sum())
     worst = worst[worst[over].notna()]
     lost_in = ~np.isfinite(worst.gap)
     others = [name for name in comparisons.attrs["settings"] if name not in (over, f"1-{over}")]
