@@ -100,3 +100,25 @@ def test_a_tex_compiles_it(tree, tmp_path):
     command = [tex, "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("a|b", r"a\textbar{}b"),
+        ("η̂ m̂₁ ά", r"$\hat{\eta}$ $\hat{m}$$_1$ $\acute{\alpha}$"),
+        ("é ê ç Å", "é ê ç Å"),
+        ("_̂ й 한 学", r"\_̂ й 한 学"),
+        ("a\nb", "a\nb"),
+    ],
+)
+def test_signs_and_accents(text, latex):
+    assert latex_text(text) == latex
+
+
+def test_letters_that_latex_lacks_are_told():
+    asked = "% letters beyond Latin and Greek: take lualatex"
+    for label in ("学习", "Адам", "m̂̂"):
+        assert as_latex(pd.DataFrame({"optimizer": [label]})).startswith(asked)
+    for label in ("η̂ → β₂", "é – “x”", "a|b"):
+        assert asked not in as_latex(pd.DataFrame({"optimizer": [label]}))

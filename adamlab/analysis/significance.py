@@ -32,8 +32,9 @@ def paired_tests(results: Results, by: str | None = None, against: str | None = 
 
     Returns:
         A row for each pair: `first`, `second`, the number `n` of pairs of runs, on how many of them the first or the
-        second `first_wins`, `second_wins`, the median `difference` of first − second, `p`, and `p_holm`, which is
-        adjusted for so many tests (Holm 1979). The criterion's name is the table's attribute `by`.
+        second `first_wins`, `second_wins`, the median `difference` of first − second, which of them the signed ranks
+        favour as `favours` (neither: ""), `p`, and `p_holm`, which is adjusted for so many tests (Holm 1979). Ranks
+        can favour another than the medians do. The criterion's name is the table's attribute `by`.
 
     Raises:
         InputError: there is no such optimizer, there is one alone, or no instance has results of all optimizers.
@@ -161,11 +162,12 @@ def rank_rows(results: Results) -> pd.DataFrame:
 
 
 def _tested(first: str, second: str, ours: np.ndarray, theirs: np.ndarray, direction: int) -> dict[str, object]:
-    from scipy.stats import wilcoxon
+    from scipy.stats import rankdata, wilcoxon
 
     with np.errstate(invalid="ignore"):
         apart = np.where(ours == theirs, 0.0, ours - theirs)
-    p = float(np.asarray(wilcoxon(apart[apart != 0]))[1]) if apart.any() else 1.0
+    unequal = apart[apart != 0]
+    ranks = np.sign(unequal) @ rankdata(np.abs(unequal))
     return {
         "first": first,
         "second": second,
@@ -173,5 +175,6 @@ def _tested(first: str, second: str, ours: np.ndarray, theirs: np.ndarray, direc
         "first_wins": int((apart < 0).sum()),
         "second_wins": int((apart > 0).sum()),
         "difference": direction * float(np.median(apart)),
-        "p": p,
+        "favours": {-1: first, 0: "", 1: second}[int(np.sign(ranks))],
+        "p": float(np.asarray(wilcoxon(unequal))[1]) if unequal.size else 1.0,
     }

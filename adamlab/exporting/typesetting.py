@@ -19,6 +19,7 @@ SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "|": r"\textbar{}",
     "<": "$<$",
     ">": "$>$",
     "∞": r"$\infty$",
@@ -34,6 +35,31 @@ SPECIAL = {
     "ς": r"$\varsigma$",
 }
 """Signs that LaTeX takes for something else, or that its fonts lack."""
+
+ACCENTS = {
+    "\u0300": "grave",
+    "\u0301": "acute",
+    "\u0302": "hat",
+    "\u0303": "tilde",
+    "\u0304": "bar",
+    "\u0305": "bar",
+    "\u0306": "breve",
+    "\u0307": "dot",
+    "\u0308": "ddot",
+    "\u030c": "check",
+    "\u20d7": "vec",
+}
+"""LaTeX's names of the accents that Unicode puts behind their letters."""
+
+ACCENTED = re.compile(f"(.)([{''.join(ACCENTS)}])?", re.DOTALL)
+
+LAST_LATIN = "\u017f"
+"""The last of the letters that every LaTeX has in its usual fonts."""
+
+PUNCTUATION = "–—‘’“”„…•"
+"""Signs beyond those letters that every LaTeX knows."""
+
+OTHER_LETTERS = r"% letters beyond Latin and Greek: take lualatex, and \usepackage{fontspec} with a font that has them"
 
 NAME_OF_LETTER = re.compile(r"GREEK (SMALL|CAPITAL) LETTER ([A-Z]+)$")
 
@@ -105,12 +131,22 @@ def latex_text(text: str) -> str:
         power = rf"\times10^{{{int(exponent)}}}" if exponent else ""
         formula = f"${minus}{digits}{power}$" if minus or power else digits
         return formula + (r"\,\%" if percent else "")
-    return "".join(map(_latex_sign, text))
+    pairs = (match.groups("") for match in ACCENTED.finditer(unicodedata.normalize("NFD", text)))
+    return unicodedata.normalize("NFC", "".join(_accented(sign, accent) for sign, accent in pairs))
 
 
 def markdown_text(text: str) -> str:
     """A text in a cell of Markdown."""
     return re.sub(r"([\\`*_{}\[\]<>|~$])", r"\\\1", text)
+
+
+def _accented(sign: str, accent: str) -> str:
+    """A sign with its accent, if it has any; what no language writes so, and Greek, is a formula."""
+    inner, together = _latex_sign(sign), unicodedata.normalize("NFC", sign + accent)
+    is_text = len(together) == 1 and together <= LAST_LATIN
+    if not accent or is_text or not sign.isalpha() or not inner.isascii():
+        return inner + accent
+    return rf"$\{ACCENTS[accent]}{{{inner.strip('$')}}}$"
 
 
 def _latex_sign(sign: str) -> str:
@@ -165,7 +201,9 @@ def _latex(parts: list[tuple[list[str], str, list[list[str]]]]) -> str:
     lines.append(_row(map(latex_text, names)))
     for _, _, cells in parts:
         lines += [r"\midrule", *map(_row, cells)]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+    text = "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+    has_others = any(sign > LAST_LATIN and sign not in PUNCTUATION for sign in text)
+    return f"{OTHER_LETTERS}\n{text}" if has_others else text
 
 
 def _row(cells: Collection[str] | Iterator[str]) -> str:

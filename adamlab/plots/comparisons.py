@@ -110,12 +110,13 @@ def gap(comparisons: xr.Dataset, setting: str | None = None, ax: Axes | None = N
     Raises:
         NothingToDrawError: no number has several values.
     """
-    swept = [name for name in comparisons.attrs["settings"] if len(np.unique(comparisons[name])) > 1]
+    swept = [name for name in comparisons.attrs["settings"] if _varies(comparisons[name].values)]
     if "gap" not in comparisons or not swept or (setting is not None and setting not in swept):
         raise NothingToDrawError(f"comparisons: no {setting or 'number'} has several values.")
     over: str = setting or next((name for name in swept if f"1-{swept[0]}" == name), swept[0])
     fig, axes = figure(comparisons, f"largest relative gap over {letter(over)}", height=5.0, ax=ax)
     worst = comparisons[["gap", "exact_gap"]].max("family", skipna=False).to_dataframe()
+    without = int(np.isnan(comparisons[over].values).sum())
     worst = worst.dropna(subset=[over])
     lost_in = ~np.isfinite(worst.gap)
     others = [name for name in comparisons.attrs["settings"] if name not in (over, f"1-{over}")]
@@ -153,9 +154,18 @@ def gap(comparisons: xr.Dataset, setting: str | None = None, ax: Axes | None = N
             fig,
             f"The largest relative gap between the updates of {listing([*dict.fromkeys(worst.label)])} and the other "
             f"side's exact ones, over {letter(over)} from {number(given.min())} to "
-            f"{number(given.max())}{slope}{''.join(f'; {each}' for each in lost)}.",
+            f"{number(given.max())}{slope}{''.join(f'; {each}' for each in lost)}{_left_out(without, over)}.",
         )
     return fig
+
+
+def _varies(values: np.ndarray) -> bool:
+    """Whether there are several numbers; a comparison that lacks the number has NaN."""
+    return len(np.unique(values[~np.isnan(values)])) > 1
+
+
+def _left_out(count: int, over: str) -> str:
+    return f"; {count} comparison{'s' * (count > 1)} without {letter(over)} left out" if count else ""
 
 
 def _scale_gaps(axes: Axes, values: np.ndarray, zero: float, positive: float):
@@ -178,7 +188,12 @@ def _names(table: pd.DataFrame, ways: list[str], settings: list[str]) -> list[st
     """The name of each comparison: its label, the ways that differ between comparisons, and its settings."""
     shown = [way for way in ways if way == "dtype" or len(set(table[way])) > 1]
     return [
-        ", ".join([*(row[w] for w in ("label", *shown) if ways), *(f"{letter(n)} {row[n]:.12g}" for n in settings)])
+        ", ".join(
+            [
+                *(row[w] for w in ("label", *shown) if ways),
+                *(f"{letter(n)} {row[n]:.12g}" for n in settings if not np.isnan(row[n])),
+            ]
+        )
         for row in table.to_dict("records")
     ]
 

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from adamlab.analysis import optimizers
 from adamlab.errors import InputError
+from adamlab.plots.fonts import add_families
 from adamlab.plots.lines import HIGHEST, label_ends
 from adamlab.plots.picture import Picture
 from adamlab.plots.words import letter, number, shortened, width
@@ -20,8 +21,11 @@ from adamlab.plots.words import letter, number, shortened, width
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-DASHES = ("-", ":", "-.")
+DASHES = ("-", ":", "-.", (0, (9, 3)), (0, (9, 2, 1, 2, 1, 2)), (0, (1, 4)))
 
+
+MOST_LACKING = 12
+"""The most signs that are told to have no font."""
 
 SIZE, HANDLE, ROW = 8.0, 0.45, 0.165
 """Of a legend: the size of its letters in points; the width of a line with its gaps, and a row's height, in inches."""
@@ -73,8 +77,13 @@ def head(axes: Axes, title: str, size: float = 11.0) -> None:
 
 
 def describe(fig: Figure, sentence: str) -> None:
-    """Give a figure the sentence that says what it shows; it is the caption in a report, and its alternative text."""
-    fig.set_label(sentence)
+    """Give a figure the sentence that says what it shows; it is the caption in a report, and its alternative text.
+
+    Texts in letters that the pictures' font lacks get another where there is any; else the sentence says so.
+    """
+    lacking = add_families(fig)
+    note = f" Signs that no font here has are drawn as boxes: {', '.join(lacking[:MOST_LACKING])}." if lacking else ""
+    fig.set_label(f"{sentence}{note}")
 
 
 def twins(runs: xr.Dataset) -> dict[str, str]:

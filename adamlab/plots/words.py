@@ -1,10 +1,11 @@
 """Words in pictures: letters for numbers' names, numbers to three digits, labels that fit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
+
+from adamlab.analysis.answers.words import number
 
 LETTERS = {"learning_rate": "η", "lr": "η", "b1": "β₁", "b2": "β₂", "eps": "ε"}
 """The letters of the papers, by the names of arguments."""
@@ -23,12 +24,10 @@ def letter(name: str) -> str:
     return ".".join(LETTERS.get(part, part) for part in name.split("."))
 
 
-def number(value: float | int | np.number) -> str:
-    """A number to three significant digits; of one just below 1, such as a decay, three digits of what it lacks."""
-    value = float(value)
-    if 0.9 < value < 1:
-        return f"{1 - float(f'{1 - value:.3g}'):.16g}"
-    return f"{value:.3g}"
+def best_of(values: Mapping[str, float], direction: int = 1, shown: Callable[[float], str] = number) -> list[str]:
+    """The names of the best, least value times the direction, and of all that are shown like it; none of no values."""
+    order = sorted(values, key=lambda name: direction * values[name])
+    return [name for name in order if shown(values[name]) == shown(values[order[0]])]
 
 
 def power(exponent: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from adamlab import analysis
+from adamlab.analysis.answers.words import number
 from adamlab.calls import Call, SpecError, Symbol, arguments, written
 from adamlab.errors import InputError, reason
 from adamlab.specs import own_code, parse
@@ -101,7 +102,7 @@ def problem_formula(problem: Problem) -> str:
     except (UnreadableError, InputError):
         return ""
     formula = sympify(np.asarray(value, object).item())
-    long = {number: Rational(f"{float(number):.6g}") for number in formula.atoms(Rational) if number.q > MOST_DIGITS}
+    long = {each: Rational(f"{float(each):.6g}") for each in formula.atoms(Rational) if each.q > MOST_DIGITS}
     formula = formula.xreplace(long)
     left = Symbol(f"f({', '.join(letters)})")
     return mathml(Eq(left, formula, evaluate=False)) if count_ops(formula) <= MOST_OPERATIONS else ""
@@ -153,9 +154,9 @@ def _numbers(call: Call, runs: xr.Dataset, letters: Mapping[str, str]) -> str:
     for name, letter in letters.items():
         if name in swept:
             values = np.unique(runs[name].values)
-            parts.append(f"{letter} from {values[0]:.3g} to {values[-1]:.3g} ({len(values)} values)")
+            parts.append(f"{letter} from {number(values[0])} to {number(values[-1])} ({len(values)} values)")
         elif (value := _value(call, given, name)) is not None:
-            is_swept = any(number.startswith(f"{name}.") for number in swept)
+            is_swept = any(each.startswith(f"{name}.") for each in swept)
             parts.append(f"{letter} = {value}{' and other values' if is_swept else ''}")
     return ", ".join(parts)
 

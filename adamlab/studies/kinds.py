@@ -254,6 +254,7 @@ RUNS = Kind(
                 "first_wins": "first is better",
                 "second_wins": "worse",
                 "difference": "median difference",
+                "favours": "ranks favour",
                 "p_holm": "Holm's p",
             },
         ),

@@ -46,11 +46,11 @@ def test_the_best_the_next_and_the_ranges_of_few_seeds():
 
 def test_ties_are_named():
     text = analysis.answer(ranked({"a": 0.5, "b": 0.5000001, "c": 0.54}, seeds=(0, 1)))
-    assert "a and b tie for the best: 0.5 (median of 2 seeds, the same in all of them)" in text
+    assert "a and b tie for the best: a has 0.5 (median of 2 seeds, the same in all of them)" in text
     assert "Next: c with 0.54, 8 % more" in text
 
 
-@pytest.mark.parametrize(("worse", "words"), [(10, "Its lead is significant"), (6, "cannot be told apart from b")])
+@pytest.mark.parametrize(("worse", "words"), [(10, "a's lead is significant"), (6, "cannot be told apart from b")])
 def test_many_seeds_are_tested(worse, words):
     """Of ten pairs Wilcoxon's two-sided p is 2 / 2^10 where all are worse; it is 0.43 with four of the others."""
     losses = {
@@ -60,6 +60,26 @@ def test_many_seeds_are_tested(worse, words):
     text = analysis.answer(with_losses({label: each[:10] for label, each in losses.items()}))
     assert words in text
     assert ("p at most 0.002" in text) is (worse == 10)
+
+
+def test_a_lead_of_the_median_that_the_signed_ranks_deny():
+    """Of 41 pairs 21 are a little better and 20 far worse: the median is a's, and the sum of ranks b's."""
+    b = [5 + i / 1000 for i in range(41)]
+    bad = [29.0 + i for i in range(20)]
+    for late in (bad, [None] * 20):
+        runs = with_losses({"a": [4.99] * 21 + late, "b": b})
+        text = analysis.answer(runs)
+        assert "a is best" in text
+        assert "lead is significant" not in text
+        assert "a leads by the median alone: Wilcoxon's signed-rank test over the same seeds favours b" in text
+        assert analysis.paired_tests(runs).favours.tolist() == ["b"]
+        assert analysis.against_first(runs).favours.tolist() == ["b"]
+
+
+def test_a_decay_just_below_1_keeps_its_digits():
+    spec = "optax.adam(learning_rate=0.1, b2={})"
+    rows = [("a", spec.format(decay), 0, [9, 9, loss], -1) for decay, loss in ((0.9, 2), (0.9999, 1), (0.99, 3))]
+    assert "at b2 0.9999" in analysis.answer(dataset(rows))
 
 
 def test_so_few_seeds_that_no_test_could_differ_are_told_by_their_ranges():
@@ -119,7 +139,7 @@ def test_the_setting_and_the_end_of_its_range():
     rows = [("a", SGD.format(rate), 0, [9, 9, loss], -1) for rate, loss in ((0.1, 3), (0.2, 1))]
     text = analysis.answer(dataset(rows))
     assert "a has a final loss of 1 with one seed, at learning_rate 0.2, the best of its 2 settings." in text
-    assert "Its learning_rate = 0.2 is the largest that was tried: values beyond may be better." in text
+    assert "a's learning_rate = 0.2 is the largest that was tried: values beyond may be better." in text
     inside = analysis.answer(dataset([*rows, ("a", SGD.format(0.4), 0, [9, 9, 2], -1)]))
     assert "tried" not in inside
 
@@ -197,6 +217,14 @@ def test_comparisons():
     )
     unknown = analysis.answer(compared(["different bits", "different formulas"], [np.nan, np.nan]))
     assert unknown.endswith("1 has different formulas. 1 differs in bits, and no formula could be compared.")
+
+
+def test_comparisons_that_leave_the_range_of_their_type_are_no_unread_ones():
+    data = compared(["different bits"] * 3, [np.nan] * 3)
+    data["left_median"] = ("comparison", "family"), [[0.5], [np.nan], [0.5]]
+    text = analysis.answer(data)
+    assert "2 have the same formula in exact numbers, but leave the range of numbers of the type." in text
+    assert text.endswith("1 differs in bits, and no formula could be compared.")
 
 
 def read(solved, weights):

@@ -8,12 +8,17 @@ import pytest
 from adamlab import analysis
 from adamlab.plots import PLOTS, NothingToDrawError, budget, curves, profiles, ranks, sensitivity
 from tests.analysis.examples import at_random, dataset
+from tests.plots.made_runs import runs as runs_of
 from tests.plots.written import unwritten
 
 
 @pytest.fixture(scope="module")
 def runs():
     return analysis.with_agreement(at_random(np.random.default_rng(20150507), settings=(4, 3), seeds=5))
+
+
+def caption(figure) -> str:
+    return str(figure.get_label())
 
 
 def lines(figure) -> dict[str, Any]:
@@ -114,6 +119,27 @@ def test_curves_can_show_the_mean_in_its_standard_error(runs):
 def test_what_cannot_be_drawn_is_told(runs, kind, options, message):
     with pytest.raises(NothingToDrawError, match=f"^made: .*{message}"):
         PLOTS[kind](runs, **options)
+
+
+def test_captions_tell_ties():
+    tied = runs_of(["a", "b", "c"] * 2, [[9, 0]] * 4 + [[9, 0], [9, 5]], seeds=[0, 0, 0, 1, 1, 1])
+    worse = tied.assign(loss=tied.loss.where(tied.optimizer != "c", 5.0))
+    assert ": a, b and c end at 0." in caption(curves(tied.isel(run=[0, 1, 2])))
+    assert ": a and b end lowest, at 0, before c at 5." in caption(curves(worse))
+    assert ": a, b and c have the same, 2" in caption(ranks(tied.isel(run=[0, 1, 2])))
+    told = caption(ranks(worse))
+    assert "a and b are first with 1.5, c not told apart from them by" in told
+    lost = tied.assign(diverged_at=("run", np.ones(6, int)))
+    assert "a, b and c have the same, 2" in caption(ranks(lost))
+    settings = runs_of(["a"] * 2 + ["b"] * 3, [[9, 1]] * 5, learning_rate=[1, 2, 1, 2, 3])
+    assert ": a after 2 and b after 3 get to 1." in caption(budget(settings))
+
+
+def test_lines_that_break_off_say_why():
+    data = runs_of(["a", "b"] * 2, [[9, np.inf], [9, 1]] * 2, seeds=[0, 0, 1, 1])
+    assert "of a the median is not finite at the end" in caption(curves(data))
+    lost = data.assign(diverged_at=("run", [1, -1, 1, -1]))
+    assert "of a at least half of the runs diverged" in caption(curves(lost))
 
 
 def test_one_optimizer_of_one_setting_is_not_compared():

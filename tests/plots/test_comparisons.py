@@ -188,3 +188,15 @@ def test_the_number_that_is_asked_for_is_on_the_axis():
     assert {x for line in lines(axes).values() for x in line[:, 0]} == {1.0, 2.0}
     with pytest.raises(NothingToDrawError, match="no third has several values"):
         al.plots.gap(data, "third")
+
+
+def test_comparisons_that_lack_the_number_are_left_out_and_said_so():
+    data = comparisons().assign_coords(b2=("comparison", [np.nan, np.nan, 0.9, 0.9]))
+    data = data.assign_attrs(settings=["rate", "b2"])
+    assert "nan" not in str(al.plots.errors(data).get_label())
+    whole = data.assign_coords(rate=("comparison", [1e-2, 1e-4, 1e-3, np.nan]))
+    figure = al.plots.gap(whole, setting="rate")
+    assert not [name for name in lines(figure.axes[0]) if "nan" in name]
+    assert str(figure.get_label()).endswith("; 1 comparison without rate left out.")
+    with pytest.raises(NothingToDrawError, match="no b2 has several values"):
+        al.plots.gap(data, setting="b2")

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from adamlab.plots import fonts
 from adamlab.plots.lines import MOST_POINTS, Scale, log_axis, thinned
+from adamlab.plots.style import describe, styles
 from adamlab.plots.words import letter, listing, number, shortened, width
+from tests.plots.made_runs import runs
 
 
 def test_thin_lines_keep_their_ends_extremes_and_gaps():
@@ -84,3 +87,25 @@ def test_ticks_of_logarithmic_axes_say_their_values(low, high):
             is_power = text.startswith("10") and not text[2:].isascii()
             said = float("1e" + text[2:].translate(raised)) if is_power else float(text)
             assert said == pytest.approx(value, rel=1e-5)
+
+
+def test_forty_optimizers_have_looks_of_their_own():
+    data = runs([f"o{i}" for i in range(40)], [[1.0, 2.0]] * 40)
+    looks = {(look["color"], str(look["ls"])) for look in styles(data).values()}
+    assert len(looks) == 40
+
+
+def test_labels_without_a_font_are_told_and_take_one_that_is_installed(monkeypatch):
+    figure = Figure()
+    figure.text(0, 0, "学习 η̂")
+    monkeypatch.setattr(fonts, "FAMILIES", ())
+    describe(figure, "A picture.")
+    assert figure.get_label() == "A picture. Signs that no font here has are drawn as boxes: 习, 学."
+    monkeypatch.setattr(fonts, "FAMILIES", ("STIXGeneral", "no such family"))
+    describe(figure, "A picture.")
+    assert figure.texts[0].get_fontfamily()[-1] == "STIXGeneral"
+    plain = Figure()
+    plain.text(0, 0, "β₂ → 1")
+    describe(plain, "A picture.")
+    assert plain.get_label() == "A picture."
+    assert "STIXGeneral" not in plain.texts[0].get_fontfamily()

@@ -437,7 +437,7 @@ def test_the_best_at_the_end_of_the_range_is_marked(runs):
     finals = np.median(runs.loss.values[:6, -1].reshape(2, 3), axis=1)
     assert ring.tolist() == [[pytest.approx([0.01, 0.1][finals.argmin()]), pytest.approx(finals.min())]]
     assert words(figure)[0] in "←→"
-    assert "best is the last that was tried" in words(figure)
+    assert "best is the smallest or largest that was tried" in words(figure)
 
 
 def test_long_labels_and_many_optimizers_stay_inside_the_figure(runs):

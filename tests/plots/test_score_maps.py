@@ -42,10 +42,10 @@ def test_a_heat_map_shows_the_median_at_the_best_of_the_others():
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
     assert [text.get_text() for text in axes.get_yticklabels()] == ["0", "0.9", "0.99", "0.999"]
     np.testing.assert_allclose(rings(axes)[0], [0.01, 0.0])
-    assert "adam over learning_rate and b2: best at (0.01, 0) with 2.01" in str(figure.get_label())
+    assert "adam over η and β₂: best at (0.01, 0) with 2.01" in str(figure.get_label())
     assert unwritten(figure) == []
     default = al.plots.heat_map(swept())
-    assert [default.axes[0].get_xlabel(), default.axes[0].get_ylabel()] == ["learning_rate", "b2"]
+    assert [default.axes[0].get_xlabel(), default.axes[0].get_ylabel()] == ["η", "β₂"]
 
 
 def test_diverged_cells_are_hatched_and_zeros_and_wild_values_have_their_colours():
@@ -61,7 +61,7 @@ def test_diverged_cells_are_hatched_and_zeros_and_wild_values_have_their_colours
     assert bar.get_ylim() == pytest.approx((0.01, 100.0))  # ten times the loss at the start, and no zero
     np.testing.assert_allclose(rings(axes)[0], [0.01, 1.0])
     everywhere = data.assign(diverged_at=("run", np.ones(len(GRID), int)))
-    assert "all diverged" in str(al.plots.heat_map(everywhere).get_label())
+    assert "half of the runs or more diverged everywhere" in str(al.plots.heat_map(everywhere).get_label())
 
 
 def test_settings_of_a_random_design_are_points(rng):
@@ -85,7 +85,7 @@ def test_each_optimizer_has_a_panel_over_its_own_numbers():
     )
     figure = al.plots.heat_map(data)
     assert [axes.get_title() for axes in figure.axes[:2]] == ["a", "b"]
-    assert [axes.get_ylabel() for axes in figure.axes[:2]] == ["b2", "momentum"]
+    assert [axes.get_ylabel() for axes in figure.axes[:2]] == ["β₂", "momentum"]
     assert [axes.get_title() for axes in al.plots.heat_map(data, y="momentum").axes[:1]] == ["b"]
     with pytest.raises(
         NothingToDrawError, match="no optimizer has several values of b1; swept here: learning_rate, b2"
@@ -107,7 +107,7 @@ def test_accuracies_are_better_when_greater():
     wanted = [[1 - (rate + decay + 2) / 100 for rate in RATES] for decay in DECAYS]
     np.testing.assert_allclose(scores.final_test_accuracy, wanted)
     figure = al.plots.heat_map(data, by="final_test_accuracy")
-    assert "best at (0.01, 0) with 0.98" in str(figure.get_label())
+    assert "best at (0.01, 0) with 0.9799" in str(figure.get_label())
 
 
 def test_boxes_show_quartiles_and_every_seed_at_the_best_setting():
@@ -130,11 +130,68 @@ def test_boxes_show_quartiles_and_every_seed_at_the_best_setting():
     assert {*np.unique(xs(box))} == {*np.percentile(finals, [25, 75])}
     assert [text.get_text() for text in axes.texts] == ["1 of 2 diverged"]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a\nη 0.1", "b"]
-    assert "medians: a 3, b 2; b: 1 of 2 diverged." in str(figure.get_label())
+    assert "medians: a 3; b: 1 of 2 diverged." in str(figure.get_label())
     all_lost = al.plots.boxes(data.assign(diverged_at=("run", np.ones(12, int))))
     assert [text.get_text() for text in all_lost.axes[0].texts] == ["all 5 of 5 diverged", "all 2 of 2 diverged"]
     with pytest.raises(NothingToDrawError, match='compared by "final_x"'):
         al.plots.boxes(data, by="final_x")
+
+
+def test_boxes_count_diverged_runs_as_the_worst():
+    def drawn(sound):
+        data = runs(["a"] * 5, [[10.0, (i + 1) / 10] for i in range(5)], seeds=range(5))
+        figure = al.plots.boxes(data.assign(diverged_at=("run", np.where(np.arange(5) < sound, -1, 1))))
+        return figure, [line for line in figure.axes[0].get_lines() if line.get_marker() != "o"]
+
+    figure, lines = drawn(2)
+    assert lines == []
+    assert str(figure.get_label()).endswith("its best setting; a: 3 of 5 diverged.")
+    figure, lines = drawn(3)
+    assert {*np.concatenate([xs(line) for line in lines]).round(9)} == {0.1, 0.2, 0.3}
+    assert "medians: a 0.3; a: 2 of 5 diverged." in str(figure.get_label())
+
+
+def test_a_target_that_is_not_reached_is_no_divergence():
+    data = swept(steps_to_target=np.full(len(GRID), -1)).assign_attrs(by="steps_to_target")
+    for figure in (al.plots.heat_map(data), al.plots.sensitivity(data), al.plots.sensitivity(data, panels="b2")):
+        assert "half of the runs or more did not reach the target" in str(figure.get_label())
+        assert "diverged" not in str(figure.get_label())
+    title = al.plots.heat_map(data).get_suptitle()
+    assert "did not reach the target" in title
+    assert "diverged" not in title
+
+
+def test_a_decay_just_below_1_keeps_its_digits_and_ties_are_listed():
+    loss = [[10.0, 1.0], [10.0, 1.0], [10.0, 2.0], [10.0, 2.0]]
+    data = runs(["a"] * 4, loss, learning_rate=[0.1, 0.2] * 2, b2=[0.9999, 0.9999, 0.9, 0.9])
+    figure = al.plots.heat_map(data)
+    assert "best at (0.1, 0.9999) and (0.2, 0.9999) with 1." in str(figure.get_label())
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["0.9", "0.9999"]
+
+
+def sensitivities(**medians):
+    """The sensitivity of optimizers with these losses at the rates 0.1, 0.2 and so on."""
+    rows = [(label, loss, (i + 1) / 10) for label, of in medians.items() for i, loss in enumerate(of)]
+    labels, losses, rates = zip(*rows, strict=True)
+    return al.plots.sensitivity(runs(labels, [[10.0, loss] for loss in losses], learning_rate=rates))
+
+
+@pytest.mark.parametrize(
+    ("medians", "words"),
+    [
+        ({"a": [1, 2, 3]}, ": a is best, 1 at η 0.1, the smallest value that was tried."),
+        ({"a": [3, 2, 1]}, ": a is best, 1 at η 0.3, the largest value that was tried."),
+        ({"a": [2, 1, 3]}, ": a is best, 1 at η 0.2."),
+        ({"a": [1, 1, 3]}, ": a is best, 1 at η 0.1 and 0.2."),
+        ({"a": [1, 1, 1]}, ": a is best, 1 at η 0.1, 0.2 and 0.3."),
+        ({"a": [1, 2, 3], "b": [2, 3, 1.0001]}, ": a at η 0.1 and b at η 0.3 are best, with 1."),
+    ],
+)
+def test_the_best_value_and_what_ties_with_it(medians, words):
+    figure = sensitivities(**medians)
+    assert str(figure.get_label()).endswith(words)
+    arrows = [text.get_text() for text in figure.axes[0].texts if text.get_text() in "←→"]
+    assert bool(arrows) is ("that was tried" in words or len(medians) > 1)
 
 
 def test_boxes_keep_zeros_on_a_logarithmic_axis():

@@ -86,6 +86,7 @@ def test_a_loss_of_zero_stands_at_the_foot(three):
     assert np.asarray(curve.get_ydata())[-1] == film.axes[1].get_ylim()[0] > 0
     assert "at the foot" in film.axes[1].get_ylabel()
     flat = al.plots.race(three.assign(loss=three.loss * 0 - 1))
+    assert "end with a loss of -1" in str(flat.get_label())
     assert flat.axes[1].get_yscale() == "linear"
 
 

@@ -17,7 +17,9 @@ def answer_of_comparisons(comparisons: xr.Dataset) -> str:
     total = len(kinds)
     identical = int((kinds == IDENTICAL).sum())
     first = f"{identical} of {counted(total, 'comparison')} {'is' if identical == 1 else 'are'} bit-identical."
-    return " ".join([first, *_rounded(comparisons, kinds), *_different(comparisons, kinds), *_others(kinds)])
+    return " ".join(
+        [first, *_rounded(comparisons, kinds), *_different(comparisons, kinds), *_others(comparisons, kinds)]
+    )
 
 
 def _rounded(comparisons: xr.Dataset, kinds: np.ndarray) -> Iterable[str]:
@@ -46,10 +48,17 @@ def _different(comparisons: xr.Dataset, kinds: np.ndarray) -> Iterable[str]:
     yield f"{len(mine)} {_have(mine)} different formulas{nearest}."
 
 
-def _others(kinds: np.ndarray) -> Iterable[str]:
+def _others(comparisons: xr.Dataset, kinds: np.ndarray) -> Iterable[str]:
+    """The comparisons that differ in bits, by whether anything was read exactly."""
     others = np.flatnonzero(~np.isin(kinds, [IDENTICAL, SAME, DIFFERENT]))
-    if others.size:
-        yield f"{len(others)} {'differs' if len(others) == 1 else 'differ'} in bits, and no formula could be compared."
+    was_read = np.zeros(others.size, bool)
+    if "left_median" in comparisons:
+        was_read = np.isfinite(comparisons.left_median.values[others]).any(axis=1)
+    if beyond := int(was_read.sum()):
+        have, leave = ("has", "leaves") if beyond == 1 else ("have", "leave")
+        yield f"{beyond} {have} the same formula in exact numbers, but {leave} the range of numbers of the type."
+    if unread := int((~was_read).sum()):
+        yield f"{unread} {'differs' if unread == 1 else 'differ'} in bits, and no formula could be compared."
 
 
 def _have(mine: np.ndarray) -> str:

@@ -5,9 +5,10 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from adamlab.analysis.answers.words import amount, behind, counted, in_words, listed
+from adamlab.analysis.answers.words import amount, behind, counted, in_words, listed, number
 from adamlab.analysis.rows import EVALUATION, diverged, finished, of_optimizer, optimizers, recorded
 from adamlab.analysis.scores import STEPS, measured, sign
 from adamlab.analysis.settings import best_setting, best_settings
@@ -74,7 +75,7 @@ def setting_in_words(runs: xr.Dataset, label: str) -> str:
     mine, best = of_optimizer(runs, label), best_setting(runs, label)
     swept = [name for name in runs.attrs["settings"] if len(np.unique(mine[name].values)) > 1]
     given = [name for name in swept if f"1-{name}" not in swept]  # a decay by its complement, as it was given
-    return ", ".join(f"{name} {float(best[name].values[0]):.3g}" for name in given)
+    return ", ".join(f"{name} {number(best[name].values[0])}" for name in given)
 
 
 def _best_of_all(runs: xr.Dataset) -> tuple[str, ...]:
@@ -94,12 +95,12 @@ def _without_a_best(by: str, count: int) -> str:
 def _best(runs: xr.Dataset, sound: Sequence[Row], ties: Sequence[str], by: str) -> str:
     first = sound[0]
     label, setting = first["optimizer"], setting_in_words(runs, first["optimizer"])
-    at = f", {f'{label} ' if len(ties) > 1 else ''}at {setting}" if setting else ""
+    at = f", at {setting}" if setting else ""
     if len(sound) == 1:
         chosen = f", the best of its {first['settings']} settings" if first["settings"] > 1 else ""
         return f"{label} has a {in_words(by)} of {_spread(runs, first, by)}{at}{chosen}."
-    who = f"{label} is best" if len(ties) == 1 else f"{listed(ties)} tie for the best"
-    return f"By the {in_words(by)} {who}: {_spread(runs, first, by)}{at}."
+    who, whose = (f"{label} is best", "") if len(ties) == 1 else (f"{listed(ties)} tie for the best", f"{label} has ")
+    return f"By the {in_words(by)} {who}: {whose}{_spread(runs, first, by)}{at}."
 
 
 def _spread(runs: xr.Dataset, row: Row, by: str) -> str:
@@ -138,13 +139,7 @@ def _certainty(runs: xr.Dataset, sound: Sequence[Row], ties: Sequence[str], by: 
     label = first["optimizer"]
     tests = _tests(runs, label, by)
     if tests is not None:
-        of_rivals = {row["optimizer"]: tests[row["optimizer"]] for row in rivals}
-        alike = [rival for rival, p in of_rivals.items() if p > LEVEL]
-        name = "Wilcoxon's signed-rank test over the same seeds"
-        if alike:
-            yield f"By {name} {label} cannot be told apart from {listed(alike)} (Holm's p above {LEVEL})."
-        else:
-            yield f"Its lead is significant by {name} (Holm's p at most {max(of_rivals.values()):.2g})."
+        yield from _tested(label, tests.loc[[row["optimizer"] for row in rivals]])
         return
     best, worst = ("least", "greatest") if sign(by) > 0 else ("greatest", "least")
     overlap = [row["optimizer"] for row in rivals if sign(by) * row[best] <= sign(by) * first[worst]]
@@ -157,15 +152,31 @@ def _certainty(runs: xr.Dataset, sound: Sequence[Row], ties: Sequence[str], by: 
         yield f"The worst run of {label} is better than the best of all that follow."
 
 
-def _tests(runs: xr.Dataset, first: str, by: str) -> dict[str, float] | None:
-    """Holm's p of the first against each other; None where so few seeds could not show a difference."""
+def _tested(label: str, tests: pd.DataFrame) -> Iterable[str]:
+    """What the tests of the first against its rivals say: whom they favour, and whom they cannot tell apart from it."""
+    name = "Wilcoxon's signed-rank test over the same seeds"
+    differ = tests.p_holm <= LEVEL
+    behind_it = differ & (tests.favours == label)
+    ahead_of_it = differ & ~behind_it
+    if behind_it.all():
+        yield f"{label}'s lead is significant by {name} (Holm's p at most {tests.p_holm.max():.2g})."
+    if not differ.all():
+        alike = listed([*tests.index[~differ]])
+        yield f"By {name} {label} cannot be told apart from {alike} (Holm's p above {LEVEL})."
+    if ahead_of_it.any():
+        rivals, p = listed([*tests.index[ahead_of_it]]), tests.p_holm[ahead_of_it].max()
+        yield f"{label} leads by the median alone: {name} favours {rivals} (Holm's p at most {p:.2g})."
+
+
+def _tests(runs: xr.Dataset, first: str, by: str) -> pd.DataFrame | None:
+    """The tests of the first against each other, by its label; None where few seeds could not show a difference."""
     try:
         table = paired_tests(runs, by, against=first)
     except InputError:  # the optimizers were run on different seeds
         return None
     n = int(table.n.min())
     can_differ = n >= FEWEST and 2.0 ** (1 - n) * len(table) <= LEVEL
-    return dict(zip(table.second, table.p_holm, strict=True)) if can_differ else None
+    return table.set_index("second") if can_differ else None
 
 
 def _of_test_data(runs: xr.Dataset, sound: Sequence[Row], by: str) -> Iterable[str]:
@@ -193,7 +204,7 @@ def _at_end(sound: Sequence[Row]) -> Iterable[str]:
     others = sum(row["at_end"] != "" for row in sound[1:])
     if first := sound[0]["at_end"]:
         also = f" ({counted(others, 'other optimizer')} too stood at an end)" if others else ""
-        yield f"Its {first}{also}: values beyond may be better."
+        yield f"{sound[0]['optimizer']}'s {first}{also}: values beyond may be better."
     elif others:
         yield f"The best setting of {counted(others, 'other optimizer')} is at an end of what was tried."
 

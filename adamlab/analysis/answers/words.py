@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
+import numpy as np
+
 from adamlab.analysis.scores import STEPS, sign
 
 MOST_NAMES = 4
@@ -20,6 +22,14 @@ def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
     if others := len(names) - len(written):
         written.append(counted(others, "other"))
     return written[0] if len(written) == 1 else f"{', '.join(written[:-1])} and {written[-1]}"
+
+
+def number(value: float | int | np.number) -> str:
+    """A number to three significant digits; just below 1, as a decay is, three digits of what it lacks."""
+    value = float(value)
+    if 0.9 < value < 1:
+        return f"{1 - float(f'{1 - value:.3g}'):.16g}"
+    return f"{value:.3g}"
 
 
 def counted(count: int, noun: str) -> str:

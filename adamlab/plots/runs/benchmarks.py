@@ -1,5 +1,7 @@
 """Optimizers against each other: performance profiles, ranks, and the worth of tuning."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -25,7 +27,7 @@ from adamlab.plots.style import (
     shown,
     styles,
 )
-from adamlab.plots.words import listing, number, shortened
+from adamlab.plots.words import best_of, listing, number, shortened
 
 LABEL = 2.2
 """The width in inches of the longest name beside ranks."""
@@ -80,13 +82,13 @@ def profiles(
         lines += axes.step(factors, np.append(profile, profile[-1]), where="post", **look, label=names[label])
     name_lines(fig, ax, lines)
     if ax is None:
-        fastest = max(shares_of, key=lambda label: shares_of[label][0])
-        last = max(shares_of, key=lambda label: shares_of[label][-1])
+        fastest, last = (best_of({label: each[i] for label, each in shares_of.items()}, -1, _percent) for i in (0, -1))
         describe(
             fig,
             f"Performance profiles on {problem}: the share of {count} in which each optimizer at its best setting "
-            f"reaches {reached} within so many times the fewest steps; {fastest} is the fastest in "
-            f"{shares_of[fastest][0]:.0%}, and {last} gets there most often, in {shares_of[last][-1]:.0%}.",
+            f"reaches {reached} within so many times the fewest steps; {listing(fastest)} "
+            f"{'is' if len(fastest) == 1 else 'are'} the fastest in {_percent(shares_of[fastest[0]][0])}, and "
+            f"{listing(last)} get{'s' * (len(last) == 1)} there most often, in {_percent(shares_of[last[0]][-1])}.",
         )
     return fig
 
@@ -136,11 +138,16 @@ def ranks(results: Results, by: str | None = None, ax: Axes | None = None) -> Fi
         legend(fig, 1, ax)
         behind = [name for name in behind if float(table.mean_rank.sel(optimizer=name)) < best + difference]
     if ax is None:
-        near = f"{listing(behind)} not told apart from it" if len(labels) > 2 and behind else ""
+        firsts = best_of(dict(zip(labels, table.mean_rank.values.tolist(), strict=True)))
+        behind = [name for name in behind if name not in firsts]
+        it = "it" if len(firsts) == 1 else "them"
+        near = f"{listing(behind)} not told apart from {it}" if len(labels) > 2 and behind else ""
+        are_first = f"{listing(firsts)} {'is' if len(firsts) == 1 else 'are'} first with {number(best)}"
+        are_equal = f"{listing(firsts)} have the same, {number(best)}"
         describe(
             fig,
             f"Mean ranks by {_name(table.attrs['by'])} over {count} {_unit(problems)} of {table.attrs['problem']}, "
-            f"with bootstrap intervals: {labels[-1]} is first with {number(best)}"
+            f"with bootstrap intervals: {are_equal if len(firsts) == len(labels) else are_first}"
             + (f", {near} by Nemenyi's critical difference" if near else "")
             + (f"; ties in {ties}" if ties else "")
             + ".",
@@ -181,7 +188,7 @@ def budget(runs: xr.Dataset, by: str | None = None, ax: Axes | None = None) -> F
         scale.fill(axes, trials, low, high, look["color"])
         known = np.flatnonzero(np.isfinite(expected))
         if known.size:
-            ends[label] = (sign(scores.attrs["by"]) * expected[known[-1]], expected[known[-1]], trials[known[-1]])
+            ends[label] = (float(expected[known[-1]]), int(trials[known[-1]]))
     highest = np.nanmax([scores.expected_best.max(), scores.best_quantiles.max()])
     scale.apply(axes, float(highest))
     axes.set(xscale="log", xlabel="trials k", ylabel=f"best {name}: mean, median, quartiles")
@@ -191,14 +198,25 @@ def budget(runs: xr.Dataset, by: str | None = None, ax: Axes | None = None) -> F
     axes.xaxis.set_minor_locator(NullLocator())
     legend(fig, 2, ax, named_of(lines))
     if ax is None:
-        best = min(ends, key=lambda label: ends[label][0], default="")
-        told = f": {best} gets to {number(ends[best][1])} after {ends[best][2]}" if best else ""
+        best = best_of({label: value for label, (value, _) in ends.items()}, sign(scores.attrs["by"]))
+        told = f": {_reached(best, ends)}" if best else ""
         describe(
             fig,
             f"The {name} on {problem} to be expected of the best of k random settings of each optimizer, "
             f"in a band of quartiles{told}.",
         )
     return fig
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"
+
+
+def _reached(best: Sequence[str], ends: Mapping[str, tuple[float, int]]) -> str:
+    """What the best get to after how many trials, each of those that tie."""
+    if len(best) == 1:
+        return f"{best[0]} gets to {number(ends[best[0]][0])} after {ends[best[0]][1]}"
+    return f"{listing([f'{label} after {ends[label][1]}' for label in best])} get to {number(ends[best[0]][0])}"
 
 
 def _looks(problems: dict[str, xr.Dataset]):

@@ -8,18 +8,24 @@ from matplotlib.figure import Figure
 from adamlab.analysis import best_settings, of_optimizer
 from adamlab.analysis.scores import criterion, measured
 from adamlab.errors import InputError, cut
+from adamlab.plots.runs.choice import missed
 from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, figure, styles
 from adamlab.plots.updates.plane import figure_of, labels_of
+from adamlab.plots.words import number
 
 LEAST = 1e-16
 """The least score that has a place of its own on a logarithmic axis, as a share of the greatest."""
+
+BEYOND = 1e300
+"""What stands for infinity in quartiles."""
 
 
 def boxes(runs: xr.Dataset, by: str | None = None, ax: Axes | None = None) -> Figure:
     """A box for each optimizer at its best setting: quartiles and median of its score over seeds, with every seed.
 
     Whiskers go to the least and the greatest value within one and a half times the quartiles' distance (Tukey 1977).
-    Runs that diverged have no place on the axis; their number stands beside the box.
+    Runs that diverged count as the worst and have no place on the axis; their number stands beside the box, which ends
+    at the worst of the others. Where half of the runs or more diverged there is no median, and no box.
 
     Args:
         runs: the dataset of a problem.
@@ -50,11 +56,12 @@ def boxes(runs: xr.Dataset, by: str | None = None, ax: Axes | None = None) -> Fi
         values = scores[label]
         sound = values[np.abs(values) <= HIGHEST]
         drawn.append(sound)
-        _draw_box(axes, sound, height, look["color"], foot)
+        _draw_points(axes, sound, height, look["color"], foot)
+        if len(sound) > 1 and np.abs(np.median(values)) <= HIGHEST:
+            _draw_box(axes, values, height, look["color"], foot)
         lost = len(values) - len(sound)
-        missed = "diverged" if name != "steps_to_target" else "did not reach the target"
         if lost:
-            note = f"{'all ' if lost == len(values) else ''}{lost} of {len(values)} {missed}"
+            note = f"{'all ' if lost == len(values) else ''}{lost} of {len(values)} {missed(name)}"
             at_right = axes.get_yaxis_transform()
             axes.text(
                 1.0,
@@ -78,8 +85,8 @@ def boxes(runs: xr.Dataset, by: str | None = None, ax: Axes | None = None) -> Fi
     if not together.size:
         axes.set_xticks([])
     seeds = len(np.unique(best.seed))
-    middles = {label: float(np.median(values)) for label, values in zip(looks, drawn, strict=True) if values.size}
-    medians = ", ".join(f"{label} {middle:.3g}" for label, middle in middles.items())
+    middles = {label: float(np.median(values)) for label, values in scores.items()}
+    medians = ", ".join(f"{label} {number(middle)}" for label, middle in middles.items() if abs(middle) <= HIGHEST)
     sentence = f"{words} on {problem} over {seeds} seed{'s' * (seeds > 1)}, each optimizer at its best setting"
     parts = [sentence, *([f"medians: {medians}"] if medians else []), *said]
     if ax is None:
@@ -103,22 +110,39 @@ def _name(label: str, name: str) -> str:
 
 
 def _draw_box(axes: Axes, values: np.ndarray, height: int, color: str, foot: float | None):
-    """Draw a box with its whiskers, where there are several values, and a point for each of them."""
+    """Draw a box with its whiskers; its quartiles are those of all runs."""
+    is_sound = np.abs(values) <= HIGHEST
+    sound = values[is_sound]
+    # Quartiles between two values are not defined where the farther is infinite.
+    whole = np.where(is_sound, values, np.sign(values) * BEYOND)
+    low, middle, high = np.clip(np.quantile(whole, (0.25, 0.5, 0.75)), sound.min(), sound.max())
+    reach = 1.5 * (high - low)
+    ends = {
+        "q1": low,
+        "med": middle,
+        "q3": high,
+        "whislo": min(low, sound[sound >= low - reach].min()),
+        "whishi": max(high, sound[sound <= high + reach].max()),
+    }
+    places = {name: value if foot is None else max(value, foot) for name, value in ends.items()}
+    line = {"color": color, "lw": 1.4}
+    axes.bxp(
+        [places],
+        positions=[height],
+        widths=0.42,
+        orientation="horizontal",
+        manage_ticks=False,
+        showfliers=False,
+        boxprops=line,
+        whiskerprops=line,
+        capprops=line,
+        medianprops={"color": color, "lw": 2.6},
+    )
+
+
+def _draw_points(axes: Axes, values: np.ndarray, height: int, color: str, foot: float | None):
+    """Draw a point for each value."""
     places = values if foot is None else np.maximum(values, foot)
-    if len(values) > 1:
-        line = {"color": color, "lw": 1.4}
-        axes.boxplot(
-            [places],
-            positions=[height],
-            widths=0.42,
-            orientation="horizontal",
-            manage_ticks=False,
-            showfliers=False,
-            boxprops=line,
-            whiskerprops=line,
-            capprops=line,
-            medianprops={"color": color, "lw": 2.6},
-        )
     heights = height + (np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else np.zeros(1))[: len(values)]
     is_below = values < places
     for points, face in ((~is_below, color), (is_below, "white")):

@@ -5,7 +5,7 @@ import xarray as xr
 
 from adamlab.analysis import best_settings
 from adamlab.analysis.rows import finished
-from adamlab.analysis.scores import criterion
+from adamlab.analysis.scores import STEPS, criterion
 from adamlab.errors import InputError, nearest
 from adamlab.plots.style import NothingToDrawError
 from adamlab.plots.words import letter, listing, number
@@ -54,6 +54,11 @@ def require_criterion(name: str, runs: xr.Dataset, by: str | None) -> None:
         criterion(runs, by)
     except InputError as error:
         raise NothingToDrawError(f"{name}: {error}") from error
+
+
+def missed(by: str) -> str:
+    """What a run did that has no finite score."""
+    return "did not reach the target" if by == STEPS else "diverged"
 
 
 def _numbers(at: str | None) -> dict[str, float]:

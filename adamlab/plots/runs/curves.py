@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from adamlab.analysis import optimizers, over_seeds
+from adamlab.analysis import of_optimizer, optimizers, over_seeds
 from adamlab.analysis.scores import sign
 from adamlab.errors import InputError
 from adamlab.plots.runs.choice import choose, runs_at
@@ -15,7 +15,7 @@ from adamlab.plots.runs.over_steps.medians import Median, draw_medians, medians_
 from adamlab.plots.runs.over_steps.quantities import TOGETHER, columns_of, panels_of, words_of
 from adamlab.plots.runs.over_steps.sweeps import draw_all_settings
 from adamlab.plots.style import NothingToDrawError, describe, figure, name_lines, panels, twins
-from adamlab.plots.words import listing, number
+from adamlab.plots.words import best_of, listing, number
 
 OVER = ("step", "epoch")
 """What curves can be drawn over."""
@@ -130,15 +130,36 @@ def _sentence(
     quantities, problem = listing([words_of(name, runs) for name in names]), runs.attrs["problem"]
     sentence = f"{quantities} over {length} on {problem}, {which} of each optimizer at {words}"
     first = [median for median in medians[0] if median.column == column]
-    ended = sorted(
-        (median for median in first if np.isfinite(median.middle[-1])), key=lambda m: sign(column) * m.middle[-1]
-    )
-    if ended and column.rpartition("_")[2] in TOGETHER:
-        side = "highest" if sign(column) < 0 else "lowest"
-        sentence += f": {ended[0].name} ends {side}, at {number(ended[0].middle[-1])}"
-        own = {median.label: twins(runs).get(median.label, median.label) for median in ended}
-        others = [median for median in ended if own[median.label] != own[ended[0].label]]
-        sentence += f", before {others[0].label} at {number(others[0].middle[-1])}" if others else ""
-    if broken := [median.label for median in first if np.isnan(median.middle[-1])]:
-        sentence += f"; of {listing(broken)} at least half of the runs diverged"
+    if column.rpartition("_")[2] in TOGETHER:
+        sentence += _order(runs, first, sign(column))
+    sentence += _broken_off(best, [median.label for median in first if np.isnan(median.middle[-1])], mean)
     return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _order(runs: xr.Dataset, medians: Sequence[Median], direction: int) -> str:
+    """Who ends best, and who next; twins that end alike count as a single optimizer."""
+    names = {median.label: median.name for median in medians}
+    ends = {median.label: float(median.middle[-1]) for median in medians if np.isfinite(median.middle[-1])}
+    if not ends:
+        return ""
+    twin_of = twins(runs)
+    best = best_of(ends, direction)
+    leading = {twin_of.get(label, label) for label in best}
+    behind = {label: end for label, end in ends.items() if twin_of.get(label, label) not in leading}
+    said = [names[label] for label in best if twin_of.get(label) not in best]
+    end = f"{listing(said)} end{'s' * (len(said) == 1)}"
+    if not behind:
+        return f": {end} at {number(ends[best[0]])}"
+    side, following = "highest" if direction < 0 else "lowest", best_of(behind, direction)
+    others = listing([label for label in following if twin_of.get(label) not in following])
+    return f": {end} {side}, at {number(ends[best[0]])}, before {others} at {number(behind[following[0]])}"
+
+
+def _broken_off(best: xr.Dataset, labels: Sequence[str], mean: bool) -> str:
+    """Whose lines have no end, and why."""
+    shares = {label: (of_optimizer(best, label).diverged_at.values >= 0).mean() for label in labels}
+    fallen = [label for label, share in shares.items() if share >= 0.5]
+    others = [label for label in labels if label not in fallen]
+    parts = [f"; of {listing(fallen)} at least half of the runs diverged"] if fallen else []
+    parts += [f"; of {listing(others)} the {'mean' if mean else 'median'} is not finite at the end"] if others else []
+    return "".join(parts)

@@ -13,8 +13,10 @@ from adamlab.analysis import optimizers, pair_scores
 from adamlab.analysis.scores import criterion, sign
 from adamlab.errors import InputError, cut
 from adamlab.plots.picture import Picture
+from adamlab.plots.runs.choice import missed
 from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, describe
 from adamlab.plots.updates.plane import figure_of
+from adamlab.plots.words import letter, listing, number
 
 FULL = 0.5
 """The least share of cells that have a setting, for cells to be drawn; of fewer each setting is a point."""
@@ -40,9 +42,9 @@ def heat_map(
 ) -> Figure:
     """The score over two swept numbers, all others at their best: a panel for each optimizer that has both.
 
-    A cell is the median over seeds. The best is ringed; where most runs diverged the cell is hatched. Values in equal
-    ratios stand on a logarithmic axis, in equal distances on a linear one, and others side by side. Settings of a
-    random or Sobol design are points.
+    A cell is the median over seeds. The best is ringed; where half of the runs or more diverged, or did not reach the
+    target that they are compared by, the cell is hatched. Values in equal ratios stand on a logarithmic axis, in
+    equal distances on a linear one, and others side by side. Settings of a random or Sobol design are points.
 
     Args:
         runs: the dataset of a problem.
@@ -62,25 +64,26 @@ def heat_map(
     swept = {label: _swept(runs, label) for label in optimizers(runs)}
     pairs = {label: pair for label, own in swept.items() if (pair := _pair(own, x, y))}
     if not pairs:
-        asked = " and ".join(f"of {number}" for number in (x, y) if number) or "of two numbers"
-        known = ", ".join(dict.fromkeys(number for own in swept.values() for number in own)) or "none"
+        asked = " and ".join(f"of {each}" for each in (x, y) if each) or "of two numbers"
+        known = ", ".join(dict.fromkeys(each for own in swept.values() for each in own)) or "none"
         raise NothingToDrawError(f"{problem}: no optimizer has several values {asked}; swept here: {known}.")
     pairs = dict([*pairs.items()][: 1 if ax else None])
     grids = {label: pair_scores(runs, label, *pair, by) for label, pair in pairs.items()}
     fig, panels = _panels(len(grids)) if ax is None else (figure_of(ax), [ax])
     norm, beyond = _norm(runs, name, np.concatenate([grid[name].values.ravel() for grid in grids.values()]))
     shades = colormaps["viridis_r"] if sign(name) < 0 else colormaps["viridis"]  # the better, the darker
-    said, drawn = [], None
+    said, drawn, lost = [], None, f"half of the runs or more {missed(name)}"
     for axes, (label, grid) in zip(panels, grids.items(), strict=True):
         drawn, best = _draw(axes, grid, name, norm, shades)
-        axes.set(**dict(zip(("xlabel", "ylabel"), pairs[label], strict=True)))
+        axes.set(**dict(zip(("xlabel", "ylabel"), map(letter, pairs[label]), strict=True)))
         axes.set_title(cut(label, 40), fontsize=10, parse_math=False)
-        said.append(f"{label} over {' and '.join(pairs[label])}: " + (f"best at {best}" if best else "all diverged"))
+        told = f"best at {best}" if best else f"{lost} everywhere"
+        said.append(f"{label} over {' and '.join(map(letter, pairs[label]))}: {told}")
     words = name.replace("_", " ", 1)
     if drawn is not None:
         fig.colorbar(drawn, ax=panels, label=words, extend=beyond)
     if ax is None:
-        fig.suptitle(f"{problem}: {words}, median over seeds; hatched or ×: diverged", fontsize=11)
+        fig.suptitle(f"{problem}: {words}, median over seeds; hatched or ×: {lost}", fontsize=11)
         describe(fig, f"{words} on {problem}, medians over seeds; {'; '.join(said)}.")
     return fig
 
@@ -152,12 +155,16 @@ def _draw(axes: Axes, grid: xr.Dataset, name: str, norm: Normalize, shades: Colo
         axes.plot(xs[lost[1]], ys[lost[0]], "x", ms=6, color="0.45")
     if not rows.size:
         return shown, ""
-    nth = int(np.argmin(sign(name) * values[sound]))
-    row, column = rows[nth], columns[nth]
+    shown_values = [number(value) for value in values[sound]]
+    least = int(np.argmin(sign(name) * values[sound]))
+    best = [i for i, text in enumerate(shown_values) if text == shown_values[least]]
     size = 24 if is_full else 12
     for color, width in (("white", 4), (COLORS[1], 2)):
-        axes.plot(xs[column], ys[row], "o", ms=size, mfc="none", mec=color, mew=width, zorder=5, clip_on=False)
-    return shown, f"({grid.x.values[column]:.3g}, {grid.y.values[row]:.3g}) with {values[row, column]:.3g}"
+        axes.plot(
+            xs[columns[best]], ys[rows[best]], "o", ms=size, mfc="none", mec=color, mew=width, zorder=5, clip_on=False
+        )
+    at = [f"({number(grid.x.values[columns[i]])}, {number(grid.y.values[rows[i]])})" for i in best]
+    return shown, f"{listing(at)} with {shown_values[least]}"
 
 
 def _tone(color: tuple[float, float, float, float]) -> str:
@@ -177,7 +184,7 @@ def _place(axes: Axes, side: str, values: np.ndarray) -> tuple[np.ndarray, np.nd
     axes.set(**{f"{side}scale": "log" if is_log else "linear", f"{side}lim": (edges[0], edges[-1])})
     if few:
         axis = axes.xaxis if side == "x" else axes.yaxis
-        axis.set_ticks(places, [f"{value:.3g}" for value in values], fontsize=7)
+        axis.set_ticks(places, [number(value) for value in values], fontsize=7)
         axis.set_ticks([], minor=True)
     return places, edges
 

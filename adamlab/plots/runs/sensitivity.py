@@ -14,7 +14,7 @@ from adamlab.analysis.rows import finished
 from adamlab.analysis.scores import sign
 from adamlab.errors import InputError
 from adamlab.plots.lines import Scale, log_axis
-from adamlab.plots.runs.choice import require_criterion
+from adamlab.plots.runs.choice import missed, require_criterion
 from adamlab.plots.runs.over_steps.medians import drawable
 from adamlab.plots.style import (
     NothingToDrawError,
@@ -27,7 +27,7 @@ from adamlab.plots.style import (
     same_twins,
     styles,
 )
-from adamlab.plots.words import letter, listing, number
+from adamlab.plots.words import best_of, letter, listing, number
 
 MOST_PANELS = 12
 """The most values of a second number that have panels."""
@@ -77,7 +77,7 @@ def sensitivity(
     is_log = all((each.value > 0).all() for each in drawn)
     lines, marks = [], []
     for place, of in zip(places, scores.values(), strict=True):
-        lines, marks = _draw(place, runs, of, scale, sign(name))
+        lines, marks = _draw(place, runs, of, scale, name)
         scale.apply(place, float(np.nanmax(drawable(everything), initial=1.0)))
         if is_log:
             log_axis(place, "x", *_span(drawn))
@@ -130,7 +130,7 @@ def _span(drawn: Sequence[xr.DataArray]) -> tuple[float, float]:
 
 
 def _draw(
-    axes: Axes, runs: xr.Dataset, scores: Mapping[str, xr.DataArray], scale: Scale, direction: int
+    axes: Axes, runs: xr.Dataset, scores: Mapping[str, xr.DataArray], scale: Scale, by: str
 ) -> tuple[list[Line2D], list[Line2D]]:
     """Draw each optimizer's line: the lines, and what a legend explains beside them."""
     looks, lines, marks = styles(runs), [], {}
@@ -154,52 +154,74 @@ def _draw(
             axes.plot(
                 x[bad], np.full(bad.size, at), "x", ms=5, mew=1.4, color=color, transform=axes.get_xaxis_transform()
             )
-            marks["x"] = Line2D([], [], marker="x", ls="none", color="0.4", label="half of the runs or more diverged")
-        _mark_best(axes, x, y * direction, scale.raised(y), color, marks)
+            marks["x"] = Line2D(
+                [], [], marker="x", ls="none", color="0.4", label=f"half of the runs or more {missed(by)}"
+            )
+        _mark_best(axes, x, y, _best(y, sign(by)), scale, color, marks)
     return lines, [*marks.values()]
 
 
-def _mark_best(axes: Axes, x: np.ndarray, scores: np.ndarray, y: np.ndarray, color: Any, marks: dict[str, Line2D]):
-    """Draw a ring around the best point, and an arrow beside it at the end of the range."""
-    known = np.flatnonzero(np.isfinite(drawable(scores)))
-    if not known.size:
+def _mark_best(
+    axes: Axes, x: np.ndarray, y: np.ndarray, best: np.ndarray, scale: Scale, color: Any, marks: dict[str, Line2D]
+):
+    """Draw a ring around each best point, and an arrow beside it where it is at the end of the range."""
+    if not best.size:
         return
-    best = known[scores[known].argmin()]
-    axes.plot(x[best], y[best], "o", ms=9, mfc="none", mec=color, mew=1.4, zorder=4)
+    heights = scale.raised(y)
+    axes.plot(x[best], heights[best], "o", ms=9, mfc="none", mec=color, mew=1.4, zorder=4)
     marks["o"] = Line2D([], [], marker="o", ls="none", ms=8, mfc="none", mec="0.4", label="best")
-    if best in (0, len(x) - 1) and (scores[known] > scores[best]).any():
-        side = 1 if best else -1
+    if end := _end(y, best):
+        side = 1 if end == "largest" else -1
         look = {"color": color, "fontsize": 12, "va": "center", "ha": "left" if side > 0 else "right"}
-        arrow = "→" if side > 0 else "←"
-        axes.annotate(
-            arrow, (x[best], y[best]), (6 * side, 0), textcoords="offset points", annotation_clip=False, **look
-        )
-        marks[">"] = Line2D([], [], marker=">", ls="none", ms=5, color="0.4", label="best is the last that was tried")
+        arrow, at = "→" if side > 0 else "←", (x[best[0]], heights[best[0]])
+        axes.annotate(arrow, at, (6 * side, 0), textcoords="offset points", annotation_clip=False, **look)
+        words = "best is the smallest or largest that was tried"
+        marks[">"] = Line2D([], [], marker=">", ls="none", ms=5, color="0.4", label=words)
+
+
+def _best(medians: np.ndarray, direction: int) -> np.ndarray:
+    """The numbers of the values with the best median, and with those that are shown like it."""
+    drawn = {str(i): float(median) for i, median in enumerate(drawable(medians)) if np.isfinite(median)}
+    return np.sort(np.array(best_of(drawn, direction), int))
+
+
+def _end(medians: np.ndarray, best: np.ndarray) -> str:
+    """The end, "smallest" or "largest", where its value alone is the best of several that were tried; else nothing."""
+    tried = np.flatnonzero(~np.isnan(medians))
+    if len(best) != 1 or len(tried) < 2:
+        return ""
+    return {tried[0]: "smallest", tried[-1]: "largest"}.get(best[0], "")
 
 
 def _sentence(
     runs: xr.Dataset, scores: Mapping[str, Mapping[str, xr.DataArray]], setting: str, panels: str | None, name: str
 ) -> str:
-    least: list[tuple[float, str, float, str, bool]] = []
+    least: dict[str, float] = {}
+    ends: dict[str, tuple[str, str]] = {}
     failed: dict[str, None] = {}
     for part, of in scores.items():
         for label, values in of.items():
-            medians = sign(name) * values.median("instance").values
+            medians = values.median("instance").values
             if np.isinf(medians).any():
                 failed[label] = None
-            if np.isfinite(medians).any():
-                i = int(np.nanargmin(np.where(np.isfinite(medians), medians, np.nan)))
-                least.append((medians[i], label, float(values.value[i]), part, i in (0, len(medians) - 1)))
+            best = _best(medians, sign(name))
+            if best.size:
+                where = f"{letter(setting)} {listing([number(value) for value in values.value.values[best]])}"
+                at = f"{label} at {where}" + (f" and {part}" if part else "")
+                least[at] = sign(name) * float((sign(name) * medians[best]).min())
+                ends[at] = label, _end(medians, best)
     second = f", a panel for each {letter(panels)}" if panels else ""
     sentence = (
         f"{name.replace('_', ' ', 1)} on {runs.attrs['problem']} over {letter(setting)}{second}, "
         "each optimizer's median at the best of its other numbers"
     )
-    if least:
-        score, label, value, part, at_end = min(least)
-        where = f"{letter(setting)} {number(value)}" + (f" and {part}" if part else "")
-        sentence += f": {label} is best, {number(sign(name) * score)} at {where}"
-        sentence += ", the last value that was tried" if at_end else ""
+    firsts = best_of(least, sign(name))
+    if len(firsts) > 1:
+        sentence += f": {listing(firsts)} are best, with {number(least[firsts[0]])}"
+    elif firsts:
+        label, end = ends[firsts[0]]
+        sentence += f": {label} is best, {number(least[firsts[0]])}{firsts[0].removeprefix(label)}"
+        sentence += f", the {end} value that was tried" if end else ""
     if failed:
-        sentence += f"; of {listing([*failed])} half of the runs or more diverged at some values"
+        sentence += f"; of {listing([*failed])} half of the runs or more {missed(name)} at some values"
     return f"{sentence[0].upper()}{sentence[1:]}."

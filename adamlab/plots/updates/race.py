@@ -12,6 +12,7 @@ from adamlab.errors import cut
 from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, legend, styles
 from adamlab.plots.updates.films import Film
 from adamlab.plots.updates.plane import first_run, ground, labels_of, require_plane, window
+from adamlab.plots.words import best_of, listing, number
 
 MOST_FRAMES = 101
 """The most frames of a film; of longer runs steps are left out evenly."""
@@ -176,10 +177,12 @@ def _at_best(runs: xr.Dataset, words: str) -> str:
 def _sentence(runs: xr.Dataset, drawn: dict[str, xr.Dataset]) -> str:
     diverged = _diverged(drawn)
     others = {label: float(run.loss[-1]) for label, run in drawn.items() if label not in diverged}
-    first = min(others, key=lambda label: others[label], default=None)
+    best = best_of(others)
     seed = int(next(iter(drawn.values())).seed)
     said = f"{', '.join(drawn)} over {int(runs.step[-1]):,} steps on {runs.attrs['problem']}"
     said += _at_best(runs, ", each at its best setting")
-    lowest = f"; the lowest loss at the end is {others[first]:.3g}, of {first}" if first else ""
+    lowest = f"; the lowest loss at the end is {number(others[best[0]])}, of {listing(best)}" if best else ""
+    if best and len(best) == len(others):
+        lowest = f"; {listing(best)} end{'s' * (len(best) == 1)} with a loss of {number(others[best[0]])}"
     fallen = f"; {', '.join(diverged)} diverged" if diverged else ""
     return f"{said}, from seed {seed}{lowest}{fallen}."
