@@ -168,6 +168,20 @@ def test_nothing_is_said_of_what_was_not_decided(call, to, words):
     assert not translation.holds
 
 
+@pytest.mark.slow
+def test_what_is_left_out_of_a_proof_is_told():
+    translation = al.translate("optax.adam(0.1, mu_dtype='bfloat16')", to="torch")
+    assert translation.holds
+    assert translation.differences == ('left out, which changes nothing in exact arithmetic: mu_dtype="bfloat16".',)
+
+
+@pytest.mark.slow
+def test_a_proof_for_all_numbers_does_where_those_written_in_have_none():
+    translation = al.translate("keras.Lamb(0.1)", to="optax")
+    assert translation.code == "optax.lamb(0.1, b1=0.9, b2=0.999, eps=1e-07)"
+    assert translation.holds
+
+
 @pytest.mark.parametrize(
     ("to", "code", "after"),
     [
