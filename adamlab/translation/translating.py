@@ -303,6 +303,8 @@ def _decided(source: Call, row: Same | Near | None, target: Call, to: str) -> Tr
 
 def _compared(source: Call, target: Call, row: Same | Near | None, to: str) -> tuple[Verdict | None, list[str]]:
     """The verdict on the very calls; none, and why, where one of them cannot be read."""
+    if _masks(source) != _masks(target):
+        return None, ["not compared: a mask goes by the paths of parameters, and a proof is about a single number."]
     try:
         verdict = prove(_explicit(source), _explicit(target))
         if row is not None and not verdict.holds and verdict.status != "refuted":
@@ -310,6 +312,14 @@ def _compared(source: Call, target: Call, row: Same | Near | None, to: str) -> t
     except InputError as error:
         return None, [f"not compared: {reason(error, 200)}"]
     return verdict, []
+
+
+def _masks(optimizer: Call) -> list[Any]:
+    """The masks in an optimizer that may leave parameters out."""
+    given = [
+        (arguments(inner.factory)[key], value) for inner in optimizer.calls() for key, value in inner.arguments.items()
+    ]
+    return [value for argument, value in given if argument.kind == "mask" and value not in (None, True)]
 
 
 def _proof_of_the_row(source: Call, row: Same | Near, to: str) -> Verdict | None:
@@ -329,8 +339,8 @@ def _is_usual(value: Any, is_decay: bool) -> bool:
 
 
 def _refused(target: Call) -> str:
-    """Why the library does not take an optimizer's numbers; nothing where it does, or where some are open."""
-    if [*target.symbols()] or target.missing():
+    """Why the library does not take an optimizer's numbers; nothing where it does, or where that cannot be tried."""
+    if [*target.symbols()] or target.missing() or _masks(target):
         return ""
     try:
         target.build().init(jnp.ones(1))
@@ -378,7 +388,7 @@ def _unmatched(source: Call, library: str, to: str) -> Translation:
     lost = [*odd, *(ahead if target is None else ())]
     left_out = [*map(str, parts[:-1]), *(f"{key}={written(given[key])}" for key in lost)]
     translation = _decided(source, row, bare if target is None else target, to)
-    why = "which changes nothing in exact arithmetic" if translation.holds else "since the table has no row with it"
+    why = "which changes no step in exact arithmetic" if translation.holds else "since the table has no row with it"
     words = [f"left out, {why}: {', '.join(left_out)}."] if left_out else []
     if to in ("optax", "adamlab"):
         words += [f"like {key}, and not compared: {SEEK[key]}." for key in odd if key in SEEK and library == "keras"]
@@ -482,8 +492,8 @@ SIZES = (1.0, 1e-6)
 
 
 def _how_much(left: Call, right: Call) -> Iterator[str]:
-    """In words, how much the updates of two optimizers differ in their first steps; nothing where numbers are open."""
-    if [*left.symbols(), *right.symbols()] or left.missing() or right.missing():
+    """In words, how much the updates differ in the first steps; nothing where numbers are open or masks in use."""
+    if [*left.symbols(), *right.symbols()] or left.missing() or right.missing() or _masks(left) or _masks(right):
         return
     with jax.enable_x64(True):
         gradients = np.random.default_rng(0).normal(size=(100, 16))
