@@ -294,24 +294,53 @@ def _decided(source: Call, row: Same | Near | None, target: Call, to: str) -> Tr
     if refused:
         words = f"{IN_WORDS[to]} does not take {target}: {refused}"
         return Translation(str(source), to, None, None, None, (words,), _instead(source))
-    verdict, undecided = _compared(source, target)
+    verdict, undecided = _compared(source, target, row, to)
     holds = verdict is not None and verdict.holds
     differences = [*undecided, *_differences(source, row, target, to, holds), *_scheduled(target, to)]
     instead = "" if holds else _instead(source)
     return Translation(str(source), to, str(target), code_of(target), verdict, tuple(differences), instead)
 
 
-def _compared(source: Call, target: Call) -> tuple[Verdict | None, list[str]]:
+def _compared(source: Call, target: Call, row: Same | Near | None, to: str) -> tuple[Verdict | None, list[str]]:
     """The verdict on the very calls; none, and why, where one of them cannot be read."""
+    if _masks(source) != _masks(target):
+        return None, ["not compared: a mask goes by the paths of parameters, and a proof is about a single number."]
     try:
-        return prove(_explicit(source), _explicit(target)), []
+        verdict = prove(_explicit(source), _explicit(target))
+        if row is not None and not verdict.holds and verdict.status != "refuted":
+            verdict = _proof_of_the_row(source, row, to) or verdict
     except InputError as error:
         return None, [f"not compared: {reason(error, 200)}"]
+    return verdict, []
+
+
+def _masks(optimizer: Call) -> list[Any]:
+    """The masks in an optimizer that may leave parameters out."""
+    given = [
+        (arguments(inner.factory)[key], value) for inner in optimizer.calls() for key, value in inner.arguments.items()
+    ]
+    return [value for argument, value in given if argument.kind == "mask" and value not in (None, True)]
+
+
+def _proof_of_the_row(source: Call, row: Same | Near, to: str) -> Verdict | None:
+    """A proof for all numbers above 0, and of decays below 1, where the source's are such and others are written in."""
+    pattern = parse(row.forms[_library(source)])
+    numbers = _match(pattern, source)
+    if numbers is None:
+        return None
+    decays = {symbol.name for symbol, argument in pattern.symbols() if argument.kind == "decay"}
+    fixed = {name: value for name, value in numbers.items() if not _is_usual(value, name in decays)}
+    verdict = prove(_explicit(pattern.with_numbers(fixed)), _explicit(_filled(row.forms[to], fixed, to)))
+    return verdict if verdict.holds else None
+
+
+def _is_usual(value: Any, is_decay: bool) -> bool:
+    return type(value) in (int, float) and 0 < value < (1 if is_decay else float("inf"))
 
 
 def _refused(target: Call) -> str:
-    """Why the library does not take an optimizer's numbers; nothing where it does, or where some are open."""
-    if [*target.symbols()] or target.missing():
+    """Why the library does not take an optimizer's numbers; nothing where it does, or where that cannot be tried."""
+    if [*target.symbols()] or target.missing() or _masks(target):
         return ""
     try:
         target.build().init(jnp.ones(1))
@@ -359,10 +388,10 @@ def _unmatched(source: Call, library: str, to: str) -> Translation:
     lost = [*odd, *(ahead if target is None else ())]
     left_out = [*map(str, parts[:-1]), *(f"{key}={written(given[key])}" for key in lost)]
     translation = _decided(source, row, bare if target is None else target, to)
-    words = [f"left out, since the table has no row with it: {', '.join(left_out)}."] if left_out else []
+    why = "which changes no step in exact arithmetic" if translation.holds else "since the table has no row with it"
+    words = [f"left out, {why}: {', '.join(left_out)}."] if left_out else []
     if to in ("optax", "adamlab"):
         words += [f"like {key}, and not compared: {SEEK[key]}." for key in odd if key in SEEK and library == "keras"]
-    words = [] if translation.holds else words
     return replace(translation, differences=(*words, *translation.differences))
 
 
@@ -463,8 +492,8 @@ SIZES = (1.0, 1e-6)
 
 
 def _how_much(left: Call, right: Call) -> Iterator[str]:
-    """In words, how much the updates of two optimizers differ in their first steps; nothing where numbers are open."""
-    if [*left.symbols(), *right.symbols()] or left.missing() or right.missing():
+    """In words, how much the updates differ in the first steps; nothing where numbers are open or masks in use."""
+    if [*left.symbols(), *right.symbols()] or left.missing() or right.missing() or _masks(left) or _masks(right):
         return
     with jax.enable_x64(True):
         gradients = np.random.default_rng(0).normal(size=(100, 16))

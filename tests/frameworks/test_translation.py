@@ -157,6 +157,7 @@ def test_the_conditions_of_a_proof_are_told():
         slow("torch.Adam(lr=0.1, weight_decay=0.01)", "keras", "no row with it: weight_decay=0.01."),
         slow("keras.SGD(0.1, gradient_accumulation_steps=2)", "optax", "not compared: optax.MultiSteps."),
         slow("optax.chain(optax.clip(1.0), optax.adam(0.1))", "torch", "no row with it: optax.clip(max_delta=1.0)."),
+        ("optax.adamw(0.1, mask='!*bias')", "torch", "not compared: a mask goes by the paths of parameters"),
         ("torch.Adafactor", "optax", "the table of translations has no row for this and Optax."),
         ("optax.sgd(-0.1)", "torch", "nothing to paste for PyTorch:\n  PyTorch does not take torch.SGD(lr=-0.1)"),
         ("optax.sgd(0.1, momentum=0.0, nesterov=true)", "torch", "Nesterov momentum requires a momentum"),
@@ -166,6 +167,20 @@ def test_nothing_is_said_of_what_was_not_decided(call, to, words):
     translation = al.translate(call, to=to)
     assert words in translation.text()
     assert not translation.holds
+
+
+@pytest.mark.slow
+def test_what_is_left_out_of_a_proof_is_told():
+    translation = al.translate("optax.adam(0.1, mu_dtype='bfloat16')", to="torch")
+    assert translation.holds
+    assert translation.differences == ('left out, which changes no step in exact arithmetic: mu_dtype="bfloat16".',)
+
+
+@pytest.mark.slow
+def test_a_proof_for_all_numbers_does_where_those_written_in_have_none():
+    translation = al.translate("keras.Lamb(0.1)", to="optax")
+    assert translation.code == "optax.lamb(0.1, b1=0.9, b2=0.999, eps=1e-07)"
+    assert translation.holds
 
 
 @pytest.mark.parametrize(
