@@ -210,7 +210,7 @@ class _Optimizer:
         optimizer.defaults.update(numbers)
         optimizer.param_groups[0].update(numbers)
         for key, value in numbers.items():
-            if hasattr(optimizer, key):
+            if isinstance(value, JaxTensor) and hasattr(optimizer, key):
                 setattr(optimizer, key, value)
         optimizer.state.clear()
         entries = optimizer.state[tensor]
