@@ -117,7 +117,7 @@ def gap(comparisons: xr.Dataset, setting: str | None = None, ax: Axes | None = N
     fig, axes = figure(comparisons, f"largest relative gap over {letter(over)}", height=5.0, ax=ax)
     worst = comparisons[["gap", "exact_gap"]].max("family", skipna=False).to_dataframe()
     without = int(np.isnan(comparisons[over].values).sum())
-    worst = worst[worst[over].notna()]
+    worst = worst.dropna(subset=[over])
     lost_in = ~np.isfinite(worst.gap)
     others = [name for name in comparisons.attrs["settings"] if name not in (over, f"1-{over}")]
     others = [name for name in others if f"1-{name}" != over]
