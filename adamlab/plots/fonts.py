@@ -39,7 +39,7 @@ def add_families(fig: Figure) -> str:
     installed = {font.name for font in fontManager.ttflist}
     families = [family for family in FAMILIES if family in installed]
     for text in texts:
-        text.set_family([*text.get_fontfamily(), *families])
+        text.set_fontfamily([*text.get_fontfamily(), *families])
     for family in families:
         lacking = _lacking(lacking, findfont(family))
     return "".join(sorted(lacking))
