@@ -147,7 +147,7 @@ def test_the_rate_can_be_a_schedule(x64):
     assert jnp.allclose(u, -0.1 / jnp.sqrt(4) * w)
 
 
-@pytest.mark.parametrize(("name", "first"), [("ASGD", -0.50005), ("Rprop", -0.5)])
+@pytest.mark.parametrize(("name", "first"), [pytest.param("ASGD", -0.50005, marks=pytest.mark.slow), ("Rprop", -0.5)])
 def test_a_schedule_sets_the_numbers_that_the_state_begins_with(name, first):
     tx = al.from_torch(getattr(torch.optim, name))(lr=lambda n: 0.5)
     w = jnp.ones(2)
