@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from adamlab import problems as problems
     from adamlab import schedules as schedules
     from adamlab.derivations import derive as derive
+    from adamlab.dynamics.stability import stability as stability
     from adamlab.exporting import export as export
     from adamlab.frameworks.keras3 import from_keras as from_keras
     from adamlab.frameworks.pytorch import from_torch as from_torch
@@ -67,6 +68,7 @@ _HOMES = {
     "load": "adamlab.studies.kinds",
     "prove": "adamlab.relations",
     "run": "adamlab.running",
+    "stability": "adamlab.dynamics.stability",
     "state_from_keras": "adamlab.translation.states",
     "state_from_torch": "adamlab.translation.states",
     "state_to_keras": "adamlab.translation.states",

@@ -304,6 +304,24 @@ def closed_form(
 
 @app.command()
 @with_imports
+def stability(
+    spec: Spec,
+    set_: Numbers = None,
+    symbol: Symbols = None,
+    curvature: Annotated[
+        float | None,
+        typer.Option(help="Give numbers at this curvature; of an adaptive optimizer the preconditioned one."),
+    ] = None,
+    format_: Format = "text",
+):
+    """Derive where an optimizer's steps on a quadratic converge: the largest stable learning rate, as a formula."""
+    from adamlab.terminal.stability import stability_and_show
+
+    stability_and_show(spec, set_ or [], symbol or [], curvature, format_)
+
+
+@app.command()
+@with_imports
 def prove(
     left: Annotated[
         str,

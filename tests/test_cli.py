@@ -92,7 +92,7 @@ def test_plot_draws_from_results(adamlab, ran):
     assert result.returncode == 0
     assert (folder / "a.svg").read_text().startswith("<?xml")
     result = adamlab("plot", "results/valley", "curves", "--set", 'what=["loss", "params[1]"]', cwd=folder)
-    assert (result.returncode, result.stdout) == (0, "results/valley/figures/beale-curves-loss-params_1_.png\n")
+    assert (result.returncode, result.stdout) == (0, "results/valley/figures/beale-curves-what=loss-params_1_.png\n")
     result = adamlab("plot", "results/valley", "landscape", cwd=folder)
     assert (result.returncode, result.stdout) == (0, "results/valley/figures/beale-landscape.png\n")
 
@@ -102,12 +102,12 @@ def test_plot_draws_a_problem_without_results(adamlab, tmp_path):
     assert (result.returncode, result.stdout) == (0, "himmelblau-landscape.png\n")
     assert (tmp_path / "himmelblau-landscape.png").read_bytes().startswith(b"\x89PNG")
     result = adamlab("plot", "quadratic", "landscape", "--set", "condition=10", cwd=tmp_path)
-    assert (result.returncode, result.stdout) == (0, "quadratic-landscape-10.png\n")
+    assert (result.returncode, result.stdout) == (0, "quadratic-landscape-condition=10.png\n")
     for condition in (10, 20):
         options = ("--set", f"condition={condition}", "--out", f"figures/{condition}.png")
         result = adamlab("plot", "quadratic", "landscape", *options, cwd=tmp_path)
         assert (result.returncode, result.stdout) == (0, f"figures/{condition}.png\n")
-    files = [tmp_path / name for name in ("quadratic-landscape-10.png", "figures/10.png", "figures/20.png")]
+    files = [tmp_path / name for name in ("quadratic-landscape-condition=10.png", "figures/10.png", "figures/20.png")]
     first, second, third = (file.read_bytes() for file in files)
     assert first == second != third
 

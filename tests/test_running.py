@@ -121,8 +121,8 @@ def test_results_of_the_same_config_are_kept_and_of_another_refused(config, fold
 def test_new_outputs_are_drawn_from_old_results_and_old_figures_go(config, folder):
     al.run(config | {"output": [{"kind": "sensitivity", "setting": "b2", "problem": "rosenbrock"}]}, folder)
     assert sorted(path.name for path in (folder / "figures").iterdir()) == [
-        "rosenbrock-sensitivity-b2.png",
-        "rosenbrock-sensitivity-b2.svg",
+        "rosenbrock-sensitivity-setting=b2.png",
+        "rosenbrock-sensitivity-setting=b2.svg",
     ]
     assert "sensitivity" in (folder / "report.html").read_text()
 

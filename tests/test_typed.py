@@ -51,6 +51,7 @@ def right_calls() -> dict[str, Any]:
         "derive": lambda: [al.derive(name).text() for name in DERIVATIONS if name not in SLOW],
         "relation": lambda: decide(RELATIONS["heavy-ball-to-sgd"], "adamlab"),
         "relations as rows": lambda: verdict_rows(["adam-to-rmsprop", "qhadam-to-nadam"]),
+        "stability": lambda: al.stability("optax.adamw(lr)", {"b1": 0.9}).largest_rate_at(hhat=2, weight_decay=0.1),
         "layer": lambda: [read(layers.relu, x), pulled_back(layers.softmax, x, cotangent=d)],
     }
 
@@ -76,6 +77,7 @@ def wrong_calls() -> dict[str, Any]:
         "derive": lambda: al.derive(wrong),
         "relation": lambda: decide(RELATIONS["heavy-ball-to-sgd"], wrong),
         "relations as rows": lambda: verdict_rows(wrong),
+        "stability": lambda: al.stability("optax.sgd", wrong),
         "layer": lambda: pulled_back(wrong, z, cotangent=z),
     }
 
@@ -122,7 +124,7 @@ def test_every_module_is_checked_here_or_in_all_tests():
     modules = {
         path.stem for path in (ROOT / "adamlab").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
-    here = {"symbolic", "interpret", "derivations", "relations"}
+    here = {"symbolic", "interpret", "derivations", "relations", "dynamics"}
     assert in_all_tests | here == modules - {"__init__", "__main__"}
     assert not in_all_tests & here
 

@@ -1,23 +1,22 @@
 """The data of an explorer's page: what every run recorded, thinned until it fits, as plain data."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from adamlab.analysis import finished, optimizers, setting_scores
-from adamlab.analysis.rows import setting_of
+from adamlab.analysis.rows import EVALUATION, is_tuning, setting_of
 from adamlab.analysis.scores import criterion, sign
 from adamlab.plots.landscapes import round_levels
 from adamlab.plots.style import COLORS
 
 MOST_BYTES = 4_000_000
 """The most bytes of all recorded numbers on a page."""
-
-BYTES_PER_NUMBER = 16 / 3
-"""A float of four bytes in base64."""
 
 FEWEST_STEPS = 40
 """The number of steps below which seeds are left out before more steps are."""
@@ -99,8 +98,9 @@ def sampled(runs: xr.Dataset, scores: xr.Dataset, most_bytes: int) -> Sample:
     if kept.sizes["run"] < runs.sizes["run"]:
         settings = len(np.unique(setting_of(kept)))
         notes.append(f"{settings} of {scores.sizes['setting']} settings are shown, the best among them.")
-    per_step = sum(_lines(kept[name]) for name in quantities(kept))
-    room = int(most_bytes / BYTES_PER_NUMBER / per_step)
+    # In base64 three bytes take four.
+    per_step = sum(_lines(kept[name]) * _type(kept[name]).itemsize * 4 / 3 for name in quantities(kept))
+    room = int(most_bytes / per_step)
     instances = np.array(_seeds(kept))
     names = list(dict.fromkeys(instances.tolist()))
     runs_each = -(-kept.sizes["run"] // len(names))
@@ -132,10 +132,14 @@ def _fewer_settings(runs: xr.Dataset, scores: xr.Dataset) -> xr.Dataset:
 
 
 def _seeds(runs: xr.Dataset) -> list[str]:
-    """The name of each run's instance: its seed, with its start where there are several."""
+    """The name of each run's instance: its seed, with its start where there are several, and its stage."""
+    names = [str(seed) for seed in runs.seed.values]
     if "start" in runs:
-        return [f"{seed}, start {start}" for seed, start in zip(runs.seed.values, runs.start.values, strict=True)]
-    return [str(seed) for seed in runs.seed.values]
+        names = [f"{name}, start {start}" for name, start in zip(names, runs.start.values, strict=True)]
+    return [
+        name if tuning else f"{name}, {EVALUATION}: best settings only"
+        for name, tuning in zip(names, is_tuning(runs), strict=True)
+    ]
 
 
 def _lines(values: xr.DataArray) -> int:
@@ -144,10 +148,20 @@ def _lines(values: xr.DataArray) -> int:
 
 def _quantity(runs: xr.Dataset, name: str) -> dict[str, Any]:
     lines = _lines(runs[name])
-    with np.errstate(over="ignore"):  # a loss beyond float32 is drawn as one that is infinite
-        values = runs[name].values.reshape(*runs[name].shape[:2], -1)[:, :, :lines].astype("<f4")
+    kind = _type(runs[name])
+    values = runs[name].values.reshape(*runs[name].shape[:2], -1)[:, :, :lines].astype(kind)
     total = runs[name].shape[2] if runs[name].ndim == 3 else 1
-    return {"name": name, "lines": lines, "of": total, "values": base64.b64encode(values.tobytes()).decode()}
+    encoded = base64.b64encode(values.tobytes()).decode()
+    return {"name": name, "lines": lines, "of": total, "bits": 8 * kind.itemsize, "values": encoded}
+
+
+def _type(values: xr.DataArray) -> np.dtype:
+    """The type of a quantity's numbers on the page: 32 bits, unless some of them would become 0 or infinite."""
+    sizes = np.abs(values.values.astype(float))
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    limits = np.finfo(np.float32)
+    fits = not sizes.size or (sizes.min() >= limits.tiny and sizes.max() <= limits.max)
+    return np.dtype("<f4" if fits else "<f8")
 
 
 def _optimizer(runs: xr.Dataset, label: str, table: dict[str, float], color: str) -> dict[str, Any]:
@@ -155,14 +169,16 @@ def _optimizer(runs: xr.Dataset, label: str, table: dict[str, float], color: str
     specs, first = np.unique(runs.spec.values.astype(str), return_index=True)
     values = {name: runs[name].values[first].astype(float) for name in runs.attrs["settings"]}
     swept = {name: column for name, column in values.items() if len(np.unique(column[~np.isnan(column)])) > 1}
+    swept = {name: column for name, column in swept.items() if f"1-{name}" not in swept}
+    grid = _grid(swept)
+    swept = grid or swept
     axes = {name: np.unique(column[~np.isnan(column)]) for name, column in swept.items()}
     order = np.lexsort([*reversed([*swept.values()])]) if swept else np.arange(len(specs))
-    is_grid = bool(swept) and int(np.prod([len(axis) for axis in axes.values()])) == len(specs)
     return {
         "label": label,
         "color": color,
         "numbers": [{"name": name, "values": axis.tolist()} for name, axis in axes.items()],
-        "is_grid": is_grid,
+        "is_grid": bool(grid),
         "settings": [
             {
                 "spec": str(specs[k]),
@@ -172,6 +188,18 @@ def _optimizer(runs: xr.Dataset, label: str, table: dict[str, float], color: str
             for k in order
         ],
     }
+
+
+def _grid(swept: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The numbers whose values combined are the settings, each once, while the others depend on them; else none."""
+    fewest = min(len(swept), 2)  # a single one of several differs between all settings of a random design, too
+    for count in range(len(swept), max(fewest - 1, 0), -1):
+        for chosen in combinations(swept, count):
+            rows = np.stack([swept[name] for name in chosen], axis=1)
+            lengths = [len(np.unique(column)) for column in rows.T]
+            if len(np.unique(rows, axis=0)) == len(rows) == np.prod(lengths) and not np.isnan(rows).any():
+                return {name: swept[name] for name in chosen}
+    return {}
 
 
 def _finite(value: float) -> float | None:

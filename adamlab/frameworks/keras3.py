@@ -44,7 +44,7 @@ UNREAD = {
 }
 """The others, each with the reason."""
 
-UNUSED = ("name", "exclude_layers")
+UNUSED = ("name", "exclude_layers", "exclude_embeddings")
 """The arguments that say nothing of a step, or that go by the names of layers, which arrays do not have."""
 
 AT_TIMES = ("ema_momentum",)
@@ -112,7 +112,13 @@ def keras_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
 def _keras(needed_by: str) -> Any:
     if "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it once, while it is imported
-    keras = imported("keras", "keras", needed_by)
+    try:
+        keras = imported("keras", "keras", needed_by)
+    except ImportError as error:
+        raise SpecError(
+            f"Keras cannot be imported ({reason(error)}), and {needed_by} is read on its backend for JAX: set "
+            "KERAS_BACKEND=jax before Keras is imported."
+        ) from error
     backend = keras.backend.backend()
     if backend != "jax":
         raise SpecError(
@@ -239,8 +245,15 @@ class _Optimizer:
         for key, value in self.given.items():
             if is_traced(value) and key != "learning_rate":
                 setattr(optimizer, key, number(value))
+        if is_traced(self.given.get("clipvalue")):
+            optimizer._clip_gradients = _clip_by_value(self.given["clipvalue"])
         optimizer.build([keras.Variable(w, dtype=str(w.dtype), name=_PARAMETER) for w in leaves])
         return optimizer, places_of(optimizer, {_PARAMETER})
+
+
+def _clip_by_value(bound: Any) -> Callable[[list[Any]], list[Any]]:
+    """Keras's clipping with a traced bound, which Keras hands on to a compiled function of JAX's after asking it."""
+    return lambda gradients: [jnp.where(bound > 0, jnp.clip(g, -bound, bound), g) for g in gradients]
 
 
 @contextmanager
@@ -283,9 +296,10 @@ def places_of(optimizer: Any, parameters: Collection[str]) -> list[tuple[tuple[s
             homes |= {id(v): (attribute, k) for k, v in enumerate(value)}
         homes[id(value)] = attribute, None
     places = []
+    longest_first = sorted(parameters, key=len, reverse=True)
     for v in optimizer.variables:
         attribute, number = homes[id(v)]
-        own = next((v.name.removeprefix(f"{p}_") for p in parameters if v.name.startswith(f"{p}_")), v.name)
+        own = next((v.name.removeprefix(f"{p}_") for p in longest_first if v.name.startswith(f"{p}_")), v.name)
         named = own != v.name or v.name in ("iteration", "learning_rate")
         places.append(((own if named else attribute.strip("_"), number), v))
     return places
@@ -337,4 +351,14 @@ def _flat(state: Any, tree: Any) -> dict[Any, Any]:
 def _state_type(title: str, fields: tuple[tuple[str, bool], ...]) -> Any:
     """The type of a state; `alone` has its fields that are of no parameter."""
     kind = namedtuple(f"{title}State", [field for field, _ in fields])
-    return type(kind.__name__, (kind,), {"alone": {field for field, alone in fields if alone}, "__slots__": ()})
+    alone = {field for field, alone in fields if alone}
+
+    def reduced(self: Any) -> Any:
+        return _unpickled, ((title, fields), tuple(self))
+
+    return type(kind.__name__, (kind,), {"alone": alone, "__reduce__": reduced, "__slots__": ()})
+
+
+def _unpickled(arguments: Any, values: tuple[Any, ...]) -> Any:
+    """A state out of a pickle, in which its type cannot be."""
+    return _state_type(*arguments)(*values)

@@ -130,12 +130,20 @@ def _parameters(optimizer: type) -> Iterator[inspect.Parameter]:
     for key, p in keywords(optimizer).items():
         entries = p.default if isinstance(p.default, tuple) else (p.default,)
         for name, default in zip(names_in(key, p.default), entries, strict=True):
-            yield parameter(name, default, _annotation(optimizer.__name__, name, default))
+            kind = type(default) if _is_compiled_in(p, default) else _annotation(optimizer.__name__, name, default)
+            yield parameter(name, default, kind)
+
+
+def _is_compiled_in(p: inspect.Parameter, default: Any) -> bool:
+    """Whether a default is a flag or a whole number; where PyTorch says no type, a number such as 5 is taken for one.
+
+    A decay of 0 or a greatest step of 50 are numbers, whatever Python says.
+    """
+    whole = p.annotation in (int, "int") or (p.annotation is p.empty and default != 0)
+    return isinstance(default, bool) or (isinstance(default, int) and whole)
 
 
 def _annotation(optimizer: str, name: str, default: Any) -> Any:
-    if isinstance(default, bool) or (isinstance(default, int) and default != 0):
-        return type(default)
     if name == "adjust_lr_fn":
         return str | None
     if name in RATES or (optimizer, name) == ("RMSprop", "alpha"):
@@ -161,7 +169,8 @@ class _Optimizer:
     def begin(self, w: Any) -> dict[str, Any]:
         """The state that PyTorch makes ahead of the first step, whatever branch its code takes."""
         known: dict[str, Any] = {}
-        along_each_branch(lambda: known.update(_values(self._prepared(w, jnp.zeros_like(w), {}, None)[2], w)))
+        start = jnp.zeros((), jnp.int32)
+        along_each_branch(lambda: known.update(_values(self._prepared(w, jnp.zeros_like(w), {}, start)[2], w)))
         return known
 
     def fields(self, w: Any) -> dict[str, Any]:
@@ -193,13 +202,16 @@ class _Optimizer:
         tensor = JaxTensor(w)
         tensor.grad = JaxTensor(g)
         optimizer = self._constructed(tensor)
-        numbers = {"lr": self.schedule(count)} if self.schedule and count is not None else {}
+        numbers = {"lr": self.schedule(count)} if self.schedule else {}
         numbers = {
             key: tuple(map(number, value)) if isinstance(value, tuple) else number(value)
             for key, value in {**self.given, **numbers}.items()
         }
         optimizer.defaults.update(numbers)
         optimizer.param_groups[0].update(numbers)
+        for key, value in numbers.items():
+            if isinstance(value, JaxTensor) and hasattr(optimizer, key):
+                setattr(optimizer, key, value)
         optimizer.state.clear()
         entries = optimizer.state[tensor]
         entries.update({name: JaxTensor(value) for name, value in state.items()})
@@ -265,7 +277,8 @@ def _transform(optimizer: _Optimizer) -> optax.GradientTransformation:
         counts = "step" not in fields and bool(late or optimizer.schedule)
         states = [state | ({"step": jnp.zeros((), jnp.int32)} if counts else {}) for state in states]
         names = (*fields, *(["step"] if counts else []))
-        return _as_state(_state_type(optimizer.cls.__name__, names, frozenset(late), counts), tree, states)
+        kind = _state_type(optimizer.cls.__name__, names, frozenset(late), counts, optimizer.schedule is not None)
+        return _as_state(kind, tree, states)
 
     def stepped(g: Any, state: dict[str, Any], w: Any, kind: Any) -> tuple[Any, dict[str, Any]]:
         count = state.get("step", 0)
@@ -310,10 +323,22 @@ def _by_leaf(state: Any, count: int, tree: Any) -> list[dict[str, Any]]:
 
 
 @cache
-def _state_type(title: str, fields: tuple[str, ...], late: frozenset[str], counts: bool) -> Any:
+def _state_type(title: str, fields: tuple[str, ...], late: frozenset[str], counts: bool, scheduled: bool) -> Any:
     """The type of a state.
 
-    `late` has the fields that PyTorch makes in the first step; `counts` says whether `step` is not PyTorch's own.
+    `late` has the fields that PyTorch makes in the first step; `counts` says whether `step` is not PyTorch's own;
+    `scheduled`, whether the learning rate is a schedule of it.
     """
     kind = namedtuple(f"{title}State", fields)
-    return type(kind.__name__, (kind,), {"late": late, "counts": counts, "__slots__": ()})
+    described = {"late": late, "counts": counts, "scheduled": scheduled}
+    arguments = title, fields, late, counts, scheduled
+
+    def reduced(self: Any) -> Any:
+        return _unpickled, (arguments, tuple(self))
+
+    return type(kind.__name__, (kind,), {**described, "__reduce__": reduced, "__slots__": ()})
+
+
+def _unpickled(arguments: Any, values: tuple[Any, ...]) -> Any:
+    """A state out of a pickle, in which its type cannot be."""
+    return _state_type(*arguments)(*values)

@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from adamlab.frameworks.branches import holds
 
@@ -17,9 +16,11 @@ class JaxTensor(torch.Tensor):
     """A tensor of PyTorch's whose values are JAX's; methods that work in place put a new value into it.
 
     Attributes:
-        value: the array or the tracer.
+        value: the array or the tracer; a view's is read from its source, and put there.
         gradient: another such tensor, or None.
     """
+
+    source: Any = None
 
     @staticmethod
     def __new__(cls, value: Any):
@@ -28,8 +29,23 @@ class JaxTensor(torch.Tensor):
         return torch.Tensor._make_wrapper_subclass(cls, value.shape, dtype=getattr(torch, str(value.dtype)))
 
     def __init__(self, value: Any):
-        self.value = jnp.asarray(value)
+        self._value = jnp.asarray(value)
         self.gradient = None
+
+    @property
+    def value(self) -> Any:
+        """The array or the tracer, as it is now."""
+        if self.source is not None and self.seen is not self.source.value:
+            self.seen = self.source.value
+            self._value = self.look(self.seen)
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        if self.source is None:
+            self._value = value
+        else:
+            self.source.value = self.look_back(value)
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None):
@@ -90,7 +106,31 @@ def _dtype(dtype: Any, like: Any) -> Any:
     return like.value.dtype if dtype is None else str(dtype).removeprefix("torch.")
 
 
+def _view(source: JaxTensor, look: Callable[[Any], Any], look_back: Callable[[Any], Any]) -> JaxTensor:
+    """A tensor that shares its values with another, by a function and its inverse."""
+    view = JaxTensor(look(source.value))
+    view.source, view.seen, view.look, view.look_back = source, source.value, look, look_back
+    return view
+
+
+def _transposed(x: JaxTensor, dim0: int = 0, dim1: int = 1) -> JaxTensor:
+    return _view(x, lambda a: jnp.swapaxes(a, dim0, dim1), lambda a: jnp.swapaxes(a, dim0, dim1))
+
+
+def _squeezed(x: JaxTensor, dim: Any = None) -> JaxTensor:
+    shape = x.value.shape
+    axes = range(len(shape)) if dim is None else dim if isinstance(dim, tuple) else (dim,)
+    alone = tuple(k for k in axes if shape[k] == 1)
+    return _view(x, lambda a: jnp.squeeze(a, alone), lambda a: a.reshape(shape))
+
+
+def _unsqueezed(x: JaxTensor, dim: int) -> JaxTensor:
+    return _view(x, lambda a: jnp.expand_dims(a, dim), lambda a: a.reshape(x.value.shape))
+
+
 def _set_item(x: JaxTensor, mask: Any, value: Any) -> None:
+    if getattr(mask, "dtype", None) is not torch.bool:
+        raise NotImplementedError("PyTorch's assignment to entries that no mask of booleans says")
     x.value = jnp.where(value_of(mask), value_of(value), x.value).astype(x.value.dtype)
 
 
@@ -98,27 +138,38 @@ def _set_gradient(x: JaxTensor, gradient: Any) -> None:
     x.gradient = gradient
 
 
-def _to(x: JaxTensor, *given: Any, dtype: Any = None, **how: Any) -> JaxTensor:
-    dtype = next((g for g in given if isinstance(g, torch.dtype)), dtype)
-    return JaxTensor(x.value.astype(_dtype(dtype, x)))
+def _to(x: JaxTensor, *given: Any, dtype: Any = None, copy: bool = False, **how: Any) -> JaxTensor:
+    """The tensor in another type; itself where that is its own."""
+    for g in given:
+        dtype = g if isinstance(g, torch.dtype) else g.dtype if isinstance(g, torch.Tensor) else dtype
+    return x if dtype in (None, x.dtype) and not copy else JaxTensor(x.value.astype(_dtype(dtype, x)))
 
 
 _ATTRIBUTES: dict[tuple[str, str], Callable[..., Any]] = {
     ("__get__", "grad"): lambda x, *_: x.gradient,
     ("__set__", "grad"): _set_gradient,
     ("__get__", "data"): lambda x, *_: x,
-    ("__get__", "T"): lambda x, *_: JaxTensor(x.value.T),
-    ("__get__", "mT"): lambda x, *_: JaxTensor(jnp.swapaxes(x.value, -1, -2)),
+    ("__get__", "T"): lambda x, *_: _view(x, jnp.transpose, jnp.transpose),
+    ("__get__", "mT"): lambda x, *_: _transposed(x, -1, -2),
 }
 
 _METADATA = {"dim", "size", "numel", "ndimension", "is_complex", "is_floating_point", "element_size", "__len__"}
 
 _METHODS: dict[str, Callable[..., Any]] = {
-    "item": lambda x: x,  # a number that Python code computes with; what it branches on is asked for by __bool__
+    # A number that Python code computes with; what it branches on is asked for by __bool__.
+    "item": lambda x: JaxTensor(x.value),
     "__bool__": lambda x: holds(x.value, *(getattr(x, "compared", ()))),
     "__setitem__": _set_item,
     "to": _to,
+    "float": lambda x, **how: _to(x, torch.float32),
+    "bfloat16": lambda x, **how: _to(x, torch.bfloat16),
+    "contiguous": lambda x, **how: x,
+    "detach": lambda x: x,
+    "detach_": lambda x: x,
     "requires_grad_": lambda x, *_: x,
+    "squeeze": _squeezed,
+    "unsqueeze": _unsqueezed,
+    "transpose": _transposed,
 }
 
 
@@ -183,8 +234,6 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": jnp.abs,
     "sign": jnp.sign,
     "clone": lambda x: x,
-    "detach": lambda x: x,
-    "contiguous": lambda x: x,
     "copy": lambda x, y: y,
     "new_zeros": lambda x, shape, **how: jnp.zeros(shape, x.dtype),
     "zero": jnp.zeros_like,
@@ -200,11 +249,6 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sum": lambda x, dim=None, keepdim=False: jnp.sum(x, axis=dim, keepdims=keepdim),
     "matmul": jnp.matmul,
     "addmm": lambda x, y, z, beta=1, alpha=1: _scaled(x, beta) + _scaled(y @ z, alpha),
-    "squeeze": jnp.squeeze,
-    "unsqueeze": jnp.expand_dims,
-    "transpose": jnp.swapaxes,
-    "bfloat16": lambda x: x.astype(jnp.bfloat16),
-    "float": lambda x: x.astype(np.float32),
 }
 """What PyTorch's functions compute, by name; those that work in place have a _ behind it."""
 

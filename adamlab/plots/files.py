@@ -88,8 +88,8 @@ def draw_outputs(
 
 def figure_name(problem: str, kind: str, options: Mapping[str, Any]) -> str:
     """The name of a figure's file, without its ending."""
-    values = ("-".join(value) if isinstance(value, tuple) else str(value) for value in options.values())
-    name = re.sub(r"[^\w.=-]", "_", "-".join([problem, kind, *values]))
+    values = {key: "-".join(value) if isinstance(value, tuple) else value for key, value in options.items()}
+    name = re.sub(r"[^\w.=-]", "_", "-".join([problem, kind, *(f"{key}={value}" for key, value in values.items())]))
     if len(name.encode()) <= LONGEST_STEM:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 
 from adamlab.plots.landscapes import require_landscape
+from adamlab.plots.picture import Picture
 from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, legend, styles
 from adamlab.plots.updates.plane import figure_of, first_run
 
@@ -37,7 +38,7 @@ def surface(data: xr.Dataset, ax: Axes3D | None = None) -> Figure:
     problem = data.attrs["problem"]
     if data.landscape.ndim == 1:
         raise NothingToDrawError(f"{problem}: a surface takes two parameters; draw the landscape of this problem.")
-    fig = Figure(figsize=(7.2, 6.0), layout="constrained", dpi=120) if ax is None else figure_of(ax)
+    fig = Picture(figsize=(7.2, 6.0), layout="constrained", dpi=120) if ax is None else figure_of(ax)
     axes = fig.add_subplot(projection="3d", computed_zorder=False) if ax is None else ax
     values = np.where(np.abs(data.landscape.values) <= HIGHEST, data.landscape.values, np.nan)
     is_log, low, high = _range(values)

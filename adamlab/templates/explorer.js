@@ -2,11 +2,15 @@
 // The explorer: sliders choose runs, and Plotly draws them. The numbers are in the page, see adamlab/explorer/data.py.
 const problems = JSON.parse(document.getElementById("data").textContent).problems;
 const get = (id) => document.getElementById(id);
-const GREEK = { learning_rate: "η", lr: "η", b1: "β₁", b2: "β₂", eps: "ε", momentum: "μ" };
+const GREEK = { learning_rate: "η", lr: "η", b1: "β₁", b2: "β₂", eps: "ε", momentum: "μ", "1-b1": "1 − β₁", "1-b2": "1 − β₂" };
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
 let problem, chosen, shown, timer;
 
-const short = (value) => (value === null ? "diverged" : Number(value.toPrecision(3)).toString());
+const digits = (value) => Number(value.toPrecision(3));
+// A decay is told apart from 1 by the digits of its complement.
+const short = (value) => (value === null ? "none" : String(value > 0.9 && value < 1 ? Number((1 - digits(1 - value)).toPrecision(12)) : digits(value)));
+// Plotly takes texts for HTML; those of a folder are texts.
+const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");
 const option = (value, text) => Object.assign(document.createElement("option"), { value, textContent: text ?? value });
 const element = (tag, properties, ...children) => {
   const node = Object.assign(document.createElement(tag), properties);
@@ -17,7 +21,7 @@ const element = (tag, properties, ...children) => {
 function numbersOf(quantity) {
   if (!quantity.numbers) {
     const bytes = Uint8Array.from(atob(quantity.values), (letter) => letter.charCodeAt(0));
-    quantity.numbers = new Float32Array(bytes.buffer);
+    quantity.numbers = new (quantity.bits === 64 ? Float64Array : Float32Array)(bytes.buffer);
   }
   return quantity.numbers;
 }
@@ -71,8 +75,8 @@ function drawPath(step) {
   for (const [optimizer, run] of drawn()) {
     const [x, y] = [0, 1].map((line) => valuesOf(params, run, line));
     traces.push({ x, y, mode: "lines", line: { color: colorOf(optimizer), width: 1 }, opacity: 0.3, showlegend: false, hoverinfo: "skip" });
-    traces.push({ x: x.slice(0, step + 1), y: y.slice(0, step + 1), mode: "lines", line: { color: colorOf(optimizer), width: 2.5 }, name: optimizer.label });
-    traces.push({ x: [x[step]], y: [y[step]], mode: "markers", marker: { color: colorOf(optimizer), size: 10, line: { color: ink, width: 1 } }, showlegend: false, name: optimizer.label });
+    traces.push({ x: x.slice(0, step + 1), y: y.slice(0, step + 1), mode: "lines", line: { color: colorOf(optimizer), width: 2.5 }, name: plain(optimizer.label) });
+    traces.push({ x: [x[step]], y: [y[step]], mode: "markers", marker: { color: colorOf(optimizer), size: 10, line: { color: ink, width: 1 } }, showlegend: false, name: plain(optimizer.label) });
   }
   if (land) {
     Object.assign(layout.xaxis, { range: [land.x[0], land.x.at(-1)] });
@@ -91,8 +95,9 @@ function drawCurve(id, name, step) {
       const y = valuesOf(quantity, run, line), finite = y.filter((value) => value !== null);
       least = finite.reduce((a, b) => Math.min(a, b), least);
       greatest = finite.reduce((a, b) => Math.max(a, b), greatest);
-      const label = quantity.lines > 1 ? `${optimizer.label}, ${line + 1}` : optimizer.label;
-      traces.push({ x: problem.steps, y, mode: "lines", name: label, line: { color: colorOf(optimizer), dash: DASHES[line % DASHES.length], width: 1.8 } });
+      const label = plain(quantity.lines > 1 ? `${optimizer.label}, ${line + 1}` : optimizer.label);
+      // What is recorded seldom has gaps between.
+      traces.push({ x: problem.steps, y, mode: "lines", connectgaps: true, name: label, line: { color: colorOf(optimizer), dash: DASHES[line % DASHES.length], width: 1.8 } });
       traces.push({ x: [problem.steps[step]], y: [y[step]], mode: "markers", marker: { color: colorOf(optimizer), size: 8 }, showlegend: false, name: label });
     }
   }
@@ -115,9 +120,9 @@ function drawMap() {
   const isLog = scores.length > 0 && Math.min(...scores) > 0 && Math.max(...scores) > 20 * Math.min(...scores);
   const tone = (score) => (score === null ? null : isLog ? Math.log10(score) : score);
   const spread = (values) => values.every((v) => v > 0) && Math.max(...values) > 20 * Math.min(...values);
-  const text = (s) => `${s.spec}<br>${problem.by}: ${short(s.score)}`;
-  const bar = { title: { text: isLog ? `log₁₀ ${problem.by}` : problem.by, side: "right" }, thickness: 12 };
-  const name = (number) => ({ title: { text: GREEK[number.name] ?? number.name } });
+  const text = (s) => `${plain(s.spec)}<br>${plain(problem.by)}: ${short(s.score)}`;
+  const by = plain(problem.by), bar = { title: { text: isLog ? `log₁₀ ${by}` : by, side: "right" }, thickness: 12 };
+  const name = (number) => ({ title: { text: plain(GREEK[number.name] ?? number.name) } });
   const scaled = (number) => ({ ...name(number), type: spread(number.values) ? "log" : "linear", exponentformat: "power" });
   const cells = (number) => ({ ...name(number), tickvals: number.values.map((_, k) => k), ticktext: number.values.map(short), showgrid: false, zeroline: false });
   const ring = (point, symbol) => ({ ...point, mode: "markers", hoverinfo: "skip", name: "chosen", marker: { symbol, size: 20, color: "#D55E00", line: { width: 3 } } });
@@ -134,7 +139,7 @@ function drawMap() {
     const [x, y] = place(current);
     traces = [
       { type: "heatmap", x: first.values.map((_, k) => k), y: second.values.map((_, k) => k), z: row((s) => tone(s.score)), customdata: row((s) => s.k), text: row(text), hoverinfo: "text", xgap: 1, ygap: 1, ...colors },
-      { x: bad.map((s) => place(s)[0]), y: bad.map((s) => place(s)[1]), ...about(bad), mode: "markers", marker: cross, name: "diverged" },
+      { x: bad.map((s) => place(s)[0]), y: bad.map((s) => place(s)[1]), ...about(bad), mode: "markers", marker: cross, name: "no score" },
       ring({ x: [x], y: [y] }, "circle-open"),
     ];
     Object.assign(layout.xaxis, cells(first));
@@ -144,7 +149,7 @@ function drawMap() {
     const at = (group) => ({ x: group.map((s) => s.at[first.name]), y: group.map((s) => s.at[second.name]), ...about(group), mode: "markers" });
     traces = [
       { ...at(good), marker: { size: 11, color: good.map((s) => tone(s.score)), ...colors }, name: "settings" },
-      { ...at(bad), marker: cross, name: "diverged" },
+      { ...at(bad), marker: cross, name: "no score" },
       ring({ x: [current.at[first.name]], y: [current.at[second.name]] }, "circle-open"),
     ];
     Object.assign(layout.xaxis, scaled(first));
@@ -156,10 +161,10 @@ function drawMap() {
       ring({ x: [current.at[first.name]], y: [current.score] }, "circle-open"),
     ];
     Object.assign(layout.xaxis, scaled(first));
-    Object.assign(layout.yaxis, { title: { text: problem.by }, type: isLog ? "log" : "linear", exponentformat: "power" });
+    Object.assign(layout.yaxis, { title: { text: by }, type: isLog ? "log" : "linear", exponentformat: "power" });
   } else {
     traces = [{ x: all.map((s) => s.k), y: all.map((s) => s.score), ...about(all), type: "bar", marker: { color: colorOf(optimizer) }, name: "settings" }];
-    Object.assign(layout.yaxis, { title: { text: problem.by } });
+    Object.assign(layout.yaxis, { title: { text: by } });
   }
   layout.uirevision = optimizer.label;
   Plotly.react("map", traces, layout, config).then((plot) => {
@@ -178,13 +183,14 @@ function draw() {
   drawCurve("curve", get("first").value, step);
   drawCurve("moment", get("second").value, step);
   const loss = problem.quantities[0];
-  get("status").textContent = drawn()
-    .map(([o, run]) => {
-      const end = problem.runs.diverged_at[run];
-      const value = valuesOf(loss, run, 0)[step];
-      return `${o.label}: ${loss.name} ${value === null ? "is no number" : short(value)} at step ${problem.steps[step]}${end >= 0 ? `, diverged at ${end}` : ""}`;
-    })
-    .join("; ");
+  const absent = problem.optimizers.filter((o) => shown.has(o.label) && runOf(o) < 0);
+  const missing = absent.map((o) => `${o.label} has no run of seed ${get("seed").value} at this setting`);
+  const present = drawn().map(([o, run]) => {
+    const end = problem.runs.diverged_at[run], value = valuesOf(loss, run, 0)[step];
+    const said = value === null ? "is no number" : short(value);
+    return `${o.label}: ${loss.name} ${said} at step ${problem.steps[step]}${end >= 0 ? `, diverged at ${end}` : ""}`;
+  });
+  get("status").textContent = [...present, ...missing].join("; ");
 }
 
 function pick(optimizer, k) {

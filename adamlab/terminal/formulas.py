@@ -28,7 +28,7 @@ def unroll_and_show(
     require_formula_format(form, superscripts)
     with waiting(f"reading {spec}"):
         unrolled = unroll(spec, steps, read_numbers(numbers), symbols=symbols, shape=_shape(shape))
-    _say(unrolled, form, superscripts)
+    say_result(unrolled, form, superscripts)
 
 
 def closed_form_and_show(
@@ -38,7 +38,7 @@ def closed_form_and_show(
     require_formula_format(form, superscripts)
     with waiting(f"reading {spec}"):
         closed = closed_form(spec, read_numbers(numbers), symbols=symbols)
-    _say(closed.limit(**read_numbers(limit, "--limit")), form, superscripts)
+    say_result(closed.limit(**read_numbers(limit, "--limit")), form, superscripts)
 
 
 def prove_and_show(left: str, right: str, limit: Sequence[str], given: Sequence[str], form: str) -> bool:
@@ -60,10 +60,11 @@ def say_verdict(verdict: Verdict, form: str) -> None:
         say(f"% {words}")
     if form == "mathml":
         say(f"<!-- {words.replace('--', '- -')} -->")
-    _say(verdict, form, superscripts=False)
+    say_result(verdict, form, superscripts=False)
 
 
-def _say(result: Result, form: str, superscripts: bool) -> None:
+def say_result(result: Result, form: str, superscripts: bool = False) -> None:
+    """Print a symbolic result in a format."""
     if form == "json":
         say_json(result.to_dict())
     elif form == "mathml":

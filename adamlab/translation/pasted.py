@@ -3,9 +3,9 @@
 import ast
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from textwrap import dedent
 
-from adamlab.calls import Call
+from adamlab.calls import Call, SpecError
 from adamlab.errors import InputError, cut
 from adamlab.frameworks import FRAMEWORKS
 from adamlab.frameworks.pytorch import HOW, names_in
@@ -24,54 +24,112 @@ HOMES = {
 UNREAD = {"torch": {"params", *HOW}, "keras": {"name"}}
 """The arguments that say nothing of a step's formula."""
 
+IN_SPECS = ("optax", "adamlab", "torch", "keras")
+"""Where a name with dots begins that is a function, and no number of the program's."""
+
 
 def call_of(text: str) -> Call:
-    """The optimizer that a spec or a whole call writes; the parameters that it is given are skipped.
+    """The optimizer that a spec or the last line of a program writes; the parameters that it is given are skipped.
+
+    Numbers that the program has elsewhere, such as `args.lr`, are symbols, by their last names.
 
     Raises:
         InputError: it is neither, or has arguments that a spec cannot write.
     """
     try:
-        tree = ast.parse(
-            text.strip().rpartition("\n")[2] if "=" not in text.partition("(")[0] else _right(text), mode="eval"
-        )
+        node = _last(ast.parse(dedent(text).strip()))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return parse(text)
-    node = tree.body
-    home, name = _place(node.func) if isinstance(node, ast.Call) else ("", "")
-    if not isinstance(node, ast.Call) or home not in HOMES:
-        return parse(text)
+    if not isinstance(node, ast.Call):
+        return parse(text if node is None else ast.unparse(node))
+    _require_written_out(node)
+    node = _Symbols(node).visit(node)
+    home, name = _place(node.func)
+    if home not in HOMES:
+        return parse(ast.unparse(node))
     library = HOMES[home]
     return parse(f"{library}.{name}({', '.join(_arguments(node, library, name))})")
 
 
-def _right(text: str) -> str:
-    """What stands on the right of `optimizer = …`."""
-    return text.partition("=")[2].strip()
+def _last(tree: ast.Module) -> ast.expr | None:
+    """The value of the last statement, with or without a name for it; None where it has none."""
+    statement = tree.body[-1] if tree.body else None
+    return statement.value if isinstance(statement, ast.Expr | ast.Assign | ast.AnnAssign) else None
 
 
 def _place(node: ast.expr) -> tuple[str, str]:
     return (ast.unparse(node.value), node.attr) if isinstance(node, ast.Attribute) else ("", "")
 
 
+def _require_written_out(node: ast.Call):
+    if any(isinstance(given, ast.Starred) for given in node.args) or any(k.arg is None for k in node.keywords):
+        raise InputError(f"{cut(ast.unparse(node), 60)}: write the arguments of * and ** out; they are not evaluated.")
+
+
+class _Symbols(ast.NodeTransformer):
+    """A call with a bare name for each number that the program has elsewhere, and its own name for each."""
+
+    def __init__(self, node: ast.Call):
+        self.names = {each.id: each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        node.args = [self.visit(given) for given in node.args]
+        node.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        full = ast.unparse(node)
+        return node if full.partition(".")[0] in IN_SPECS else self._symbol(full, node.attr)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        return self._symbol(ast.unparse(node), key) if isinstance(key, str) and key.isidentifier() else node
+
+    def _symbol(self, full: str, short: str) -> ast.Name:
+        """The last name, or the whole where another number has that."""
+        if self.names.setdefault(short, full) != full:
+            short = "".join(c if c.isalnum() else "_" for c in full)
+        return ast.Name(short)
+
+
 def _arguments(node: ast.Call, library: str, name: str) -> Iterator[str]:
     """The arguments as a spec writes them."""
     FRAMEWORKS[library][name] if name in FRAMEWORKS[library].names else parse(f"{library}.{name}")
     own = _own_parameters(library, name)
-    given: dict[str, Any] = dict(zip(own, node.args, strict=False))
-    for keyword in node.keywords:
-        if keyword.arg is None:
-            raise InputError(f"{cut(ast.unparse(node), 60)}: write the arguments of ** out; they are not evaluated.")
-        given[keyword.arg] = keyword.value
-    _require_one_group(given.get("params"), name)
-    for key, value in given.items():
+    for key, value in _given(node, own, name).items():
+        if key == "params":
+            _require_same_settings(value, name)
         if key in UNREAD[library]:
             continue
-        if isinstance(value, ast.Tuple | ast.List) and library == "torch":
-            names = names_in(key, own[key].default if key in own else tuple(value.elts))
-            yield from (f"{entry}={_written(v)}" for entry, v in zip(names, value.elts, strict=False))
+        default = own[key].default if key in own else None
+        if isinstance(default, tuple) and library == "torch":
+            names = names_in(key, default)
+            yield from (f"{entry}={v}" for entry, v in zip(names, _entries(value, key, names, name), strict=True))
+        elif isinstance(value, ast.Tuple | ast.List) and library == "torch":
+            raise SpecError(f"{name}: {key} is a single value, not {cut(ast.unparse(value), 60)}.")
         else:
             yield f"{key}={_written(value)}"
+
+
+def _given(node: ast.Call, own: dict[str, inspect.Parameter], name: str) -> dict[str, ast.expr]:
+    """The arguments by name."""
+    if len(node.args) > len(own):
+        raise SpecError(f"{name} takes at most {len(own)} arguments, not {len(node.args)}.")
+    given = dict(zip(own, node.args, strict=False))
+    for keyword in node.keywords:
+        if keyword.arg in given:
+            raise SpecError(f"{name}: {keyword.arg} is given twice.")
+        given[str(keyword.arg)] = keyword.value
+    return given
+
+
+def _entries(value: ast.expr, key: str, names: tuple[str, ...], name: str) -> list[str]:
+    """The numbers of an argument that is a pair; of a name symbols, which are the entries' own names."""
+    if isinstance(value, ast.Name):
+        return [*names]
+    if not isinstance(value, ast.Tuple | ast.List) or len(value.elts) != len(names):
+        raise SpecError(f"{name}: {key} must be {len(names)} numbers, {', '.join(names)}; not {ast.unparse(value)}.")
+    return [_written(entry) for entry in value.elts]
 
 
 def _own_parameters(library: str, name: str) -> dict[str, inspect.Parameter]:
@@ -82,22 +140,30 @@ def _own_parameters(library: str, name: str) -> dict[str, inspect.Parameter]:
     return {key: p for key, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
 
 
-def _require_one_group(params: Any, name: str):
-    for group in params.elts if isinstance(params, ast.List) else ():
-        keys = [k.value for k in group.keys if isinstance(k, ast.Constant)] if isinstance(group, ast.Dict) else []
-        if {*keys} - {"params"}:
-            raise InputError(
-                f"{name}: a group of parameters has {', '.join(map(str, keys[1:]))}: translate each by itself."
-            )
+def _require_same_settings(params: ast.expr, name: str):
+    """Raise InputError where the parameters are in groups that have settings of their own."""
+    for node in ast.walk(params):
+        keys = _keys(node)
+        others = [key for key in keys if key != "params"]
+        if "params" in keys and others:
+            raise InputError(f"{name}: a group of parameters has {', '.join(others)}: translate each by itself.")
+
+
+def _keys(node: ast.AST) -> list[str]:
+    """The keys of a dictionary, in either way of writing it; "**" for those that are not written out."""
+    match node:
+        case ast.Dict(keys=keys):
+            return ["**" if key is None else str(getattr(key, "value", ast.unparse(key))) for key in keys]
+        case ast.Call(func=ast.Name(id="dict"), args=args, keywords=keywords):
+            return ["**" for _ in args] + [keyword.arg or "**" for keyword in keywords]
+    return []
 
 
 def _written(node: ast.expr) -> str:
-    """A value as a spec writes it; of a name with dots the last part, as a symbol."""
+    """A value as a spec writes it."""
     match node:
         case ast.Constant(value=bool() | None as value):
             return str(value).lower()
-        case ast.Attribute(attr=attr):
-            return attr
         case ast.Constant(value=str() as value):
             return f'"{value}"'
     return ast.unparse(node)

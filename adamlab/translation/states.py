@@ -1,11 +1,13 @@
 """States of optimizers carried over between PyTorch or Keras and JAX, so that training goes on mid-way."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from adamlab.errors import InputError
 from adamlab.frameworks.keras3 import places_of
@@ -14,36 +16,42 @@ from adamlab.types import PyTree
 ADAM = {"step": "count", "exp_avg": "mu", "exp_avg_sq": "nu"}
 
 TORCH_FIELDS: dict[str, dict[str, str]] = {
-    "Adadelta": {"square_avg": "e_g", "acc_delta": "e_x"},
+    "Adadelta": {"step": "count", "square_avg": "e_g", "acc_delta": "e_x"},
     "Adam": ADAM,
     "AdamW": ADAM,
     "Adamax": {"step": "count", "exp_avg": "mu", "exp_inf": "nu"},
-    "RMSprop": {"square_avg": "nu", "grad_avg": "mu", "momentum_buffer": "trace"},
-    "SGD": {"momentum_buffer": "trace"},
+    "RMSprop": {"step": "count", "square_avg": "nu", "grad_avg": "mu", "momentum_buffer": "trace"},
+    "SGD": {"step": "count", "momentum_buffer": "trace"},
 }
-"""By PyTorch's optimizer, its fields and those of Optax's and adamlab's states."""
+"""By PyTorch's optimizer, its fields and those of Optax's and adamlab's states; SGD has no `step`, but can be told."""
 
 KERAS_FIELDS: dict[str, dict[str, str]] = {
-    "Adadelta": {"accumulated_grad": "e_g", "accumulated_delta_var": "e_x"},
-    "Adagrad": {"accumulator": "sum_of_squares"},
+    "Adadelta": {"iteration": "count", "accumulated_grad": "e_g", "accumulated_delta_var": "e_x"},
+    "Adagrad": {"iteration": "count", "accumulator": "sum_of_squares"},
     "Lamb": {"iteration": "count", "momentum": "mu", "velocity": "nu"},
     "Lion": {"iteration": "count", "momentum": "mu"},
-    "RMSprop": {"velocity": "nu", "average_gradient": "mu", "momentum": "trace"},
-    "SGD": {"momentum": "trace"},
+    "RMSprop": {"iteration": "count", "velocity": "nu", "average_gradient": "mu", "momentum": "trace"},
+    "SGD": {"iteration": "count", "momentum": "trace"},
 }
 """By Keras's optimizer, its variables and the fields of Optax's and adamlab's states."""
 
+ONLY_COUNT = ("Adadelta", "Adagrad", "Lion", "RMSprop", "SGD")
+"""The optimizers that count their steps without computing with the count, where the learning rate is a number."""
 
-def state_from_torch(optimizer: Any, transform: Any, params: PyTree) -> Any:
+
+def state_from_torch(optimizer: Any, transform: Any, params: PyTree, count: int | None = None) -> Any:
     """The state of a transformation that goes on where an optimizer of PyTorch is.
 
     Args:
         optimizer: an optimizer of PyTorch with one group of parameters, mid-way.
         transform: its translation, see `adamlab.translate`, or what `adamlab.from_torch` makes of it.
         params: the parameters, as a tree whose leaves are in the order of PyTorch's; a list of them is simplest.
+        count: the number of steps taken, where the transformation needs it and PyTorch's optimizer does not count, as
+            with SGD and a schedule.
 
     Returns:
-        A state such as `transform.init(params)`, with PyTorch's values.
+        A state such as `transform.init(params)`, with PyTorch's values; where a parameter has had no gradient, as it
+        begins.
 
     Raises:
         InputError: the shapes are not PyTorch's, or a field of the state has no counterpart.
@@ -52,8 +60,12 @@ def state_from_torch(optimizer: Any, transform: Any, params: PyTree) -> Any:
     shapes = [tuple(p.shape) for p in torch_params]
     _require_shapes(shapes, params, "PyTorch")
     entries = [optimizer.state[p] for p in torch_params]
-    names = {name for entry in entries for name in entry}
+    names = {name for entry in entries for name, value in entry.items() if value is not None}
     known = {name: [_array(entry.get(name)) for entry in entries] for name in names}
+    if count is not None:
+        known = {"step": [jnp.asarray(count)] * len(entries)} | known
+    if not known and not _is_plain_sgd(optimizer):
+        return transform.init(params)
     fields = TORCH_FIELDS.get(type(optimizer).__name__, {})
     return _filled(transform, params, known, fields, _factor_of_torch(optimizer), type(optimizer).__name__)
 
@@ -75,19 +87,19 @@ def state_to_torch(state: Any, optimizer: Any, params: PyTree) -> None:
     torch_params = _one_group(optimizer)["params"]
     _require_shapes([tuple(p.shape) for p in torch_params], params, "PyTorch")
     values = _read(state, params, _fields_of(TORCH_FIELDS, optimizer, state), _factor_of_torch(optimizer))
+    needed = _after_a_step(optimizer)
+    for k, first in enumerate(needed):
+        _require_fields({name: leaves[k] for name, leaves in values.items()}, first, optimizer, "step")
     with torch.no_grad():
         for k, (p, w) in enumerate(zip(torch_params, jax.tree.leaves(params), strict=True)):
-            p.copy_(torch.as_tensor(np.array(w)))
-            entry = {name: torch.as_tensor(np.array(leaves[k])) for name, leaves in values.items()}
-            if type(optimizer).__name__ != "SGD":
-                count = entry.get("step", torch.zeros(()))
-                entry["step"] = count.to(torch.get_default_dtype())
-            optimizer.state[p].update(entry)
+            p.copy_(torch.as_tensor(_wide(w)))
+            entry = {name: torch.as_tensor(_wide(values[name][k] if name in values else 0)) for name in needed[k]}
+            optimizer.state[p].update({name: x.to(needed[k][name]) for name, x in entry.items()})
 
 
 def state_from_keras(optimizer: Any, transform: Any, params: PyTree) -> Any:
-    """The state of a transformation that goes on where an optimizer of Keras is; as `state_from_torch`."""
-    variables = optimizer._trainable_variables
+    """The state of a transformation that goes on where a built optimizer of Keras is; as `state_from_torch`."""
+    variables = _built_for(optimizer)
     _require_shapes([tuple(v.shape) for v in variables], params, "Keras")
     known: dict[str, list[Any]] = {}
     for (name, number), variable in _named(optimizer):
@@ -100,14 +112,58 @@ def state_from_keras(optimizer: Any, transform: Any, params: PyTree) -> Any:
 
 def state_to_keras(state: Any, optimizer: Any, params: PyTree) -> None:
     """Put the state of a transformation into a built optimizer of Keras; as `state_to_torch`."""
-    variables = optimizer._trainable_variables
+    variables = _built_for(optimizer)
     _require_shapes([tuple(v.shape) for v in variables], params, "Keras")
     values = _read(state, params, _fields_of(KERAS_FIELDS, optimizer, state), _factor_of_keras(optimizer))
+    for (name, number), _ in _named(optimizer):
+        if name != "learning_rate":
+            _require_fields({key: x[number or 0] for key, x in values.items()}, [name], optimizer, "iteration")
     for variable, w in zip(variables, jax.tree.leaves(params), strict=True):
         variable.assign(w)
     for (name, number), variable in _named(optimizer):
         if name in values:
             variable.assign(values[name][number or 0])
+
+
+def _built_for(optimizer: Any) -> list[Any]:
+    """The parameters that an optimizer of Keras is built for."""
+    if not optimizer.built:
+        raise InputError(
+            f"{type(optimizer).__name__} is not built, so that it has no state: call optimizer.build(variables) first."
+        )
+    return optimizer._trainable_variables
+
+
+def _after_a_step(optimizer: Any) -> list[dict[str, Any]]:
+    """What an optimizer of PyTorch keeps for each parameter, from a step of its copy on zeros."""
+    from importlib import import_module
+
+    torch: Any = import_module("torch")
+    group = _one_group(optimizer)
+    zeros = [torch.zeros_like(p) for p in group["params"]]
+    for p in zeros:
+        p.grad = torch.zeros_like(p)
+    kind = type(optimizer)
+    copy = object.__new__(kind)
+    # Hooks, and schedulers that have wrapped `step`, are the original's own.
+    own = {"_optimizer_step_pre_hooks": {}, "_optimizer_step_post_hooks": {}}
+    vars(copy).update(vars(optimizer), **own, state=defaultdict(dict), param_groups=[{**group, "params": zeros}])
+    kind.step(copy)
+    return [{name: x for name, x in copy.state[p].items() if x is not None} for p in zeros]
+
+
+def _require_fields(values: Mapping[str, Any], needed: Any, optimizer: Any, count: str) -> None:
+    """Check that nothing which the optimizer needs is missing, but for a count that it does not compute with."""
+    kind = type(optimizer).__name__
+    scheduled = callable(getattr(optimizer, "_learning_rate", None))
+    for name in needed:
+        if values.get(name) is None and not (name == count and kind in ONLY_COUNT and not scheduled):
+            raise InputError(f"the state has nothing that is {name} of {kind}: is it of its translation?")
+
+
+def _is_plain_sgd(optimizer: Any) -> bool:
+    """Whether PyTorch keeps nothing of the steps."""
+    return type(optimizer).__name__ == "SGD" and not _one_group(optimizer)["momentum"]
 
 
 def _named(optimizer: Any) -> list[tuple[tuple[str, int | None], Any]]:
@@ -152,7 +208,22 @@ def _factor_of_keras(optimizer: Any) -> Scale:
 
 
 def _array(value: Any) -> Any:
-    return None if value is None else jnp.asarray(value.detach().cpu().numpy())
+    if not hasattr(value, "detach"):
+        return None if value is None else jnp.asarray(value)
+    plain = value.detach().cpu()
+    if str(plain.dtype) == "torch.bfloat16":  # which NumPy does not have
+        return jnp.asarray(plain.float().numpy()).astype(jnp.bfloat16)
+    return jnp.asarray(plain.numpy())
+
+
+def _wide(value: Any) -> np.ndarray:
+    """An array in double precision, into which every other goes."""
+    return np.array(value, np.complex128 if jnp.iscomplexobj(value) else np.float64)
+
+
+def _is_absent(value: Any) -> bool:
+    """Whether a parameter does not have a field, or is masked."""
+    return value is None or isinstance(value, optax.MaskedNode)
 
 
 def _fields_of(table: Mapping[str, dict[str, str]], optimizer: Any, state: Any) -> dict[str, str]:
@@ -171,34 +242,58 @@ def _filled(
     """The transformation's first state with the known values in place of its fields."""
     tree = jax.tree.structure(params)
     homes = {field: name for name, field in fields.items()}
+    begun = [any(leaves[k] is not None for leaves in known.values()) for k in range(tree.num_leaves)]
 
     def fill(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: fill(part) for key, part in node.items()}
         if not hasattr(node, "_fields"):
             return type(node)(map(fill, node)) if type(node) in (tuple, list) else node
-        kind = type(node).__name__
-        return node._replace(**{field: value(field, getattr(node, field), kind) for field in node._fields})
+        return node._replace(**{field: value(field, getattr(node, field), type(node)) for field in node._fields})
 
-    def value(field: str, now: Any, kind: str) -> Any:
-        of_params = jax.tree.structure(now) == tree
-        if not jax.tree.leaves(now) or not (of_params or jax.tree.structure(now) == jax.tree.structure(0)):
+    def value(field: str, now: Any, kind: Any) -> Any:
+        structure = jax.tree.structure(now, is_leaf=_is_absent)
+        of_params = structure == tree
+        if not jax.tree.leaves(now) or not (of_params or structure == jax.tree.structure(0)):
             return fill(now)
-        ours = kind == f"{title}State"
-        name = field if ours else homes.get(field, "")
-        if ours and name == "step" and name not in known:
-            return jax.tree.map(jnp.ones_like, now)  # PyTorch's SGD does not count: after its first step all are alike
-        if name not in known:
-            raise InputError(f"the state of {title} has nothing that is {field} of {kind}: is this its translation?")
-        factor = 1.0 if ours else scale(name)
-        leaves = [x if x is None or factor == 1.0 else factor * x for x in known[name]]
-        values = tree.unflatten(leaves) if of_params else leaves[0]
-        return jax.tree.map(lambda a, b: jnp.asarray(b).astype(a.dtype), now, values)
+        leaves = theirs(field, kind)
+        if not of_params:
+            leaves = [_common(field, leaves, kind.__name__)]
+        firsts = jax.tree.leaves(now, is_leaf=_is_absent)
+        pairs = zip(firsts, leaves, strict=True)
+        return structure.unflatten(
+            [a if _is_absent(a) or b is None else jnp.asarray(b).astype(a.dtype) for a, b in pairs]
+        )
 
-    begun = transform.init(params)
-    return fill(begun) if known else begun
+    def theirs(field: str, kind: Any) -> list[Any]:
+        ours = kind.__name__ == f"{title}State"
+        name = field if ours else homes.get(field, "")
+        if name not in known and name == "step":
+            if ours and not kind.scheduled:
+                return begun  # it asks only whether a step is the first
+            raise InputError(f"{title} does not count its steps, and {kind.__name__} does: give count=….")
+        if name not in known:
+            raise InputError(
+                f"the state of {title} has nothing that is {field} of {kind.__name__}: is this its translation?"
+            )
+        factor = 1.0 if ours else scale(name)
+        return [x if x is None or factor == 1.0 else factor * x for x in known[name]]
+
+    return fill(transform.init(params))
+
+
+def _common(field: str, leaves: list[Any], kind: str) -> Any:
+    """The number that all parameters have, but for those that have none."""
+    present = [x for x in leaves if x is not None]
+    if any(x != present[0] for x in present):
+        raise InputError(
+            f"{kind} has one {field} for all parameters, and here each has its own: {', '.join(map(str, present))}."
+        )
+    return present[0]
 
 
 def _read(state: Any, params: PyTree, fields: Mapping[str, str], scale: Scale) -> dict[str, list[Any]]:
-    """The values of a state by the names of the framework, a list with one for each parameter."""
+    """The values of a state by the names of the framework: a list with one, or None, for each parameter."""
     homes = {field: name for name, field in fields.items()}
     tree = jax.tree.structure(params)
     values: dict[str, list[Any]] = {}
@@ -208,11 +303,12 @@ def _read(state: Any, params: PyTree, fields: Mapping[str, str], scale: Scale) -
             now = getattr(node, field)
             if field in homes and jax.tree.leaves(now):
                 name = homes[field]
-                alone = jax.tree.structure(now) != tree
-                leaves = [now] * tree.num_leaves if alone else jax.tree.leaves(now)
+                alone = jax.tree.structure(now, is_leaf=_is_absent) != tree
+                leaves = [now] * tree.num_leaves if alone else jax.tree.leaves(now, is_leaf=_is_absent)
                 factor = 1.0 if name == field else scale(name)
-                values[name] = [x if factor == 1.0 else x / factor for x in leaves]
-        for part in node if isinstance(node, tuple) else ():
+                read = [None if _is_absent(x) else x if factor == 1.0 else x / factor for x in leaves]
+                values[name] = [b if a is None else a for a, b in zip(read, values.get(name, read), strict=True)]
+        for part in node.values() if isinstance(node, dict) else node if isinstance(node, tuple) else ():
             visit(part)
 
     visit(state)

@@ -198,6 +198,20 @@ SAME: tuple[Same, ...] = (
             **_family("optax.chain(optax.add_decayed_weights(weight_decay=wd), optax.sgd(learning_rate=lr))"),
         },
     ),
+    *(
+        Same(
+            f"SGD with {whose} and weight decay",
+            {
+                "keras": f"keras.SGD(learning_rate=lr, momentum=m{nesterov}, weight_decay=wd)",
+                **_family(
+                    f"optax.chain(optax.trace(decay=m{nesterov}), optax.add_decayed_weights(weight_decay=wd), "
+                    "optax.scale_by_learning_rate(learning_rate=lr))"
+                ),
+            },
+            inside=("keras",),
+        )
+        for whose, nesterov in (("momentum", ""), ("Nesterov's momentum", ", nesterov=true"))
+    ),
 )
 """Each row is proved on the shipped code, for every t and all numbers."""
 
@@ -228,6 +242,25 @@ NEAR: tuple[Near, ...] = (
             f"{EPS_HAT}. The default weight decay is 0.004 in Keras, 0.01 in PyTorch, 0.0001 in Optax",
         )
         for library, form in SAME[4].forms.items()
+    ),
+    *(
+        Near(
+            "AdamW",
+            {
+                library: form,
+                "keras": "keras.Adam(learning_rate=lr, beta_1=b1, beta_2=b2, epsilon=e, weight_decay=wd)",
+            },
+            f"{EPS_HAT}. The weight decay of Keras's Adam is AdamW's",
+        )
+        for library, form in SAME[4].forms.items()
+    ),
+    Near(
+        "AMSGrad with AdamW's weight decay",
+        {
+            "torch": "torch.AdamW(lr=lr, beta1=b1, beta2=b2, eps=e, weight_decay=wd, amsgrad=true)",
+            "keras": "keras.AdamW(learning_rate=lr, beta_1=b1, beta_2=b2, epsilon=e, weight_decay=wd, amsgrad=true)",
+        },
+        EPS_HAT,
     ),
     *(
         Near(

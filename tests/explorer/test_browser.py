@@ -20,7 +20,7 @@ CONFIG = {
     "problem": [{"name": "rosenbrock"}, {"name": "quadratic", "dim": 5}],
     "optimizer": [
         {"name": "adamlab.adam", "learning_rate": [0.01, 0.1], "b2": [0.9, 0.99, 0.999]},
-        {"spec": "optax.sgd(lr)", "label": "sgd", "lr": [1e-4, 1e-3, 100.0]},
+        {"spec": "optax.sgd(lr)", "label": "<a href='https://example.org'>sgd</a>", "lr": [1e-4, 1e-3, 100.0]},
         {
             "name": "adamlab.rmsprop",
             "learning_rate": {"loguniform": [1e-3, 1.0]},
@@ -51,7 +51,7 @@ def page(results, tmp_path_factory) -> Path:
     return path
 
 
-def slide(chromium, selector: str, value: int) -> None:
+def slide(chromium, selector: str, value: int | str) -> None:
     """Move a slider, or choose of a list, as a hand does."""
     chromium.ask(
         f"(input => {{ input.value = {json.dumps(str(value))}; input.dispatchEvent(new Event('input'));"
@@ -76,6 +76,11 @@ def test_a_page_is_whole_and_fits(chromium, page, width, dark):
     assert chromium.overflow() <= 0
     assert chromium.ask("document.querySelector('.question').textContent") == "Who? </script>"
     assert page.stat().st_size < 10_000_000
+    # Plotly takes texts for HTML; those of a folder stay texts.
+    assert chromium.ask("document.querySelectorAll('a[href], svg a').length") == 0
+    assert "<a href='https://example.org'>sgd</a>" in chromium.ask(
+        "document.querySelector('#curve .legend').textContent"
+    )
 
 
 def test_sliders_and_seeds_show_the_run_that_they_say(chromium, page, results):

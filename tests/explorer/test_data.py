@@ -46,7 +46,7 @@ def runs_of(specs: dict[str, dict[str, list[float]]], seeds: int = 2, **vectors:
 
 def decoded(data: dict, name: str) -> np.ndarray:
     quantity = next(quantity for quantity in data["quantities"] if quantity["name"] == name)
-    numbers = np.frombuffer(base64.b64decode(quantity["values"]), "<f4")
+    numbers = np.frombuffer(base64.b64decode(quantity["values"]), {32: "<f4", 64: "<f8"}[quantity["bits"]])
     return numbers.reshape(len(data["runs"]["spec"]), len(data["steps"]), quantity["lines"])
 
 
@@ -67,6 +67,27 @@ def test_all_is_there_where_there_is_room():
     assert adam["settings"][1]["at"] == {"lr": 0.1, "b2": 0.99}
 
 
+def test_a_decay_and_its_complement_are_one_number():
+    runs = runs_of({"adam": {"lr": [0.1, 0.2], "b2": [0.9, 0.99, 0.999]}})
+    runs = runs.assign_coords({"1-b2": 1 - runs.b2, "a": runs.lr * runs.b2})
+    runs.attrs["settings"] = ["a", "lr", "b2", "1-b2"]
+    (adam,) = explorer_data(runs)["optimizers"]
+    assert adam["is_grid"]
+    assert [number["name"] for number in adam["numbers"]] == ["lr", "1-b2"]
+    assert adam["settings"][0]["at"].keys() == {"lr", "1-b2"}
+
+
+def test_tiny_values_are_not_0():
+    runs = runs_of({"adam": {"lr": [0.1]}}, seeds=1)
+    runs["loss"][0, -1] = 1e-60
+    assert decoded(explorer_data(runs), "loss")[0, -1] == 1e-60
+
+
+def test_seeds_of_an_evaluation_say_so():
+    runs = runs_of({"adam": {"lr": [0.1]}}, seeds=2).assign_coords(stage=("run", ["tuning", "evaluation"]))
+    assert explorer_data(runs)["runs"]["seed"] == ["0", "1, evaluation: best settings only"]
+
+
 def test_settings_that_are_no_grid_are_told_apart():
     runs = runs_of({"adam": {"lr": [0.1, 0.2], "b2": [0.9, 0.99]}}).isel(run=slice(0, 6))
     assert not explorer_data(runs)["optimizers"][0]["is_grid"]
@@ -79,7 +100,8 @@ def test_a_run_that_diverged_has_no_score_and_is_no_number():
     runs["loss"][1, 24] = 1e300
     data = explorer_data(runs)
     assert [setting["score"] for setting in data["optimizers"][0]["settings"]] == [100.0, None]
-    assert np.isinf(decoded(data, "loss")[1, 24:]).all()
+    assert np.isinf(decoded(data, "loss")[1, 25:]).all()
+    assert decoded(data, "loss")[1, 24] == 1e300  # which is beyond 32 bits
     json.dumps(data, allow_nan=False)
 
 

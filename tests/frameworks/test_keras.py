@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import jax
@@ -102,6 +103,21 @@ def test_numbers_can_be_swept(x64):
     assert jnp.allclose(swept[:, 0], jnp.array([-0.1, -0.19]))
 
 
+def test_the_bound_of_values_can_be_swept():
+    def first(bound: Any) -> Any:
+        tx = parse("keras.SGD(learning_rate=1.0, clipvalue=c)").build({"c": bound})
+        w = jnp.ones(2)
+        return tx.update(jnp.array([0.3, -3.0]), tx.init(w), w)[0]
+
+    swept = jax.vmap(first)(jnp.array([0.0, 0.5]))
+    assert jnp.allclose(swept, jnp.array([[-0.3, 3.0], [-0.3, 0.5]]))
+
+
+def test_arguments_without_an_effect_on_arrays_are_not_taken():
+    with pytest.raises(InputError, match="has no argument 'exclude_embeddings'"):
+        parse("keras.Muon(exclude_embeddings=false)")
+
+
 def test_the_rate_can_be_a_schedule(x64):
     tx = parse("keras.SGD(inverse_sqrt(0.1))").build()
     w = jnp.ones(2)
@@ -137,13 +153,22 @@ def test_mistakes_are_told_in_words(use, message):
 
 
 @pytest.mark.slow
-def test_another_backend_is_told():
+@pytest.mark.parametrize(
+    ("backend", "message"),
+    [
+        ("numpy", "Keras runs on numpy here: set KERAS_BACKEND=jax before Keras is imported"),
+        ("tensorflow", "and keras.Adam is read on its backend for JAX: set KERAS_BACKEND=jax"),
+    ],
+)
+def test_another_backend_is_told(backend, message):
+    if backend == "tensorflow" and find_spec("tensorflow"):
+        pytest.skip("TensorFlow is installed")
     code = "from adamlab.specs import parse; parse('keras.Adam')"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "Keras runs on numpy here: set KERAS_BACKEND=jax before Keras is imported" in done.stderr
+    assert message in done.stderr

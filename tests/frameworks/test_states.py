@@ -1,6 +1,7 @@
 """Training that goes on mid-way in another library: 10 steps in one and 10 in the other are 20 in one."""
 
 import os
+import pickle
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import pytest
 
 import adamlab as al
 from adamlab.errors import InputError
+from adamlab.frameworks.keras3 import places_of
 from adamlab.specs import parse
 from tests.frameworks.paths import drawn
 
@@ -157,3 +159,133 @@ def test_what_cannot_be_carried_over_is_told(wide):
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(2))]})
     with pytest.raises(InputError, match="one group of parameters; got 2"):
         al.state_from_torch(optimizer, optax.adam(0.1), half)
+
+
+def test_fields_that_some_parameters_lack_are_carried_over(wide):
+    optimizer, params = in_torch("torch.Adafactor(lr=0.1)")
+    half = torch_steps(optimizer, params, data()[1][:1])
+    state = al.state_from_torch(optimizer, al.from_torch(torch.optim.Adafactor)(lr=0.1), half)
+    assert state.variance[0] is None
+    assert state.row_var[1] is None
+    np.testing.assert_allclose(state.row_var[0], optimizer.state[params[0]]["row_var"], rtol=1e-6)
+    assert state.variance[1].min() > 0
+    other, copied = in_torch("torch.Adafactor(lr=0.1)")
+    al.state_to_torch(state, other, half)
+    assert other.state[copied[1]].keys() == optimizer.state[params[1]].keys()
+
+    muon, variables = in_keras("keras.Muon(learning_rate=0.1)")
+    keras_half = keras_steps(muon, variables, data()[1][:1])
+    kept = al.state_from_keras(muon, al.from_keras(keras.optimizers.Muon)(learning_rate=0.1), keras_half)
+    assert jnp.abs(kept.velocity[1]).min() > 0
+
+
+@pytest.mark.parametrize("name", ["Adadelta", "RMSprop", "SGD"])
+def test_the_count_of_a_schedule_is_carried_over(wide, name):
+    schedule = optax.linear_schedule(1.0, 0.5, 10)
+    targets = {
+        "Adadelta": optax.adadelta(schedule),
+        "RMSprop": optax.rmsprop(schedule, decay=0.99, eps_in_sqrt=False),
+        "SGD": optax.sgd(schedule),
+    }
+    optimizer, params = in_torch(f"torch.{name}(lr=0.1)")
+    half = torch_steps(optimizer, params, data()[1][:5])
+    told = {"count": 5} if name == "SGD" else {}
+    assert count_in(al.state_from_torch(optimizer, targets[name], half, **told)) == 5
+    theirs, variables = in_keras(f"keras.{name}(learning_rate=0.1)")
+    keras_half = keras_steps(theirs, variables, data()[1][:2])
+    assert count_in(al.state_from_keras(theirs, targets[name], keras_half)) == 2
+
+
+def count_in(state: Any) -> Any:
+    return optax.tree_utils.tree_get(state, "count")
+
+
+def test_a_count_that_pytorch_does_not_keep_is_asked_for():
+    optimizer, params = in_torch("torch.SGD(lr=0.1, momentum=0.9)")
+    half = torch_steps(optimizer, params, data()[1][:3])
+    scheduled = al.from_torch(torch.optim.SGD)(lr=optax.linear_schedule(1.0, 0.5, 10), momentum=0.9)
+    with pytest.raises(InputError, match="SGD does not count its steps, and SGDState does: give count="):
+        al.state_from_torch(optimizer, scheduled, half)
+    assert al.state_from_torch(optimizer, scheduled, half, count=3).step[0] == 3
+    plain, params = in_torch("torch.SGD(lr=0.1)")
+    with pytest.raises(InputError, match="SGD does not count its steps, and ScaleByScheduleState does"):
+        al.state_from_torch(plain, optax.sgd(optax.linear_schedule(1.0, 0.5, 10)), half)
+
+
+def test_a_state_that_lacks_a_field_is_refused(wide):
+    w = [jnp.asarray(x) for x in data()[0]]
+    plain = optax.sgd(0.1, momentum=0.9).init(w)
+    with pytest.raises(InputError, match="the state has nothing that is step of Adam: is it of its translation"):
+        al.state_to_torch(plain, in_torch("torch.Adam(lr=0.1)")[0], w)
+    with pytest.raises(InputError, match="the state has nothing that is momentum of Lion"):
+        al.state_to_keras(optax.sgd(0.1).init(w), in_keras("keras.Lion(learning_rate=0.1)")[0], w)
+    unbuilt = keras.optimizers.Adam()
+    with pytest.raises(InputError, match=r"Adam is not built, so that it has no state: call optimizer.build"):
+        al.state_from_keras(unbuilt, al.from_keras(keras.optimizers.Adam)(), w)
+
+
+@pytest.mark.parametrize("wide_as", ["float64", "bfloat16"])
+def test_a_state_takes_the_type_of_the_other_side(wide_as):
+    dtype = getattr(torch, wide_as)
+    param = torch.nn.Parameter(torch.ones(3, dtype=dtype))
+    optimizer = torch.optim.Adam([param], lr=0.1)
+    w = [jnp.ones(3)]
+    transform = optax.adam(0.1)
+    _, state = transform.update([jnp.ones(3)], transform.init(w), w)
+    al.state_to_torch(state, optimizer, w)
+    param.grad = torch.ones(3, dtype=dtype)
+    optimizer.step()
+    assert optimizer.state[param]["exp_avg"].dtype == dtype
+    assert optimizer.state[param]["step"] == 2
+    back: Any = al.state_from_torch(optimizer, transform, w)[0]
+    assert back.mu[0].dtype == jnp.float32
+    assert jnp.allclose(back.mu[0], 0.19, rtol=1e-2)
+    narrow = [jnp.ones(3, jnp.bfloat16)]
+    al.state_to_torch(transform.init(narrow), optimizer, narrow)
+
+
+def test_a_parameter_that_never_had_a_gradient_begins():
+    params = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+    optimizer = torch.optim.SGD(params, lr=0.1, momentum=0.9, dampening=0.5)
+    params[0].grad = torch.ones(2)
+    optimizer.step()
+    w = [p.detach().numpy() for p in params]
+    state = al.state_from_torch(optimizer, al.from_torch(torch.optim.SGD)(momentum=0.9, dampening=0.5), w)
+    assert [[int(x) for x in state.step], [x.tolist() for x in state.momentum_buffer]] == [[1, 0], [[1, 1], [0, 0]]]
+    adam = torch.optim.Adam(params, lr=0.1)
+    adam.step()
+    params[1].grad = torch.ones(2)
+    adam.step()
+    with pytest.raises(InputError, match=r"one count for all parameters, and here each has its own: 2\.0, 1\.0"):
+        al.state_from_torch(adam, optax.adam(0.1), w)
+
+
+def test_masked_parameters_are_carried_over():
+    optimizer, params = in_torch("torch.Adam(lr=0.1)")
+    half = torch_steps(optimizer, params, data()[1][:2])
+    transform = optax.multi_transform({"a": optax.adam(0.1), "b": optax.adam(0.1)}, ["a", "b"])
+    state: Any = al.state_from_torch(optimizer, transform, half)
+    np.testing.assert_allclose(
+        state.inner_states["b"].inner_state[0].mu[1], optimizer.state[params[1]]["exp_avg"], rtol=1e-6
+    )
+    other, copied = in_torch("torch.Adam(lr=0.1)")
+    al.state_to_torch(state, other, half)
+    for p, q in zip(params, copied, strict=True):
+        np.testing.assert_allclose(other.state[q]["exp_avg"], optimizer.state[p]["exp_avg"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_states_can_be_pickled(framework):
+    state = parse(f"{framework}.SGD(0.1, momentum=0.9)").build().init([jnp.ones(2)])
+    copy = pickle.loads(pickle.dumps(state))
+    assert type(copy) is type(state)
+    assert copy._fields == state._fields
+
+
+def test_places_are_the_same_whatever_the_order_of_names():
+    variables = [keras.Variable(jnp.ones(2), name=name) for name in ("w", "w_1")]
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(variables)
+    for names in (["w", "w_1"], ["w_1", "w"]):
+        fields = {field for (field, _), _ in places_of(optimizer, names)}
+        assert fields == {"iteration", "learning_rate", "momentum", "velocity"}

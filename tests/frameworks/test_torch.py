@@ -147,6 +147,14 @@ def test_the_rate_can_be_a_schedule(x64):
     assert jnp.allclose(u, -0.1 / jnp.sqrt(4) * w)
 
 
+@pytest.mark.parametrize(("name", "first"), [("ASGD", -0.50005), ("Rprop", -0.5)])
+def test_a_schedule_sets_the_numbers_that_the_state_begins_with(name, first):
+    tx = al.from_torch(getattr(torch.optim, name))(lr=lambda n: 0.5)
+    w = jnp.ones(2)
+    update: Any = tx.update(w, tx.init(w), w)[0]
+    assert jnp.allclose(update, first)
+
+
 def test_each_branch_of_traced_conditions_is_run():
     def classified(x: Any) -> Any:
         def run() -> Any:
@@ -173,6 +181,83 @@ class Halving(torch.optim.Optimizer):
                 before = self.state[p].get("before")
                 p.sub_(p.grad / 2 if before is None else (p.grad + before) / 2, alpha=group["lr"])
                 self.state[p]["before"] = p.grad.clone()
+
+
+class Kept(torch.optim.Optimizer):
+    """Gradient descent whose constructor keeps a number, and that takes whole steps of it."""
+
+    def __init__(self, params: Any, lr: float = 0.1, scale: float = 1.0, times: int = 2):
+        super().__init__(params, {"lr": lr, "scale": scale, "times": times})
+        self.scale = scale
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                for _ in range(group["times"]):
+                    p.sub_(p.grad * self.scale, alpha=group["lr"])
+
+
+def test_a_number_that_the_constructor_keeps_is_swept():
+    w = jnp.ones(2)
+
+    def first(scale: Any) -> Any:
+        tx = al.from_torch(Kept)(lr=0.1, scale=scale)
+        return tx.update(w, tx.init(w), w)[0]
+
+    assert jnp.allclose(jax.vmap(first)(jnp.array([1.0, 3.0]))[:, 0], jnp.array([-0.2, -0.6]))
+
+
+def test_a_whole_default_is_a_number_unless_it_counts():
+    assert parse("torch.Rprop(step_size_max=0.1)").arguments == {"step_size_max": 0.1}
+    with pytest.raises(InputError, match="ns_steps must be a whole number"):
+        parse("torch.Muon(ns_steps=0.5)")
+
+
+def tensor(value: Any, dtype: Any = jnp.float32) -> Any:
+    from adamlab.frameworks.torch_tensors import JaxTensor
+
+    return JaxTensor(jnp.asarray(value, dtype))
+
+
+SHARED = {
+    "detached": lambda x: x.detach(),
+    "contiguous": lambda x: x.contiguous(),
+    "of its own type": lambda x: x.to(torch.float32).float(),
+    "transposed": lambda x: x.T,
+    "a view of a view": lambda x: x.mT.transpose(0, 1),
+    "squeezed": lambda x: x.unsqueeze(0).squeeze(0),
+}
+"""Ways to a tensor that shares its values with another."""
+
+
+@pytest.mark.parametrize("way", SHARED)
+def test_views_share_their_values(way):
+    ours, theirs = tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    for x in (ours, theirs):
+        view = SHARED[way](x)
+        view.sub_(torch.tensor([[0.5, 0.0]]))
+        x.mul_(2.0)
+        view.add_(1.0)
+    assert ours.value.tolist() == theirs.tolist()
+
+
+def test_copies_do_not_share_their_values():
+    x = tensor(1.0)
+    copies = [x.item(), x.clone(), x.bfloat16(), x.to(torch.float32, copy=True)]
+    x.add_(1.0)
+    assert [float(c.value) for c in copies] == [1.0] * 4
+    narrow = tensor([1.0], jnp.bfloat16)
+    narrow.bfloat16().add_(1.0)
+    assert narrow.value.tolist() == [2.0]
+
+
+def test_entries_are_set_by_masks_alone():
+    x = tensor([1.0, 2.0])
+    x[x > 1.5] = 7.0
+    assert x.value.tolist() == [1.0, 7.0]
+    with pytest.raises(NotImplementedError, match="assignment to entries that no mask of booleans says"):
+        x[1] = 3.0
 
 
 def test_an_optimizer_of_your_own_is_read():

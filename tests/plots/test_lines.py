@@ -74,12 +74,12 @@ def test_ticks_of_logarithmic_axes_say_their_values(low, high):
     axes.set_ylim(low, high)
     axis = axes.yaxis
     pairs = [
-        *zip(axis.get_ticklocs(), axis.get_major_formatter().format_ticks(axis.get_ticklocs().tolist()), strict=True),
-        *zip(
-            axis.get_minorticklocs(),
-            axis.get_minor_formatter().format_ticks(axis.get_minorticklocs().tolist()),
-            strict=True,
-        ),
+        (float(value), formatter(value))
+        for places, formatter in (
+            (axis.get_ticklocs(), axis.get_major_formatter()),
+            (axis.get_minorticklocs(), axis.get_minor_formatter()),
+        )
+        for value in places
     ]
     raised = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
     for value, text in pairs:

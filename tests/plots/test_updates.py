@@ -298,3 +298,9 @@ def test_a_vector_field_points_where_the_first_step_goes():
     assert len(ax.collections) > 2
     with pytest.raises(NothingToDrawError, match=r"optax.sgd\(0.1\) takes no step that can be drawn"):
         al.plots.vector_field(data.assign(first=data["first"] * np.nan))
+
+
+def test_a_film_moves_in_a_notebook(three):
+    html = al.plots.race(three)._repr_html_()
+    assert 'src="data:image/gif;base64,R0lGOD' in html
+    assert 'alt="' in html

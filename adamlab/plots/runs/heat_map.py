@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from adamlab.analysis import optimizers, pair_scores
 from adamlab.analysis.scores import criterion, sign
 from adamlab.errors import InputError, cut
+from adamlab.plots.picture import Picture
 from adamlab.plots.runs.choice import missed
 from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, describe
 from adamlab.plots.updates.plane import figure_of
@@ -104,7 +105,7 @@ def _pair(swept: list[str], x: str | None, y: str | None) -> tuple[str, str] | N
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
     columns = min(count, 3 if count != 4 else 2)
     rows = -(-count // columns)
-    fig = Figure(figsize=(1.4 + 3.6 * columns, 0.8 + 3.3 * rows), layout="constrained", dpi=120)
+    fig = Picture(figsize=(1.4 + 3.6 * columns, 0.8 + 3.3 * rows), layout="constrained", dpi=120)
     panels = list(np.ravel(fig.subplots(rows, columns, squeeze=False)))
     for unused in panels[count:]:
         unused.remove()

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from adamlab.plots.picture import Picture
 from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, caption, describe
 from adamlab.plots.updates.plane import chosen_optimizer, first_run
 
@@ -51,7 +52,7 @@ def moments(runs: xr.Dataset, optimizer: str | None = None, coordinate: int | No
         raise NothingToDrawError(f"{problem}: it has the coordinates 1 to {count}, not {coordinate}.")
     drawn = [*range(min(count, MOST_COORDINATES))] if coordinate is None else [coordinate - 1]
     parts = [part for part in PARTS if part[0] in values and not {part[0], f"{part[0]}_hat"} <= values.keys()]
-    fig = Figure(figsize=(7.0, 1.0 + 1.6 * len(parts)), layout="constrained", dpi=120)
+    fig = Picture(figsize=(7.0, 1.0 + 1.6 * len(parts)), layout="constrained", dpi=120)
     panels = np.ravel(fig.subplots(len(parts), 1, sharex=True, squeeze=False))
     for axes, (name, words, is_root) in zip(panels, parts, strict=True):
         lines = np.sqrt(np.abs(values[name])) if is_root else values[name]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from adamlab.errors import cut
+from adamlab.plots.picture import Picture
 from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, describe
 from adamlab.plots.updates.plane import chosen_optimizer, corners, first_run, ground, require_plane
 
@@ -75,7 +76,7 @@ def cartoon(runs: xr.Dataset, step: int = 5, optimizer: str | None = None) -> Fi
     panels += [("squares, as sides √v", _draw_squares)] if "v" in taken.moments else []
     panels += [("step, to scale", _draw_step)]
     width = 0.7 + 3.2 * len(panels)
-    fig = Figure(figsize=(width, 4.8), dpi=120)
+    fig = Picture(figsize=(width, 4.8), dpi=120)
     fig.subplots_adjust(left=0.7 / width, right=1 - 0.15 / width, bottom=0.36, top=0.86, wspace=0.2)
     fig.suptitle(f"{runs.attrs['problem']}: step {step} of {cut(label, 60)}", fontsize=11, parse_math=False)
     half = _half(runs, taken)

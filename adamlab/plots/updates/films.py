@@ -1,8 +1,11 @@
 """Figures that move, and their files: GIF by Pillow, MP4 by ffmpeg."""
 
+import base64
+import io
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from adamlab.errors import InputError, reason
+from adamlab.plots.picture import Picture
 
 MOVING = (".gif", ".mp4")
 """The endings of files that move."""
@@ -30,7 +34,7 @@ Advance = Callable[[int, int], None]
 """Is told how many frames are done, of how many."""
 
 
-class Film(Figure):
+class Film(Picture):
     """A figure with frames, of which a picture that does not move shows the last.
 
     Attributes:
@@ -44,6 +48,12 @@ class Film(Figure):
         self.frames = 1
         self.set_frame: Callable[[int], None] = lambda frame: None
         self.moving: Sequence[Artist] = ()
+
+    def _repr_html_(self) -> str:
+        file = io.BytesIO()
+        _write_gif(self.pixels(), file)
+        data = base64.b64encode(file.getvalue()).decode()
+        return f'<img alt="{escape(str(self.get_label()), quote=True)}" src="data:image/gif;base64,{data}">'
 
     def pixels(self) -> Iterator[np.ndarray]:
         """The pixels of each frame (height, width, 3); what stays the same is drawn once."""
@@ -84,12 +94,12 @@ def _told(film: Film, advance: Advance) -> Iterator[np.ndarray]:
         advance(frame + 1, film.frames)
 
 
-def _write_gif(images: Iterator[np.ndarray], path: Path):
+def _write_gif(images: Iterator[np.ndarray], file: Path | io.BytesIO):
     frames = [Image.fromarray(image) for image in images]
     palette = _palette(frames)
     drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [FRAME] * (len(drawn) - 1) + [HOLD]
-    drawn[0].save(path, save_all=True, append_images=drawn[1:], duration=durations, loop=0, optimize=True)
+    drawn[0].save(file, "GIF", save_all=True, append_images=drawn[1:], duration=durations, loop=0, optimize=True)
 
 
 def _palette(frames: Sequence[Image.Image]) -> Image.Image:

@@ -1,0 +1,5 @@
+"""Optimizers as dynamical systems: one step on a quadratic as a linear map, and where that map converges.
+
+`linearizing` reads the map off an optimizer's general step, `jury` decides in exact arithmetic where its eigenvalues
+lie, `thresholds` solves for the number at which one of them leaves the unit circle, and `stability` puts it together.
+"""
