@@ -44,6 +44,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["studies"],
     ["exporting"],
     ["plots"],
+    ["pages"],
     ["explorer"],
     ["report"],
     ["running"],

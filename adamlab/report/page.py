@@ -1,7 +1,6 @@
 """The page of a report, put together from results, figures, formulas and the config."""
 
 import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -9,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from adamlab import analysis
 from adamlab.files import write_text
+from adamlab.pages import digest, mapping_in, templates
 from adamlab.plots.files import Drawing
 from adamlab.problems import find
 from adamlab.problems.metrics import metric_in_words
@@ -44,7 +43,7 @@ def write_report(
         text: the config's file as it was written; without, its data are shown.
         study: the config as it was read, whose problems are described.
     """
-    environment = Environment(loader=PackageLoader("adamlab"), autoescape=select_autoescape())
+    environment = templates()
     environment.filters["mathml"] = mathml
     datasets = {name: child.to_dataset() for name, child in tree.children.items()}
     kind = kind_of(next(iter(datasets.values())))
@@ -63,8 +62,8 @@ def write_report(
         environment=_environment(tree.attrs),
         script=Markup(script),
         style=Markup(style),
-        script_hash=_digest(script),
-        style_hash=_digest(style),
+        script_hash=digest(script),
+        style_hash=digest(style),
     )
     write_text(path, page)
 
@@ -126,7 +125,7 @@ def _inline(problem: str, figure: Drawing) -> dict[str, str]:
 
 def _environment(attributes: Mapping[Any, Any]) -> dict[str, str]:
     """What the results were computed with, by name."""
-    versions, git = _read(attributes.get("versions")), _read(attributes.get("git"))
+    versions, git = mapping_in(attributes.get("versions")), mapping_in(attributes.get("git"))
     changed = ", with changes that were not committed" if git.get("changed") else ""
     told = {
         "computed": attributes.get("created"),
@@ -134,21 +133,7 @@ def _environment(attributes: Mapping[Any, Any]) -> dict[str, str]:
         "devices": attributes.get("device"),
         "processes": attributes.get("processes"),
         "commit": git.get("commit") and f"{git['commit']}{changed}",
-        "own code": ", ".join(map(str, _read(attributes.get("own_code")))),
+        "own code": ", ".join(map(str, mapping_in(attributes.get("own_code")))),
         "versions": ", ".join(f"{package} {version}" for package, version in versions.items()),
     }
     return {name: str(value) for name, value in told.items() if value}
-
-
-def _read(text: Any) -> dict[str, Any]:
-    """A mapping that is kept as JSON; an empty one where the folder that it was read from has anything else."""
-    try:
-        data = text if isinstance(text, dict) else json.loads(str(text))
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _digest(text: str) -> str:
-    """The digest by which a page's policy of content knows an inline script or style."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
