@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from adamlab.errors import InputError
 from adamlab.files import replacing
 from adamlab.plots import FILMS, PLOTS, PLOTS_OF, NothingToDrawError
+from adamlab.plots.picture import lay_out
 from adamlab.plots.updates.films import MOVING, Advance, write_film
 
 FORMATS = ("png", "svg")
@@ -144,11 +145,3 @@ def write_figure(figure: Figure, paths: Sequence[Path], advance: Advance | None 
                         figure.savefig(new, **SAVING.get(path.suffix, {}))
             except (ValueError, OSError) as error:
                 raise InputError(f"{path} cannot be written: {error}") from error
-
-
-def lay_out(figure: Figure) -> None:
-    """Lay a figure out, once for all formats: each would do so anew, which takes longer than to draw it."""
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.execute(figure)
-        figure.set_layout_engine(None)  # "none" would leave a placeholder, for which each file is drawn twice

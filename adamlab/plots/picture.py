@@ -13,3 +13,11 @@ class Picture(Figure):
         file = io.BytesIO()
         self.savefig(file, format="png")
         return file.getvalue(), {"alt": str(self.get_label())}
+
+
+def lay_out(figure: Figure) -> None:
+    """Lay a figure out, once for all formats: each would do so anew, which takes longer than to draw it."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # "none" would leave a placeholder, for which each file is drawn twice

@@ -42,10 +42,16 @@ def figure(
     size = 9.0 if ax else 11.0
     if ax is None:
         ax = Picture(figsize=(width, height), layout="constrained", dpi=120).add_subplot()
-    fig = ax.get_figure(root=True)
-    assert fig is not None
+    fig = figure_of(ax)
     head(ax, f"{runs.attrs['problem']}: {title}", size)
     return fig, ax
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The figure that axes are in."""
+    fig = ax.get_figure(root=True)
+    assert fig is not None
+    return fig
 
 
 def panels(

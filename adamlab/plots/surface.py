@@ -9,8 +9,8 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D
 
 from adamlab.plots.landscapes import require_landscape
 from adamlab.plots.picture import Picture
-from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, legend, styles
-from adamlab.plots.updates.plane import figure_of, first_run
+from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, figure_of, legend, styles
+from adamlab.plots.updates.plane import first_run
 
 LINES = 150
 """Lines of the surface along each side."""

@@ -11,7 +11,8 @@ import adamlab as al
 from adamlab.analysis import best_setting, with_agreement
 from adamlab.errors import InputError
 from adamlab.plots import PLOTS, NothingToDrawError
-from adamlab.plots.files import draw, lay_out
+from adamlab.plots.files import draw
+from adamlab.plots.picture import lay_out
 from tests.plots.written import unwritten
 
 pytestmark = pytest.mark.optimized(False)

@@ -9,8 +9,8 @@ from adamlab.analysis import best_settings, of_optimizer
 from adamlab.analysis.scores import criterion, measured
 from adamlab.errors import InputError, cut
 from adamlab.plots.runs.choice import missed
-from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, figure, styles
-from adamlab.plots.updates.plane import figure_of, labels_of
+from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, figure, figure_of, styles
+from adamlab.plots.updates.plane import labels_of
 from adamlab.plots.words import number
 
 LEAST = 1e-16

@@ -14,8 +14,7 @@ from adamlab.analysis.scores import criterion, sign
 from adamlab.errors import InputError, cut
 from adamlab.plots.picture import Picture
 from adamlab.plots.runs.choice import missed
-from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, describe
-from adamlab.plots.updates.plane import figure_of
+from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, describe, figure_of
 from adamlab.plots.words import letter, listing, number
 
 FULL = 0.5

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from adamlab.errors import InputError, reason
-from adamlab.plots.picture import Picture
+from adamlab.plots.picture import Picture, lay_out
 
 MOVING = (".gif", ".mp4")
 """The endings of files that move."""
@@ -57,10 +57,8 @@ class Film(Picture):
 
     def pixels(self) -> Iterator[np.ndarray]:
         """The pixels of each frame (height, width, 3); what stays the same is drawn once."""
-        canvas, layout = FigureCanvasAgg(self), self.get_layout_engine()
-        if layout is not None:
-            layout.execute(self)  # once, and not for each frame
-            self.set_layout_engine("none")
+        canvas = FigureCanvasAgg(self)
+        lay_out(self)
         for artist in self.moving:
             artist.set_animated(True)
         canvas.draw()

@@ -3,7 +3,6 @@
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from adamlab.analysis import best_settings, of_optimizer, optimizers
 from adamlab.errors import nearest
@@ -85,10 +84,3 @@ def window(data: xr.Dataset, points: np.ndarray, always: np.ndarray) -> tuple[np
     first, last = np.nanmin(inside, axis=0), np.nanmax(inside, axis=0)
     half = np.maximum((last - first) / 2 * (1 + 2 * MARGIN), least)
     return np.maximum((first + last) / 2 - half, low), np.minimum((first + last) / 2 + half, high)
-
-
-def figure_of(ax: Axes) -> Figure:
-    """The figure that axes are in."""
-    fig = ax.get_figure(root=True)
-    assert fig is not None
-    return fig

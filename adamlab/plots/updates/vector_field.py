@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.quiver import Quiver
 
 from adamlab.errors import cut
-from adamlab.plots.style import COLORS, NothingToDrawError, describe, figure, legend
-from adamlab.plots.updates.plane import corners, figure_of, ground, require_plane
+from adamlab.plots.style import COLORS, NothingToDrawError, describe, figure, figure_of, legend
+from adamlab.plots.updates.plane import corners, ground, require_plane
 
 PALE = "#F2C48D"
 """The colour of the broad arrows underneath."""
