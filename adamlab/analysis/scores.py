@@ -50,9 +50,11 @@ def measured(runs: xr.Dataset, by: str | None = None) -> xr.DataArray:
     if by == STEPS:
         return runs[STEPS].astype(float).where(runs[STEPS] >= 0, np.inf)
     which, _, name = by.partition("_")
-    values = runs[name].isel(step=-1) if which == "final" else best_of(runs, name)
-    sound = np.isfinite(values) & ~diverged(runs)
-    return values.astype(float).where(sound, sign(name) * np.inf).drop_vars("step", errors="ignore").rename(by)
+    last = runs[name].isel(step=-1)
+    values = (last if which == "final" else best_of(runs, name)).values.astype(float)
+    sound = np.isfinite(values) & ~diverged(runs).values
+    worst = sign(name) * np.inf
+    return last.drop_vars("step", errors="ignore").copy(data=np.where(sound, values, worst)).rename(by)
 
 
 def score(runs: xr.Dataset, by: str | None = None) -> xr.DataArray:
