@@ -257,20 +257,21 @@ def _direction(d: Draft) -> str:
 
 
 def _rate(d: Draft) -> str:
+    # 1.0 and no 1: a quotient or root of integers alone is float32 in JAX, whatever its default type is.
     kind = d.pick(["plain", "plain", "plain", "root", "over", "drop", "decayed", "warm"])
     if kind == "plain":
         return "lr"
     t, k = d.count(), d.pick(SWITCHES)
     match kind:
         case "root":
-            return d.form(f"lr/sqrt({t})", f"lr*sqrt(1/{t})")
+            return d.form(f"lr/sqrt(1.0*{t})", f"lr*sqrt(1.0/{t})")
         case "over":
-            return d.form(f"lr/(1 + {t})", f"lr*(1/({t} + 1))")
+            return d.form(f"lr/(1 + {t})", f"lr*(1.0/({t} + 1))")
         case "drop":
             return d.form(f"lr*where({t} > {k}, 0.1, 1.0)", f"where({t} <= {k}, lr, lr/10)")
         case "decayed":
             return f"lr*0.5**{t}"
-    return d.form(f"lr*minimum({t}/{k}, 1.0)", f"where({t} < {k}, lr*{t}/{k}, lr)")
+    return d.form(f"lr*minimum({t}/{k}.0, 1.0)", f"where({t} < {k}, lr*{t}/{k}.0, lr)")
 
 
 def random_program(seed: int, form: int = 0) -> Program:
