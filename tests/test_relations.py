@@ -44,7 +44,7 @@ NEAR = {"b2": (1 - 1e-2, 1 - 1e-4), "eps": (1e4, 1e6), "p": (20.0, 200.0)}
 """Far from the limit, and near to it."""
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def _unchecked():
     """Types are checked in the tests of the parts; here it would take most of the time, at millions of calls."""
     jaxtyping.config.update("jaxtyping_disable", True)
