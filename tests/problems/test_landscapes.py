@@ -19,6 +19,7 @@ HOMES = {f"adamlab.problems.{module}" for module in ("valleys", "quadratics", "m
 DRAWN = [name for name, make in PROBLEMS.items() if make.__module__ in HOMES]  # the others may need data
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("name", DRAWN)
 def test_every_value_is_the_objective_there(x64, rng, name):
     problem, grid = get(name), landscape(name)
