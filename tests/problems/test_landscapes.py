@@ -95,6 +95,7 @@ def test_a_landscape_is_compiled_once_for_all_its_points():
     assert traced == [(2,)]
 
 
+@pytest.mark.optimized(False)
 def test_a_studys_dataset_has_it():
     config = {
         "name": "two",
