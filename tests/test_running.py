@@ -38,7 +38,7 @@ def folder(kept, tmp_path):
 
 def of_rosenbrock(config):
     """The study of its first problem alone, which is the cheaper one."""
-    return config | {"problem": config["problem"][:1]}
+    return config | {"problem": config["problem"][:1], "record": {"every": 10, "what": ["loss", "params"]}}
 
 
 def test_results_are_as_designed(results):

@@ -201,7 +201,7 @@ def injected(f, learning_rate):
     return optax.inject_hyperparams(f)(learning_rate, **dict.fromkeys(momentum, 0.9))
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("name", RULES)
 def test_numbers_changed_in_the_state_act_as_in_optax(rng, name):
     gs = gradients(rng, "float32")["matrix"]
@@ -244,7 +244,7 @@ def test_what_is_no_number_stays_out_of_the_injected_state(x64, rng):
     assert_as_near_as_optax_is(updates, run(jitted_step(plain), gs[0], plain.init(gs[0]), gs)[2])
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize("name", ["rmsprop", "adadelta", "adam", "adamw", "nadam", "nadamw", "amsgrad"])
 def test_apply_if_finite_skips_bad_steps_of_bfloat16_with_moments_in_float32(rng, name):
     f = getattr(al, name)

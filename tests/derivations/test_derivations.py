@@ -309,6 +309,7 @@ def test_a_wrong_shape_on_either_side_is_found_out(monkeypatch, side):
     assert failing(conv_shape.derive()) == [5, 6]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("place", [0, 3])
 def test_a_wrong_batch_or_number_of_kernels_is_found_out(monkeypatch, place):
     def wrong(*geometry):

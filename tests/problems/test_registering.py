@@ -53,7 +53,7 @@ IN_BOTH_TYPES = ["digits_mlp", "least_squares", "reddi_stochastic", "rosenbrock"
 ALIKE = ["copying", "modular_addition"]  # made as grammar is
 
 
-@pytest.mark.one_case_in(3)
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [
