@@ -12,6 +12,7 @@ from typing import Any
 
 import hypothesis
 import jax
+import jaxtyping
 import numpy as np
 import pytest
 from jax._src import compiler
@@ -26,16 +27,29 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and the processes th
 distributed.keep_compiled(Path(os.environ["ADAMLAB_CACHE"]) / "programs")
 
 
+def family_of(item: pytest.Item) -> str:
+    """The name of a test without its case."""
+    return item.nodeid.partition("[")[0]
+
+
+def is_optimized(item: pytest.Item) -> bool:
+    """Whether the programs of a test are compiled with optimization in the gate."""
+    mark = item.get_closest_marker("optimized")
+    return mark is None or mark.args[0]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark as slow all cases but the first of every so many, of families that say so."""
+    """Mark as slow what the gate leaves out of families, and put the tests of a file that compile alike together."""
     seen: Counter[str] = Counter()
     for item in items:
         if every := item.get_closest_marker("one_case_in"):
-            family = item.nodeid.partition("[")[0]
+            family = family_of(item)
             if seen[family] % every.args[0]:
                 item.add_marker("slow")
             seen[family] += 1
+    places = {path: place for place, path in enumerate(dict.fromkeys(item.path for item in items))}
+    items.sort(key=lambda item: (places[item.path], is_optimized(item)))
 
 
 def pytest_collection_finish(session):
@@ -54,14 +68,16 @@ def _options(*args: Any, env_options_overrides: dict[str, Any] | None = None, **
 
 
 compiler.get_compile_options = _options  # JAX has no public setting for options of every compilation
+_checked: set[str] = set()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Compile without optimization for tests of the gate that are marked so; the slow leg compiles as users do."""
-    optimized = item.get_closest_marker("optimized")
-    in_gate = item.config.option.markexpr == "not slow"
-    wanted = UNOPTIMIZED if in_gate and optimized is not None and not optimized.args[0] else {}
+    """In the gate, check types in the first case of a family, and compile without optimization where a mark says so."""
+    in_gate, family = item.config.option.markexpr == "not slow", family_of(item)
+    jaxtyping.config.update("jaxtyping_disable", in_gate and family in _checked)
+    _checked.add(family)
+    wanted = UNOPTIMIZED if in_gate and not is_optimized(item) else {}
     if wanted != _given:
         _given.clear()
         _given.update(wanted)

@@ -73,7 +73,7 @@ def trajectory(tx: optax.GradientTransformation):
     return jax.lax.scan(step, (PARAMS, tx.init(PARAMS)), keys)[1]
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("spec", COMPOSED)
 def test_a_composed_spec_is_what_optax_composes(spec):
     read = parse(spec)
@@ -203,6 +203,7 @@ def test_composed_optimizers_are_swept():
     assert len(np.unique(data["loss"].values[:, -1])) == data.sizes["run"]
 
 
+@pytest.mark.optimized(False)
 def test_moments_and_rates_inside_of_wrappers_are_corrected_by_their_own_counts_and_decays():
     what = ["loss", "m", "v", "m_hat", "v_hat", "scheduled_learning_rate"]
     config = {"name": "w", "steps": 6, "dtype": "float64", "record": {"what": what}, "problem": [{"name": "beale"}]}

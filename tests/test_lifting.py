@@ -51,7 +51,7 @@ def ours_and_theirs(options: Iterable[str]) -> tuple[dict[str, Any], dict[str, A
     ("float_type", "context", "leaves"),
     [
         ("float32", "jit", ["long", "scalar"]),
-        ("float64", "scan", ["matrix", "scalar"]),
+        ("float64", "scan", ["matrix"]),
         ("bfloat16", "jit", ["long"]),
         pytest.param("float32", "jit", EVERY_SHAPE, marks=pytest.mark.slow),
         pytest.param("float64", "scan", EVERY_SHAPE, marks=pytest.mark.slow),
@@ -116,6 +116,7 @@ def assert_traced_once(step: Callable[..., Any], carry: Any, *given: Any):
         carry = compiled(carry, *given)
 
 
+@pytest.mark.one_case_in(2)
 def test_second_step_is_no_new_trace(dtype):
     transforms = every_rule("accurate")
 
@@ -307,8 +308,18 @@ def test_python_numbers_are_no_new_trace_at_the_second_step(arithmetic):
     assert_traced_once(lambda states, g: step_of(transforms)(params, states, g)[1], states, 0.5)
 
 
-def test_gradients_wider_than_parameters_have_the_bits_of_optax(rng):
-    names = ["adam", "adamw", "nadam", "amsgrad", "adamax", "rmsprop", "sgd schedule", "adagrad"]
+WIDE = ["adam", "amsgrad", "sgd schedule"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        WIDE,
+        pytest.param([*WIDE, "adamw", "nadam", "adamax", "rmsprop", "adagrad"], marks=pytest.mark.slow),
+    ],
+    ids=["some", "all"],
+)
+def test_gradients_wider_than_parameters_have_the_bits_of_optax(rng, names):
     gs, params = tree_gradients(rng, "float32", 10)["long"], jnp.ones(130, jnp.bfloat16)
     assert_same_bits(
         *(run(jax.jit(step_of(library)), *start(library, params), gs) for library in ours_and_theirs(names))

@@ -9,13 +9,15 @@ import optax
 import pytest
 
 import adamlab as al
-from adamlab import own, schedules
+from adamlab import own, running, schedules
 from adamlab.calls import SpecError
 from adamlab.errors import InputError
 from adamlab.optimizers import REGISTERED
 from adamlab.problems.registry import PROBLEMS
 from adamlab.specs import find, parse
 from adamlab.studies.progress import Listener
+
+pytestmark = pytest.mark.optimized(False)
 
 MINE = """
 import jax, jax.numpy as jnp, optax
@@ -70,6 +72,11 @@ def _forget():
     for registry, entries in zip(registries, before, strict=True):
         registry.clear()
         registry.update(entries)
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch):
+    monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
 
 
 @pytest.fixture

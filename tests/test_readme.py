@@ -97,7 +97,13 @@ def test_two_commands_make_the_environment():
     assert second.endswith("pytest")
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.optimized(page != "experiments/README.md"))  # which speaks of no bits
+        for page in PAGES
+    ],
+)
 def test_python_runs_and_prints_what_its_comments_say(page, folder, own_problems, monkeypatch, capsys):
     """The blocks of a page in their order; a comment beside a print begins with what is printed."""
     monkeypatch.chdir(folder)

@@ -36,15 +36,16 @@ EDGES = {RELATIONS[name].general: name for name in reversed(OURS)}
 
 DECIDED = [
     *((name, "optax") for name in RELATIONS),
-    *((name, "adamlab") for name in EDGES.values()),
-    *(pytest.param(n, "adamlab", marks=pytest.mark.slow) for n in OURS if n not in EDGES.values()),
+    *((name, "adamlab") for name in [*EDGES.values()][::2]),
+    *(pytest.param(n, "adamlab", marks=pytest.mark.slow) for n in OURS if n not in [*EDGES.values()][::2]),
 ]
+"""Fewer in the gate of adamlab, whose rules are proved to be Optax's."""
 
 NEAR = {"b2": (1 - 1e-2, 1 - 1e-4), "eps": (1e4, 1e6), "p": (20.0, 200.0)}
 """Far from the limit, and near to it."""
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def _unchecked():
     """Types are checked in the tests of the parts; here it would take most of the time, at millions of calls."""
     jaxtyping.config.update("jaxtyping_disable", True)
@@ -52,6 +53,7 @@ def _unchecked():
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(("name", "library"), DECIDED)
 def test_relations_are_decided_as_they_should_be(name, library):
     relation = RELATIONS[name]
@@ -78,6 +80,7 @@ def test_most_relations_speak_of_adamlab_too():
     assert RELATIONS["adam-to-rmsprop"].on("optax") == RELATIONS["adam-to-rmsprop"]
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("wrong", REFUTED)
 def test_wrong_relations_are_refuted(wrong):
     name, changes = REFUTED[wrong]
@@ -159,7 +162,7 @@ def gradients_of(relation: Relation, rng: np.random.Generator) -> np.ndarray:
     return (sizes * 4.0 ** np.arange(STEPS)[:, None] if growing else sizes)[: relation.given.get("t")]
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(4)
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", EXACT)
 def test_both_sides_take_the_same_steps(name, rng):

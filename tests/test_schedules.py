@@ -60,6 +60,7 @@ def test_schedule_is_optaxs(dtype, name):
     np.testing.assert_allclose(ours, theirs, rtol=8 * eps, atol=8 * eps * 0.4)
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_numbers_that_are_traced_give_the_same(dtype, name):
     given, _ = EXPECTED[name]

@@ -116,7 +116,7 @@ def test_wrapped_optimizers_have_the_bits_of_optax(rng, wrapper):
     assert_same_bits(run_wrapped(wrapper, "optax", gs), run_wrapped(wrapper, "Optax", gs))
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(3)
 @pytest.mark.optimized(False)
 @pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
 @pytest.mark.parametrize("wrapper", WRAPPERS)
@@ -162,6 +162,7 @@ def test_wrapped_states_go_on_from_a_checkpoint_of_orbax(x64, rng, wrapper, tmp_
     assert_same_bits(after, jax.tree.map(lambda u: u[4:], uninterrupted))
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("wrapper", ["chain", "conditionally_mask", "apply_if_finite"])
 def test_leaves_without_a_gradient_stay_as_they_are_in_wrappers(wrapper):
     transform, _ = wrapped(wrapper, "accurate")
@@ -200,7 +201,7 @@ def injected(f, learning_rate):
     return optax.inject_hyperparams(f)(learning_rate, **dict.fromkeys(momentum, 0.9))
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("name", RULES)
 def test_numbers_changed_in_the_state_act_as_in_optax(rng, name):
     gs = gradients(rng, "float32")["matrix"]
@@ -215,6 +216,7 @@ def test_numbers_changed_in_the_state_act_as_in_optax(rng, name):
     assert_same_bits(changed_midway("optax"), changed_midway("Optax"))
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.optimized(False)
 @pytest.mark.parametrize("name", RULES)
 def test_numbers_changed_in_the_state_are_those_of_a_new_optimizer(x64, rng, name):
@@ -242,7 +244,7 @@ def test_what_is_no_number_stays_out_of_the_injected_state(x64, rng):
     assert_as_near_as_optax_is(updates, run(jitted_step(plain), gs[0], plain.init(gs[0]), gs)[2])
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize("name", ["rmsprop", "adadelta", "adam", "adamw", "nadam", "nadamw", "amsgrad"])
 def test_apply_if_finite_skips_bad_steps_of_bfloat16_with_moments_in_float32(rng, name):
     f = getattr(al, name)

@@ -78,6 +78,7 @@ EVERY = {
 }
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("name", EVERY)
 def test_runs_that_are_not_done_never_count(rng, name):
     """Whether they hold NaN, or numbers better than all others."""

@@ -1,8 +1,6 @@
 """`adamlab derive`: what it writes in each form, exit codes, and what it says of bad input."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Callable
 from functools import cache, partial
 from xml.etree import ElementTree
@@ -52,17 +50,6 @@ def test_all_is_one_document(adamlab, monkeypatch, form):
     if form == "mathml":
         assert [head.text for head in ElementTree.fromstring(done.stdout).findall(".//{*}h1")] == titles
     assert all(title in done.stdout for title in titles)
-
-
-@pytest.mark.usefixtures("once")
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex here")
-def test_the_latex_document_compiles(adamlab, tmp_path):
-    path = tmp_path / "derivations.tex"
-    path.write_text(adamlab("derive", "all", "--format", "latex").stdout)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", path.name]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert [line for line in done.stdout.splitlines() if "Missing character" in line] == []
 
 
 def test_derivations_are_listed(adamlab):

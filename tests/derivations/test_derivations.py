@@ -2,6 +2,8 @@
 
 import io
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -51,6 +53,18 @@ def failing(derivation: Derivation) -> list[int]:
 def test_every_step_holds(derivations, name):
     assert derivations[name].name == name
     assert failing(derivations[name]) == []
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex here")
+def test_the_latex_document_compiles(derivations, adamlab, monkeypatch, tmp_path):
+    for name, derivation in derivations.items():
+        monkeypatch.setitem(DERIVATIONS, name, lambda derivation=derivation: derivation)
+    path = tmp_path / "derivations.tex"
+    path.write_text(adamlab("derive", "all", "--format", "latex").stdout)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", path.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert [line for line in done.stdout.splitlines() if "Missing character" in line] == []
 
 
 RESULTS = {
@@ -295,6 +309,7 @@ def test_a_wrong_shape_on_either_side_is_found_out(monkeypatch, side):
     assert failing(conv_shape.derive()) == [5, 6]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("place", [0, 3])
 def test_a_wrong_batch_or_number_of_kernels_is_found_out(monkeypatch, place):
     def wrong(*geometry):

@@ -240,6 +240,7 @@ def test_backward_is_that_of_central_differences(name):
     np.testing.assert_allclose(slopes, differences, rtol=0, atol=WITHIN)
 
 
+@pytest.mark.one_case_in(3)
 @each_case
 @pytest.mark.usefixtures("strict_promotion")
 def test_types_are_kept(name):

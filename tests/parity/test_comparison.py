@@ -23,7 +23,7 @@ def test_the_same_optimizer_is_bit_identical():
     assert (c.differing_bits, c.first_difference, c.verdict) == (0, None, "bit-identical")
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("layout", ["tree", "leaf"])
 @pytest.mark.parametrize("context", ["jit", "scan"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

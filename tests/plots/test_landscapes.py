@@ -53,6 +53,7 @@ def contours(figure) -> tuple[ContourSet, ContourSet]:
     return filled, lines
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("name", PLANE)
 def test_contours_fill_the_domain_and_follow_the_function(name):
     data, problem = grid(name), get(name)

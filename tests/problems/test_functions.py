@@ -94,6 +94,7 @@ def test_in_more_dimensions_a_point_of_equal_coordinates_is_known_from_one(x64, 
     assert at(five, five.minima[0]) == pytest.approx(five.minimum, rel=1e-12)
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_gradient_is_that_of_central_differences(x64, rng, name):
     problem, h = problems.get(name), 1e-4
@@ -136,6 +137,7 @@ def test_no_point_of_the_domain_is_lower(x64, name):
     assert float(jax.vmap(problem.objective)(points).min()) >= problem.minimum - 1e-12
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("name", ["saddle", "himmelblau", "branin"])
 def test_searches_from_everywhere_find_all_the_minima_and_no_others(x64, rng, name):
     problem = problems.get(name)

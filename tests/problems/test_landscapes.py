@@ -19,6 +19,7 @@ HOMES = {f"adamlab.problems.{module}" for module in ("valleys", "quadratics", "m
 DRAWN = [name for name, make in PROBLEMS.items() if make.__module__ in HOMES]  # the others may need data
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("name", DRAWN)
 def test_every_value_is_the_objective_there(x64, rng, name):
     problem, grid = get(name), landscape(name)
@@ -94,6 +95,7 @@ def test_a_landscape_is_compiled_once_for_all_its_points():
     assert traced == [(2,)]
 
 
+@pytest.mark.optimized(False)
 def test_a_studys_dataset_has_it():
     config = {
         "name": "two",

@@ -59,6 +59,7 @@ def test_minibatches_are_rows_of_the_training_part(x64, name):
     assert not np.array_equal(batch.x, batch_of(problem, seed=4).x)
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("name", DIGITS[1:])
 def test_a_seed_is_the_same_start_in_either_float_type(name, dtype):
     problem = NETS[name]()

@@ -95,6 +95,7 @@ def lengths(short, long):
     )
 
 
+@pytest.mark.one_case_in(2)
 @lengths(
     {"steps": 10_001, "worst": 0.9986, "best": -0.998, "within": 1e-3},
     {"steps": 200_000, "worst": 0.9997, "best": -0.9996, "within": 5e-5},
@@ -135,6 +136,7 @@ def test_theorem_1_adam_is_back_at_one_after_every_cycle(x64, c):
     assert (path[1::3] < 1).all()  # the steep loss does push it the right way
 
 
+@pytest.mark.one_case_in(2)
 @lengths({"steps": 100_090, "end": -0.977, "within": 5e-3}, {"steps": 1_000_000, "end": -0.997, "within": 5e-4})
 def test_the_papers_run_ends_where_the_paper_says(x64, library, steps, end, within):
     rest = "inverse_sqrt(0.5), b1=0.9, b2=0.99, eps=0.0"

@@ -53,7 +53,7 @@ IN_BOTH_TYPES = ["digits_mlp", "least_squares", "reddi_stochastic", "rosenbrock"
 ALIKE = ["copying", "modular_addition"]  # made as grammar is
 
 
-@pytest.mark.one_case_in(3)
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [
@@ -70,7 +70,7 @@ def test_every_problem_runs_in_either_float_type(name, dtype):
     assert not np.array_equal(recorded["final_params"][0], np.concatenate([np.ravel(leaf) for leaf in start]))
 
 
-@pytest.mark.one_case_in(3)
+@pytest.mark.one_case_in(5)
 @pytest.mark.parametrize("name", HERE)
 def test_a_run_that_is_at_a_minimum_has_finite_gradients(name, dtype):
     problem = problems.get(name)

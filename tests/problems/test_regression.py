@@ -127,6 +127,7 @@ def test_wilsons_loss_gradient_and_metrics_are_those_of_their_formulas(x64, rng)
     assert at_the_start == {"test_loss": 25, "train_accuracy": 0, "test_accuracy": 0, "off_ray": 0}
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     "spec",
     [

@@ -20,6 +20,7 @@ def rows_by_step(sampler, key, steps):
     return np.asarray(jax.jit(jax.vmap(lambda t: sampler(key, t)))(jnp.arange(1, steps + 1)))
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(("count", "batch"), [(60, 12), (64, 8), (50, 7), (1, 1), (3, 2), (1437, 64)])
 def test_an_epoch_has_every_example_at_most_once_and_whole_batches_of_them(count, batch):
     sampler, steps = problems.epochs(np.arange(count), batch), count // batch

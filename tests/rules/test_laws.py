@@ -26,7 +26,11 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in R
 }
 VARIANTS = [(options, arithmetic) for options in OPTIONS for arithmetic in ("accurate", "weighted")]
 
-each_type = pytest.mark.parametrize("float_type", ["float16", "bfloat16", "float32", "float64"])
+each_type = pytest.mark.parametrize(
+    "float_type",
+    ["float16", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bfloat16", "float32")), "float64"],
+)
+"""Of the narrow ones float16, which overflows first; the other laws are in float32."""
 some = settings(max_examples=50)
 
 

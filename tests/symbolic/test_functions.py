@@ -56,6 +56,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_backward_is_the_derivative(name):
     assert is_its_derivative(*LAYERS[name])

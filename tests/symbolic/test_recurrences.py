@@ -54,6 +54,7 @@ def at_numbers(e: Any) -> Any:
     return e.xreplace({g[k]: value for k, value in enumerate(GRADIENTS)}).subs(NUMBERS)
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("origin", [0, 2])
 @pytest.mark.parametrize(("e", "start"), [*SOLVED, *OTHERS], ids=str)
 def test_closed_forms_are_the_steps_one_by_one(e, start, origin):

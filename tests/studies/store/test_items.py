@@ -401,7 +401,7 @@ def assert_damage_is_told_and_repaired(items: Items, folder: Path, right: xr.Dat
 def test_damage_is_told_and_repaired(items, whole, tmp_path, how):
     items.run(tmp_path)
     rng = random.Random(how)
-    for _ in range(20 if how in ("flipped", "edited", "cut") else 5):
+    for _ in range(8 if how in ("flipped", "edited", "cut") else 3):
         assert_damage_is_told_and_repaired(items, tmp_path, whole, how, rng)
 
 
