@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
@@ -16,9 +15,6 @@ from adamlab.dependence import dependence
 from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
 from adamlab.studies.engine.recording import COSTLY, OF_LAST_STEP, Moment, Recording, recorder
 from adamlab.types import Decay, Problem, PyTree, Sampler
-
-ENDED = np.uint32(2**31)
-"""The bit of a finite-step counter that is set once something was not finite."""
 
 
 class Columns(NamedTuple):
@@ -47,7 +43,7 @@ class Carry(NamedTuple):
         params: the parameters.
         state: the optimizer's state.
         corrections: of each swept decay 1 − b^(t−1) and 1 − b^t of the last step, and the latter's rounding error.
-        finite: the number of finite points so far, the start included, with `ENDED` set once one was not finite.
+        finite: the number of points, the start included, ahead of the first that is not finite, as far as looked at.
         reached: the first step after which the loss was at most the target, or −1; None where there is no target.
         last: the gradient and the updates of the last step, where they are recorded.
         regret: the regret so far, and what rounding has left out of it; None where it is not recorded.
@@ -135,8 +131,6 @@ class SideBySide:
         axis = -1 if size > 1 and forward else 0
         self.axes = Axes(axis, _state_axes(rollout, columns, axis) if size > 1 else 0, None if shared else 0)
         self.loss_and_gradient = loss_and_gradient(self.problem, axis, self.axes.batch, self.over_runs)
-        # Checking the parameters that a step begins with would keep a copy of them until its end.
-        self.checks_after = axis == -1 and self.problem.sample is None
         what = set(rollout.recording.what) - {*self.problem.metrics}
         self.keeps_last = any(name in OF_LAST_STEP for name in what)
         self.keeps_regret = "regret" in what
@@ -165,7 +159,7 @@ class SideBySide:
         empty = {name: jnp.zeros((len(ends), *shape.shape), shape.dtype) for name, shape in shapes.items()}
         carry = jax.lax.cond(span.begin == 0, lambda carry: self.start(), lambda carry: carry, carry)
         carry, records = jax.lax.fori_loop(span.first, span.last + 1, segment, (carry, empty))
-        return carry, records | self._finish(carry, records["loss"][span.last])
+        return carry, records | self._finish(carry, span.end, records["loss"][span.last])
 
     def start(self) -> Carry:
         """The runs at their start."""
@@ -177,7 +171,7 @@ class SideBySide:
             for name, number in self.columns.numbers.items()
             if isinstance(number, Decay)
         }
-        carry = Carry(params, state, corrections, jnp.zeros(size, jnp.uint32), None, None)
+        carry = Carry(params, state, corrections, jnp.zeros(size, jnp.int32), None, None)
         if (begin := self.problem.state) is not None:
             states = self.over_runs(lambda seed: begin(_keys(seed)[0]), (axes.seeds,), 0)(self.columns.seeds)
             carry = carry._replace(problem_state=states)
@@ -188,7 +182,7 @@ class SideBySide:
             carry = carry._replace(regret=(zero, zero))
         if self.rollout.recording.target is not None:
             carry = carry._replace(reached=self._reach(jnp.full(size, -1, jnp.int32), params, carry.problem_state, 0))
-        return carry._replace(finite=self._check_after(carry.finite, params))
+        return carry
 
     def _step(self, t: Any, carry: Carry) -> Carry:
         """The step after t steps."""
@@ -208,7 +202,7 @@ class SideBySide:
             params,
             state,
             corrections,
-            self._check_after(self._check_before(carry.finite, carry.params, loss), params),
+            self._look(carry.finite, t, carry.params, loss),
             None if carry.reached is None else self._reach(carry.reached, params, problem_state, t + 1),
             (gradient, updates) if self.keeps_last else None,
             None if carry.regret is None else self._regret(carry.regret, loss, batch),
@@ -251,21 +245,13 @@ class SideBySide:
             numbers[name] = decay.at_step(correction, now)
         return numbers, after
 
-    def _check_before(self, finite: Any, params: PyTree, loss: Any) -> Any:
-        """The counter after a check of the parameters that a step begins with, and of their loss."""
-        if self.checks_after:
-            return finite
-        return _count(finite, self.over_runs(_zero_if_finite, (self.axes.params, self.axes.loss), 0)(params, loss))
+    def _look(self, finite: Any, t: Any, params: PyTree, loss: Any) -> Any:
+        """The number of finite points after a look at the parameters after t steps and at their loss.
 
-    def _check_after(self, finite: Any, params: PyTree) -> Any:
-        """The counter after a check of the parameters that a step ends with, and of their loss."""
-        if not self.checks_after:
-            return finite
-
-        def zero(*w: jax.Array) -> jax.Array:
-            return _zero_if_finite(w, self.problem.loss(jnp.stack(w), None))
-
-        return _count(finite, self.over_runs(zero, (0,) * len(params), 0)(*params))
+        A step looks at what it begins with: to look at what it ends with XLA would compute the step once more.
+        """
+        zero = self.over_runs(_zero_if_finite, (self.axes.params, self.axes.loss), 0)(params, loss)
+        return finite + ((zero == 0) & (finite == t))
 
     def _objective(self, params: PyTree, state: PyTree) -> Any:
         if state is not None:
@@ -306,12 +292,12 @@ class SideBySide:
         others = (carry.last, regret, self.keys, carry.problem_state)
         return self.over_runs(of_run, in_axes, -1)(t, self.columns.numbers, carry.params, carry.state, *others)
 
-    def _finish(self, carry: Carry, loss: jax.Array) -> dict[str, jax.Array]:
+    def _finish(self, carry: Carry, t: Any, loss: jax.Array) -> dict[str, jax.Array]:
         axes = self.axes
-        if self.problem.sample is None and not self.checks_after:
-            loss = self.over_runs(lambda w: self.problem.loss(w, None), (axes.params,), 0)(carry.params)
-        finite = self._check_before(carry.finite, carry.params, loss)
-        diverged_at = jnp.where(finite >= ENDED, (finite - ENDED).astype(jnp.int32), jnp.int32(-1))
+        if self.problem.sample is None:
+            loss = self.loss_and_gradient(carry.params, None)[0]
+        finite = self._look(carry.finite, t, carry.params, loss)
+        diverged_at = jnp.where(finite == t + 1, -1, finite)
         flat = self.over_runs(lambda params: ravel_pytree(params)[0], (axes.params,), -1)
         whole_run = {"final_params": flat(carry.params), "diverged_at": diverged_at}
         return whole_run if carry.reached is None else whole_run | {"steps_to_target": carry.reached}
@@ -356,11 +342,3 @@ def _keys(seed: Any) -> tuple[jax.Array, jax.Array]:
 def _zero_if_finite(params: PyTree, loss: jax.Array) -> jax.Array:
     """0 where all numbers are finite, NaN elsewhere; XLA vectorizes this, and not a chain of conditions."""
     return sum((jnp.sum(x * 0) for x in jax.tree.leaves(params)), start=loss * 0)
-
-
-def _count(finite: jax.Array, zero: jax.Array) -> jax.Array:
-    """The counter plus 1 where `zero` is 0 and always was, otherwise the counter with `ENDED` set.
-
-    Count and flag are packed into one number, so that one vectorizable select updates both.
-    """
-    return jnp.where(zero == 0, finite + (1 - finite // ENDED), finite | ENDED)
