@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import sys
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -132,7 +133,14 @@ def _parameters(optimizer: type) -> Iterator[inspect.Parameter]:
     for p in inspect.signature(optimizer).parameters.values():
         if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in UNUSED:
             default = None if p.name in AT_TIMES else p.default
-            yield parameter(p.name, default, _annotation(p.name, default))
+            annotation = _annotation(p.name, default)
+            yield parameter(p.name, default, annotation | None if _may_be_none(optimizer, p.name) else annotation)
+
+
+def _may_be_none(optimizer: type, name: str) -> bool:
+    """Whether Keras's documentation says that an argument can be None, or has an effect only if it is set."""
+    entry = re.search(rf"^ +{name}: (.*?)(?=^ +\w+: |^ *\n|\Z)", optimizer.__doc__ or "", re.MULTILINE | re.DOTALL)
+    return entry is not None and bool(re.search(r"\bNone\b|\bIf set\b", entry[1]))
 
 
 def _annotation(name: str, default: Any) -> Any:

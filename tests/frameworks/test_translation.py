@@ -93,6 +93,27 @@ def test_every_library_can_be_translated_to_every_other():
             "torch",
             "torch.optim.Adam(model.parameters(), lr=1.0, betas=(0.0, 0.999), eps=1e-08)",
         ),
+        ("optax.sgd(0.1, momentum=0.0, nesterov=true)", "torch", "torch.optim.SGD(model.parameters(), lr=0.1)"),
+        slow(
+            "optax.sgd(momentum=0.0, nesterov=true)", "torch", "torch.optim.SGD(model.parameters(), lr=learning_rate)"
+        ),
+        (
+            "keras.SGD(0.1, clipvalue=0.5, nesterov=true, momentum=0.9)",
+            "optax",
+            "optax.chain(optax.clip(0.5), optax.sgd(0.1, momentum=0.9, nesterov=True))",
+        ),
+        slow(
+            "optax.chain(optax.clip(0.5), optax.trace(0.9), optax.add_decayed_weights(0.1), "
+            "optax.scale_by_learning_rate(0.1))",
+            "keras",
+            "keras.optimizers.SGD(learning_rate=0.1, momentum=0.9, weight_decay=0.1, clipvalue=0.5)",
+        ),
+        slow(
+            "keras.RMSprop(0.1, weight_decay=0.01, clipvalue=1.0)",
+            "adamlab",
+            "optax.chain(optax.clip(1.0), adamlab.scale_by_rms(0.9, eps=1e-07), adamlab.add_decayed_weights(0.01), "
+            "adamlab.scale_by_learning_rate(0.1))",
+        ),
         slow("optax.nadam(0.1)", "adamlab", "adamlab.nadam(0.1)"),
         slow("optax.adam(0.1, eps_root=1e-8)", "adamlab", "adamlab.adam(0.1, eps_root=1e-08)"),
         slow(
@@ -158,15 +179,26 @@ def test_the_conditions_of_a_proof_are_told():
         slow("keras.SGD(0.1, gradient_accumulation_steps=2)", "optax", "not compared: optax.MultiSteps."),
         slow("optax.chain(optax.clip(1.0), optax.adam(0.1))", "torch", "no row with it: optax.clip(max_delta=1.0)."),
         ("optax.adamw(0.1, mask='!*bias')", "torch", "not compared: a mask goes by the paths of parameters"),
-        ("torch.Adafactor", "optax", "the table of translations has no row for this and Optax."),
+        ("torch.Adafactor", "optax", "Adafactor goes by the rows and columns of a matrix"),
         ("optax.sgd(-0.1)", "torch", "nothing to paste for PyTorch:\n  PyTorch does not take torch.SGD(lr=-0.1)"),
-        ("optax.sgd(0.1, momentum=0.0, nesterov=true)", "torch", "Nesterov momentum requires a momentum"),
     ],
 )
 def test_nothing_is_said_of_what_was_not_decided(call, to, words):
     translation = al.translate(call, to=to)
     assert words in translation.text()
     assert not translation.holds
+
+
+def test_a_name_is_taken_for_parameters_and_that_is_told():
+    text = al.translate("torch.optim.SGD(groups, lr=0.1)", to="optax").text()
+    assert "groups was taken for parameters that all have these settings" in text
+    assert "translated one by one" in text
+    for given in (
+        "net.parameters()",
+        "[{'params': a}, {'params': b}]",
+        "[p for p in m.parameters() if p.requires_grad]",
+    ):
+        assert call_of(f"torch.optim.SGD({given}, lr=0.1)").remarks == ()
 
 
 @pytest.mark.slow
@@ -244,7 +276,7 @@ def test_what_no_optimizer_does_is_told(call, to, words):
     ],
 )
 def test_a_whole_call_is_parsed(text, spec):
-    assert str(call_of(text)) == spec
+    assert str(call_of(text).call) == spec
 
 
 @pytest.mark.parametrize(
