@@ -76,8 +76,9 @@ def _keywords(call: Call) -> Iterator[tuple[str, Any]]:
             yield "weight_decay", values["weight_decay"]
         return
     for key in CLIPS:
-        if isinstance(values.get(key), Symbol) or values.get(key):  # Keras does not clip at 0
-            yield key, values[key]
+        value = values.get(key)
+        if isinstance(value, Symbol) or (value is not None and value > 0):  # at others Keras does not clip
+            yield key, value
 
 
 def _place(key: str) -> int:

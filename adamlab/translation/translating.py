@@ -1,6 +1,6 @@
 """An optimizer of one library as that of another, with the verdict on whether both take the same steps."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from adamlab.translation.matching import (
     match,
 )
 from adamlab.translation.pasted import call_of
-from adamlab.translation.python_code import code_of, on_jax, schedule_code
+from adamlab.translation.python_code import HOMES, code_of, on_jax, schedule_code
 from adamlab.translation.table import IN_WORDS, LIBRARIES, UNDECIDED, Near, Same
 from adamlab.translation.targets import Target, nearest_targets, targets
 
@@ -112,6 +112,8 @@ def translate(optimizer: str, to: str) -> Translation:
     source = chained(links(pasted.call))
     if library_of(source) == to:
         raise InputError(f"{source.name} is {IN_WORDS[to]}'s already; to is one of {', '.join(LIBRARIES)}.")
+    if source.library in HOMES and (refused := _refused(source)):
+        raise InputError(refused)
     translation = _translated(source, to)
     return replace(translation, differences=(*translation.differences, *pasted.remarks))
 
@@ -167,15 +169,16 @@ def _compared(source: Call, target: Target, to: str) -> tuple[Verdict | None, li
     try:
         verdict = prove(explicit(source), explicit(target.call))
         if target.row is not None and not verdict.holds and verdict.status != "refuted":
-            verdict = _proof_of_the_row(source, target.row, to) or verdict
+            verdict = _proof_of_the_row(source, target.row, target.keys, to) or verdict
     except InputError as error:
         return None, [f"not compared: {reason(error, 200)}"]
     return verdict, []
 
 
-def _proof_of_the_row(source: Call, row: Same | Near, to: str) -> Verdict | None:
+def _proof_of_the_row(source: Call, row: Same | Near, lost: Collection[str], to: str) -> Verdict | None:
     """A proof for all numbers above 0, and of decays below 1, where the source's are such and others are written in."""
     pattern = parse(row.forms[library_of(source)])
+    pattern = pattern.with_arguments({**pattern.arguments, **{k: x for k, x in source.arguments.items() if k in lost}})
     numbers = match(pattern, source)
     if numbers is None:
         return None
