@@ -80,7 +80,7 @@ def from_keras(optimizer: Any, **defaults: Any) -> Callable[..., optax.GradientT
     Raises:
         SpecError: it is no such class, cannot be read, has no such argument, or Keras runs on another backend.
     """
-    keras = _keras("an optimizer of Keras")
+    keras = loaded_keras("an optimizer of Keras")
     if not (isinstance(optimizer, type) and issubclass(optimizer, keras.optimizers.Optimizer)):
         raise SpecError(f"expected a class of Keras's optimizers, such as keras.optimizers.Adam; got {optimizer!r}.")
     own = getattr(keras.optimizers, optimizer.__name__, None) is optimizer
@@ -104,13 +104,18 @@ def keras_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
     """
     if name in UNREAD:
         raise SpecError(f"keras.{name} cannot be read: {UNREAD[name]}.")
-    keras = _keras(f"keras.{name}")
+    keras = loaded_keras(f"keras.{name}")
     if not hasattr(keras.optimizers, name):
         raise SpecError(f"keras.{name}: Keras {keras.__version__} has no keras.optimizers.{name}; a newer one may.")
     return from_keras(getattr(keras.optimizers, name))
 
 
-def _keras(needed_by: str) -> Any:
+def loaded_keras(needed_by: str) -> Any:
+    """Keras on its backend for JAX.
+
+    Raises:
+        SpecError: it is not installed, or runs on another backend.
+    """
     if "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it once, while it is imported
     try:

@@ -7,6 +7,7 @@ from adamlab.calls import Call, Symbol, arguments
 from adamlab.errors import InputError
 from adamlab.frameworks import FRAMEWORKS
 from adamlab.frameworks.factories import imported
+from adamlab.frameworks.keras3 import loaded_keras
 from adamlab.specs import parse
 from adamlab.symbolic.proving.proofs import prove
 from adamlab.translation.papers import Standing, decided, standing_of, standings
@@ -28,7 +29,8 @@ def verdicts_on(library: str) -> Iterator[dict[str, Any]]:
     """
     if library not in FRAMEWORKS:
         raise InputError(f"there is no framework {library!r}; these are {', '.join(FRAMEWORKS)}.")
-    imported(library, library, f"{IN_WORDS[library]}'s side")
+    needed_by = f"{IN_WORDS[library]}'s side"
+    loaded_keras(needed_by) if library == "keras" else imported(library, library, needed_by)
     for row in (*SAME, *NEAR):
         others = [form for name, form in row.forms.items() if name not in (library, "adamlab")]
         if library in row.forms:

@@ -11,7 +11,7 @@ import optax
 
 from adamlab.errors import InputError, cut
 from adamlab.frameworks.factories import imported
-from adamlab.frameworks.keras3 import places_of
+from adamlab.frameworks.keras3 import loaded_keras, places_of
 from adamlab.types import PyTree
 
 ADAM = {"step": "count", "exp_avg": "mu", "exp_avg_sq": "nu"}
@@ -131,7 +131,7 @@ def state_to_keras(state: Any, optimizer: Any, params: PyTree) -> None:
 
 def _built_for(optimizer: Any) -> list[Any]:
     """The parameters that an optimizer of Keras is built for."""
-    keras: Any = imported("keras", "keras", "a state of Keras's")
+    keras = loaded_keras("a state of Keras's")
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise InputError(f"expected an optimizer of Keras, such as keras.optimizers.Adam(); got {_shown(optimizer)}.")
     if not optimizer.built:
