@@ -118,7 +118,7 @@ def _stands(standing: Standing, forms: Mapping[str, str]) -> str:
         return "the same"
     numbers = [f"{name} = {value:g}{_by_default(name, value, forms)}" for name, value in standing.given.items()]
     where = f"at {' and '.join(numbers)}" if numbers else ""
-    return f"{where}{where and ' '}otherwise: {standing.but}" if standing.but else f"the same {where}"
+    return f"{where}{where and ', '}with this difference: {standing.but}" if standing.but else f"the same {where}"
 
 
 def _by_default(name: str, value: float, forms: Mapping[str, str]) -> str:
