@@ -91,6 +91,7 @@ class Argument:
         default: `REQUIRED` where there is none.
         schedule: whether a schedule can stand for the number.
         choices: the values of a "choice".
+        optional: whether none can stand for a value.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Argument:
     default: Any
     schedule: bool = False
     choices: tuple[str, ...] = ()
+    optional: bool = False
 
     @property
     def required(self) -> bool:
@@ -134,7 +136,7 @@ class Argument:
     def accepts(self, value: Any) -> bool:
         """Whether the argument takes a literal, a symbol or a call."""
         if value is None:
-            return self.default is None
+            return self.optional
         if isinstance(value, Symbol):
             return self.kind in ("number", "decay", "steps", "integer")
         if isinstance(value, Call):
@@ -322,7 +324,8 @@ def _argument(parameter: inspect.Parameter) -> Argument | None:
         "other": True,
     }
     kind = next(kind for kind, fits in kinds.items() if fits)
-    return Argument(name, kind, default, schedule and kind in ("number", "decay", "schedule"), choices)
+    takes_schedule = schedule and kind in ("number", "decay", "schedule")
+    return Argument(name, kind, default, takes_schedule, choices, default is None or types.NoneType in leaves)
 
 
 def _lists(annotations: set[Any], of: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import sys
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -79,7 +80,7 @@ def from_keras(optimizer: Any, **defaults: Any) -> Callable[..., optax.GradientT
     Raises:
         SpecError: it is no such class, cannot be read, has no such argument, or Keras runs on another backend.
     """
-    keras = _keras("an optimizer of Keras")
+    keras = loaded_keras("an optimizer of Keras")
     if not (isinstance(optimizer, type) and issubclass(optimizer, keras.optimizers.Optimizer)):
         raise SpecError(f"expected a class of Keras's optimizers, such as keras.optimizers.Adam; got {optimizer!r}.")
     own = getattr(keras.optimizers, optimizer.__name__, None) is optimizer
@@ -103,13 +104,18 @@ def keras_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
     """
     if name in UNREAD:
         raise SpecError(f"keras.{name} cannot be read: {UNREAD[name]}.")
-    keras = _keras(f"keras.{name}")
+    keras = loaded_keras(f"keras.{name}")
     if not hasattr(keras.optimizers, name):
         raise SpecError(f"keras.{name}: Keras {keras.__version__} has no keras.optimizers.{name}; a newer one may.")
     return from_keras(getattr(keras.optimizers, name))
 
 
-def _keras(needed_by: str) -> Any:
+def loaded_keras(needed_by: str) -> Any:
+    """Keras on its backend for JAX.
+
+    Raises:
+        SpecError: it is not installed, or runs on another backend.
+    """
     if "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it once, while it is imported
     try:
@@ -132,7 +138,14 @@ def _parameters(optimizer: type) -> Iterator[inspect.Parameter]:
     for p in inspect.signature(optimizer).parameters.values():
         if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in UNUSED:
             default = None if p.name in AT_TIMES else p.default
-            yield parameter(p.name, default, _annotation(p.name, default))
+            annotation = _annotation(p.name, default)
+            yield parameter(p.name, default, annotation | None if _may_be_none(optimizer, p.name) else annotation)
+
+
+def _may_be_none(optimizer: type, name: str) -> bool:
+    """Whether Keras's documentation says that an argument can be None, or has an effect only if it is set."""
+    entry = re.search(rf"^ +{name}: (.*?)(?=^ +\w+: |^ *\n|\Z)", optimizer.__doc__ or "", re.MULTILINE | re.DOTALL)
+    return entry is not None and bool(re.search(r"\bNone\b|\bIf set\b", entry[1]))
 
 
 def _annotation(name: str, default: Any) -> Any:

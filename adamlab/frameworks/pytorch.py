@@ -131,7 +131,8 @@ def _parameters(optimizer: type) -> Iterator[inspect.Parameter]:
         entries = p.default if isinstance(p.default, tuple) else (p.default,)
         for name, default in zip(names_in(key, p.default), entries, strict=True):
             kind = type(default) if _is_compiled_in(p, default) else _annotation(optimizer.__name__, name, default)
-            yield parameter(name, default, kind)
+            optional = not isinstance(p.default, tuple) and "None" in str(p.annotation)
+            yield parameter(name, default, kind | None if optional else kind)
 
 
 def _is_compiled_in(p: inspect.Parameter, default: Any) -> bool:

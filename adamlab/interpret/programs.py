@@ -170,7 +170,7 @@ def _check(call: Call, known: Mapping[str, Argument], given: Mapping[str, Any]):
             "flag": isinstance(value, (bool, np.bool_)),
             "choice": value in argument.choices,
         }.get(argument.kind, True)
-        if not fits and not (value is None and argument.default is None):
+        if not fits and not (value is None and argument.optional):
             raise SpecError(f"{call.name}: {name} must be {argument.expects()}, not {value!r}.")
 
 

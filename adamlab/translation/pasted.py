@@ -4,6 +4,7 @@ import ast
 import inspect
 from collections.abc import Iterator
 from textwrap import dedent
+from typing import NamedTuple
 
 from adamlab.calls import Call, SpecError
 from adamlab.errors import InputError, cut
@@ -28,7 +29,14 @@ IN_SPECS = ("optax", "adamlab", "torch", "keras")
 """Where a name with dots begins that is a function, and no number of the program's."""
 
 
-def call_of(text: str) -> Call:
+class Pasted(NamedTuple):
+    """The optimizer that a text writes, and in words what was taken for granted of it."""
+
+    call: Call
+    remarks: tuple[str, ...] = ()
+
+
+def call_of(text: str) -> Pasted:
     """The optimizer that a spec or the last line of a program writes; the parameters that it is given are skipped.
 
     Numbers that the program has elsewhere, such as `args.lr`, are symbols, by their last names.
@@ -39,16 +47,20 @@ def call_of(text: str) -> Call:
     try:
         node = _last(ast.parse(dedent(text).strip()))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return parse(text)
+        return Pasted(parse(text))
     if not isinstance(node, ast.Call):
-        return parse(text if node is None else ast.unparse(node))
+        return Pasted(parse(text if node is None else ast.unparse(node)))
     _require_written_out(node)
-    node = _Symbols(node).visit(node)
     home, name = _place(node.func)
     if home not in HOMES:
-        return parse(ast.unparse(node))
+        return Pasted(parse(ast.unparse(_Symbols(node).visit(node))))
     library = HOMES[home]
-    return parse(f"{library}.{name}({', '.join(_arguments(node, library, name))})")
+    FRAMEWORKS[library][name] if name in FRAMEWORKS[library].names else parse(f"{library}.{name}")
+    own = _own_parameters(library, name)
+    given = _given(node, own, name)
+    remarks = [*_taken_for_parameters(given["params"], name)] if library == "torch" and "params" in given else []
+    given = _given(_Symbols(node).visit(node), own, name)
+    return Pasted(parse(f"{library}.{name}({', '.join(_arguments(given, own, library, name))})"), tuple(remarks))
 
 
 def _last(tree: ast.Module) -> ast.expr | None:
@@ -92,13 +104,9 @@ class _Symbols(ast.NodeTransformer):
         return ast.Name(short)
 
 
-def _arguments(node: ast.Call, library: str, name: str) -> Iterator[str]:
+def _arguments(given: dict[str, ast.expr], own: dict[str, inspect.Parameter], library: str, name: str) -> Iterator[str]:
     """The arguments as a spec writes them."""
-    FRAMEWORKS[library][name] if name in FRAMEWORKS[library].names else parse(f"{library}.{name}")
-    own = _own_parameters(library, name)
-    for key, value in _given(node, own, name).items():
-        if key == "params":
-            _require_same_settings(value, name)
+    for key, value in given.items():
         if key in UNREAD[library]:
             continue
         default = own[key].default if key in own else None
@@ -140,13 +148,26 @@ def _own_parameters(library: str, name: str) -> dict[str, inspect.Parameter]:
     return {key: p for key, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
 
 
-def _require_same_settings(params: ast.expr, name: str):
-    """Raise InputError where the parameters are in groups that have settings of their own."""
-    for node in ast.walk(params):
-        keys = _keys(node)
+def _taken_for_parameters(params: ast.expr, name: str) -> Iterator[str]:
+    """A remark where the parameters may be groups that have settings of their own.
+
+    Raises:
+        InputError: they are.
+    """
+    dictionaries = [keys for node in ast.walk(params) if "params" in (keys := _keys(node))]
+    for keys in dictionaries:
         others = [key for key in keys if key != "params"]
-        if "params" in keys and others:
-            raise InputError(f"{name}: a group of parameters has {', '.join(others)}: translate each by itself.")
+        if others:
+            raise InputError(
+                f"{name}: a group of parameters has {', '.join(others)}: translate each group by itself, as a call "
+                "with the group's own settings; in Optax, optax.partition puts them together."
+            )
+    names = {node.attr for node in ast.walk(params) if isinstance(node, ast.Attribute)}
+    if not dictionaries and not names & {"parameters", "named_parameters"}:
+        yield (
+            f"{cut(ast.unparse(params), 60)} was taken for parameters that all have these settings; groups of "
+            "parameters with settings of their own have to be translated one by one."
+        )
 
 
 def _keys(node: ast.AST) -> list[str]:

@@ -1,7 +1,7 @@
 """States of optimizers carried over between PyTorch or Keras and JAX, so that training goes on mid-way."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from adamlab.errors import InputError
-from adamlab.frameworks.keras3 import places_of
+from adamlab.errors import InputError, cut
+from adamlab.frameworks.factories import imported
+from adamlab.frameworks.keras3 import loaded_keras, places_of
 from adamlab.types import PyTree
 
 ADAM = {"step": "count", "exp_avg": "mu", "exp_avg_sq": "nu"}
@@ -54,8 +55,12 @@ def state_from_torch(optimizer: Any, transform: Any, params: PyTree, count: int 
         begins.
 
     Raises:
-        InputError: the shapes are not PyTorch's, or a field of the state has no counterpart.
+        InputError: the shapes are not PyTorch's, a field of either state has no counterpart, or an argument is of
+            another kind.
     """
+    _require_transform(transform)
+    if count is not None and not (hasattr(count, "__index__") and count >= 0):
+        raise InputError(f"count is the number of steps taken, a whole number from 0 on; not {count!r}.")
     torch_params = _one_group(optimizer)["params"]
     shapes = [tuple(p.shape) for p in torch_params]
     _require_shapes(shapes, params, "PyTorch")
@@ -81,9 +86,7 @@ def state_to_torch(state: Any, optimizer: Any, params: PyTree) -> None:
     Raises:
         InputError: the shapes are not PyTorch's, or the optimizer is none that is carried over.
     """
-    from importlib import import_module
-
-    torch: Any = import_module("torch")
+    torch: Any = imported("torch", "torch", "a state of PyTorch's")
     torch_params = _one_group(optimizer)["params"]
     _require_shapes([tuple(p.shape) for p in torch_params], params, "PyTorch")
     values = _read(state, params, _fields_of(TORCH_FIELDS, optimizer, state), _factor_of_torch(optimizer))
@@ -99,6 +102,7 @@ def state_to_torch(state: Any, optimizer: Any, params: PyTree) -> None:
 
 def state_from_keras(optimizer: Any, transform: Any, params: PyTree) -> Any:
     """The state of a transformation that goes on where a built optimizer of Keras is; as `state_from_torch`."""
+    _require_transform(transform)
     variables = _built_for(optimizer)
     _require_shapes([tuple(v.shape) for v in variables], params, "Keras")
     known: dict[str, list[Any]] = {}
@@ -127,6 +131,9 @@ def state_to_keras(state: Any, optimizer: Any, params: PyTree) -> None:
 
 def _built_for(optimizer: Any) -> list[Any]:
     """The parameters that an optimizer of Keras is built for."""
+    keras = loaded_keras("a state of Keras's")
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise InputError(f"expected an optimizer of Keras, such as keras.optimizers.Adam(); got {_shown(optimizer)}.")
     if not optimizer.built:
         raise InputError(
             f"{type(optimizer).__name__} is not built, so that it has no state: call optimizer.build(variables) first."
@@ -136,9 +143,7 @@ def _built_for(optimizer: Any) -> list[Any]:
 
 def _after_a_step(optimizer: Any) -> list[dict[str, Any]]:
     """What an optimizer of PyTorch keeps for each parameter, from a step of its copy on zeros."""
-    from importlib import import_module
-
-    torch: Any = import_module("torch")
+    torch: Any = imported("torch", "torch", "a state of PyTorch's")
     group = _one_group(optimizer)
     zeros = [torch.zeros_like(p) for p in group["params"]]
     for p in zeros:
@@ -172,7 +177,19 @@ def _named(optimizer: Any) -> list[tuple[tuple[str, int | None], Any]]:
     return places_of(optimizer, own)
 
 
+def _require_transform(transform: Any) -> None:
+    if not (isinstance(transform, tuple) and hasattr(transform, "init")):
+        raise InputError(f"expected a transformation that is built, such as optax.adam(0.1); got {_shown(transform)}.")
+
+
+def _shown(value: Any) -> str:
+    return cut(" ".join(repr(value).split()), 60)
+
+
 def _one_group(optimizer: Any) -> Any:
+    torch: Any = imported("torch", "torch", "a state of PyTorch's")
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise InputError(f"expected an optimizer of PyTorch, such as torch.optim.Adam(…); got {_shown(optimizer)}.")
     if len(optimizer.param_groups) != 1:
         raise InputError(
             f"expected an optimizer with one group of parameters; got {len(optimizer.param_groups)}: "
@@ -182,12 +199,27 @@ def _one_group(optimizer: Any) -> Any:
 
 
 def _require_shapes(shapes: list[tuple[int, ...]], params: PyTree, framework: str) -> None:
-    given = [np.shape(w) for w in jax.tree.leaves(params)]
+    leaves = jax.tree.leaves(params)
+    given = [np.shape(w) for w in leaves]
+    if [*map(id, _as_written(params))] != [*map(id, leaves)]:
+        raise InputError(
+            f"JAX sorts the keys of dictionaries, so that the parameters are not in the order as written, which may "
+            f"be {framework}'s: give them as a list in {framework}'s order."
+        )
     if shapes != given:
         raise InputError(
             f"the parameters have to be in {framework}'s order, with the shapes {shapes}; not {given}. "
             "Give them as a list."
         )
+
+
+def _as_written(tree: PyTree) -> Iterator[Any]:
+    """The leaves of a tree whose dictionaries keep their order; of any other node as JAX has them."""
+    if isinstance(tree, dict):
+        for part in tree.values():
+            yield from _as_written(part)
+    else:
+        yield from jax.tree.leaves(tree)
 
 
 Scale = Callable[[str], float]
@@ -242,6 +274,7 @@ def _filled(
     """The transformation's first state with the known values in place of its fields."""
     tree = jax.tree.structure(params)
     homes = {field: name for name, field in fields.items()}
+    used = {"step", "iteration", "learning_rate"}  # which a transformation need not keep
     begun = [any(leaves[k] is not None for leaves in known.values()) for k in range(tree.num_leaves)]
 
     def fill(node: Any) -> Any:
@@ -276,10 +309,17 @@ def _filled(
             raise InputError(
                 f"the state of {title} has nothing that is {field} of {kind.__name__}: is this its translation?"
             )
+        used.add(name)
         factor = 1.0 if ours else scale(name)
         return [x if x is None or factor == 1.0 else factor * x for x in known[name]]
 
-    return fill(transform.init(params))
+    state = fill(transform.init(params))
+    if lost := known.keys() - used:
+        raise InputError(
+            f"the state of {title} has {', '.join(sorted(lost))}, which the transformation does not keep: is this its "
+            "translation?"
+        )
+    return state
 
 
 def _common(field: str, leaves: list[Any], kind: str) -> Any:

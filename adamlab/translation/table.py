@@ -6,6 +6,14 @@ from dataclasses import dataclass
 LIBRARIES = ("optax", "adamlab", "torch", "keras")
 """What is translated from and to."""
 
+UNDECIDED = {
+    "muon": "Muon is for matrices, and a proof is about a single number, on which it is Adam: the table has no row for "
+    "it. Optax's is optax.contrib.muon, not compared.",
+    "adafactor": "Adafactor goes by the rows and columns of a matrix, and a proof is about a single number: the table "
+    "has no row for it. Optax's is optax.adafactor, not compared.",
+}
+"""Optimizers that several libraries have and no row decides, in lower case, each with the reason."""
+
 IN_WORDS = {"optax": "Optax", "adamlab": "adamlab", "torch": "PyTorch", "keras": "Keras"}
 
 
@@ -212,6 +220,33 @@ SAME: tuple[Same, ...] = (
         )
         for whose, nesterov in (("momentum", ""), ("Nesterov's momentum", ", nesterov=true"))
     ),
+    *(
+        Same(
+            f"{whose} with weight decay",
+            {
+                "keras": f"keras.{keras}, weight_decay=wd)",
+                **_family(
+                    f"optax.chain({rule}, optax.add_decayed_weights(weight_decay=wd), "
+                    "optax.scale_by_learning_rate(learning_rate=lr))"
+                ),
+            },
+        )
+        for whose, keras, rule in (
+            ("RMSprop", "RMSprop(learning_rate=lr, rho=a, epsilon=e", "optax.scale_by_rms(decay=a, eps=e)"),
+            (
+                "RMSprop, centered,",
+                "RMSprop(learning_rate=lr, rho=a, epsilon=e, centered=true",
+                "optax.scale_by_stddev(decay=a, eps=e)",
+            ),
+            (
+                "Adagrad",
+                "Adagrad(learning_rate=lr, initial_accumulator_value=a, epsilon=e",
+                "optax.scale_by_rss(initial_accumulator_value=a, eps=e)",
+            ),
+            ("Adadelta", "Adadelta(learning_rate=lr, rho=r, epsilon=e", "optax.scale_by_adadelta(rho=r, eps=e)"),
+        )
+    ),
+    Same("Yogi", {"optax": "optax.yogi(learning_rate=lr, b1=b1, b2=b2, eps=e)"}),
 )
 """Each row is proved on the shipped code, for every t and all numbers."""
 
@@ -340,6 +375,15 @@ NEAR: tuple[Near, ...] = (
         },
         "Keras's momentum grows as PyTorch's with momentum_decay = 1; PyTorch's default, 0.004, makes that 250 times "
         "slower",
+    ),
+    Near(
+        "LAMB with weight decay",
+        {
+            "keras": "keras.Lamb(learning_rate=lr, beta_1=b1, beta_2=b2, epsilon=e, weight_decay=wd)",
+            "optax": "optax.lamb(learning_rate=lr, b1=b1, b2=b2, eps=e, weight_decay=wd)",
+        },
+        "Keras takes lr·wd·w off ahead of the step, whose ratio goes by what is left; Optax has the decay inside of "
+        "the ratio",
     ),
     Near(
         "RAdam",

@@ -33,6 +33,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("Lamb", {"clipnorm": 0.7}),
     ("Lion", {"weight_decay": 0.1}),
     ("Muon", {}),
+    ("Muon", {"rms_rate": None, "adam_weight_decay": None}),
     ("Nadam", {"learning_rate": 0.1}),
     ("RMSprop", {"centered": True, "momentum": 0.5, "clipvalue": 0.5}),
     ("SGD", {}),
@@ -52,7 +53,7 @@ WRONG = {
     "without the maximum": (4, "keras.Adam(beta_1=0.8, global_clipnorm=0.5)"),
     "each gradient clipped alone": (4, "keras.Adam(amsgrad=true, beta_1=0.8, clipnorm=0.5)"),
     "without the average": (5, "keras.AdamW(weight_decay=0.1)"),
-    "momentum of the heavy ball": (14, "keras.SGD(momentum=0.9, gradient_accumulation_steps=2)"),
+    "momentum of the heavy ball": (15, "keras.SGD(momentum=0.9, gradient_accumulation_steps=2)"),
     "another ε": (3, "keras.Adam(epsilon=1e-5)"),
 }
 
@@ -111,6 +112,13 @@ def test_the_bound_of_values_can_be_swept():
 
     swept = jax.vmap(first)(jnp.array([0.0, 0.5]))
     assert jnp.allclose(swept, jnp.array([[-0.3, 3.0], [-0.3, 0.5]]))
+
+
+@pytest.mark.parametrize("spec", ["keras.Muon(rms_rate=none)", "optax.adafactor(0.1, clipping_threshold=none)"])
+def test_a_number_whose_documented_value_may_be_none_takes_none(spec):
+    assert None in parse(spec).arguments.values()
+    with pytest.raises(InputError, match="beta_1 must be a number in"):
+        parse("keras.Adam(beta_1=none)")
 
 
 def test_arguments_without_an_effect_on_arrays_are_not_taken():

@@ -105,46 +105,28 @@ def assert_same(left: Any, right: Any) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
 
 
-def slow_but(first: int, cases: list[Any]) -> list[Any]:
-    return [case if k < first else pytest.param(*case, marks=pytest.mark.slow) for k, case in enumerate(cases)]
+FRAMEWORKS: dict[str, Any] = {
+    "torch": (in_torch, torch_steps, al.state_from_torch, al.state_to_torch),
+    "keras": (in_keras, keras_steps, al.state_from_keras, al.state_to_keras),
+}
 
 
-@pytest.mark.parametrize(("spec", "translation"), slow_but(1, OF_TORCH))
-def test_training_goes_on_from_torch_and_back(wide, spec, translation):
-    _, gradients = data()
-    optimizer, params = in_torch(spec)
-    whole = torch_steps(optimizer, params, gradients)
-    optimizer, params = in_torch(spec)
-    half = torch_steps(optimizer, params, gradients[:10])
+@pytest.mark.one_case_in(len(OF_TORCH))
+@pytest.mark.parametrize(("spec", "translation"), [*OF_TORCH, *OF_KERAS])
+def test_training_goes_on_from_the_framework_and_back(wide, spec, translation):
+    begin, steps, state_from, state_to = FRAMEWORKS[spec.partition(".")[0]]
+    start, gradients = data()
+    whole = steps(*begin(spec), gradients)
+    optimizer, params = begin(spec)
+    half = steps(optimizer, params, gradients[:10])
     transform = parse(translation).build()
-    state = al.state_from_torch(optimizer, transform, half)
-    after, _ = jax_steps(transform, state, half, gradients[10:])
+    after, _ = jax_steps(transform, state_from(optimizer, transform, half), half, gradients[10:])
     assert_same(after, whole)
 
-    begin = data()[0]
-    middle, state = jax_steps(transform, transform.init([*map(jnp.asarray, begin)]), begin, gradients[:10])
-    optimizer, params = in_torch(spec)
-    al.state_to_torch(state, optimizer, middle)
-    assert_same(torch_steps(optimizer, params, gradients[10:]), whole)
-
-
-@pytest.mark.parametrize(("spec", "translation"), slow_but(1, OF_KERAS))
-def test_training_goes_on_from_keras_and_back(wide, spec, translation):
-    _, gradients = data()
-    optimizer, variables = in_keras(spec)
-    whole = keras_steps(optimizer, variables, gradients)
-    optimizer, variables = in_keras(spec)
-    half = keras_steps(optimizer, variables, gradients[:10])
-    transform = parse(translation).build()
-    state = al.state_from_keras(optimizer, transform, half)
-    after, _ = jax_steps(transform, state, half, gradients[10:])
-    assert_same(after, whole)
-
-    begin = data()[0]
-    middle, state = jax_steps(transform, transform.init([*map(jnp.asarray, begin)]), begin, gradients[:10])
-    optimizer, variables = in_keras(spec)
-    al.state_to_keras(state, optimizer, middle)
-    assert_same(keras_steps(optimizer, variables, gradients[10:]), whole)
+    middle, state = jax_steps(transform, transform.init([*map(jnp.asarray, start)]), start, gradients[:10])
+    optimizer, params = begin(spec)
+    state_to(state, optimizer, middle)
+    assert_same(steps(optimizer, params, gradients[10:]), whole)
 
 
 def test_what_cannot_be_carried_over_is_told(wide):
@@ -159,6 +141,39 @@ def test_what_cannot_be_carried_over_is_told(wide):
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(2))]})
     with pytest.raises(InputError, match="one group of parameters; got 2"):
         al.state_from_torch(optimizer, optax.adam(0.1), half)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (
+            lambda o, w: al.state_from_torch(torch.optim.Adam, optax.adam(0.1), w),
+            "optimizer of PyTorch.*; got <class",
+        ),
+        (
+            lambda o, w: al.state_from_torch(o.state_dict(), optax.adam(0.1), w),
+            "optimizer of PyTorch.*; got {",
+        ),
+        (lambda o, w: al.state_from_keras(o, optax.adam(0.1), w), "an optimizer of Keras.*; got Adam"),
+        (lambda o, w: al.state_from_torch(o, optax.adam, w), "a transformation that is built.*; got <function adam"),
+        (
+            lambda o, w: al.state_from_torch(o, "optax.adam(0.1)", w),
+            "that is built.*; got 'optax.adam",
+        ),
+        (lambda o, w: al.state_from_torch(o, optax.adam(0.1), {"b": w[0], "a": w[1]}), "JAX sorts the keys"),
+        (lambda o, w: al.state_from_torch(o, optax.adam(0.1), w, count=-1), "a whole number from 0 on; not -1"),
+        (
+            lambda o, w: al.state_from_torch(o, optax.adam(0.1), w),
+            "has max_exp_avg_sq, which",
+        ),
+    ],
+)
+def test_what_is_no_state_of_the_translation_is_refused(use, message):
+    params = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+    optimizer = torch.optim.Adam(params, lr=0.1, amsgrad=True)
+    optimizer.step(lambda: sum((p**2).sum() for p in params).backward())
+    with pytest.raises(InputError, match=message):
+        use(optimizer, [p.detach().numpy() for p in params])
 
 
 def test_fields_that_some_parameters_lack_are_carried_over(wide):

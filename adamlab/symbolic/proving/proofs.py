@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from adamlab.interpret.jaxpr import UnreadableError
-from adamlab.interpret.programs import as_call, renamed
+from adamlab.interpret.programs import as_call, names_in, renamed
 from adamlab.symbolic.general_step import NoGeneralStepError
 from adamlab.symbolic.open_optimizer import Optimizer
 from adamlab.symbolic.proving.attempts import (
@@ -93,7 +93,8 @@ def _at_defaults(statement: Statement, left: Optimizer, right: Optimizer, given:
     defaults = {**statement.left.subject.defaults, **statement.right.subject.defaults}
     fixed = {name: defaults[name] for names in statement.one_sided.values() for name in names if name in defaults}
     rest = [[n for n in statement.one_sided.get(side, []) if n not in fixed] for side in ("left", "right")]
-    if [len(names) for names in rest] not in ([0, 0], [1, 1]):
+    can_be_given = {name for side in (left, right) for name in names_in(as_call(side))}  # not of a chain's links
+    if [len(names) for names in rest] not in ([0, 0], [1, 1]) or not fixed.keys() <= can_be_given:
         return []
     conditions = [f"{name} = {value}" for name, value in fixed.items()]
     if rest[0]:
