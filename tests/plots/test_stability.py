@@ -86,7 +86,7 @@ def test_every_plot_has_data_here():
 def test_a_picture_is_captioned_written_in_full_and_drawn_into_given_axes(kind):
     plot = getattr(al.plots, kind)
     figure = plot(DATA[kind])
-    assert figure.get_label().endswith(".")
+    assert str(figure.get_label()).endswith(".")
     assert unwritten(figure) == []
     given = Figure().subplots()
     assert plot(DATA[kind], ax=given) is given.get_figure()
@@ -107,7 +107,7 @@ def test_rates_are_lines_with_their_thresholds_and_the_fastest():
     single = [(line.get_marker(), float(np.ravel(line.get_xdata())[0])) for line in figure.axes[0].get_lines()]
     assert [x for marker, x in single if marker == "x"] == [2.0, 3.8]
     assert [x for marker, x in single if marker == "o"] == [X[int(np.argmin(np.abs(1 - X)))], X[0]], "of a plateau"
-    assert "$mom_ up to 3.8, fastest at 0.1 with 0.9" in figure.get_label()
+    assert "$mom_ up to 3.8, fastest at 0.1 with 0.9" in str(figure.get_label())
     assert "preconditioned" in figure.axes[0].get_xlabel()
 
 
@@ -117,7 +117,7 @@ def test_eigenvalues_are_points_and_those_at_the_edge_are_ringed():
     np.testing.assert_array_equal(first, np.stack([1 - X, 0 * X], axis=1))
     np.testing.assert_array_equal(second, np.stack([0 * X + 0.5, 0 * X], axis=1))
     np.testing.assert_allclose(ring, [[1 - X[19], 0.0]])
-    assert "which they leave at 2." in figure.get_label()
+    assert "which they leave at 2." in str(figure.get_label())
 
 
 def test_a_region_has_its_rates_its_threshold_and_its_runs():
@@ -129,8 +129,8 @@ def test_a_region_has_its_rates_its_threshold_and_its_runs():
     assert calm.tolist() == [[0.5, 0.25], [1.5, 0.25], [0.5, 0.75]]
     assert diverged.tolist() == [[2.5, 0.25], [1.5, 0.75], [2.5, 0.75]]
     np.testing.assert_array_equal(lines(figure)["threshold, derived from the code"], [0.25, 0.75])
-    assert "3 of 6 runs" in figure.get_label()
-    assert "2 of them on the other side of the threshold" in figure.get_label()
+    assert "3 of 6 runs" in str(figure.get_label())
+    assert "2 of them on the other side of the threshold" in str(figure.get_label())
     assert figure.axes[0].get_ylabel() == "momentum, β₁"
 
 
@@ -139,7 +139,7 @@ def test_a_spectrum_has_lines_as_predicted_and_dots_as_measured():
     first, dots, second, more = (np.asarray(line.get_ydata()) for line in figure.axes[0].get_lines())
     np.testing.assert_array_equal([first, second], SPECTRUM.predicted)
     np.testing.assert_array_equal([dots, more], SPECTRUM.measured)
-    assert "at most 0.01 of the start apart" in figure.get_label()
+    assert "at most 0.01 of the start apart" in str(figure.get_label())
 
 
 def test_shares_are_lines_with_their_mean_ages():
@@ -148,7 +148,7 @@ def test_shares_are_lines_with_their_mean_ages():
     np.testing.assert_array_equal([shown["m"], shown["ahead"]], SHARES.share)
     means = [line.get_xydata() for line in figure.axes[0].get_lines() if np.size(line.get_xdata()) == 1]
     np.testing.assert_array_equal(means, [[[1.0, 0.25]]])
-    assert "m: 50 % from the latest, half-life 1, mean age 1; ahead: 150 % from" in figure.get_label()
+    assert "m: 50 % from the latest, half-life 1, mean age 1; ahead: 150 % from" in str(figure.get_label())
 
 
 def test_results_have_no_such_picture_and_the_command_is_told():

@@ -63,6 +63,18 @@ class _Term:
     first: int | None
     latest: int | None
 
+    def has_age(self, k: int) -> bool:
+        """Whether the gradient of k steps ago is among them, wherever the first gradients are."""
+        if self.latest is None:
+            return False
+        return self.latest == k if self.first is None else self.latest <= k
+
+    def has_step(self, n: int) -> bool:
+        """Whether the gradient of step n is among them, wherever the latest gradients are."""
+        if self.first is None:
+            return False
+        return self.first == n if self.latest is None else self.first <= n
+
 
 @dataclass(frozen=True)
 class Ages:
@@ -143,7 +155,7 @@ class Ages:
 
     def mean_age(self) -> Formula | None:
         """The mean age of the gradients by their weights as t → ∞; at step t where no weight fades."""
-        terms = [(term, _ratio(term, AGE)) for term in _terms_of(self.general)]
+        terms: list[tuple[Formula, Any]] = [(term, _ratio(term, AGE)) for term in _terms_of(self.general)]
         if any(ratio is None for _, ratio in terms):
             return None
         if any(ratio == 1 for _, ratio in terms):
@@ -172,14 +184,8 @@ def ages(e: Formula, power: int = 1) -> Ages:
     late = max((term.latest or 0) + (term.first is None) for term in terms) if terms else 0
     early = max((term.first or 0) - (term.latest is not None) for term in terms) if terms else 0
     general = _at(ranges, T - AGE)
-    latest = {
-        k: _at([x for x in terms if (x in ranges and x.latest <= k) or (x.first is None and x.latest == k)], T - k)
-        for k in range(late)
-    }
-    first = {
-        n: _at([x for x in terms if (x in ranges and x.first <= n) or (x.latest is None and x.first == n)], Integer(n))
-        for n in range(1, early + 1)
-    }
+    latest = {k: _at([x for x in terms if x.has_age(k)], T - k) for k in range(late)}
+    first = {n: _at([x for x in terms if x.has_step(n)], Integer(n)) for n in range(1, early + 1)}
     return Ages(
         general,
         {k: weight for k, weight in latest.items() if not same(weight, general.subs(AGE, k))},
@@ -216,7 +222,8 @@ def _weighed(e: Formula, now: Formula, power: int) -> Iterator[_Term]:
         return
     base, exponent = e.as_base_exp()
     if isinstance(base, Indexed) and base.base == G and exponent == power:
-        (step,) = base.indices
+        indices: Any = base.indices
+        (step,) = indices
         yield _Term(Integer(1), None, int(now - step)) if step.has(now) else _Term(Integer(1), int(step), None)
     elif isinstance(e, Add):
         for term in e.args:
@@ -231,7 +238,8 @@ def _weighed(e: Formula, now: Formula, power: int) -> Iterator[_Term]:
     elif isinstance(e, Pow) and isinstance(e.base, Add) and e.exp.is_Integer and e.exp > 0 and expand(e) != e:
         yield from _weighed(expand(e), now, power)
     elif isinstance(e, Sum) and len(e.limits) == 1:
-        (index, low, high) = e.limits[0]
+        limits: Any = e.limits
+        index, low, high = limits[0]
         for term in _weighed(e.function, index, power):
             yield _over(term, index, int(low), int(now - high), now)
     else:

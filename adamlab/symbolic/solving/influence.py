@@ -66,20 +66,21 @@ class Memory:
         still = weights.map(lambda w: numbers_named(w.replace(_is_past, lambda x: x.base[T])))
         still = still.without_common_factors()
         share = still.share()
-        told = [None if share is None else share.formula, still.half_life(), still.mean_age()]
-        formulas = [None if e is None else numbers_written(e) for e in told]
-        return cls(of, power, weights.formula, *formulas, weights.since, still.map(numbers_written))
+        told = (None if share is None else share.formula, still.half_life(), still.mean_age())
+        shown, half_life, mean_age = (None if e is None else numbers_written(e) for e in told)
+        relative = still.map(numbers_written)
+        return cls(of, power, weights.formula, shown, half_life, mean_age, weights.since, relative)
 
     def equations(self) -> list[Equation]:
         """The weight, the share, the half-life and the mean age, as far as there are formulas."""
-        gradient = G[T - AGE] ** self.power
+        return [(Partial(self.of, G[T - AGE] ** self.power), self.weight), *self.told()]
+
+    def told(self) -> list[Equation]:
+        """The share, the half-life and the mean age, as far as there are formulas."""
         letter = str(self.of.base)
         ending = "" if letter == "u" else f"_{letter}"
         named = [("share", self.share), ("half_life", self.half_life), ("mean_age", self.mean_age)]
-        return [
-            (Partial(self.of, gradient), self.weight),
-            *((Symbol(f"{name}{ending}"), e) for name, e in named if e is not None),
-        ]
+        return [(Symbol(f"{name}{ending}"), e) for name, e in named if e is not None]
 
 
 @dataclass(frozen=True, repr=False)
