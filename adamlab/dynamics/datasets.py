@@ -75,11 +75,11 @@ def eigenvalues(optimizer: Optimizer, hyper: Mapping[str, Any] | None = None) ->
     read = StepMap.of(optimizer, hyper)
     threshold = read.threshold()
     products = _products(np.array([threshold]))
-    roots = np.linalg.eigvals(read.matrices(1.0, products)).astype(complex)
+    roots = np.linalg.eigvals(read.matrices(1.0, products)).astype(np.complex128)
     for before, after in pairwise(roots):
         after[:] = after[_nearest(before, after)]
     return xr.Dataset(
-        {"real": (("product", "root"), roots.real), "imaginary": (("product", "root"), roots.imag)},
+        {"real": (("product", "root"), np.real(roots)), "imaginary": (("product", "root"), np.imag(roots))},
         {"product": products, "threshold": threshold, "is_preconditioned": read.is_preconditioned},
         _attributes(read.title, "stability"),
     )
@@ -198,7 +198,9 @@ def shares(
     for optimizer, known in known_to_each(optimizers, hyper):
         read, defaults = influence(optimizer, known), defaults_of(OpenOptimizer.of(optimizer, known))
         weighed = read.update.relative.formula.free_symbols
-        numbers = {name: defaults[name] for name, s in read.hyper.items() if s in weighed and name in defaults}
+        numbers: dict[str, Any] = {
+            name: defaults[name] for name, s in read.hyper.items() if s in weighed and name in defaults
+        }
         at = {T: t, **{read.hyper[name]: value for name, value in numbers.items()}}
         titles.append(in_words(read.title, {**known, **numbers}))
         values.append(read.shares_at(t, **numbers)[:ages])
