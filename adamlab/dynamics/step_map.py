@@ -153,7 +153,7 @@ def defaults_of(optimizer: OpenOptimizer, but: Sequence[str] = ()) -> dict[str, 
 def in_words(title: str, numbers: Mapping[str, Any]) -> str:
     """An optimizer's title with some of its numbers, by their letters."""
     letters = hyper_letters(numbers)
-    return ", ".join([title, *(f"{text(Symbol(letters[name]))} {float(x):.3g}" for name, x in numbers.items())])
+    return ", ".join([title, *(f"{text(Symbol(letters[name]))} {float(x):.4g}" for name, x in numbers.items())])
 
 
 def _numbers(optimizer: OpenOptimizer, swept: Sequence[str]) -> dict[str, float]:

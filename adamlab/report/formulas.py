@@ -87,8 +87,11 @@ def optimizer_formulas(problems: Mapping[str, xr.Dataset]) -> list[OptimizerForm
         for read, labels in groups.items()
     ]
     end = min(process_time() + MEMORY_SECONDS, stop)
+    told_with_ours = {theirs for formula in formulas for _, theirs in formula.same}
     return [
-        replace(formula, memory=_memory(opened[next(iter(formula.numbers))][0], end)) if formula.read.lines else formula
+        replace(formula, memory=_memory(opened[next(iter(formula.numbers))][0], end))
+        if formula.read.lines and not {*formula.numbers} <= told_with_ours
+        else formula
         for formula in formulas
     ]
 

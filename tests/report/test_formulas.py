@@ -53,6 +53,7 @@ def test_what_is_computed_otherwise_is_proved():
     ours, theirs = formulas.optimizer_formulas(data)
     assert ours.read.lines != theirs.read.lines
     assert (ours.same, theirs.same) == ([("ours", "theirs")], [])
+    assert (len(ours.memory), theirs.memory) == (6, ())
     assert ours.numbers == {"ours": "η = 0.1, β₁ = 0.9, β₂ = 0.999, ε = 1e-08"}
 
 

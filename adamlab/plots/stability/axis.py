@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from adamlab.plots.style import figure
 from adamlab.plots.words import shortened
+from adamlab.plots.words import width as length
 
 HEAD = 11.0
 """The size of a head's letters in points."""
@@ -15,7 +16,8 @@ def headed(
     data: xr.Dataset, title: str, ax: Axes | None, *, width: float = 7.0, height: float = 4.6
 ) -> tuple[Figure, Axes]:
     """An empty figure whose head fits into it, or the axes that were given."""
-    name = shortened(data.attrs["problem"], width - 1.4 - 0.075 * len(title), HEAD)
+    room = width - 1.0 - length(f": {title}", HEAD)
+    name = shortened(data.attrs["problem"], room, HEAD)
     return figure(data.assign_attrs(problem=name), title, width=width, height=height, ax=ax)
 
 
