@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from adamlab import analysis as analysis
+    from adamlab import dynamics as dynamics
     from adamlab import layers as layers
     from adamlab import optimizers as optimizers
     from adamlab import plots as plots
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from adamlab.running import run as run
     from adamlab.studies.kinds import load as load
     from adamlab.symbolic.solving.closed_forms import closed_form as closed_form
+    from adamlab.symbolic.solving.influence import influence as influence
     from adamlab.symbolic.unrolling import unroll as unroll
     from adamlab.translation.states import state_from_keras as state_from_keras
     from adamlab.translation.states import state_from_torch as state_from_torch
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from adamlab.translation.translating import translate as translate
     from adamlab.types import Decay as Decay
 
-_MODULES = ("analysis", "layers", "optimizers", "plots", "problems", "schedules")
+_MODULES = ("analysis", "dynamics", "layers", "optimizers", "plots", "problems", "schedules")
 _HOMES = {
     "Decay": "adamlab.types",
     "closed_form": "adamlab.symbolic.solving.closed_forms",
@@ -64,6 +66,7 @@ _HOMES = {
     "export": "adamlab.exporting",
     "from_keras": "adamlab.frameworks.keras3",
     "from_torch": "adamlab.frameworks.pytorch",
+    "influence": "adamlab.symbolic.solving.influence",
     "like_torch": "adamlab.recipes",
     "load": "adamlab.studies.kinds",
     "prove": "adamlab.relations",

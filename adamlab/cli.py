@@ -39,6 +39,14 @@ Limit = Annotated[
     list[str] | None, typer.Option(metavar="NAME=PLACE", help="Let a number go to 0, 1 or oo, as b2=1; repeatable.")
 ]
 Format = Annotated[str, typer.Option("--format", help="text, latex, mathml or json.")]
+With = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="SPEC", help="Another optimizer in a picture of rates or shares; repeatable."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="The file of the picture; its ending says the format.", show_default="SPEC-KIND.png"),
+]
 Superscripts = Annotated[bool, typer.Option("--superscripts", help="Write the step above: v^t for v_t.")]
 Config = Annotated[Path, typer.Argument(help="An experiment config, a TOML file.", show_default=False)]
 
@@ -312,12 +320,44 @@ def stability(
         float | None,
         typer.Option(help="Give numbers at this curvature; of an adaptive optimizer the preconditioned one."),
     ] = None,
+    plot: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Draw instead: rates, region, eigenvalues or spectrum.")
+    ] = None,
+    with_: With = None,
+    out: Out = None,
     format_: Format = "text",
 ):
     """Derive where an optimizer's steps on a quadratic converge: the largest stable learning rate, as a formula."""
-    from adamlab.terminal.stability import stability_and_show
+    from adamlab.terminal.stability import NO_FORMULAS, NO_PICTURE, plot_and_show, refuse_with, stability_and_show
 
-    stability_and_show(spec, set_ or [], symbol or [], curvature, format_)
+    if plot is None:
+        refuse_with(NO_PICTURE, **{"with": with_, "out": out})
+        stability_and_show(spec, set_ or [], symbol or [], curvature, format_)
+    else:
+        refuse_with(NO_FORMULAS, symbol=symbol, curvature=curvature is not None, format=format_ != "text")
+        plot_and_show("stability", plot, [spec, *(with_ or [])], set_ or [], out)
+
+
+@app.command()
+@with_imports
+def influence(
+    spec: Spec,
+    set_: Numbers = None,
+    symbol: Symbols = None,
+    plot: Annotated[str | None, typer.Option(metavar="KIND", help="Draw instead: shares.")] = None,
+    with_: With = None,
+    out: Out = None,
+    format_: Format = "text",
+):
+    """Tell how much of an optimizer's update comes from the gradient k steps ago, and how fast that fades."""
+    from adamlab.terminal.stability import NO_FORMULAS, NO_PICTURE, influence_and_show, plot_and_show, refuse_with
+
+    if plot is None:
+        refuse_with(NO_PICTURE, **{"with": with_, "out": out})
+        influence_and_show(spec, set_ or [], symbol or [], format_)
+    else:
+        refuse_with(NO_FORMULAS, symbol=symbol, format=format_ != "text")
+        plot_and_show("influence", plot, [spec, *(with_ or [])], set_ or [], out)
 
 
 @app.command()

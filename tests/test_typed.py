@@ -52,6 +52,9 @@ def right_calls() -> dict[str, Any]:
         "relation": lambda: decide(RELATIONS["heavy-ball-to-sgd"], "adamlab"),
         "relations as rows": lambda: verdict_rows(["adam-to-rmsprop", "qhadam-to-nadam"]),
         "stability": lambda: al.stability("optax.adamw(lr)", {"b1": 0.9}).largest_rate_at(hhat=2, weight_decay=0.1),
+        "best numbers": lambda: al.stability("optax.sgd(lr, momentum=b)").best(),
+        "influence": lambda: al.influence("optax.adam", {"b1": 0.9, "b2": 0.5}).shares_at(3, of="nu"),
+        "shares": lambda: al.dynamics.shares(["optax.sgd(lr, momentum=b)"], {"b": 0.5}, ages=3),
         "layer": lambda: [read(layers.relu, x), pulled_back(layers.softmax, x, cotangent=d)],
     }
 
@@ -78,6 +81,7 @@ def wrong_calls() -> dict[str, Any]:
         "relation": lambda: decide(RELATIONS["heavy-ball-to-sgd"], wrong),
         "relations as rows": lambda: verdict_rows(wrong),
         "stability": lambda: al.stability("optax.sgd", wrong),
+        "influence": lambda: al.influence("optax.sgd", wrong),
         "layer": lambda: pulled_back(wrong, z, cotangent=z),
     }
 

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Add, Dummy, Integer, Matrix, Mul, Pow, Symbol, cancel, diff, sign, sympify
+from sympy import Add, Dummy, Integer, Matrix, Mul, Symbol, cancel, diff, sign, sympify
 
 from adamlab.errors import InputError
 from adamlab.interpret.equality import same
-from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
+from adamlab.interpret.signs import is_nonnegative, is_positive
 from adamlab.symbolic.general_step import UPDATE, Step, general_step
 from adamlab.symbolic.letters import F, G, T, W
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.open_optimizer import OpenOptimizer
+from adamlab.symbolic.solving.fading import faded
 from adamlab.types import Formula
 
 CURVATURES = ("h", "c", "curvature")
@@ -106,15 +107,7 @@ class _Linearization:
 
     def _late(self, e: Formula) -> Formula:
         """The formula as t → ∞, where the powers β^t are 0."""
-
-        def fades(power: Formula) -> bool:
-            if not isinstance(power, Pow) or not power.exp.has(T):
-                return False
-            base: Formula = power.base
-            below_one = isinstance(base, Rate) or bool(base.is_Rational and 0 < base < 1)
-            return below_one and is_positive(power.exp.diff(T))
-
-        late = e.replace(fades, lambda _: Integer(0))
+        late = faded(e)
         self.is_late |= late != e
         return late
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sympy import Add, Function, Gt, Poly, Symbol, cancel, oo
 
+from adamlab.dynamics.best import Best, best
 from adamlab.dynamics.jury import Condition, Z, arranged, at, conditions, factors_of, spectral_radius
 from adamlab.dynamics.linearizing import LinearStep, linear_step
 from adamlab.dynamics.thresholds import DRAWS, Threshold, as_formula, certified
@@ -113,6 +114,24 @@ class Stability(Result):
         matrix = self.matrix.xreplace(fixed)
         best, radius, decay = fastest(matrix, self.h, rate, momentum, greatest / condition, greatest)
         return {"rate": radius, self.learning_rate: best, **({name: decay} if name and decay is not None else {})}
+
+    def best(self) -> Best | None:
+        """The fastest numbers on curvatures from h/κ to h as formulas of κ, as Polyak's of the heavy ball.
+
+        They are proved to be the fastest where the map's characteristic polynomial is z − (1 − a·h), or
+        z² − (1 + D − a·h)·z + D for a D that does not depend on h. There, roots of at most ρ at curvatures l and κ·l
+        mean that p(ρ) ≥ 0 at l, which is a·l·ρ ≥ (1 − ρ)·(ρ − D), and that p(−ρ) ≥ 0 at κ·l, which is
+        a·κ·l·ρ ≤ (1 + ρ)·(ρ + D). So κ ≤ (1 + ρ)·(ρ + D)/((1 − ρ)·(ρ − D)), which grows with D; and D ≤ ρ², so that
+        κ ≤ ((1 + ρ)/(1 − ρ))². The formulas reach this bound; that of a single root is κ ≤ (1 + ρ)/(1 − ρ).
+
+        Returns:
+            The formulas; None where a step depends on other numbers, as a weight decay, or none were found.
+        """
+        if self.learning_rate is None or len(self.factors) != 1:
+            return None
+        decays = [n for n, s in self.hyper.items() if isinstance(s, Rate) and self.matrix.has(s)]
+        momentum = next(iter(decays), None)
+        return best(self.title, self.hyper, self.factors[0], self.h, self.learning_rate, momentum)
 
     def _threshold_at(self, x: Symbol, numbers: Mapping[str, Any]) -> float:
         threshold = certified(self.factors, self.conditions, x, self._known(numbers, x))

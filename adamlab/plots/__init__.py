@@ -15,6 +15,11 @@ from adamlab.plots.runs.moments import moments
 from adamlab.plots.runs.over_steps.differences import agreement
 from adamlab.plots.runs.sensitivity import sensitivity
 from adamlab.plots.runs.trajectories import trajectories
+from adamlab.plots.stability.eigenvalues import eigenvalues
+from adamlab.plots.stability.rates import rates
+from adamlab.plots.stability.region import region
+from adamlab.plots.stability.shares import shares
+from adamlab.plots.stability.spectrum import spectrum
 from adamlab.plots.style import NothingToDrawError as NothingToDrawError
 from adamlab.plots.surface import surface
 from adamlab.plots.updates.cartoon import cartoon
@@ -32,8 +37,13 @@ PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
     "comparisons": {plot.__name__: plot for plot in (errors, gap)},
     "readings": {plot.__name__: plot for plot in (weights,)},
     "problem": {plot.__name__: plot for plot in (landscape, surface, vector_field, race, cartoon, moments)},
+    "stability": {plot.__name__: plot for plot in (rates, region, eigenvalues, spectrum)},
+    "influence": {plot.__name__: plot for plot in (shares,)},
 }
-"""The plots by the attribute `of` of the datasets that they take; those of a problem can be drawn without a config."""
+"""The plots by the attribute `of` of the datasets that they take.
+
+Those of a problem, of stability and of influence are drawn by commands of their own, without a config.
+"""
 
 FILMS = ("race",)
 """The plots that give a figure that moves, see `adamlab.plots.updates.films`."""

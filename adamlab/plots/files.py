@@ -28,6 +28,13 @@ SAVING: dict[str, dict[str, Any]] = {
 }
 """What `Figure.savefig` is told, by the ending of the file."""
 
+COMMANDS = {
+    "problem": "adamlab plot PROBLEM {kind}",
+    "stability": "adamlab stability SPEC --plot {kind}",
+    "influence": "adamlab influence SPEC --plot {kind}",
+}
+"""The commands that draw pictures of what is no result, by what they are of."""
+
 LONGEST_STEM = 200
 """The most bytes of a file's name without its ending; names have at most 255."""
 
@@ -118,7 +125,8 @@ def picture(tree: xr.DataTree, problem: str, kind: str, **options: Any) -> Figur
     data = tree[problem].to_dataset()
     if kind not in PLOTS_OF[data.attrs.get("of", "runs")]:
         holder = next(of for of, plots in PLOTS_OF.items() if kind in plots)
-        hint = f"; draw it with: adamlab plot PROBLEM {kind}" if holder == "problem" else ""
+        command = COMMANDS.get(holder)
+        hint = f"; draw it with: {command.format(kind=kind)}" if command else ""
         article = "a " if holder == "problem" else ""
         raise NothingToDrawError(f"{problem}: {kind} is a picture of {article}{holder}, not of these results{hint}.")
     return PLOTS[kind](data, **options)

@@ -19,6 +19,9 @@ from adamlab.types import Decay, Problem
 SECONDS = 4.0
 """The CPU time after which no further formula is begun; each of Optax's optimizers takes at most 1.5 seconds."""
 
+MEMORY_SECONDS = 0.3
+"""The CPU time after which no further memory is derived; of most optimizers it takes a tenth of a second."""
+
 MOST_OPERATIONS = 150
 """The most operations of an update that is shown."""
 
@@ -54,11 +57,13 @@ class OptimizerFormula:
         read: the formula.
         numbers: the numbers of each optimizer in words, by its label.
         same: each label with that of Optax's optimizer that it was proved to take the same steps as.
+        memory: the share of past gradients in the update, and how fast it fades, as MathML; empty where it has none.
     """
 
     read: Read
     numbers: Mapping[str, str]
     same: Sequence[tuple[str, str]]
+    memory: Sequence[str] = ()
 
 
 def optimizer_formulas(problems: Mapping[str, xr.Dataset]) -> list[OptimizerFormula]:
@@ -68,7 +73,7 @@ def optimizer_formulas(problems: Mapping[str, xr.Dataset]) -> list[OptimizerForm
     groups: dict[Read, list[str]] = {}
     for label, (call, _) in opened.items():
         groups.setdefault(_read(call, stop), []).append(label)
-    return [
+    formulas = [
         OptimizerFormula(
             read,
             {label: _numbers(*opened[label], dict(read.letters)) for label in labels},
@@ -80,6 +85,14 @@ def optimizer_formulas(problems: Mapping[str, xr.Dataset]) -> list[OptimizerForm
             ],
         )
         for read, labels in groups.items()
+    ]
+    end = min(process_time() + MEMORY_SECONDS, stop)
+    told_with_ours = {theirs for formula in formulas for _, theirs in formula.same}
+    return [
+        replace(formula, memory=_memory(opened[next(iter(formula.numbers))][0], end))
+        if formula.read.lines and not {*formula.numbers} <= told_with_ours
+        else formula
+        for formula in formulas
     ]
 
 
@@ -181,18 +194,52 @@ def _read_spec(spec: str) -> Read:
     return _read_anew(parse(spec))
 
 
+def _step(call: Call) -> Any:
+    """The general step of an optimizer."""
+    return _step_anew(call) if own_code(call) else _step_of_spec(str(call))
+
+
+@cache
+def _step_of_spec(spec: str) -> Any:
+    return _step_anew(parse(spec))
+
+
+def _step_anew(call: Call) -> Any:
+    from adamlab.symbolic.general_step import general_step
+    from adamlab.symbolic.open_optimizer import OpenOptimizer
+
+    return general_step(OpenOptimizer.of(call))
+
+
+def _memory(call: Call, stop: float) -> tuple[str, ...]:
+    """What drives an optimizer's update, as MathML; nothing where the latest gradient alone does, or time is up."""
+    if process_time() > stop:
+        return ()
+    from sympy import Eq, count_ops
+
+    from adamlab.symbolic.notation.printing import mathml
+    from adamlab.symbolic.solving.influence import influence_of
+
+    try:
+        influence = influence_of(_step(call))
+    except Exception:  # whatever SymPy raises on the formulas of a foreign optimizer: then nothing is told
+        return ()
+    memories = [memory for memory in (influence.update, *influence.states.values()) if memory.mean_age != 0]
+    told = [equation for memory in memories for equation in memory.told()]
+    return tuple(mathml(Eq(a, b, evaluate=False)) for a, b in told if count_ops(b) <= MOST_OPERATIONS)
+
+
 def _read_anew(call: Call) -> Read:
     from sympy import Eq, count_ops
 
-    from adamlab.symbolic.general_step import UPDATE, general_step
+    from adamlab.symbolic.general_step import UPDATE
     from adamlab.symbolic.letters import T, U
     from adamlab.symbolic.notation.printing import mathml, text
-    from adamlab.symbolic.open_optimizer import OpenOptimizer
     from adamlab.symbolic.results import conditions
 
     try:
-        optimizer = OpenOptimizer.of(call)
-        step = general_step(optimizer)
+        step = _step(call)
+        optimizer = step.optimizer
     except InputError as error:
         return Read(failure=f"There is no formula for every step: {reason(error, 200)}")
     except Exception as error:  # whatever a foreign optimizer, or SymPy on its formula, raises

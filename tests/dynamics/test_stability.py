@@ -250,3 +250,29 @@ def test_the_best_momentum_is_the_known_formula(spec, read):
         assert best["rate"] == pytest.approx(radius, rel=1e-3)
         assert best["lr"] == pytest.approx(rate, rel=1e-2)
         assert best.get("b") == (None if momentum is None else pytest.approx(momentum, rel=1e-2))
+
+
+@pytest.mark.one_case_in(3)
+@pytest.mark.parametrize("spec", BEST)
+def test_the_best_momentum_as_a_formula_is_the_known_one(spec, read):
+    best = read(spec).best()
+    assert best.is_proved is ("nesterov" not in spec)
+    for condition in (3.0, 10.0, 1e6):
+        rate, momentum, radius = BEST[spec](condition)
+        known = {s: condition for e in best.numbers.values() for s in e.free_symbols}
+        values = {name: float(e.xreplace(known)) for name, e in best.numbers.items()}
+        assert values["rate"] == pytest.approx(radius, rel=1e-12)
+        assert values["lr"] == pytest.approx(rate, rel=1e-12)
+        assert values.get("b") == (None if momentum is None else pytest.approx(momentum, rel=1e-12))
+
+
+def test_the_best_momentum_of_the_heavy_ball_is_printed_and_weight_decay_has_none(read):
+    assert str(read("optax.sgd(lr, momentum=b)").best()).splitlines() == [
+        "ρ = 1 - 2/(1 + √κ)",
+        "lr = 4·κ/(h·(1 + √κ)²)",
+        "b = (1 - √κ)²/(1 + √κ)²",
+        "  where 0 < b < 1, lr > 0",
+        "  where κ > 1",
+        "  where h is the greatest of the curvatures, and h/κ the least",
+    ]
+    assert al.stability("optax.chain(optax.add_decayed_weights(decay), optax.sgd(lr, momentum=b))").best() is None

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sympy import Eq, IndexedBase, Rational, Symbol, cos, pi, symbols
+from sympy import Eq, IndexedBase, Rational, Symbol, cos, log, pi, symbols
 
 from adamlab import problems
 from adamlab.analysis import with_agreement
@@ -34,11 +34,26 @@ def test_optimizers_of_the_same_formula_stand_together():
     assert shown.read.remarks == ("starting from z₀ = 0",)
 
 
+def test_what_drives_an_update_is_told_as_far_as_there_is_time(monkeypatch):
+    (shown,) = formulas.optimizer_formulas(runs_of(a="optax.sgd(learning_rate=0.1, momentum=0.9)"))
+    mu, t, k = symbols("mu t k", positive=True)
+    share, half_life, mean_age = shown.memory
+    assert share == mathml(Eq(Symbol("share"), (1 - mu) * mu**k / (1 - mu**t), evaluate=False))
+    assert half_life == mathml(Eq(Symbol("half_life"), -log(2) / log(mu), evaluate=False))
+    assert mean_age == mathml(Eq(Symbol("mean_age"), mu / (1 - mu), evaluate=False))
+    (plain,) = formulas.optimizer_formulas(runs_of(a="optax.sgd(learning_rate=0.1)"))
+    assert plain.memory == ()
+    monkeypatch.setattr(formulas, "MEMORY_SECONDS", -1.0)
+    (late,) = formulas.optimizer_formulas(runs_of(a="optax.sgd(learning_rate=0.1, momentum=0.9)"))
+    assert late.memory == ()
+
+
 def test_what_is_computed_otherwise_is_proved():
     data = runs_of(ours="adamlab.adam(learning_rate=0.1)", theirs="optax.adam(learning_rate=0.1)")
     ours, theirs = formulas.optimizer_formulas(data)
     assert ours.read.lines != theirs.read.lines
     assert (ours.same, theirs.same) == ([("ours", "theirs")], [])
+    assert (len(ours.memory), theirs.memory) == (6, ())
     assert ours.numbers == {"ours": "η = 0.1, β₁ = 0.9, β₂ = 0.999, ε = 1e-08"}
 
 

@@ -1,0 +1,1 @@
+"""Pictures of optimizers as dynamical systems: where they converge, how fast, and what they remember."""
