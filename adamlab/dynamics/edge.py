@@ -9,12 +9,16 @@ import jax.numpy as jnp
 from sympy import Symbol, lambdify
 
 from adamlab.calls import Call, arguments
+from adamlab.calls import Symbol as Open
 from adamlab.dynamics.linearizing import corrected_preconditioners, linear_step
-from adamlab.dynamics.stability import stability_of
+from adamlab.dynamics.stability import LEARNING_RATES, stability_of
 from adamlab.errors import InputError
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.open_optimizer import OpenOptimizer
 from adamlab.types import Decay, Formula, PyTree
+
+SCHEDULED = "scheduled_learning_rate"
+"""The name of the learning rate among the numbers where it is a schedule's value."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def edge_of(template: Call) -> Edge | None:
     """Read where an optimizer's steps stop converging; None where there is no such threshold.
 
     That is where `al.stability` refuses the optimizer, where the curvature is not divided by a single preconditioner,
-    as with weight decay that is added to the gradient ahead of it, and where masks make steps differ by parameter.
+    as with weight decay that is added to the gradient ahead of it, and where masks make steps differ by parameter. A
+    learning rate that is scheduled is read as a number, `SCHEDULED`, which is then to be given for each step.
 
     Args:
         template: the optimizer; its symbols are the numbers that differ between runs.
@@ -67,8 +72,11 @@ def edge_of(template: Call) -> Edge | None:
     masks = (a.kind == "mask" and name in c.arguments for c in template.calls() for name, a in _known(c))
     if any(masks):
         return None
+    given = template.arguments
+    schedules = {n: Open(SCHEDULED) for n in LEARNING_RATES if isinstance(given.get(n), Call)}
     try:
-        linear = linear_step(OpenOptimizer.of(template))
+        state = OpenOptimizer.of(template)  # which counts the steps of a schedule
+        linear = linear_step(OpenOptimizer.of(template.with_arguments({**given, **schedules})))
         corrected, states = corrected_preconditioners(linear.step) if linear.preconditioners else ([], {})
     except InputError:
         return None
@@ -77,12 +85,14 @@ def edge_of(template: Call) -> Edge | None:
         return None
     optimizer = linear.step.optimizer
     symbols = [optimizer.hyper[name] for name in optimizer.hyper]
-    fields = [name for name in optimizer.fields if name in states]
+    fields = [name for name in state.fields if name in states]
+    if len(fields) < len(states):
+        return None
     return Edge(
         tuple(optimizer.hyper),
         optimizer.subject.defaults,
-        tuple(map(optimizer.fields.index, fields)),
-        jax.tree.structure(optimizer.programs.init.shapes),
+        tuple(map(state.fields.index, fields)),
+        jax.tree.structure(state.programs.init.shapes),
         _function(symbols, stability.largest_curvature),
         _function([*symbols, *(states[name] for name in fields), T], corrected[0] if corrected else 1),
     )

@@ -96,6 +96,17 @@ def test_the_preconditioner_is_what_the_gradient_is_divided_by(x64, spec):
     assert float(edge.threshold_at(numbers)) == pytest.approx(threshold / RATE, rel=1e-12)
 
 
+def test_the_rate_of_a_schedule_is_a_number_of_each_step():
+    template = parse("optax.rmsprop(linear(0.0, peak, 10), momentum=b, eps=1e-2)")
+    numbers = {"peak": 9.0, "b": 0.5, "scheduled_learning_rate": 0.25}
+    edge, params = edge_of(template), jnp.array([2.0, 3.0])
+    assert edge is not None
+    assert float(edge.threshold_at(numbers)) == pytest.approx(12)
+    _, state = template.build(numbers).update(params, template.build(numbers).init(params))
+    divisors = edge.preconditioner_at(numbers, state, params, 1)
+    np.testing.assert_allclose(divisors, np.sqrt([0.41, 0.91]), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "spec",
     [

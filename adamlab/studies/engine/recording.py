@@ -270,12 +270,12 @@ class _Quantities:
         if self.edge is None:
             return jnp.full((), jnp.nan)
         moment = self.moment
-        divisors = self.edge.preconditioner_at(moment.numbers, moment.state, moment.params, moment.t)
+        divisors = self.edge.preconditioner_at(self._numbers, moment.state, moment.params, moment.t)
         value = sharpness(self._objective, moment.params, divisors)
         return self._after_a_step(value) if self.edge.places else value
 
     def stability_threshold(self) -> jax.Array:
-        return jnp.full((), jnp.nan) if self.edge is None else self.edge.threshold_at(self.moment.numbers)
+        return jnp.full((), jnp.nan) if self.edge is None else self.edge.threshold_at(self._numbers)
 
     def gradient_noise_scale(self) -> jax.Array:
         moment = self.moment
@@ -305,6 +305,11 @@ class _Quantities:
         """m̂^t of Adam and its like, g^t of all others."""
         like_adam = "b1" in self.template.bound_inside() and None not in (self._field("m")[0], self._field("v")[0])
         return self._corrected("m") if like_adam else _flat(self._last[0])
+
+    @property
+    def _numbers(self) -> Mapping[str, Any]:
+        """The values of the optimizer's symbols, and of its scheduled learning rate at the last step."""
+        return {**self.moment.numbers, "scheduled_learning_rate": self.scheduled_learning_rate()}
 
     @property
     def _objective(self) -> Callable[[PyTree], jax.Array]:

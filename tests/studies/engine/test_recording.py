@@ -288,7 +288,7 @@ def test_sharpness_is_the_largest_eigenvalue(x64, rng, spectrum):
     assert float(largest) == pytest.approx(max(spectrum), rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize("spectrum", [[3.0, 1.0], [-5.0, -1.0, -0.5], [*np.linspace(-100, 1, 30)]])
+@pytest.mark.parametrize("spectrum", [[3.0, 1.0], [-5.0, -1.0, -0.5], [*np.linspace(-2, 10, 30)]])
 def test_preconditioned_sharpness_is_that_of_the_quotient(x64, rng, spectrum):
     directions = np.linalg.qr(rng.normal(size=(len(spectrum), len(spectrum))))[0]
     hessian, divisors = directions @ np.diag(spectrum) @ directions.T, 10.0 ** rng.uniform(-1, 1, len(spectrum))
