@@ -12,13 +12,16 @@ from adamlab.analysis.rows import diverged, finished
 SHARPNESS, THRESHOLD = "preconditioned_sharpness", "stability_threshold"
 """The quantities that are compared."""
 
+NEAR = 0.25
+"""The greatest distance of the ratio from 1 at the edge."""
+
 
 def edge_rows(runs: xr.Dataset) -> pd.DataFrame:
     """How each run stands to the edge of stability, in the order of the runs.
 
     The ratio is that of the preconditioned sharpness to the threshold. A run comes to the edge at the first recorded
     step after its start with a ratio of 1 or more, and what counts from then on is the last half of the recorded steps:
-    it stays at the edge where one of these has a ratio of 1 or more, too.
+    it stays at the edge where their median is within `NEAR` of 1.
 
     Args:
         runs: the dataset of a problem; it has no rows unless both quantities were recorded.
@@ -43,6 +46,6 @@ def _row(run: xr.Dataset) -> Mapping[str, Any]:
     beyond = np.flatnonzero(ratios >= 1)
     if not beyond.size:
         return named | {"state": "below it", "reached": -1, "ratio": ratios.max()}
-    part = ratios[(beyond[0] + len(ratios)) // 2 :]
-    state = "at the edge" if (part >= 1).any() else "left it"
-    return named | {"state": state, "reached": int(steps[beyond[0]]), "ratio": np.median(part)}
+    ratio = float(np.median(ratios[(beyond[0] + len(ratios)) // 2 :]))
+    state = "at the edge" if abs(ratio - 1) <= NEAR else "left it"
+    return named | {"state": state, "reached": int(steps[beyond[0]]), "ratio": ratio}
