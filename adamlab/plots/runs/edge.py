@@ -64,8 +64,8 @@ def edge(runs: xr.Dataset, ax: Axes | None = None) -> Figure:
 
 def _sound(mine: xr.Dataset) -> xr.Dataset:
     """The runs that stayed finite and have a threshold."""
-    known = (np.isfinite(mine[SHARPNESS]) & np.isfinite(mine[THRESHOLD])).any("step")
-    return mine.isel(run=np.flatnonzero((known & ~diverged(mine)).values))
+    known = (np.isfinite(mine[SHARPNESS].values) & np.isfinite(mine[THRESHOLD].values)).any(axis=1)
+    return mine.isel(run=np.flatnonzero(known & ~diverged(mine).values))
 
 
 def _draw(axes: Axes, mine: xr.Dataset):
