@@ -40,9 +40,11 @@ def sharpness(
     def gradient(w: jax.Array) -> jax.Array:
         return ravel_pytree(jax.grad(lambda w: objective(unravel(w)))(w))[0]
 
+    # The derivative of the gradient is symmetric, and its transpose needs no jvp, which hand-derived backwards lack.
+    transposed = jax.vjp(gradient, flat)[1]
+
     def times_hessian(v: jax.Array) -> jax.Array:
-        v = scale * v
-        return scale * jax.grad(lambda w: jnp.vdot(gradient(w), v))(flat)  # hand-derived backwards have no jvp
+        return scale * transposed(scale * v)[0]
 
     def iterate(carry, _):
         before, v, beta = carry
