@@ -27,7 +27,7 @@ def edge_rows(runs: xr.Dataset) -> pd.DataFrame:
         runs: the dataset of a problem; it has no rows unless both quantities were recorded.
 
     Returns:
-        The columns `optimizer` and `spec`; `state`, which is "at the edge", "left it", "below it" or "diverged";
+        The columns `optimizer` and `spec`; `state`, which is "at the edge", "off it", "below it" or "diverged";
         `reached`, the first step at the edge, −1 where there is none; and `ratio`, the median of the part that counts,
         of runs below the edge the largest, of those that diverged NaN.
     """
@@ -47,5 +47,5 @@ def _row(run: xr.Dataset) -> Mapping[str, Any]:
     if not beyond.size:
         return named | {"state": "below it", "reached": -1, "ratio": ratios.max()}
     ratio = float(np.median(ratios[(beyond[0] + len(ratios)) // 2 :]))
-    state = "at the edge" if abs(ratio - 1) <= NEAR else "left it"
+    state = "at the edge" if abs(ratio - 1) <= NEAR else "off it"
     return named | {"state": state, "reached": int(steps[beyond[0]]), "ratio": ratio}

@@ -31,12 +31,13 @@ def answer_at_the_edge(problems: Mapping[str, xr.Dataset]) -> Iterable[str]:
             f"{len(staying)} of {counted(len(rows), 'run')} come to the edge of stability and stay there, the median "
             f"of the preconditioned sharpness at {_range(staying.ratio)} times the threshold read off the code{each}."
         )
-    below, left = by_state.get("below it"), by_state.get("left it")
+    below, off = by_state.get("below it"), by_state.get("off it")
     if below is not None:
         largest = f", at most at {below.ratio.max():.2f} of it" if np.isfinite(below.ratio).any() else ""
         yield f"{counted(len(below), 'run')} stayed below it{largest} ({listed([*below.optimizer.unique()])})."
-    if left is not None:
-        yield f"{counted(len(left), 'run')} left it again ({listed([*left.optimizer.unique()])})."
+    if off is not None:
+        who = listed([*off.optimizer.unique()])
+        yield f"{counted(len(off), 'run')} came to it and went on at {_range(off.ratio)} times the threshold ({who})."
 
 
 def _range(ratios: pd.Series) -> str:
