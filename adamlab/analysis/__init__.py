@@ -10,6 +10,7 @@ from adamlab.analysis.answers import answers as answers
 from adamlab.analysis.answers import caveats as caveats
 from adamlab.analysis.budgets import best_per_budget as best_per_budget
 from adamlab.analysis.budgets import tuning_budget as tuning_budget
+from adamlab.analysis.edge import edge_rows as edge_rows
 from adamlab.analysis.ends import range_ends as range_ends
 from adamlab.analysis.profiles import performance_profiles as performance_profiles
 from adamlab.analysis.ranking import ranks as ranks

@@ -2,6 +2,7 @@
 
 `linearizing` reads the map off an optimizer's general step, `jury` decides in exact arithmetic where its eigenvalues
 lie, `thresholds` solves for the number at which one of them leaves the unit circle, and `stability` puts it together.
+`edge` has the same as functions of a run's numbers and state, to be recorded along training.
 `quadratic_runs` runs the optimizer itself, and `datasets` holds what pictures show: the theory beside such runs.
 """
 

@@ -61,12 +61,24 @@ def linear_step(optimizer: OpenOptimizer) -> LinearStep:
     return _Linearization(general_step(optimizer)).linear_step()
 
 
+def corrected_preconditioners(step: Step) -> tuple[list[Formula], dict[str, Any]]:
+    """The preconditioners of a step at t, bias corrections included, and the symbol of each state in them, by field.
+
+    A state before the step and after it have one symbol, since it is held.
+
+    Raises:
+        NoLinearStepError: as `linear_step`.
+    """
+    return _Linearization(step, is_corrected=True).corrected_preconditioners()
+
+
 @dataclass
 class _Linearization:
     """The search for the states to hold, and the map that is left.
 
     Attributes:
         step: the general step.
+        is_corrected: whether powers such as β^t are kept, and not taken at their limit.
         before, after: a symbol for each state before and after the step, by field.
         formulas: the recurrences by field and the update under `UPDATE`, in these symbols, w, g and t.
         held: the fields of the states that are held.
@@ -74,6 +86,7 @@ class _Linearization:
     """
 
     step: Step
+    is_corrected: bool = False
     before: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
     formulas: dict[str, Formula] = field(default_factory=dict)
@@ -94,19 +107,30 @@ class _Linearization:
         self.formulas = {name: self._late(sympify(e).xreplace(names)) for name, e in everything.items()}
 
     def linear_step(self) -> LinearStep:
+        self._find_preconditioners()
+        self._require_that_held_states_settle()
+        return self._map()
+
+    def corrected_preconditioners(self) -> tuple[list[Formula], dict[str, Any]]:
+        self._find_preconditioners()
+        after = {self.before[name]: x for name, x in self.after.items()}
+        formulas = [cancel(1 / factor).xreplace(after) for factor in self.preconditioners]
+        return formulas, {name: x for name, x in self.after.items() if any(e.has(x) for e in formulas)}
+
+    def _find_preconditioners(self):
         self._keep_what_matters()
         if any(e.has(F) for e in self.formulas.values()):
             raise self._refuse("its step depends on the loss")
         self._settle_autonomous_states()
         self._hold_nonlinear_states()
-        self._require_that_held_states_settle()
-        return self._map()
 
     def _refuse(self, why: str) -> NoLinearStepError:
         return NoLinearStepError(f"{self.title} has no linear map at the minimum: {why}.")
 
     def _late(self, e: Formula) -> Formula:
         """The formula as t → ∞, where the powers β^t are 0."""
+        if self.is_corrected:
+            return e
         late = faded(e)
         self.is_late |= late != e
         return late

@@ -10,6 +10,7 @@ from adamlab.plots.readings import weights
 from adamlab.plots.runs.benchmarks import budget, profiles, ranks
 from adamlab.plots.runs.boxes import boxes
 from adamlab.plots.runs.curves import curves
+from adamlab.plots.runs.edge import edge
 from adamlab.plots.runs.heat_map import heat_map
 from adamlab.plots.runs.moments import moments
 from adamlab.plots.runs.over_steps.differences import agreement
@@ -31,7 +32,7 @@ PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
         plot.__name__: plot
         for plot in (
             *(trajectories, curves, sensitivity, profiles, ranks, budget, agreement, landscape),
-            *(heat_map, boxes, moments, surface, race, cartoon),
+            *(heat_map, boxes, moments, surface, race, cartoon, edge),
         )
     },
     "comparisons": {plot.__name__: plot for plot in (errors, gap)},

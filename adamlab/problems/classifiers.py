@@ -1,13 +1,14 @@
-"""Classifiers of images, trained by cross-entropy.
+"""Classifiers of images, trained by cross-entropy or by squared errors.
 
 Softmax regression is plain JAX and Optax, the others are made of `adamlab.layers`. What is recorded is without noise
 and on whole parts of the data: the loss on all training images, and `test_loss`, `train_accuracy` and `test_accuracy`;
 `validation_loss` and `validation_accuracy` where a validation part is held out of the training images.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +51,10 @@ class Net(NamedTuple):
     noisy: bool = False
 
 
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {"relu": layers.relu, "tanh": jnp.tanh}
+"""What is applied to hidden layers, by name."""
+
+
 class Block(NamedTuple):
     """A convolution without bias, since batch norm's β is one, and the normalization after it."""
 
@@ -81,7 +86,13 @@ def softmax(data: Images, batch_size: int = 64, replacement: bool = True) -> Pro
 
 
 def mlp(
-    data: Images, batch_size: int = 64, hidden: int = 128, dropout: int | float = 0.5, replacement: bool = True
+    data: Images,
+    batch_size: int = 64,
+    hidden: int = 128,
+    dropout: int | float = 0.5,
+    replacement: bool = True,
+    activation: str = "relu",
+    loss: str = "cross_entropy",
 ) -> Problem:
     """A multilayer net of images: two hidden layers of rectifiers with dropout, softmax, from He's normal weights.
 
@@ -96,16 +107,20 @@ def mlp(
         replacement: whether minibatches are drawn with replacement; otherwise every epoch shuffles the images anew.
         hidden: units in each hidden layer.
         dropout: the share of each hidden layer's units that is dropped, in [0, 1).
+        activation: "relu", or "tanh", which has a second derivative and starts from Glorot's weights.
+        loss: "cross_entropy", or "squared", half the squared distance of the logits from the label's unit vector.
     """
     require("hidden", hidden, 1, MOST_UNITS)
+    activate, cost = _chosen("activation", activation, ACTIVATIONS), _chosen("loss", loss, LOSSES)
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be at least 0 and below 1, not {dropout}.")
 
     def start(key) -> list[Dense]:
         first, second, last = jax.random.split(key, 3)
+        draw = he if activation == "relu" else glorot
         weights = [
-            he(first, data.train_images[0].size, hidden),
-            he(second, hidden, hidden),
+            draw(first, data.train_images[0].size, hidden),
+            draw(second, hidden, hidden),
             glorot(last, hidden, data.classes),
         ]
         return [affine(weight) for weight in weights]
@@ -114,7 +129,7 @@ def mlp(
         *inner, last = params
         h = _flat(x)
         for i, layer in enumerate(inner):
-            h = layers.relu(layers.dense(h, layer["W"], layer["b"]))
+            h = activate(layers.dense(h, layer["W"], layer["b"]))
             h = h if key is None else layers.dropout(h, jax.random.fold_in(key, i), float(dropout))
         return layers.dense(h, last["W"], last["b"])
 
@@ -124,10 +139,17 @@ def mlp(
         lambda params: lambda x: logits(params, x),
         noisy=True,
     )
-    return _classifier("mlp", data, batch_size, replacement, net, _cross_entropy)
+    return _classifier("mlp", data, batch_size, replacement, net, cost)
 
 
-def conv(data: Images, batch_size: int = 64, channels: int = 16, replacement: bool = True) -> Problem:
+def conv(
+    data: Images,
+    batch_size: int = 64,
+    channels: int = 16,
+    replacement: bool = True,
+    activation: str = "relu",
+    loss: str = "cross_entropy",
+) -> Problem:
     """A convolutional net of images: twice (3 × 3 convolution, batch norm, rectifier, 2 × 2 max pool), then softmax.
 
     In training batch norm goes by the minibatch. What is recorded is the net in inference: every normalization goes
@@ -143,8 +165,11 @@ def conv(data: Images, batch_size: int = 64, channels: int = 16, replacement: bo
         batch_size: images in a minibatch.
         replacement: whether minibatches are drawn with replacement; otherwise every epoch shuffles the images anew.
         channels: of the first convolution; the second has twice as many.
+        activation: "relu", or "tanh", which has a second derivative.
+        loss: "cross_entropy", or "squared", half the squared distance of the logits from the label's unit vector.
     """
     require("channels", channels, 1, MOST_UNITS)
+    activate, cost = _chosen("activation", activation, ACTIVATIONS), _chosen("loss", loss, LOSSES)
     height, width, colours = data.train_images.shape[1:]
     features = (height // 4) * (width // 4) * 2 * channels
 
@@ -154,25 +179,24 @@ def conv(data: Images, batch_size: int = 64, channels: int = 16, replacement: bo
         blocks = [Block(kernel, jnp.ones(kernel.shape[-1]), jnp.zeros(kernel.shape[-1])) for kernel in kernels]
         return {"blocks": blocks, "last": affine(glorot(last, features, data.classes))}
 
+    def convolved(
+        params: PyTree, x: Pictures, statistics: list[layers.Statistics] | None = None
+    ) -> tuple[Logits, list[layers.Statistics]]:
+        """The logits, normalized by given statistics or by the images' own, and the latter in every block."""
+        seen = []
+        for i, block in enumerate(params["blocks"]):
+            x = layers.conv2d(x, block.kernel, padding=1)
+            seen.append(layers.batch_statistics(x))
+            x = layers.batch_norm(x, block.gamma, block.beta, None if statistics is None else statistics[i])
+            x = layers.max_pool(activate(x))
+        return layers.dense(_flat(x), params["last"]["W"], params["last"]["b"]), seen
+
     def infer(params) -> Callable[[Pictures], Logits]:
-        _, seen = _convolved(params, some_of(training_part(data)))
-        return lambda x: _convolved(params, x, seen)[0]
+        _, seen = convolved(params, some_of(training_part(data)))
+        return lambda x: convolved(params, x, seen)[0]
 
-    net = Net(start, lambda params, batch: _convolved(params, batch.x)[0], infer)
-    return _classifier("conv", data, batch_size, replacement, net, _cross_entropy, side_by_side=1)
-
-
-def _convolved(
-    params: PyTree, x: Pictures, statistics: list[layers.Statistics] | None = None
-) -> tuple[Logits, list[layers.Statistics]]:
-    """The logits, normalized by given statistics or by the images' own, and the latter in every block."""
-    seen = []
-    for i, block in enumerate(params["blocks"]):
-        x = layers.conv2d(x, block.kernel, padding=1)
-        seen.append(layers.batch_statistics(x))
-        x = layers.batch_norm(x, block.gamma, block.beta, None if statistics is None else statistics[i])
-        x = layers.max_pool(layers.relu(x))
-    return layers.dense(_flat(x), params["last"]["W"], params["last"]["b"]), seen
+    net = Net(start, lambda params, batch: convolved(params, batch.x)[0], infer)
+    return _classifier("conv", data, batch_size, replacement, net, cost, side_by_side=1)
 
 
 def _classifier(
@@ -213,6 +237,20 @@ def _classifier(
 
 def _cross_entropy(logits: Logits, labels: Int[Array, " n"]) -> Float[Array, " n"]:
     return layers.softmax_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype))
+
+
+def _squared_errors(logits: Logits, labels: Int[Array, " n"]) -> Float[Array, " n"]:
+    return 0.5 * jnp.sum((logits - jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)) ** 2, axis=-1)
+
+
+LOSSES: dict[str, Callable[..., Float[Array, " n"]]] = {"cross_entropy": _cross_entropy, "squared": _squared_errors}
+"""The loss of each example, by name."""
+
+
+def _chosen(option: str, name: str, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        raise ValueError(f"{option} must be {' or '.join(map(json.dumps, known))}, not {json.dumps(name)}.")
+    return known[name]
 
 
 def _flat(x: Float[Array, "n H W C"]) -> Float[Array, "n pixels"]:

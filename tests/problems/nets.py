@@ -1,5 +1,7 @@
 """The nets once more, in XLA's own operations or in NumPy, and what their tests share."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,6 +39,10 @@ def mean_cross_entropy(logits, labels):
     return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.asarray(labels)).mean()
 
 
+def half_squared_distance(logits, labels):
+    return 0.5 * ((logits - np.eye(logits.shape[-1])[np.asarray(labels)]) ** 2).sum(axis=-1).mean()
+
+
 def recorded(problem, params):
     """The loss on all training images, and the metrics, by name."""
     quantities = {"loss": problem.objective, **problem.metrics}
@@ -53,15 +59,15 @@ def plain_mlp(params, x, masks=(1.0, 1.0)):
     return jnp.einsum("ni,ij->nj", h, params[-1]["W"]) + params[-1]["b"][None, :]
 
 
-@jax.jit
-def plain_conv(params, x, given=None):
+@partial(jax.jit, static_argnames="activate")
+def plain_conv(params, x, given=None, activate=jax.nn.relu):
     """The logits, and the (mean, variance) that each normalization went by: what is given, or the images' own."""
     used = []
     for i, block in enumerate(params["blocks"]):
         x = lax.conv_general_dilated(x, block.kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         used.append((jnp.mean(x, (0, 1, 2)), jnp.var(x, (0, 1, 2))) if given is None else given[i])
         mean, variance, gamma, beta = (f[None, None, None, :] for f in (*used[-1], block.gamma, block.beta))
-        x = jnp.maximum((x - mean) * lax.rsqrt(variance + 1e-5) * gamma + beta, 0)
+        x = activate((x - mean) * lax.rsqrt(variance + 1e-5) * gamma + beta)
         x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
     return x.reshape(len(x), -1) @ params["last"]["W"] + params["last"]["b"][None, :], used
 

@@ -11,6 +11,7 @@ from tests.problems.nets import (
     NETS,
     batch_of,
     displaced,
+    half_squared_distance,
     held_out,
     in_floats,
     mean_cross_entropy,
@@ -38,6 +39,30 @@ def test_the_multilayer_net_is_the_plain_one(x64):
     params, batch = displaced(problem), batch_of(problem)
     assert_same_gradient(
         lambda w: problem.loss(w, batch), lambda w: mean_cross_entropy(plain_mlp(w, batch.x), batch.y), params
+    )
+
+
+def test_the_multilayer_net_of_smooth_units_and_squared_errors(x64):
+    """Against NumPy; from Glorot's weights, whose first layer has the deviation √(2/(64 + 300))."""
+    problem = NETS["digits_mlp"](batch_size=16, hidden=300, dropout=0.0, activation="tanh", loss="squared")
+    start = problem.start(jax.random.key(0))
+    assert np.std(start[0]["W"]) == pytest.approx(np.sqrt(2 / 364), rel=0.02)
+    params, batch = displaced(problem), batch_of(problem)
+    h = np.asarray(batch.x).reshape(16, -1)
+    for layer in params[:-1]:
+        h = np.tanh(h @ np.asarray(layer["W"]) + np.asarray(layer["b"]))
+    logits = h @ np.asarray(params[-1]["W"]) + np.asarray(params[-1]["b"])
+    assert float(problem.loss(params, batch)) == pytest.approx(half_squared_distance(logits, batch.y), rel=1e-12)
+
+
+@pytest.mark.slow
+def test_the_convolutional_net_of_smooth_units_and_squared_errors(x64):
+    problem = NETS["digits_conv"](batch_size=12, channels=5, activation="tanh", loss="squared")
+    params, batch = displaced(problem), batch_of(problem)
+    assert_same_gradient(
+        lambda w: problem.loss(w, batch),
+        lambda w: half_squared_distance(plain_conv(w, batch.x, activate=jnp.tanh)[0], batch.y),
+        params,
     )
 
 

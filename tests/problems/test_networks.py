@@ -168,10 +168,11 @@ def test_the_convolutional_net_learns_the_digits():
 def test_options_are_read_off_the_makers():
     defaults = {name: argument.default for name, argument in arguments(NETS["digits_mlp"]).items()}
     shares = {"validation_share": 0.0, "test_share": 0.2}
-    assert defaults == {"batch_size": 64, "hidden": 128, "dropout": 0.5, "replacement": True, **shares}
+    words = {"activation": "relu", "loss": "cross_entropy"}
+    assert defaults == {"batch_size": 64, "hidden": 128, "dropout": 0.5, "replacement": True, **words, **shares}
     kinds = {argument.name: argument.kind for argument in arguments(NETS["cifar_10_conv"]).values()}
     flags = {"replacement": "flag", "validation_share": "number"}
-    assert kinds == {"batch_size": "integer", "channels": "integer", **flags}
+    assert kinds == {"batch_size": "integer", "channels": "integer", **dict.fromkeys(words, "text"), **flags}
     told = inspect.getdoc(NETS["fashion_mnist_vae"]) or ""
     assert told.startswith("A variational auto-encoder of Fashion-MNIST: negative ELBO")
     assert len(NETS) == 16
@@ -200,6 +201,8 @@ def test_a_run_is_the_same_to_the_bit_however_many_are_beside_it(name):
         ("digits_mlp", {"hidden": 0}, r"hidden must be from 1 to 10000, not 0\."),
         ("digits_mlp", {"dropout": 1.0}, r"dropout must be at least 0 and below 1, not 1\.0\."),
         ("digits_mlp", {"dropout": -0.1}, r"dropout must be at least 0 and below 1, not -0\.1\."),
+        ("digits_mlp", {"activation": "tahn"}, r'activation must be "relu" or "tanh", not "tahn"\.'),
+        ("digits_conv", {"loss": "mse"}, r'loss must be "cross_entropy" or "squared", not "mse"\.'),
         ("digits_vae", {"latent": 0}, r"latent must be from 1 to 10000, not 0\."),
         ("digits_vae", {"hidden": 0}, r"hidden must be from 1 to 10000, not 0\."),
         ("digits_vae", {"test_share": 1.0}, r"test_share must be from 0\.01 to 0\.99, not 1\.0\."),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from adamlab.analysis.answers.edge import answer_at_the_edge
 from adamlab.analysis.answers.words import amount, behind, counted, in_words, listed, number
 from adamlab.analysis.rows import EVALUATION, diverged, finished, of_optimizer, optimizers, recorded
 from adamlab.analysis.scores import STEPS, measured, sign
@@ -36,6 +37,7 @@ def answer_of_problem(runs: xr.Dataset) -> str:
         return " ".join([_without_a_best(by, len(rows)), *_diverged(runs)])
     ties = tied(sound, by)
     sentences = [
+        *answer_at_the_edge({"": runs}),
         _best(runs, sound, ties, by),
         *_next(sound, ties, by),
         *_unsound(rows, by),
@@ -56,7 +58,8 @@ def answer_over_problems(problems: Mapping[str, xr.Dataset]) -> str:
     order = sorted(won, key=lambda labels: -len(won[labels]))
     parts = [f"{listed(labels)} on {len(won[labels])} ({listed(won[labels])})" for labels in order]
     parts += [f"nobody on {len(without)} ({listed(without)}), where none has a finite result"] if without else []
-    return " ".join([f"Best of {len(problems)} problems: {'; '.join(parts)}.", *_ranks(problems)])
+    best = f"Best of {len(problems)} problems: {'; '.join(parts)}."
+    return " ".join([*answer_at_the_edge(problems), best, *_ranks(problems)])
 
 
 def ranked(runs: xr.Dataset) -> tuple[list[Row], str]:

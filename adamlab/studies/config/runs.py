@@ -171,8 +171,8 @@ def _check_target(head: RunsHead, mistakes: Mistakes):
     if target is not None and not wanted:
         mistakes.tell("record.target", 'is for "steps_to_target" alone, which record.what does not name')
     if head.record.costly_every > 1 and not {*COSTLY} & {*head.record.what}:
-        costly = " and ".join(f'"{name}"' for name in COSTLY)
-        mistakes.tell("record.costly_every", f"is for {costly} alone, which record.what does not name")
+        costly = ", ".join(f'"{name}"' for name in COSTLY)
+        mistakes.tell("record.costly_every", f"is for {costly} alone, and record.what names none of them")
 
 
 def _check_range(head: RunsHead, tables: Sequence[ProblemTable], optimizers: Sequence[Optimizer], mistakes: Mistakes):

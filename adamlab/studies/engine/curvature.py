@@ -1,4 +1,4 @@
-"""Curvature and noise at a point: the largest eigenvalue of the Hessian, and the gradient noise scale."""
+"""Curvature and noise at a point: the largest eigenvalue of the Hessian, preconditioned or not, and gradient noise."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,19 +20,31 @@ OF_NO_STEP = np.uint32(2**32 - 1)
 """A number that no step has, so that a key folded with it draws what no step of the run does."""
 
 
-def sharpness(objective: Callable[[PyTree], jax.Array], params: PyTree) -> jax.Array:
-    """The largest eigenvalue of the objective's Hessian at these parameters.
+def sharpness(
+    objective: Callable[[PyTree], jax.Array], params: PyTree, preconditioner: PyTree | None = None
+) -> jax.Array:
+    """The largest eigenvalue of the objective's Hessian H at these parameters, or of P⁻¹H.
 
     Lanczos iterations from a fixed normal vector. No vector is kept to orthogonalize by: what rounding then adds to the
-    tridiagonal matrix are copies of eigenvalues that are already there (Paige 1980), harmless to the largest.
+    tridiagonal matrix are copies of eigenvalues that are already there (Paige 1980), harmless to the largest. They are
+    of P^(−½)·H·P^(−½), which is symmetric and has the eigenvalues of P⁻¹H.
+
+    Args:
+        objective: the objective.
+        params: the parameters.
+        preconditioner: the diagonal of P, positive numbers in a tree like the parameters'; by default 1.
     """
     flat, unravel = ravel_pytree(params)
+    scale = 1.0 if preconditioner is None else 1 / jnp.sqrt(ravel_pytree(preconditioner)[0])
 
     def gradient(w: jax.Array) -> jax.Array:
         return ravel_pytree(jax.grad(lambda w: objective(unravel(w)))(w))[0]
 
+    # The derivative of the gradient is symmetric, and its transpose needs no jvp, which hand-derived backwards lack.
+    transposed = jax.vjp(gradient, flat)[1]
+
     def times_hessian(v: jax.Array) -> jax.Array:
-        return jax.grad(lambda w: jnp.vdot(gradient(w), v))(flat)  # layers with a backward of their own have no jvp
+        return scale * transposed(scale * v)[0]
 
     def iterate(carry, _):
         before, v, beta = carry

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,9 @@ from adamlab.calls import Call, Symbol
 from adamlab.studies.engine.curvature import gradient_noise_scale, sharpness
 from adamlab.studies.engine.learning_rates import learning_rate
 from adamlab.types import Decay, Problem, PyTree, Sampler
+
+if TYPE_CHECKING:
+    from adamlab.dynamics.edge import Edge
 
 QUANTITIES: dict[str, str] = {
     "loss": "the objective of the parameters",
@@ -37,6 +40,8 @@ QUANTITIES: dict[str, str] = {
     "distance": "the Euclidean distance to the nearest known minimum",
     "regret": "Σ f_i(w^(i−1)) − f_i(w*) over all steps done, recorded or not; w* is the first known minimum",
     "sharpness": "the largest eigenvalue of the objective's Hessian, by Lanczos iterations",
+    "preconditioned_sharpness": "the largest eigenvalue of P⁻¹H, P being what the gradient is divided by, as √v̂ + ε",
+    "stability_threshold": "the largest curvature of P⁻¹H at which the steps converge, as `al.stability` derives it",
     "gradient_noise_scale": "tr Σ / |G|² over examples, by batches; ∞ where the gradient drowns in the noise",
     "steps_to_target": "the first step after which the loss was at most `record.target`; −1 where none was",
 }
@@ -53,7 +58,10 @@ OF_LAST_STEP = (
 )
 """The quantities that need the gradient and the update of the step just done."""
 
-COSTLY = ("sharpness", "gradient_noise_scale")
+OF_THE_EDGE = ("preconditioned_sharpness", "stability_threshold")
+"""The quantities that are read off the optimizer's code."""
+
+COSTLY = ("sharpness", "preconditioned_sharpness", "gradient_noise_scale")
 """The quantities that cost many gradients, which can be recorded at some of the recorded steps alone."""
 
 NEEDED = {
@@ -172,16 +180,36 @@ def objective_at(function: Callable[..., jax.Array], state: PyTree) -> Callable[
     return function if state is None else lambda params: function(params, state)
 
 
-def recorder(problem: Problem, template: Call, names: Iterable[str]) -> Callable[[Moment], dict[str, jax.Array]]:
+def edge_for(template: Call, names: Iterable[str]) -> "Edge | None":
+    """Where the optimizer's steps stop converging, read off its code where a quantity is about it.
+
+    Reading traces the optimizer, and that cannot be done while the run itself is traced.
+    """
+    if {*names}.isdisjoint(OF_THE_EDGE):
+        return None
+    from adamlab.dynamics.edge import edge_of  # which loads SymPy
+
+    return edge_of(template)
+
+
+def recorder(
+    problem: Problem, template: Call, names: Iterable[str], edge: "Edge | None" = None
+) -> Callable[[Moment], dict[str, jax.Array]]:
     """The function that computes named quantities and metrics of a run at a moment, but for the loss.
 
     Of a quantity and a metric of the same name it is the metric that is recorded.
+
+    Args:
+        problem: the problem.
+        template: the optimizer.
+        names: of the quantities and metrics.
+        edge: from `edge_for`.
     """
     metrics = {name: f for name, f in problem.metrics.items() if name in names}
     chosen = [name for name in QUANTITIES if name in names and name not in ("loss", "steps_to_target")]
 
     def record(moment: Moment) -> dict[str, jax.Array]:
-        quantities = _Quantities(problem, template, moment)
+        quantities = _Quantities(problem, template, moment, edge)
         return {name: getattr(quantities, name)() for name in chosen if name not in metrics} | {
             name: moment.of(metric) for name, metric in metrics.items()
         }
@@ -196,6 +224,7 @@ class _Quantities:
     problem: Problem
     template: Call
     moment: Moment
+    edge: "Edge | None" = None
 
     def params(self) -> jax.Array:
         return _flat(self.moment.params)
@@ -235,7 +264,18 @@ class _Quantities:
         return self.moment.regret
 
     def sharpness(self) -> jax.Array:
-        return sharpness(objective_at(self.problem.objective, self.moment.problem_state), self.moment.params)
+        return sharpness(self._objective, self.moment.params)
+
+    def preconditioned_sharpness(self) -> jax.Array:
+        if self.edge is None:
+            return jnp.full((), jnp.nan)
+        moment = self.moment
+        divisors = self.edge.preconditioner_at(self._numbers, moment.state, moment.params, moment.t)
+        value = sharpness(self._objective, moment.params, divisors)
+        return self._after_a_step(value) if self.edge.places else value
+
+    def stability_threshold(self) -> jax.Array:
+        return jnp.full((), jnp.nan) if self.edge is None else self.edge.threshold_at(self._numbers)
 
     def gradient_noise_scale(self) -> jax.Array:
         moment = self.moment
@@ -265,6 +305,15 @@ class _Quantities:
         """m̂^t of Adam and its like, g^t of all others."""
         like_adam = "b1" in self.template.bound_inside() and None not in (self._field("m")[0], self._field("v")[0])
         return self._corrected("m") if like_adam else _flat(self._last[0])
+
+    @property
+    def _numbers(self) -> Mapping[str, Any]:
+        """The values of the optimizer's symbols, and of its scheduled learning rate at the last step."""
+        return {**self.moment.numbers, "scheduled_learning_rate": self.scheduled_learning_rate()}
+
+    @property
+    def _objective(self) -> Callable[[PyTree], jax.Array]:
+        return objective_at(self.problem.objective, self.moment.problem_state)
 
     @property
     def _last(self) -> tuple[PyTree, PyTree]:

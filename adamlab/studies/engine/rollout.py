@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,11 @@ from adamlab.arithmetic import next_correction, two_sum
 from adamlab.calls import Call
 from adamlab.dependence import dependence
 from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
-from adamlab.studies.engine.recording import COSTLY, OF_LAST_STEP, Moment, Recording, recorder
+from adamlab.studies.engine.recording import COSTLY, OF_LAST_STEP, Moment, Recording, edge_for, recorder
 from adamlab.types import Decay, Problem, PyTree, Sampler
+
+if TYPE_CHECKING:
+    from adamlab.dynamics.edge import Edge
 
 
 class Columns(NamedTuple):
@@ -80,7 +83,8 @@ class Rollout:
         Runs that are `shared` have one seed and see the same batches.
         """
         forward = is_forward(self.problem)  # which lowers a function, and that cannot be done while another is traced
-        return lambda columns: SideBySide(self, size, shared, forward, columns)
+        edge = edge_for(self.template, set(self.recording.what) - {*self.problem.metrics})
+        return lambda columns: SideBySide(self, size, shared, forward, edge, columns)
 
     def start(self, numbers: Mapping[str, Any], seed: Any, start: Any) -> tuple[PyTree, PyTree]:
         """One run's parameters and the optimizer's state."""
@@ -125,8 +129,8 @@ class SideBySide:
     Where the loss is a function of few numbers the runs are the last axis of every array, otherwise the first.
     """
 
-    def __init__(self, rollout: Rollout, size: int, shared: bool, forward: bool, columns: Columns):
-        self.rollout, self.problem, self.columns = rollout, rollout.problem, columns
+    def __init__(self, rollout: Rollout, size: int, shared: bool, forward: bool, edge: "Edge | None", columns: Columns):
+        self.rollout, self.problem, self.edge, self.columns = rollout, rollout.problem, edge, columns
         self.over_runs = over_runs(size)
         axis = -1 if size > 1 and forward else 0
         self.axes = Axes(axis, _state_axes(rollout, columns, axis) if size > 1 else 0, None if shared else 0)
@@ -281,7 +285,7 @@ class SideBySide:
         return {"loss": self._objective(carry.params, carry.problem_state)} | quantities
 
     def _quantities(self, names: Collection[str], t: Any, carry: Carry) -> dict[str, jax.Array]:
-        record = recorder(self.problem, self.rollout.template, names)
+        record = recorder(self.problem, self.rollout.template, names, self.edge)
 
         def of_run(t, numbers, params, state, last, *others) -> dict[str, jax.Array]:
             return record(Moment(t, params, state, last, numbers, *others))

@@ -275,7 +275,11 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [  # what is out of range, or do
         "no problem here has known minima",
     ),
     ({"record": {"what": ["gradient_noise_scale"]}}, "record.what[0]", "no problem here has minibatches"),
-    ({"record": {"costly_every": 3}}, "record.costly_every", 'for "sharpness" and "gradient_noise_scale" alone'),
+    (
+        {"record": {"costly_every": 3}},
+        "record.costly_every",
+        'for "sharpness", "preconditioned_sharpness", "gradient_noise_scale" alone',
+    ),
     ({"record": {"what": ["sharpness"], "costly_every": 0}}, "record.costly_every", "1"),
     (evaluated(seeds=0), "evaluation.seeds", "how many seeds"),
     (evaluated(seeds=[0]), "evaluation.seeds", "expected fresh seeds; got 0"),

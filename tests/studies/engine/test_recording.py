@@ -22,7 +22,17 @@ STEPS, EVERY = 30, 7
 ALL = tuple(QUANTITIES)
 
 
-def looked_at(problem, transform, fields, b1, b2, rate):
+def adams(v, v_hat):
+    """What Adam divides the gradient by."""
+    return np.sqrt(v_hat) + 1e-8
+
+
+def largest_of(hessian, preconditioner):
+    """The largest eigenvalue of P⁻¹H."""
+    return np.linalg.eigvals(np.asarray(hessian) / preconditioner[:, None]).real.max()
+
+
+def looked_at(problem, transform, fields, b1, b2, rate, preconditioner, threshold):
     """The values of each quantity at the recorded steps, computed in NumPy from a loop of Optax."""
     w = problem.start(jax.random.split(jax.random.key(3))[0])
     state = transform.init(w)
@@ -55,8 +65,14 @@ def looked_at(problem, transform, fields, b1, b2, rate):
                     "scheduled_learning_rate": rate if t else np.nan,
                     "regret": regret,
                     "sharpness": np.linalg.eigvalsh(hessian(w))[-1],
+                    "preconditioned_sharpness": largest_of(hessian(w), preconditioner(v, v_hat))
+                    if t or not fields[1]
+                    else np.nan,
+                    "stability_threshold": threshold,
                     "distance": min(np.sqrt(np.sum((np.asarray(w) - best) ** 2)) for best in problem.minima),
                 }
+            if t or not fields[1]:
+                row["preconditioned_sharpness"] = largest_of(hessian(w), preconditioner(v, v_hat))
             for name, value in row.items():
                 rows[name].append(value)
         regret += float(problem.loss(w, None)) - float(problem.loss(jnp.array(problem.minima[0]), None))
@@ -69,21 +85,30 @@ def looked_at(problem, transform, fields, b1, b2, rate):
 @pytest.mark.one_case_in(2)
 @pytest.mark.optimized(True)  # the starts, drawn in float32, are compared with those of another program
 @pytest.mark.parametrize(
-    ("spec", "numbers", "transform", "fields", "b1", "b2"),
+    ("spec", "numbers", "transform", "fields", "b1", "b2", "preconditioner", "threshold"),
     [
-        ("adamlab.adam(lr, b2=b2)", {"lr": 0.1, "b2": 0.99}, optax.adam(0.1, b2=0.99), ("mu", "nu"), 0.9, 0.99),
-        ("optax.adam(lr)", {"lr": 0.1}, optax.adam(0.1), ("mu", "nu"), 0.9, 0.999),
-        ('adamlab.adam(lr, arithmetic="weighted")', {"lr": 0.1}, optax.adam(0.1), ("mu", "nu"), 0.9, 0.999),
-        ("optax.rmsprop(lr, decay=d)", {"lr": 0.01, "d": 0.8}, optax.rmsprop(0.01, decay=0.8), (None, "nu"), 0.5, 0.8),
-        ("adamlab.sgd(lr)", {"lr": 1e-3}, optax.sgd(1e-3), (None, None), 0.5, 0.5),
+        (
+            *("adamlab.adam(lr, b2=b2)", {"lr": 0.1, "b2": 0.99}, optax.adam(0.1, b2=0.99), ("mu", "nu"), 0.9, 0.99),
+            *(adams, 380),
+        ),
+        ("optax.adam(lr)", {"lr": 0.1}, optax.adam(0.1), ("mu", "nu"), 0.9, 0.999, adams, 380),
+        (
+            *('adamlab.adam(lr, arithmetic="weighted")', {"lr": 0.1}, optax.adam(0.1), ("mu", "nu"), 0.9, 0.999),
+            *(adams, 380),
+        ),
+        (
+            *("optax.rmsprop(lr, decay=d)", {"lr": 0.01, "d": 0.8}, optax.rmsprop(0.01, decay=0.8), (None, "nu")),
+            *(0.5, 0.8, lambda v, v_hat: np.sqrt(v + 1e-8), 200),
+        ),
+        ("adamlab.sgd(lr)", {"lr": 1e-3}, optax.sgd(1e-3), (None, None), 0.5, 0.5, lambda v, v_hat: np.ones(2), 2000),
     ],
     ids=["adam", "optax", "weighted", "rmsprop", "sgd"],
 )
-def test_each_quantity_is_what_a_loop_sees(x64, spec, numbers, transform, fields, b1, b2):
+def test_each_quantity_is_what_a_loop_sees(x64, spec, numbers, transform, fields, b1, b2, preconditioner, threshold):
     problem = problems.get("himmelblau")
     columns = {name: [value, value] for name, value in numbers.items()}
     recorded = computed(problem, spec, columns, [3, 4], STEPS, EVERY, ALL, target=1.0)
-    wanted = looked_at(problem, transform, fields, b1, b2, numbers["lr"])
+    wanted = looked_at(problem, transform, fields, b1, b2, numbers["lr"], preconditioner, threshold)
     for name, values in wanted.items():
         np.testing.assert_allclose(recorded[name][0], values, rtol=1e-9, atol=1e-12, err_msg=name)
 
@@ -263,6 +288,15 @@ def test_sharpness_is_the_largest_eigenvalue(x64, rng, spectrum):
     assert float(largest) == pytest.approx(max(spectrum), rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize("spectrum", [[3.0, 1.0], [-5.0, -1.0, -0.5], [*np.linspace(-2, 10, 30)]])
+def test_preconditioned_sharpness_is_that_of_the_quotient(x64, rng, spectrum):
+    directions = np.linalg.qr(rng.normal(size=(len(spectrum), len(spectrum))))[0]
+    hessian, divisors = directions @ np.diag(spectrum) @ directions.T, 10.0 ** rng.uniform(-1, 1, len(spectrum))
+    largest = jax.jit(lambda w, p: sharpness(lambda w: 0.5 * w["a"] @ jnp.asarray(hessian) @ w["a"], w, p))
+    w = {"a": jnp.ones(len(spectrum))}
+    assert float(largest(w, {"a": jnp.asarray(divisors)})) == pytest.approx(largest_of(hessian, divisors), rel=1e-6)
+
+
 def test_sharpness_where_the_first_vector_is_an_eigenvector():
     """Of −2·|w|² the iterations end at once, and exactly so in some of these dimensions."""
     dims = range(2, 12)
@@ -276,8 +310,13 @@ def test_sharpness_of_a_net_is_that_of_its_dense_hessian(x64):
     w = start + 0.05 * jax.random.normal(jax.random.key(2), start.shape)  # no unit is dead, no bias 0
     gradient = jax.grad(lambda w: problem.objective(unravel(w)))
     rows = jax.jit(lambda w, basis: jax.lax.map(lambda v: jax.grad(lambda w: gradient(w) @ v)(w), basis, batch_size=16))
-    dense = np.linalg.eigvalsh(rows(w, jnp.eye(len(w))))[-1]
-    assert float(jax.jit(lambda w: sharpness(problem.objective, w))(unravel(w))) == pytest.approx(dense, rel=1e-6)
+    dense = np.asarray(rows(w, jnp.eye(len(w))))
+    largest = jax.jit(lambda w, *p: sharpness(problem.objective, w, *p))
+    assert float(largest(unravel(w))) == pytest.approx(np.linalg.eigvalsh(dense)[-1], rel=1e-6)
+    divisors = np.sqrt(np.asarray(gradient(w)) ** 2 + 1e-6)
+    symmetric = dense / np.sqrt(divisors[:, None] * divisors[None, :])
+    wanted = np.linalg.eigvalsh(symmetric)[-1]
+    assert float(largest(unravel(w), unravel(jnp.asarray(divisors)))) == pytest.approx(wanted, rel=1e-6)
 
 
 @pytest.mark.parametrize("draw", [problems.minibatches, problems.epochs])
