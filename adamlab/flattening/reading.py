@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Literal
 
 from adamlab.errors import InputError, reason
@@ -196,18 +197,18 @@ class _Reader:
 
     def _walk(self, program: ClosedJaxpr, arguments: Iterable[Value]) -> list[Value]:
         jaxpr = program.jaxpr
-        known = {v: self._constant(x) for v, x in zip(jaxpr.constvars, program.consts, strict=True)}
+        known: dict[Any, Value] = {v: self._constant(x) for v, x in zip(jaxpr.constvars, program.consts, strict=True)}
         known |= dict(zip(jaxpr.invars, arguments, strict=True))
 
         def values(atoms: Sequence[Any]) -> list[Value]:
             return [self._constant(x.val) if isinstance(x, Literal) else known[x] for x in atoms]
 
         for equation in jaxpr.eqns:
-            known |= zip(equation.outvars, self._apply(equation, values(equation.invars)), strict=False)
+            known.update(zip(equation.outvars, self._apply(equation, values(equation.invars)), strict=False))
         return values(jaxpr.outvars)
 
     def _constant(self, value: Any) -> Entries:
-        if isinstance(value, jax.core.Tracer):
+        if isinstance(value, Tracer):
             if value.size == 1:
                 return Entries(self._number("traced", id(value)))
             raise _UnlikeError(f"it holds an array of its own, {_told(value)}")

@@ -5,7 +5,7 @@ from typing import Any
 import optax
 
 from adamlab.errors import InputError
-from adamlab.flattening.vectors import Ravelled, is_ravelled
+from adamlab.flattening.vectors import is_ravelled
 from adamlab.lifting import Lifted
 from adamlab.types import PyTree
 
@@ -54,12 +54,12 @@ def flat(tx: optax.GradientTransformation) -> optax.GradientTransformationExtraA
             require_alike(function, *arguments)
             known.add(key)
 
-    def init(params: Ravelled) -> PyTree:
+    def init(params: Any) -> PyTree:
         _require_ravelled("params", params)
         check(params.layout, inner.init, params)
         return inner.init(params)
 
-    def update(updates: Ravelled, state: PyTree, params: Ravelled | None = None, **extra_args: Any):
+    def update(updates: Any, state: PyTree, params: Any = None, **extra_args: Any):
         _require_ravelled("gradients", updates)
         if params is not None:
             _require_ravelled("params", params)

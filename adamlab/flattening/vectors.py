@@ -93,8 +93,8 @@ class Ravelled:
         return f"Ravelled({sizes or 'nothing'}; {len(self.layout.shapes)} arrays)"
 
 
-def ravel(tree: PyTree) -> Ravelled:
-    """Make vectors of a tree of arrays, one of each type of number; `.tree` is the tree again.
+def ravel(tree: PyTree) -> Any:
+    """Make vectors of a tree of arrays, one of each type of number, as a `Ravelled`; `.tree` is the tree.
 
     >>> ravel({"w": jnp.ones((2, 2)), "b": jnp.zeros(2)})
     Ravelled(6 × float32; 2 arrays)

@@ -73,7 +73,7 @@ def _problem(
         if is_own:
             problem = replace(find(name)(**options), name=called)
         else:
-            problem = _shipped(name, called, text, tuple(options.items()), jax.config.jax_enable_x64)
+            problem = _shipped(name, called, text, tuple(options.items()), str(jax.dtypes.canonicalize_dtype(float)))
         wrong = [*misfits(problem, problem.loss)] if is_own else []
     except (ValueError, ModuleNotFoundError) as error:
         mistakes.tell(key, str(error))
@@ -94,7 +94,7 @@ _SHIPPED: WeakSet[Problem] = WeakSet()
 
 
 @lru_cache(maxsize=8)
-def _shipped(name: str, called: str, text: str, options: tuple[tuple[str, Any], ...], x64: bool) -> Problem:
+def _shipped(name: str, called: str, text: str, options: tuple[tuple[str, Any], ...], dtype: str) -> Problem:
     """A problem of adamlab's own, the same object again; the text tells options apart that are equal, as 1 and 1.0."""
     problem = replace(find(name)(**dict(options)), name=called)
     _SHIPPED.add(problem)

@@ -79,7 +79,7 @@ def _prepared(problem: Problem, runs: Runs, recording: Recording, **how: Any) ->
     if not is_shipped(problem) or not libraries <= {"adamlab", "optax", "optax.contrib"}:
         return prepare(problem, runs, recording, **how)
     steps, others = recording.steps.tobytes(), (recording.what, recording.target, recording.costly_every)
-    rows = len(runs), tuple(runs.numbers), runs.starts is None, jax.config.jax_enable_x64
+    rows = len(runs), tuple(runs.numbers), runs.starts is None, jax.dtypes.canonicalize_dtype(float)
     key = repr((id(problem), runs.template, rows, others, how)).encode() + steps
     if key not in RECENT:
         if len(RECENT) >= MOST_RECENT:
