@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from adamlab.derivations import derive as derive
     from adamlab.dynamics.stability import stability as stability
     from adamlab.exporting import export as export
+    from adamlab.flattening.transformation import flat as flat
+    from adamlab.flattening.vectors import ravel as ravel
+    from adamlab.flattening.vectors import unravel as unravel
     from adamlab.frameworks.keras3 import from_keras as from_keras
     from adamlab.frameworks.pytorch import from_torch as from_torch
     from adamlab.interpret.oracle import exact as exact
@@ -64,12 +67,14 @@ _HOMES = {
     "derive": "adamlab.derivations",
     "exact": "adamlab.interpret.oracle",
     "export": "adamlab.exporting",
+    "flat": "adamlab.flattening.transformation",
     "from_keras": "adamlab.frameworks.keras3",
     "from_torch": "adamlab.frameworks.pytorch",
     "influence": "adamlab.symbolic.solving.influence",
     "like_torch": "adamlab.recipes",
     "load": "adamlab.studies.kinds",
     "prove": "adamlab.relations",
+    "ravel": "adamlab.flattening.vectors",
     "run": "adamlab.running",
     "stability": "adamlab.dynamics.stability",
     "state_from_keras": "adamlab.translation.states",
@@ -77,6 +82,7 @@ _HOMES = {
     "state_to_keras": "adamlab.translation.states",
     "state_to_torch": "adamlab.translation.states",
     "translate": "adamlab.translation.translating",
+    "unravel": "adamlab.flattening.vectors",
     "unroll": "adamlab.symbolic.unrolling",
 }
 

@@ -19,6 +19,7 @@ from jax._src import compiler
 
 from adamlab.cli import main
 from adamlab.studies import distributed
+from adamlab.studies.sweep.programs import RECENT
 from tests.computing import UNOPTIMIZED
 
 if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and the processes that they start, share it
@@ -81,6 +82,7 @@ def pytest_runtest_setup(item):
     if wanted != _given:
         _given.clear()
         _given.update(wanted)
+        RECENT.clear()
         jax.clear_caches()  # so that no test takes a program that was compiled in the other way
 
 

@@ -25,15 +25,16 @@ def setting_scores(runs: xr.Dataset, by: str | None = None) -> xr.Dataset:
     runs, by = finished(runs), criterion(runs, by)
     rows = np.flatnonzero(is_tuning(runs))
     codes = pd.factorize(setting_of(runs)[rows])[0]
-    scores = pd.Series(score(runs, by).values[rows]).groupby(codes).agg(["median", "size"])
-    ties = pd.Series(score(runs, DEFAULT).values[rows]).groupby(codes).median() if by == STEPS else scores["median"]
+    scores = pd.Series(score(runs, by).values[rows]).groupby(codes)
+    medians = scores.median().to_numpy()
+    ties = pd.Series(score(runs, DEFAULT).values[rows]).groupby(codes).median().to_numpy() if by == STEPS else medians
     names = ["optimizer", "spec", *runs.attrs["settings"]]
     first = rows[first_of(codes)]
     return xr.Dataset(
         {
-            "score": ("setting", scores["median"].to_numpy()),
-            "tie": ("setting", ties.to_numpy()),
-            "runs": ("setting", scores["size"].to_numpy()),
+            "score": ("setting", medians),
+            "tie": ("setting", ties),
+            "runs": ("setting", scores.size().to_numpy()),
         },
         {name: ("setting", runs[name].values[first]) for name in names},
         {"problem": runs.attrs["problem"], "settings": runs.attrs["settings"], "by": by},

@@ -21,10 +21,21 @@ def objects(value: Any) -> Values:
 
 def each(function: Callable[..., Any], *arrays: Values) -> Values:
     """The values of a function at every entry, with scalars broadcast."""
-    if all(array.ndim == 0 for array in arrays):
-        return objects(function(*(array.item() for array in arrays)))
-    with np.errstate(all="ignore"):  # NaN is a number like others
-        return np.frompyfunc(function, len(arrays), 1)(*arrays)
+    return over_entries(function, len(arrays))(*arrays)
+
+
+def over_entries(function: Callable[..., Any], count: int) -> Callable[..., Values]:
+    """The function of so many numbers as a function of arrays, with scalars broadcast."""
+    on_arrays = np.frompyfunc(function, count, 1)
+
+    def apply(*arrays: Values) -> Values:
+        for array in arrays:
+            if array.ndim:
+                with np.errstate(all="ignore"):  # NaN is a number like others
+                    return on_arrays(*arrays)
+        return objects(function(*[array.item() for array in arrays]))
+
+    return apply
 
 
 def reduced(combine: Callable[[list[Any]], Any], values: Values, axes: Sequence[int | np.integer]) -> Values:

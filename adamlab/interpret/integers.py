@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,14 +13,21 @@ BEYOND = 1 << 64
 
 def wrapped(number: int, dtype: Any) -> int:
     """The integer of a type that a number wraps to."""
-    info = jnp.iinfo(dtype)
-    return (number - int(info.min)) % (1 << info.bits) + int(info.min)
+    least, greatest = _range(dtype)
+    return (number - least) % (greatest - least + 1) + least
 
 
 def saturated(number: int, dtype: Any) -> int:
     """The integer of a type that is closest to a number."""
+    least, greatest = _range(dtype)
+    return min(max(number, least), greatest)
+
+
+@cache
+def _range(dtype: Any) -> tuple[int, int]:
+    """The least and the greatest integer of a type."""
     info = jnp.iinfo(dtype)
-    return min(max(number, int(info.min)), int(info.max))
+    return int(info.min), int(info.max)
 
 
 def _divide(a: int, b: int) -> int:

@@ -17,7 +17,7 @@ from jax._src import source_info_util
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 
 from adamlab.errors import InputError
-from adamlab.interpret.arrays import Values, accumulated, along, contracted, each, objects, reduced
+from adamlab.interpret.arrays import Values, accumulated, along, contracted, each, objects, over_entries, reduced
 from adamlab.interpret.constants import Constant, meant_by
 from adamlab.interpret.integers import saturated, wrapped
 from adamlab.types import PyTree
@@ -122,13 +122,16 @@ def trace(function: Callable[..., PyTree], *arguments: PyTree) -> Program:
 class Reader:
     """A reader of programs in an algebra.
 
-    Programs are read again and again, a time for each step: constants and movements of arrays are kept by the id of
-    what they come from, together with that object itself, since the id of a freed object may be used again.
+    Programs are read again and again, a time for each step: constants, movements of arrays, meanings of equations and
+    their last results are kept by the id of what they come from, together with that object itself, since the id of a
+    freed object may be used again.
     """
 
     algebra: Algebra
     _constants: dict[int, tuple[Any, Values]] = field(default_factory=dict)
     _moves: dict[Any, tuple[Any, list[np.ndarray]]] = field(default_factory=dict)
+    _meanings: dict[int, tuple[Any, Callable[..., Values] | None]] = field(default_factory=dict)
+    _last: dict[int, tuple[Any, list[Values], list[Values]]] = field(default_factory=dict)
 
     def read(self, program: Program, *arguments: PyTree, rename: Mapping[int, Rename] | None = None) -> PyTree:
         """The program's result for arguments whose leaves are objects, or arrays of them.
@@ -148,7 +151,7 @@ class Reader:
         known = {v: self._constant(value, value) for v, value in zip(jaxpr.constvars, closed.consts, strict=True)}
         known |= dict(zip(jaxpr.invars, arguments, strict=True))
         for equation in jaxpr.eqns:
-            results = self._apply(equation, self._values(equation.invars, known))
+            results = self._results(equation, self._values(equation.invars, known))
             for variable, values in zip(equation.outvars, results, strict=True):
                 known[variable] = renamed[variable](values) if variable in renamed else values
         return self._values(jaxpr.outvars, known)
@@ -156,7 +159,22 @@ class Reader:
     def _values(self, atoms: Iterable[Any], known: Mapping[Any, Values]) -> list[Values]:
         return [self._literal(atom) if isinstance(atom, Literal) else known[atom] for atom in atoms]
 
+    def _results(self, equation: Any, inputs: list[Values]) -> list[Values]:
+        """The results of an equation; those of the last time where its inputs are the same objects."""
+        _, before, results = self._last.get(id(equation), (None, None, []))
+        if before is None or not all(map(_is_same, before, inputs)):
+            results = self._apply(equation, inputs)
+            self._last[id(equation)] = equation, inputs, results
+        return results
+
     def _apply(self, equation: Any, inputs: list[Values]) -> list[Values]:
+        if meaning := self._meaning(equation):
+            try:
+                return [meaning(*inputs)]
+            except UnreadableError as error:
+                raise UnreadableError(
+                    error.primitive or equation.primitive.name, error.line or line_of(equation), error.why
+                ) from None
         name, params = equation.primitive.name, equation.params
         try:
             if name in IDENTITIES:
@@ -172,25 +190,45 @@ class Reader:
                 return CONTROL[name](self, inputs, **params)
             results = self._computed(equation, inputs)
         except UnreadableError as error:
-            raise UnreadableError(error.primitive or name, error.line or _line(equation), error.why) from None
+            raise UnreadableError(error.primitive or name, error.line or line_of(equation), error.why) from None
         types = [variable.aval.dtype for variable in equation.outvars]
         return [
             each(partial(self.algebra.in_width, dtype=dtype), values) if _kind(dtype) == "integer" else values
             for values, dtype in zip(results, types, strict=True)
         ]
 
+    def _meaning(self, equation: Any) -> Callable[..., Values] | None:
+        """The function of arrays that an elementwise primitive is, integers wrapped; None for any other."""
+        if id(equation) not in self._meanings:
+            self._meanings[id(equation)] = equation, self._elementwise(equation)
+        return self._meanings[id(equation)][1]
+
+    def _elementwise(self, equation: Any) -> Callable[..., Values] | None:
+        name = equation.primitive.name
+        if name in OTHERWISE or not equation.outvars:
+            return None
+        dtype = equation.outvars[0].aval.dtype
+        kind, table = _kind(dtype), self.algebra.elementwise
+        if name == "convert_element_type":
+            function: Any = partial(self._converted, _kind(equation.invars[0].aval.dtype), dtype)
+        elif meaning := table.get(f"{kind} {name}", table.get(name)):
+            numbers = _numbers_in(name, equation.params, dtype)
+            function = partial(meaning, **numbers) if numbers else meaning
+        else:
+            return None
+        applied = over_entries(function, len(equation.invars))
+        if kind != "integer":
+            return applied
+        in_width = over_entries(partial(self.algebra.in_width, dtype=dtype), 1)
+        return lambda *inputs: in_width(applied(*inputs))
+
     def _computed(self, equation: Any, inputs: list[Values]) -> list[Values]:
-        """The results of a primitive that calculates, before integers wrap."""
+        """The results of a primitive that calculates, not entry by entry, before integers wrap."""
         name, params, dtype = equation.primitive.name, equation.params, equation.outvars[0].aval.dtype
-        table = self.algebra.elementwise
-        if meaning := table.get(f"{_kind(dtype)} {name}", table.get(name)):
-            return [each(partial(meaning, **_numbers_in(name, params, dtype)), *inputs)]
         if name in REDUCTIONS:
             return [reduced(self._all_of(name, dtype), inputs[0], params["axes"])]
         if name in ACCUMULATIONS:
             return [accumulated(self._all(ACCUMULATIONS[name]), inputs[0], params["axis"], params["reverse"])]
-        if name == "convert_element_type":
-            return [each(partial(self._converted, _kind(equation.invars[0].aval.dtype), dtype), inputs[0])]
         if name in SCATTERS:
             return [self._scattered(equation, inputs[0], inputs[1], inputs[2])]
         if name in STRUCTURES:
@@ -404,6 +442,11 @@ class Reader:
         return [*carry, *stacked]
 
 
+def _is_same(a: Values, b: Values) -> bool:
+    """Whether two arrays are one object, or hold one each."""
+    return a is b or (not a.ndim and not b.ndim and a.item() is b.item())
+
+
 def literals(program: Program) -> Iterator[tuple[Any, Any]]:
     """The values that stand in a program, each with its type, in the order of the code."""
     return _literals(program.jaxpr)
@@ -431,7 +474,7 @@ def _where(condition: Values, new: Values, old: Values) -> Values:
     return new if condition.all() else each(lambda is_new, a, b: a if is_new else b, aligned, new, old)
 
 
-def _line(equation: Any) -> str:
+def line_of(equation: Any) -> str:
     """The line of code that an equation comes from; empty within JAX's own jitted functions."""
     line = source_info_util.summarize(equation.source_info)
     return "" if line.startswith(":") else line
@@ -548,6 +591,9 @@ CALLS = {
     "remat2",
 }
 """Primitives that only call a function."""
+
+OTHERWISE = {*IDENTITIES, *MOVES, *CALLS, "cond", "scan", "while"}
+"""Primitives that are not looked up among the elementwise ones."""
 
 CONTROL: dict[str, Callable[..., list[Values]]] = {"cond": Reader.branch, "scan": Reader.scan, "while": Reader.loop}
 

@@ -69,7 +69,16 @@ def _settled(total: Any, *terms: Any) -> Any:
     """A sum, which is 0 where its terms cancel down to their rounding errors."""
     if not total or not mpmath.isfinite(total):
         return total
-    return total * 0 if mp.mag(total) <= max(map(mp.mag, terms)) - mp.prec + NOISE else total
+    return total * 0 if _size(total) <= max(map(_size, terms)) - mp.prec + NOISE else total
+
+
+def _size(x: Any) -> Any:
+    """The binary exponent of a number, as `mp.mag`, which takes several times as long."""
+    if type(x) is mpf:
+        _, mantissa, exponent, bits = x._mpf_
+        if mantissa:
+            return exponent + bits
+    return mp.mag(x)
 
 
 def _add(a: Any, b: Any) -> Any:

@@ -27,11 +27,18 @@ def spacing(exact: Any, dtype: str) -> Any:
 
     XLA flushes subnormal numbers to zero on a CPU, so they count as 0 here.
     """
-    kind = jnp.finfo(dtype)
-    if abs(exact) < mpf(float(kind.smallest_normal)):
-        return mpf(float(kind.smallest_normal))
+    smallest, bits = _type(dtype)
+    if abs(exact) < smallest:
+        return smallest
     _, exponent = mpmath.frexp(exact)
-    return mpmath.ldexp(1, int(exponent) - 1 - kind.nmant)
+    return mpmath.ldexp(1, int(exponent) - 1 - bits)
+
+
+@cache
+def _type(dtype: str) -> tuple[Any, int]:
+    """The least normal number of a type, and the bits of its mantissa."""
+    kind = jnp.finfo(dtype)
+    return mpf(float(kind.smallest_normal)), int(kind.nmant)
 
 
 @cache

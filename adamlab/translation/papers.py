@@ -29,9 +29,9 @@ def _steps(step: Callable[..., Any], **begin: float) -> Transformation:
         starts = (jax.tree.map(lambda w, x=x: jnp.full_like(w, x), params) for x in begin.values())
         return kind(jnp.zeros((), jnp.int32), *starts)
 
-    def update(g: Any, state: Any, w: Any = None) -> tuple[Any, Any]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         count = optax.safe_increment(state.count)
-        change, *kept = step(g, w, jnp.asarray(count, float), *state[1:])
+        change, *kept = step(updates, params, jnp.asarray(count, float), *state[1:])
         return change, kind(count, *kept)
 
     return optax.GradientTransformation(init, update)

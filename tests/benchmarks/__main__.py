@@ -14,7 +14,7 @@ import jax
 
 from tests.benchmarks.measuring import Figure, from_json, to_json, to_markdown
 
-TOPICS = ("sweeps", "networks", "steps", "small_studies", "readings", "start")
+TOPICS = ("sweeps", "networks", "steps", "leaves", "small_studies", "readings", "start")
 FOLDER = Path(__file__).parent
 
 

@@ -63,17 +63,16 @@ def _in_torch(leaves: int, size: int, count: int) -> dict[str, Callable[[], Any]
     except ModuleNotFoundError:
         return {}
     torch.set_num_threads(2 if size >= LONG else 1)
-    forms: dict[str, dict[str, bool]] = {
-        "torch, one by one": {"foreach": False},
-        "torch, foreach": {"foreach": True},
-        "torch, fused": {"fused": True},
-    }
 
-    def of(flags: dict[str, bool]) -> Callable[[], Any]:
+    def of(foreach: bool, fused: bool) -> Callable[[], Any]:
         params = [torch.nn.Parameter(torch.ones(size)) for _ in range(leaves)]
         for i, parameter in enumerate(params):
             parameter.grad = torch.from_numpy(np.full(size, 1e-3 * (i + 1), np.float32))
-        optimizer = torch.optim.Adam(params, lr=1e-3, **flags)
+        optimizer = torch.optim.Adam(params, lr=1e-3, foreach=foreach, fused=fused)
         return lambda: [optimizer.step() for _ in range(count)]
 
-    return {name: of(flags) for name, flags in forms.items()}
+    return {
+        "torch, one by one": of(foreach=False, fused=False),
+        "torch, foreach": of(foreach=True, fused=False),
+        "torch, fused": of(foreach=False, fused=True),
+    }

@@ -3,9 +3,12 @@
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
+import jax
 import numpy as np
 
 from adamlab.calls import written
@@ -65,8 +68,12 @@ def _problem(
     key: str, name: str, called: str, options: Mapping[str, Any], table: Mapping[str, Any], mistakes: Mistakes
 ) -> ProblemTable | None:
     is_own, problem = bool(digest_of("problem", name)), None
+    text = f"{name}({', '.join(f'{option}={written(value)}' for option, value in sorted(options.items()))})"
     try:
-        problem = replace(find(name)(**options), name=called)
+        if is_own:
+            problem = replace(find(name)(**options), name=called)
+        else:
+            problem = _shipped(name, called, text, tuple(options.items()), str(jax.dtypes.canonicalize_dtype(float)))
         wrong = [*misfits(problem, problem.loss)] if is_own else []
     except (ValueError, ModuleNotFoundError) as error:
         mistakes.tell(key, str(error))
@@ -78,10 +85,25 @@ def _problem(
     if wrong or problem is None:
         mistakes.tell(key, f"{name} is no problem that can be run: {'; '.join(wrong)}")
         return None
-    text = f"{name}({', '.join(f'{option}={written(value)}' for option, value in sorted(options.items()))})"
     if "starts" not in table:
         return ProblemTable(key, problem, text, None)
     return ProblemTable(key, problem, text, read_starts(table["starts"], problem, join(key, "starts"), mistakes))
+
+
+_SHIPPED: WeakSet[Problem] = WeakSet()
+
+
+@lru_cache(maxsize=8)
+def _shipped(name: str, called: str, text: str, options: tuple[tuple[str, Any], ...], dtype: str) -> Problem:
+    """A problem of adamlab's own, the same object again; the text tells options apart that are equal, as 1 and 1.0."""
+    problem = replace(find(name)(**dict(options)), name=called)
+    _SHIPPED.add(problem)
+    return problem
+
+
+def is_shipped(problem: Problem) -> bool:
+    """Whether a config's problem is adamlab's own, and so the same as long as it is the same object."""
+    return problem in _SHIPPED
 
 
 def _combinations(

@@ -76,6 +76,11 @@ class Program:
     text: Callable[[], str]
 
     @cached_property
+    def compiled(self) -> jax.stages.Compiled:
+        """The program, compiled when it is first asked for."""
+        return self.lowered.compile()
+
+    @cached_property
     def digest(self) -> str:
         """The digest of its text: all that a block depends on, but for the values of its columns."""
         return hashlib.sha256(self.text().encode()).hexdigest()

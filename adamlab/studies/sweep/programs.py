@@ -9,16 +9,25 @@ import jax
 from adamlab.errors import reason
 from adamlab.studies import distributed
 from adamlab.studies.config.errors import ConfigError, Mistakes
+from adamlab.studies.config.problems import is_shipped
 from adamlab.studies.config.study import Study
 from adamlab.studies.engine.block_sizes import group_size
-from adamlab.studies.engine.program import Program, check, prepare
+from adamlab.studies.engine.program import Program, Runs, check, prepare
+from adamlab.studies.engine.recording import Recording
 from adamlab.studies.plan import Key
 from adamlab.studies.sweep.ledger import Ledger
+from adamlab.types import Problem
 
 BRANCHES = (
     "its code asks in Python how large a number is, and that of several settings is none yet; give such a number one "
     "value, or a table for each value"
 )
+
+MOST_RECENT = 16
+"""The most programs that are kept for later studies."""
+
+RECENT: dict[bytes, tuple[Problem, Program]] = {}
+"""Programs by all that they depend on, each with its problem, since the id of a freed object may be used again."""
 
 
 def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> dict[Key, Program]:
@@ -41,7 +50,7 @@ def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> d
             if mistakes:  # no program will be run
                 check(plan.problem, plan.runs())
                 continue
-            programs[key] = prepare(
+            programs[key] = _prepared(
                 plan.problem,
                 plan.runs(),
                 study.recording,
@@ -59,6 +68,24 @@ def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> d
     if mistakes:
         raise ConfigError(where, mistakes) from causes[0]
     return programs
+
+
+def _prepared(problem: Problem, runs: Runs, recording: Recording, **how: Any) -> Program:
+    """As `prepare`; the program of an earlier study in this process, where it depends on the same.
+
+    Code of the user's own can do something else the next time, so that it is always traced.
+    """
+    libraries = {call.library for call in runs.template.calls() if call.role == "optimizer"}
+    if not is_shipped(problem) or not libraries <= {"adamlab", "optax", "optax.contrib"}:
+        return prepare(problem, runs, recording, **how)
+    steps, others = recording.steps.tobytes(), (recording.what, recording.target, recording.costly_every)
+    rows = len(runs), tuple(runs.numbers), runs.starts is None, jax.dtypes.canonicalize_dtype(float)
+    key = repr((id(problem), runs.template, rows, others, how)).encode() + steps
+    if key not in RECENT:
+        if len(RECENT) >= MOST_RECENT:
+            del RECENT[next(iter(RECENT))]
+        RECENT[key] = problem, prepare(problem, runs, recording, **how)
+    return RECENT[key][1]
 
 
 class Programs:
@@ -88,7 +115,7 @@ class Programs:
         """Start to compile programs that are not compiled yet."""
         for key, program in self._lowered.items():
             if key in keys and key not in self._compiled:
-                self._compiled[key] = self._pool.submit(program.lowered.compile)
+                self._compiled[key] = self._pool.submit(lambda program=program: program.compiled)
 
     def compiled(self, key: Key) -> jax.stages.Compiled:
         """The compiled program, once it is ready."""
