@@ -159,7 +159,7 @@ def test_the_synopsis_has_every_command_and_option():
 
 def test_modules_that_pages_run_exist():
     modules = set(re.findall(r"python -m ([\w.]+)", ALL))
-    assert len(modules) == 9
+    assert {"tests.benchmarks", "tests.fuzzing", "tests.golden"} <= modules
     assert all(importlib.util.find_spec(module) for module in modules)
 
 
