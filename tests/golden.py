@@ -1,4 +1,4 @@
-"""Formulas in the README and in docstrings, the golden file and the table of translations, written from the code.
+"""Formulas in the README and in docstrings, the golden file and the tables of a page, written from the code.
 
 `python -m tests.golden` writes them anew; tests/test_golden.py fails where they are not what the code says.
 """
@@ -12,6 +12,7 @@ import adamlab as al
 from adamlab.rules import RULES
 from adamlab.symbolic.notation.printing import latex, text
 from adamlab.translation.correspondence import markdown
+from tests.benchmarks.measuring import RESULTS, from_json, summary
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden.txt"
@@ -76,11 +77,20 @@ def with_formula(source: str, name: str) -> str:
     return head + summary.sub(lambda match: f"{match[0]}    {HEADING}\n\n{block}\n", body, count=1)
 
 
-def with_translations(page: str) -> str:
-    """The package's page with the table of translations."""
-    begin, end = "<!-- the table of translations -->\n", "<!-- its end -->"
+def with_tables(page: str) -> str:
+    """The package's page with the tables of translations and of performance."""
+    return _with_table(_with_table(page, "translations", markdown()), "performance", performance())
+
+
+def performance() -> str:
+    """What `python -m tests.benchmarks` measured last."""
+    return summary(*from_json(RESULTS.read_text("utf-8")))
+
+
+def _with_table(page: str, name: str, table: str) -> str:
+    begin, end = f"<!-- the table of {name} -->\n", "<!-- its end -->"
     head, rest = page.split(begin)
-    return f"{head}{begin}\n{markdown()}\n\n{end}{rest.split(end)[1]}"
+    return f"{head}{begin}\n{table}\n\n{end}{rest.partition(end)[2]}"
 
 
 def source_of(name: str) -> Path:
@@ -98,7 +108,7 @@ def main():
         path = source_of(name)
         path.write_text(with_formula(path.read_text("utf-8"), name), "utf-8")
     GOLDEN.write_text(golden(), "utf-8")
-    INSIDE.write_text(with_translations(INSIDE.read_text("utf-8")), "utf-8")
+    INSIDE.write_text(with_tables(INSIDE.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tests.golden import (
     golden,
     readme_formula,
     with_formula,
-    with_translations,
+    with_tables,
 )
 
 
@@ -32,11 +32,11 @@ def test_the_golden_file_is_what_is_read():
     assert GOLDEN.read_text("utf-8") == golden()
 
 
-def test_the_package_page_has_the_table_of_translations():
+def test_the_package_page_has_the_tables_of_translations_and_of_performance():
     for framework in ("torch", "keras"):  # whose defaults the table names
         pytest.importorskip(framework)
     page = INSIDE.read_text("utf-8")
-    assert with_translations(page) == page
+    assert with_tables(page) == page
     assert "| `torch.RMSprop(lr=lr, alpha=a, eps=e)` |  | `optax.rmsprop(" in page
 
 

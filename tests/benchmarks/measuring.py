@@ -15,6 +15,8 @@ from statistics import median
 from typing import Any
 
 OURS = "adamlab"
+RESULTS = Path(__file__).with_name("results.json")
+PYTHON = sys.executable
 PACKAGES = ("jax", "jaxlib", "optax", "numpy", "torch")
 
 
@@ -113,12 +115,24 @@ def to_markdown(about: Mapping[str, str], topics: Mapping[str, Iterable[Figure]]
     return "\n".join(lines)
 
 
+def summary(about: Mapping[str, str], topics: Mapping[str, Iterable[Figure]]) -> str:
+    """A table for a page: adamlab's median of each thing measured, as a multiple of what stands beside it."""
+    head = f"On {', '.join(f'{name} {value}' for name, value in about.items())}:"
+    lines = [head, "", "| | adamlab takes | which is |", "|---|--:|---|"]
+    for figure in [figure for figures in topics.values() for figure in figures]:
+        if OURS in figure.values:
+            beside = [f"{digits(figure.ratio(side))} × {side}" for side in figure.values if side != OURS]
+            taken, unit = digits(median(figure.values[OURS])), figure.unit
+        else:
+            beside, unit = [], figure.unit
+            taken = ", ".join(f"{side}: {digits(median(values))}" for side, values in figure.values.items())
+        lines.append(f"| {figure.what} | {taken} {unit} | {', '.join(beside)} |")
+    return "\n".join(lines)
+
+
 def digits(value: float) -> str:
     """A number with three digits, in plain notation."""
     if not value or isnan(value):
         return "–" if value else "0"
     places = max(0, 2 - int(f"{value:e}".partition("e")[2]))
     return f"{value:,.{places}f}"
-
-
-PYTHON = sys.executable
