@@ -75,6 +75,20 @@ def panels(
     return fig, axes[:count]
 
 
+def in_place_of(ax: Axes, rows: int, columns: int, **how: Any) -> list[Axes]:
+    """Axes in rows and columns that take the place of given ones, for pictures of several panels.
+
+    Raises:
+        InputError: the given ones are not in a grid.
+    """
+    place = ax.get_subplotspec()
+    if place is None:
+        raise InputError("ax: expected axes in a grid, as `Figure.subplots` makes them, since this picture has panels.")
+    ratios = {name: how.pop(name) for name in ("width_ratios",) if name in how}
+    ax.remove()
+    return np.ravel(place.subgridspec(rows, columns, **ratios).subplots(squeeze=False, **how)).tolist()
+
+
 def head(axes: Axes, title: str, size: float = 11.0) -> None:
     """Set the title of axes, and take away the frame that is above and beside nothing."""
     axes.set_title(title, fontsize=size, y=1.0, parse_math=False)

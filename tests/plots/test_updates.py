@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 import adamlab as al
 from adamlab.calls import SpecError
 from adamlab.errors import InputError
-from adamlab.plots import NothingToDrawError
+from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.plots.files import draw_outputs, write_figure
 from adamlab.plots.updates import films
 from adamlab.plots.updates.race import MOST_FRAMES
@@ -211,6 +211,23 @@ def test_a_cartoon_leaves_out_what_the_optimizer_does_not_keep():
     assert len(al.plots.cartoon(alone.assign(v=runs.v), step=1).axes) == 3
     still = paths(still=np.ones((5, 2)) * [1.0, 0.0])  # at the minimum all vectors are zero
     assert len(al.plots.cartoon(still, step=3).axes) == 4
+
+
+@pytest.mark.parametrize("kind", ["race", "cartoon", "moments"])
+def test_panels_take_the_place_of_given_axes(three, kind):
+    figure = Figure(layout="constrained")
+    left, right = figure.subplots(1, 2)
+    assert PLOTS[kind](three, ax=right) is figure
+    assert figure.axes[0] is left
+    assert len(figure.axes) == 1 + len(PLOTS[kind](three).axes)
+    figure.draw_without_rendering()
+    assert not left.has_data()
+    assert all(panel.has_data() for panel in figure.axes[1:])
+    assert all(panel.get_position().x0 > left.get_position().x1 for panel in figure.axes[1:])
+    assert not figure.legends
+    assert figure.get_label() == ""
+    with pytest.raises(InputError, match="expected axes in a grid"):
+        PLOTS[kind](three, ax=figure.add_axes((0.1, 0.1, 0.2, 0.2)))
 
 
 @pytest.mark.parametrize("step", [0, 5, -1])

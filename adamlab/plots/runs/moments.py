@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adamlab.plots.picture import Picture
-from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, caption, describe
+from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, caption, describe, figure_of, in_place_of
 from adamlab.plots.updates.plane import chosen_optimizer, first_run
 
 MOST_COORDINATES = 4
@@ -25,7 +25,9 @@ PARTS = (
 """The quantities with their labels, from the top down, and whether the root is drawn."""
 
 
-def moments(runs: xr.Dataset, optimizer: str | None = None, coordinate: int | None = None) -> Figure:
+def moments(
+    runs: xr.Dataset, optimizer: str | None = None, coordinate: int | None = None, ax: Axes | None = None
+) -> Figure:
     """An optimizer's gradient, momentum, root of squares and effective learning rate over steps, at its best setting.
 
     Those of them that were recorded and that the optimizer has stand one below the other, from the first seed.
@@ -35,6 +37,7 @@ def moments(runs: xr.Dataset, optimizer: str | None = None, coordinate: int | No
             "effective_learning_rate" recorded.
         optimizer: its label; by default that of the first.
         coordinate: the number of a parameter, from 1; by default the first four are drawn.
+        ax: axes of a grid, whose place the panels take.
 
     Raises:
         NothingToDrawError: none of them was recorded, or there is no such optimizer or coordinate.
@@ -52,8 +55,11 @@ def moments(runs: xr.Dataset, optimizer: str | None = None, coordinate: int | No
         raise NothingToDrawError(f"{problem}: it has the coordinates 1 to {count}, not {coordinate}.")
     drawn = [*range(min(count, MOST_COORDINATES))] if coordinate is None else [coordinate - 1]
     parts = [part for part in PARTS if part[0] in values and not {part[0], f"{part[0]}_hat"} <= values.keys()]
-    fig = Picture(figsize=(7.0, 1.0 + 1.6 * len(parts)), layout="constrained", dpi=120)
-    panels = np.ravel(fig.subplots(len(parts), 1, sharex=True, squeeze=False))
+    if ax is None:
+        fig = Picture(figsize=(7.0, 1.0 + 1.6 * len(parts)), layout="constrained", dpi=120)
+        panels = np.ravel(fig.subplots(len(parts), 1, sharex=True, squeeze=False)).tolist()
+    else:
+        fig, panels = figure_of(ax), in_place_of(ax, len(parts), 1, sharex=True)
     for axes, (name, words, is_root) in zip(panels, parts, strict=True):
         lines = np.sqrt(np.abs(values[name])) if is_root else values[name]
         _draw(axes, runs.step.values, np.where(np.abs(lines) <= HIGHEST, lines, np.nan), drawn)
@@ -65,7 +71,8 @@ def moments(runs: xr.Dataset, optimizer: str | None = None, coordinate: int | No
     words = ", ".join(name.replace("_", " ") for name, *_ in parts)
     which = ", ".join(f"w{i + 1}" for i in drawn)
     seed, last = int(chosen.seed[0]), int(runs.step[-1])
-    describe(fig, f"{label} on {problem} over {last:,} steps from seed {seed}: {words} of {which}.")
+    if ax is None:
+        describe(fig, f"{label} on {problem} over {last:,} steps from seed {seed}: {words} of {which}.")
     return fig
 
 

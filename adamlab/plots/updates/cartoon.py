@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from adamlab.errors import cut
 from adamlab.plots.picture import Picture
-from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, describe
+from adamlab.plots.style import COLORS, HIGHEST, NothingToDrawError, describe, figure_of, in_place_of
 from adamlab.plots.updates.plane import chosen_optimizer, corners, first_run, ground, require_plane
 
 NEAR = 0.05
@@ -54,7 +54,7 @@ class Step:
         return [self.moments[name] for name in names if name in self.moments]
 
 
-def cartoon(runs: xr.Dataset, step: int = 5, optimizer: str | None = None) -> Figure:
+def cartoon(runs: xr.Dataset, step: int = 5, optimizer: str | None = None, ax: Axes | None = None) -> Figure:
     """A step of an optimizer in panels: its gradient, momentum, sum of squares (as a rectangle), and what they make.
 
     What it keeps of them is read off its state; without momentum or squares there is no such panel. Gradient and
@@ -64,6 +64,7 @@ def cartoon(runs: xr.Dataset, step: int = 5, optimizer: str | None = None) -> Fi
         runs: the dataset of a problem in the plane with "params", "updates", "gradients", "m" and "v" recorded.
         step: the number of the step.
         optimizer: its label; by default that of the first.
+        ax: axes of a grid, whose place the panels take.
 
     Raises:
         NothingToDrawError: the problem has not two parameters, or what is shown was not recorded, or not finite.
@@ -75,12 +76,16 @@ def cartoon(runs: xr.Dataset, step: int = 5, optimizer: str | None = None) -> Fi
     panels += [("momentum", _draw_momentum)] if "m" in taken.moments else []
     panels += [("squares, as sides √v", _draw_squares)] if "v" in taken.moments else []
     panels += [("step, to scale", _draw_step)]
-    width = 0.7 + 3.2 * len(panels)
-    fig = Picture(figsize=(width, 4.8), dpi=120)
-    fig.subplots_adjust(left=0.7 / width, right=1 - 0.15 / width, bottom=0.36, top=0.86, wspace=0.2)
-    fig.suptitle(f"{runs.attrs['problem']}: step {step} of {cut(label, 60)}", fontsize=11, parse_math=False)
+    if ax is None:
+        width = 0.7 + 3.2 * len(panels)
+        fig = Picture(figsize=(width, 4.8), dpi=120)
+        fig.subplots_adjust(left=0.7 / width, right=1 - 0.15 / width, bottom=0.36, top=0.86, wspace=0.2)
+        fig.suptitle(f"{runs.attrs['problem']}: step {step} of {cut(label, 60)}", fontsize=11, parse_math=False)
+        places = np.ravel(fig.subplots(1, len(panels))).tolist()
+    else:
+        fig, places = figure_of(ax), in_place_of(ax, 1, len(panels))
     half = _half(runs, taken)
-    for i, (axes, (title, draw)) in enumerate(zip(np.ravel(fig.subplots(1, len(panels))), panels, strict=True)):
+    for i, (axes, (title, draw)) in enumerate(zip(places, panels, strict=True)):
         ground(axes, runs, taken.place - half, taken.place + half)
         axes.plot(*taken.path.T, color="0.35", lw=1, zorder=2)
         draw(axes, taken, half)
@@ -90,7 +95,8 @@ def cartoon(runs: xr.Dataset, step: int = 5, optimizer: str | None = None) -> Fi
         axes.set_box_aspect(1)
         axes.tick_params(labelsize=7)
         axes.legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False)
-    describe(fig, _sentence(runs, label, taken))
+    if ax is None:
+        describe(fig, _sentence(runs, label, taken))
     return fig
 
 

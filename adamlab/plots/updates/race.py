@@ -1,15 +1,16 @@
 """The race: optimizers on their way over the contour, with their losses beside it."""
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from adamlab.analysis import optimizers
 from adamlab.errors import cut
-from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, legend, styles
+from adamlab.plots.style import HIGHEST, NothingToDrawError, caption, describe, figure_of, in_place_of, legend, styles
 from adamlab.plots.updates.films import Film
 from adamlab.plots.updates.plane import first_run, ground, labels_of, require_plane, window
 from adamlab.plots.words import best_of, listing, number
@@ -27,7 +28,15 @@ BELOW = 0.5
 """The foot of a logarithmic axis, where losses of zero are drawn, as a share of the least other loss."""
 
 
-def race(runs: xr.Dataset) -> Film:
+@overload
+def race(runs: xr.Dataset) -> Film: ...
+
+
+@overload
+def race(runs: xr.Dataset, ax: Axes | None) -> Figure: ...
+
+
+def race(runs: xr.Dataset, ax: Axes | None = None) -> Figure:
     """A film of each optimizer at its best setting: its path over the contour, and its loss beside it, step by step.
 
     A run that diverges stops where it was last in the picture, and is named. Written as .gif or .mp4 it moves; any
@@ -35,6 +44,7 @@ def race(runs: xr.Dataset) -> Film:
 
     Args:
         runs: the dataset of a problem in the plane, with its parameters recorded.
+        ax: axes of a grid, whose place the end of the race takes; without it the figure is a `Film`.
 
     Raises:
         NothingToDrawError: the problem has not two parameters, they were not recorded, or no run is done.
@@ -46,9 +56,14 @@ def race(runs: xr.Dataset) -> Film:
     if not all(np.isfinite(run.params.values[0]).all() for run in drawn.values()):
         raise NothingToDrawError(f"{runs.attrs['problem']}: a run begins where parameters are not finite.")
     steps, shown = runs.step.values, _frames(runs.step.values)
-    film = Film(figsize=(8.4, 4.2 + 0.1 * len(drawn)), layout="constrained", dpi=100)
-    plane, losses = film.subplots(1, 2, width_ratios=(1.15, 1))
-    film.suptitle(f"{runs.attrs['problem']}{_at_best(runs, ': each optimizer at its best setting')}", fontsize=11)
+    ratios = (1.15, 1)
+    if ax is None:
+        figure = Film(figsize=(8.4, 4.2 + 0.1 * len(drawn)), layout="constrained", dpi=100)
+        plane, losses = figure.subplots(1, 2, width_ratios=ratios)
+        figure.suptitle(f"{runs.attrs['problem']}{_at_best(runs, ': each optimizer at its best setting')}", fontsize=11)
+    else:
+        figure = figure_of(ax)
+        plane, losses = in_place_of(ax, 1, 2, width_ratios=ratios)
     _draw_ground(plane, runs, drawn)
     _prepare_losses(losses, runs, drawn)
     fallen = _diverged(drawn)
@@ -58,19 +73,20 @@ def race(runs: xr.Dataset) -> Film:
     ]
     clock = plane.set_title("", loc="left", fontsize=9)
     losses.set_title(_pace(steps[shown]), loc="right", fontsize=9, color="0.4")
-    legend(film)
+    legend(figure, ax=None if ax is None else plane)
 
     def show(frame: int):
         clock.set_text(f"step {steps[shown[frame]]:,} of {steps[-1]:,}")
         for runner in runners:
             runner.show(shown[frame])
 
-    film.frames, film.set_frame = len(shown), show
-    moving = [artist for runner in runners for artist in runner.artists]
-    film.moving = [*sorted(moving, key=lambda artist: artist.get_zorder()), clock]  # no path over another's head
-    show(film.frames - 1)
-    describe(film, _sentence(runs, drawn))
-    return film
+    show(len(shown) - 1)
+    if isinstance(figure, Film) and ax is None:
+        figure.frames, figure.set_frame = len(shown), show
+        moving = [artist for runner in runners for artist in runner.artists]
+        figure.moving = [*sorted(moving, key=lambda artist: artist.get_zorder()), clock]  # no path over another's head
+        describe(figure, _sentence(runs, drawn))
+    return figure
 
 
 class Runner:
