@@ -213,13 +213,13 @@ def test_a_cartoon_leaves_out_what_the_optimizer_does_not_keep():
     assert len(al.plots.cartoon(still, step=3).axes) == 4
 
 
-@pytest.mark.parametrize("kind", ["race", "cartoon", "moments"])
-def test_panels_take_the_place_of_given_axes(three, kind):
+@pytest.mark.parametrize(("kind", "options"), [("race", {}), ("cartoon", {"step": 2}), ("moments", {})])
+def test_panels_take_the_place_of_given_axes(three, kind, options):
     figure = Figure(layout="constrained")
     left, right = figure.subplots(1, 2)
-    assert PLOTS[kind](three, ax=right) is figure
+    assert PLOTS[kind](three, ax=right, **options) is figure
     assert figure.axes[0] is left
-    assert len(figure.axes) == 1 + len(PLOTS[kind](three).axes)
+    assert len(figure.axes) == 1 + len(PLOTS[kind](three, **options).axes)
     figure.draw_without_rendering()
     assert not left.has_data()
     assert all(panel.has_data() for panel in figure.axes[1:])
@@ -227,7 +227,7 @@ def test_panels_take_the_place_of_given_axes(three, kind):
     assert not figure.legends
     assert figure.get_label() == ""
     with pytest.raises(InputError, match="expected axes in a grid"):
-        PLOTS[kind](three, ax=figure.add_axes((0.1, 0.1, 0.2, 0.2)))
+        PLOTS[kind](three, ax=figure.add_axes((0.1, 0.1, 0.2, 0.2)), **options)
 
 
 @pytest.mark.parametrize("step", [0, 5, -1])
