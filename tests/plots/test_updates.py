@@ -215,7 +215,7 @@ def test_a_cartoon_leaves_out_what_the_optimizer_does_not_keep():
 
 @pytest.mark.parametrize(("kind", "options"), [("race", {}), ("cartoon", {"step": 2}), ("moments", {})])
 def test_panels_take_the_place_of_given_axes(three, kind, options):
-    figure = Figure(layout="constrained")
+    figure = Figure(figsize=(20, 6), layout="constrained")
     left, right = figure.subplots(1, 2)
     assert PLOTS[kind](three, ax=right, **options) is figure
     assert figure.axes[0] is left
