@@ -54,6 +54,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     (folder / "experiments").mkdir()
     (folder / "experiments/quickstart.toml").write_text(short_quickstart(), "utf-8")
+    (folder / "experiments/momentum_rates.toml").write_text(short_momentum_rates(), "utf-8")
     (folder / "valley.toml").write_text(blocks(README, "toml")[0], "utf-8")
     return folder
 
@@ -65,6 +66,14 @@ def short_quickstart() -> str:
     of = {kind: [table for table in listed if table.startswith(kind)] for kind in ("problem", "optimizer", "output")}
     kept = [*of["problem"], *of["optimizer"][:2], *of["output"][:1]]
     return "\n[[".join([re.sub(r"^steps = .*$", "steps = 20", head, flags=re.MULTILINE), *kept])
+
+
+def short_momentum_rates() -> str:
+    """Polyak's heavy ball alone, at the condition number that the page shows."""
+    whole = (ROOT / "experiments/momentum_rates.toml").read_text("utf-8")
+    head, problem, _, polyak, *_ = whole.split("\n[[")
+    at_100 = problem.replace("[10, 100, 1000]", '100\nlabel = "quadratic-condition=100"')
+    return "\n[[".join([head, at_100, polyak])
 
 
 @pytest.fixture

@@ -38,7 +38,8 @@ def batch_norm(
     With γ = √(Var[x] + ε) and β = E[x] the layer gives back x: it can represent the identity.
 
     In training the statistics are the batch's own, with Var = Σ(x − E)²/N, and the gradient goes through them. In
-    inference they are given, as `update_statistics` collects them, and are constants: ∂L/∂x_i = ∂L/∂x̂_i/σ.
+    inference they are given, and the gradient goes through them as far as they depend on anything: those that
+    `update_statistics` collects are constants, so that ∂L/∂x_i = ∂L/∂x̂_i/σ.
 
     Computed in float32 or wider, whatever the type of x. Where N is 1, or all values are the same, y is β; with ε = 0
     it is NaN there.
@@ -68,7 +69,7 @@ def batch_norm(
     eps = jnp.asarray(eps, wide(x.dtype))
     if statistics is None:
         return _normalized(x, gamma, beta, eps)
-    mean, variance = (s.astype(eps.dtype) for s in jax.lax.stop_gradient(statistics))
+    mean, variance = (s.astype(eps.dtype) for s in statistics)
     return _scaled(x, gamma, beta, _standardized(x, mean, jnp.sqrt(variance + eps)))
 
 
@@ -83,7 +84,7 @@ def batch_statistics(x: Float[Array, "*batch features"]) -> Statistics:
 def update_statistics(
     running: Statistics, x: Float[Array, "*batch features"], *, decay: float | Float[Array, ""] = 0.9
 ) -> Statistics:
-    """The running statistics after one more batch: r ← decay·r + (1 − decay)·(E[x], N/(N−1)·Var[x]).
+    """The running statistics after one more batch, as constants: r ← decay·r + (1 − decay)·(E[x], N/(N−1)·Var[x]).
 
     Start from `Statistics(zeros, ones)`. The variance that is kept is the unbiased one, as in Ioffe & Szegedy 2015,
     Algorithm 2, line 10, and PyTorch; flax and Keras keep Σ(x − E)²/N. PyTorch's `momentum` is 1 − decay; its decay is
@@ -109,7 +110,7 @@ def update_statistics(
         share = jnp.asarray(decay, b.dtype)
         return (share * r.astype(b.dtype) + (1 - share) * b).astype(r.dtype)
 
-    return jax.tree.map(after, running, batch)
+    return jax.lax.stop_gradient(jax.tree.map(after, running, batch))
 
 
 @jax.custom_vjp

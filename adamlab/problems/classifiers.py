@@ -154,8 +154,8 @@ def conv(
 
     In training batch norm goes by the minibatch. What is recorded is the net in inference: every normalization goes
     by the statistics of training images (2000 of them, evenly spaced, or all if there are fewer than 4000) under
-    these very parameters, layer by layer from the first, so that all of it is a function of the parameters alone. The
-    minibatches are drawn from the run's seed.
+    these very parameters, layer by layer from the first, so that all of it is a function of the parameters alone, and
+    is differentiated as that. The minibatches are drawn from the run's seed.
 
     Source: LeCun et al. 1998, Gradient-based learning applied to document recognition; Ioffe & Szegedy 2015, Batch
     normalization, section 3.2, and Algorithm 2 for inference.

@@ -34,20 +34,30 @@ def test_inference_is_that_of_flax(x64, rng):
     np.testing.assert_allclose(batch_norm(x, gamma, beta, Statistics(mean, variance)), theirs, rtol=1e-12)
 
 
-def test_inference_by_the_batch_s_own_statistics_is_training_without_their_gradient(x64, rng):
-    x, gamma, beta = (jnp.asarray(rng.normal(size=shape)) for shape in ((6, 2), (2,), (2,)))
-
-    def inferred(x):
-        return batch_norm(x, gamma, beta, batch_statistics(x))
+def test_inference_by_the_batch_s_own_statistics_is_training_in_its_gradient_too(x64, rng):
+    x, gamma, beta, dy = (jnp.asarray(rng.normal(size=shape)) for shape in ((6, 2), (2,), (2,), (6, 2)))
 
     @jax.jit
     def computed(x):
-        return inferred(x), batch_norm(x, gamma, beta), jax.grad(lambda x: jnp.sum(inferred(x)))(x)
+        y, backward = jax.vjp(lambda x: batch_norm(x, gamma, beta, batch_statistics(x)), x)
+        return y, backward(dy)[0]
 
-    by_its_own, trained, gradient = computed(x)
-    np.testing.assert_allclose(by_its_own, trained, rtol=1e-12)
-    sigma = np.sqrt(np.asarray(x).var(0) + 1e-5)
-    np.testing.assert_allclose(gradient, np.tile(np.asarray(gamma) / sigma, (6, 1)), rtol=1e-12)
+    y, dx = computed(x)
+    expected, gradient = in_double(x, dy, np.asarray(gamma))
+    np.testing.assert_allclose(y, expected + np.asarray(beta), rtol=1e-12)
+    np.testing.assert_allclose(dx, gradient, rtol=1e-11)
+
+
+def test_running_statistics_are_constants(x64, rng):
+    x, gamma, beta = (jnp.asarray(rng.normal(size=shape)) for shape in ((6, 2), (2,), (2,)))
+    start = Statistics(jnp.zeros(2), jnp.ones(2))
+
+    def inferred(x):
+        return jnp.sum(batch_norm(x, gamma, beta, update_statistics(start, x)))
+
+    variance = 0.9 + 0.1 * np.asarray(x).var(0, ddof=1)
+    expected = np.tile(np.asarray(gamma) / np.sqrt(variance + 1e-5), (6, 1))
+    np.testing.assert_allclose(jax.jit(jax.grad(inferred))(x), expected, rtol=1e-12)
 
 
 def test_running_statistics_come_to_be_those_of_the_population(x64, rng):

@@ -138,3 +138,23 @@ def test_what_is_recorded_of_the_convolutional_net_goes_by_the_statistics_of_tra
     assert told["test_loss"] == pytest.approx(float(mean_cross_entropy(on_test, y)), rel=1e-10)
     assert told["test_accuracy"] == pytest.approx((np.asarray(on_test).argmax(axis=1) == y).mean())
     assert told["test_loss"] != pytest.approx(float(mean_cross_entropy(by_their_own, y)), rel=1e-4)
+
+
+def test_what_is_recorded_of_the_convolutional_net_curves_as_what_is_trained_in_full_batch(x64):
+    """Batch norm's statistics are a function of the parameters: with these held the gradient is quite another."""
+    smooth = {"activation": "tanh", "loss": "squared"}
+    problem = NETS["digits_conv"](test_share=0.96, batch_size=71, replacement=False, channels=2, **smooth)
+    params, batch = displaced(problem), batch_of(problem)
+    flat, unravel = ravel_pytree(params)
+    direction = jnp.cos(jnp.arange(flat.size))
+
+    def derivatives(loss):
+        """The gradient, and the Hessian's product with the direction."""
+        gradient, times_hessian = jax.vjp(jax.grad(lambda w: loss(unravel(w))), flat)
+        return gradient, times_hessian(direction)[0]
+
+    told, trained = jax.jit(
+        lambda: (derivatives(problem.objective), derivatives(lambda params: problem.loss(params, batch)))
+    )()
+    for mine, theirs in zip(told, trained, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12 * float(jnp.abs(theirs).max()))

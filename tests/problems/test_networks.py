@@ -128,6 +128,19 @@ def test_of_a_large_part_evenly_spaced_images_make_the_statistics(x64, small, mo
     assert pieces["loss"] != pytest.approx(whole["loss"], rel=1e-6)
 
 
+@pytest.mark.slow
+def test_the_gradient_on_a_large_part_goes_through_the_statistics_of_some_images(x64, small, monkeypatch):
+    monkeypatch.setattr(batches, "AT_ONCE", 8)
+    problem, data = NETS["cifar_10_conv"](batch_size=4, channels=4), small["cifar_10"]
+    params, x = displaced(problem), in_floats(data.train_images, 255)
+
+    def expected(w):
+        return mean_cross_entropy(plain_conv(w, x, plain_conv(w, x[::3])[1])[0], data.train_labels)
+
+    told, reference = (ravel_pytree(jax.jit(jax.grad(f))(params))[0] for f in (problem.objective, expected))
+    np.testing.assert_allclose(told, reference, rtol=1e-8, atol=1e-11 * float(jnp.abs(reference).max()))
+
+
 def test_each_piece_of_a_large_part_has_noise_of_its_own(x64, small, monkeypatch):
     problem = NETS["mnist_vae"](batch_size=4, latent=3)
     params = displaced(problem)

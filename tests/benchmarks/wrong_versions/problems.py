@@ -46,7 +46,8 @@ LAYERS = [
         "layers/normalization.py",
         NORMALIZATION,
         ("variance * (count / (count - 1))", "variance", f"{NORMALIZATION} -k population"),
-        ("jax.lax.stop_gradient(statistics))", "statistics)"),
+        ("jax.lax.stop_gradient(jax.tree.map(after, running, batch))", "jax.tree.map(after, running, batch)"),
+        ("for s in statistics)", "for s in jax.lax.stop_gradient(statistics))"),
         (
             "deps = -jnp.sum(scale * dgamma / sigma) / 2",
             "deps = -jnp.sum(scale * dgamma / sigma)",
