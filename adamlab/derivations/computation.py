@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -44,6 +45,7 @@ class Computation:
     size: tuple[Symbol, int]
     definitions: tuple[Definition, ...]
     given: Mapping[Any, Formula] = field(default_factory=dict)
+    _derivatives: dict[Any, Formula] = field(default_factory=dict, repr=False, compare=False)
 
     def holds(self, sides: Iterable[Any]) -> bool:
         """Whether all sides are the same for all values of the indices that they leave free."""
@@ -69,12 +71,14 @@ class Computation:
         return np.array([base[i] for i in range(1, self.size[1] + 1)], object)
 
     def _written_out(self, e: Any) -> Any:
-        symbol, number = self.size
-        return e.subs(symbol, number).doit()
+        return _written_out(e, *self.size)
 
     def _derivative(self, of: Any, by: Any) -> Formula:
         """∂a/∂b, through everything that is computed after b and before a; what b is made of is left as it is."""
-        return self._expanded(self._expanded(of, after=self._position(by)).diff(by))
+        if (of, by) not in self._derivatives:
+            inner = self._expanded(of, after=self._position(by))
+            self._derivatives[of, by] = self._expanded(inner.diff(by))
+        return self._derivatives[of, by]
 
     def _expanded(self, e: Any, after: int = -1) -> Any:
         for place in reversed(range(after + 1, len(self.definitions))):
@@ -89,6 +93,12 @@ class Computation:
     def _position(self, quantity: Any) -> int:
         heads = [_head(left) for left, _ in self.definitions]
         return heads.index(_head(quantity)) if _head(quantity) in heads else -1
+
+
+@lru_cache(maxsize=4096)
+def _written_out(e: Any, size: Symbol, number: int) -> Any:
+    """The formula with its sums as their terms."""
+    return e.subs(size, number).doit()
 
 
 def _head(quantity: Any) -> Any:

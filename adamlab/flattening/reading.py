@@ -17,8 +17,9 @@ from jax.extend.core import ClosedJaxpr, Literal
 
 from adamlab.errors import InputError, reason
 from adamlab.flattening.vectors import is_ravelled
-from adamlab.interpret.jaxpr import CALLS, IDENTITIES, REDUCTIONS, line_of
+from adamlab.interpret.jaxpr import REDUCTIONS, line_of
 from adamlab.interpret.mpmath_algebra import ELEMENTWISE
+from adamlab.interpret.plans import CALLS, IDENTITIES
 from adamlab.types import PyTree
 
 IN_ORDER = {*IDENTITIES, "reshape", "squeeze", "expand_dims"} - {"reduce_precision"}

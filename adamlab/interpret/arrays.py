@@ -21,18 +21,20 @@ def objects(value: Any) -> Values:
 
 def each(function: Callable[..., Any], *arrays: Values) -> Values:
     """The values of a function at every entry, with scalars broadcast."""
-    return over_entries(function, len(arrays))(*arrays)
+    with np.errstate(all="ignore"):  # NaN is a number like others
+        return over_entries(function, len(arrays))(*arrays)
 
 
 def over_entries(function: Callable[..., Any], count: int) -> Callable[..., Values]:
     """The function of so many numbers as a function of arrays, with scalars broadcast."""
-    on_arrays = np.frompyfunc(function, count, 1)
+    on_arrays: Any = None
 
     def apply(*arrays: Values) -> Values:
+        nonlocal on_arrays
         for array in arrays:
             if array.ndim:
-                with np.errstate(all="ignore"):  # NaN is a number like others
-                    return on_arrays(*arrays)
+                on_arrays = on_arrays or np.frompyfunc(function, count, 1)  # which takes longer than a few scalars
+                return on_arrays(*arrays)
         return objects(function(*[array.item() for array in arrays]))
 
     return apply

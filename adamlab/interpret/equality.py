@@ -140,6 +140,7 @@ class _NormalForm:
         self.atoms: dict[Hashable, Symbol] = {}
         self.equations: dict[Symbol, tuple[int, Formula]] = {}
         self.contents: dict[Symbol, Any] = {}
+        self._forms: dict[Any, Formula] = {}
 
     def vanishes(self, polynomial: Formula) -> bool:
         """Whether it is 0 by the atoms' equations, the latest atom's first, since it may contain earlier atoms."""
@@ -156,6 +157,11 @@ class _NormalForm:
 
     def of(self, e: Any) -> Formula:
         """The expression as a rational function of symbols and atoms."""
+        if e not in self._forms:
+            self._forms[e] = self._of(e)
+        return self._forms[e]
+
+    def _of(self, e: Any) -> Formula:
         parts: Any = e.args
         if e.is_Rational or e.is_Symbol:
             return e

@@ -20,6 +20,7 @@ from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, accumulated, along, contracted, each, objects, over_entries, reduced
 from adamlab.interpret.constants import Constant, meant_by
 from adamlab.interpret.integers import saturated, wrapped
+from adamlab.interpret.plans import Plan, Step
 from adamlab.types import PyTree
 
 WHOLE = (bool, int, np.integer, np.bool_)
@@ -85,7 +86,7 @@ class Algebra(ABC):
         """The case at an index, which is a boolean, an integer or a condition."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """A traced function of trees of arrays.
 
@@ -122,16 +123,14 @@ def trace(function: Callable[..., PyTree], *arguments: PyTree) -> Program:
 class Reader:
     """A reader of programs in an algebra.
 
-    Programs are read again and again, a time for each step: constants, movements of arrays, meanings of equations and
-    their last results are kept by the id of what they come from, together with that object itself, since the id of a
-    freed object may be used again.
+    Programs are read again and again, a time for each step: plans and movements of arrays are kept by the id of what
+    they come from, together with that object itself, since the id of a freed object may be used again. A step whose
+    operands are the same objects as the last time has the same results.
     """
 
     algebra: Algebra
-    _constants: dict[int, tuple[Any, Values]] = field(default_factory=dict)
+    _plans: dict[Any, tuple[Plan, list[Any]]] = field(default_factory=dict)
     _moves: dict[Any, tuple[Any, list[np.ndarray]]] = field(default_factory=dict)
-    _meanings: dict[int, tuple[Any, Callable[..., Values] | None]] = field(default_factory=dict)
-    _last: dict[int, tuple[Any, list[Values], list[Values]]] = field(default_factory=dict)
 
     def read(self, program: Program, *arguments: PyTree, rename: Mapping[int, Rename] | None = None) -> PyTree:
         """The program's result for arguments whose leaves are objects, or arrays of them.
@@ -140,70 +139,72 @@ class Reader:
         known: later results of the program are then in terms of these.
         """
         values = [objects(leaf) for leaf in jax.tree.leaves(arguments)]
-        results = self._walk(program.jaxpr, values, rename or {})
+        with np.errstate(all="ignore"):  # NaN is a number like others
+            results = self._walk(program.jaxpr, values, rename or {})
         return jax.tree.unflatten(jax.tree.structure(program.shapes), results)
 
     def _walk(
         self, closed: ClosedJaxpr, arguments: Iterable[Values], rename: Mapping[int, Rename] = EMPTY
     ) -> list[Values]:
-        jaxpr: Jaxpr = closed.jaxpr
-        renamed = {jaxpr.outvars[i]: other for i, other in rename.items() if not isinstance(jaxpr.outvars[i], Literal)}
-        known = {v: self._constant(value, value) for v, value in zip(jaxpr.constvars, closed.consts, strict=True)}
-        known |= dict(zip(jaxpr.invars, arguments, strict=True))
-        for equation in jaxpr.eqns:
-            results = self._results(equation, self._values(equation.invars, known))
-            for variable, values in zip(equation.outvars, results, strict=True):
-                known[variable] = renamed[variable](values) if variable in renamed else values
-        return self._values(jaxpr.outvars, known)
+        plan, constants = self._plan(closed, rename)
+        values = constants.copy()
+        for place, value in zip(plan.arguments, arguments, strict=True):
+            values[place] = value
+        for step in plan.steps:
+            inputs = [values[place] for place in step.inputs]
+            if step.leaf is not None:
+                values[step.outputs[0]] = rename[step.leaf](inputs[0])
+                continue
+            if step.only_for and step.meaning and not _may_be(step.only_for[1], values[step.only_for[0]]):
+                values[step.outputs[0]] = NEVER
+                continue
+            if step.before is None or not all(map(_is_same, step.before, inputs)):
+                step.results = self._apply(step, inputs)
+                step.before = inputs
+            for place, value in zip(step.outputs, step.results, strict=True):
+                values[place] = value
+        return [values[place] for place in plan.results]
 
-    def _values(self, atoms: Iterable[Any], known: Mapping[Any, Values]) -> list[Values]:
-        return [self._literal(atom) if isinstance(atom, Literal) else known[atom] for atom in atoms]
+    def _plan(self, closed: ClosedJaxpr, rename: Mapping[int, Rename]) -> tuple[Plan, list[Any]]:
+        """The plan of a program, and its constants at their places."""
+        key = id(closed.jaxpr), *rename
+        if key not in self._plans:
+            plan = Plan(closed, rename)
+            constants: list[Any] = [None] * plan.size
+            for place, value in plan.constants:
+                constants[place] = self._as_written(np.asarray(value))
+            for step in plan.steps:
+                if step.leaf is None:
+                    step.meaning = self._elementwise(step.equations[0])
+            self._plans[key] = plan, constants
+        return self._plans[key]
 
-    def _results(self, equation: Any, inputs: list[Values]) -> list[Values]:
-        """The results of an equation; those of the last time where its inputs are the same objects."""
-        _, before, results = self._last.get(id(equation), (None, None, []))
-        if before is None or not all(map(_is_same, before, inputs)):
-            results = self._apply(equation, inputs)
-            self._last[id(equation)] = equation, inputs, results
-        return results
-
-    def _apply(self, equation: Any, inputs: list[Values]) -> list[Values]:
-        if meaning := self._meaning(equation):
-            try:
-                return [meaning(*inputs)]
-            except UnreadableError as error:
-                raise UnreadableError(
-                    error.primitive or equation.primitive.name, error.line or line_of(equation), error.why
-                ) from None
-        name, params = equation.primitive.name, equation.params
+    def _apply(self, step: Step, inputs: list[Values]) -> list[Values]:
+        equation = step.equations[0]
         try:
-            if name in IDENTITIES:
-                return inputs
-            if not equation.outvars:  # prints and the like
-                return []
-            if name in MOVES and params.get("update_jaxpr") is None:
-                return self._move(equation, inputs)
-            if name in CALLS:
-                body: Any = next(params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params)
-                return self._walk(body if isinstance(body, ClosedJaxpr) else ClosedJaxpr(body, ()), inputs)
-            if name in CONTROL:
-                return CONTROL[name](self, inputs, **params)
-            results = self._computed(equation, inputs)
+            return [step.meaning(*inputs)] if step.meaning else self._applied_as_a_whole(equation, inputs)
         except UnreadableError as error:
-            raise UnreadableError(error.primitive or name, error.line or line_of(equation), error.why) from None
+            line = error.line or next(filter(None, map(line_of, step.equations)), "")
+            raise UnreadableError(error.primitive or equation.primitive.name, line, error.why) from None
+
+    def _applied_as_a_whole(self, equation: Any, inputs: list[Values]) -> list[Values]:
+        """The results of an equation that is no function of single entries."""
+        name, params = equation.primitive.name, equation.params
+        if not equation.outvars:  # prints and the like
+            return []
+        if name in MOVES and params.get("update_jaxpr") is None:
+            return self._move(equation, inputs)
+        if name in CONTROL:
+            return CONTROL[name](self, inputs, **params)
+        results = self._computed(equation, inputs)
         types = [variable.aval.dtype for variable in equation.outvars]
         return [
             each(partial(self.algebra.in_width, dtype=dtype), values) if _kind(dtype) == "integer" else values
             for values, dtype in zip(results, types, strict=True)
         ]
 
-    def _meaning(self, equation: Any) -> Callable[..., Values] | None:
-        """The function of arrays that an elementwise primitive is, integers wrapped; None for any other."""
-        if id(equation) not in self._meanings:
-            self._meanings[id(equation)] = equation, self._elementwise(equation)
-        return self._meanings[id(equation)][1]
-
     def _elementwise(self, equation: Any) -> Callable[..., Values] | None:
+        """The function of arrays that an elementwise primitive is, integers wrapped; None for any other."""
         name = equation.primitive.name
         if name in OTHERWISE or not equation.outvars:
             return None
@@ -242,15 +243,6 @@ class Reader:
 
     def _all(self, name: str) -> Callable[[list[Any]], Any]:
         return partial(self.algebra.combined, name)
-
-    def _literal(self, literal: Literal) -> Values:
-        aval: Any = literal.aval
-        return self._constant(literal, literal.val, aval.dtype)
-
-    def _constant(self, owner: Any, value: Any, dtype: Any = None) -> Values:
-        if id(owner) not in self._constants:
-            self._constants[id(owner)] = owner, self._as_written(np.asarray(value, dtype))
-        return self._constants[id(owner)][1]
 
     def _as_written(self, array: Any) -> Values:
         """The numbers that stand in the code itself, as they were meant."""
@@ -442,6 +434,15 @@ class Reader:
         return [*carry, *stacked]
 
 
+NEVER = objects(None)
+"""The value of what only a case needs that is not selected."""
+
+
+def _may_be(case: int, selected: Values) -> bool:
+    """Whether any entry of a condition selects a case, or cannot tell."""
+    return any(not isinstance(which, WHOLE) or int(which) == case for which in selected.flat)
+
+
 def _is_same(a: Values, b: Values) -> bool:
     """Whether two arrays are one object, or hold one each."""
     return a is b or (not a.ndim and not b.ndim and a.item() is b.item())
@@ -515,18 +516,6 @@ def _kind(dtype: Any) -> str:
     return next((kind for kind, types in kinds.items() if jnp.issubdtype(dtype, types)), "real")
 
 
-IDENTITIES = {
-    "stop_gradient",
-    "copy",
-    "copy_p",
-    "optimization_barrier",
-    "sharding_constraint",
-    "mesh_cast",
-    "reduce_precision",
-    "pvary",
-}
-"""Primitives that only round, place or order."""
-
 ALL, FIRST = slice(None), slice(1)
 
 MOVES = {
@@ -576,23 +565,7 @@ BITWISE = ("clz", "population_count", "shift_left", "shift_right_arithmetic", "s
 WHY = {"reduce": "JAX may combine entries in any order, which this function need not allow"}
 """Why primitives cannot be read, where there is more to say."""
 
-CALLS = {
-    "checkpoint",
-    "closed_call",
-    "composite",
-    "core_call",
-    "core_closed_call",
-    "custom_jvp_call",
-    "custom_vjp_call",
-    "custom_vjp_call_jaxpr",
-    "jit",
-    "pjit",
-    "remat",
-    "remat2",
-}
-"""Primitives that only call a function."""
-
-OTHERWISE = {*IDENTITIES, *MOVES, *CALLS, "cond", "scan", "while"}
+OTHERWISE = {*MOVES, "cond", "scan", "while"}
 """Primitives that are not looked up among the elementwise ones."""
 
 CONTROL: dict[str, Callable[..., list[Values]]] = {"cond": Reader.branch, "scan": Reader.scan, "while": Reader.loop}

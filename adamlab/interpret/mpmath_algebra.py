@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import mpmath
-from mpmath import mp, mpc, mpf
+from mpmath import libmp, mp, mpc, mpf
 
 from adamlab.interpret.constants import Constant
 from adamlab.interpret.integers import BEYOND, OPERATIONS
 from adamlab.interpret.jaxpr import Algebra, UnreadableError
 
-NAN, INFINITY = mpf("nan"), mpf("inf")
+NAN, INFINITY, ZERO = mpf("nan"), mpf("inf"), mpf(0)
 
 FACTORS: dict[str, Any] = {
     "1": mpf(1),
@@ -69,24 +69,34 @@ def _settled(total: Any, *terms: Any) -> Any:
     """A sum, which is 0 where its terms cancel down to their rounding errors."""
     if not total or not mpmath.isfinite(total):
         return total
-    return total * 0 if _size(total) <= max(map(_size, terms)) - mp.prec + NOISE else total
-
-
-def _size(x: Any) -> Any:
-    """The binary exponent of a number, as `mp.mag`, which takes several times as long."""
-    if type(x) is mpf:
-        _, mantissa, exponent, bits = x._mpf_
-        if mantissa:
-            return exponent + bits
-    return mp.mag(x)
+    return total * 0 if mp.mag(total) <= max(map(mp.mag, terms)) - mp.prec + NOISE else total
 
 
 def _add(a: Any, b: Any) -> Any:
+    if type(a) is mpf is type(b):
+        return _sum(a._mpf_, b._mpf_)
     return a + b if isinstance(a, int) else _settled(a + b, a, b)
 
 
 def _subtract(a: Any, b: Any) -> Any:
+    if type(a) is mpf is type(b):
+        return _sum(a._mpf_, libmp.mpf_neg(b._mpf_))
     return a - b if isinstance(a, int) else _settled(a - b, a, b)
+
+
+def _sum(a: Any, b: Any) -> mpf:
+    """`_settled` for two reals, as mpmath has them inside: sign, mantissa, exponent, bits of the mantissa."""
+    total = libmp.mpf_add(a, b, mp.prec, "n")
+    _, mantissa, exponent, bits = total
+    if mantissa and a[1] and b[1] and exponent + bits <= max(a[2] + a[3], b[2] + b[3]) - mp.prec + NOISE:
+        return ZERO
+    return mp.make_mpf(total)
+
+
+def _multiply(a: Any, b: Any) -> Any:
+    if type(a) is mpf is type(b):
+        return mp.make_mpf(libmp.mpf_mul(a._mpf_, b._mpf_, mp.prec, "n"))
+    return a * b
 
 
 def _check_ordered(name: str, *numbers: Any):
@@ -263,7 +273,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "lt_to": _in_total_order(operator.lt),
     "max": MAX,
     "min": MIN,
-    "mul": operator.mul,
+    "mul": _multiply,
     "ne": _compared(operator.ne),
     "neg": operator.neg,
     "pow": _power,
@@ -275,7 +285,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "sin": _real(mpmath.sin),
     "sinh": _real(mpmath.sinh),
     "sqrt": _real(mpmath.sqrt),
-    "square": lambda x: x * x,
+    "square": lambda x: _multiply(x, x),
     "sub": _subtract,
     "tan": _real(mpmath.tan),
     "tanh": _real(mpmath.tanh),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -14,7 +15,7 @@ from mpmath import mpf
 from adamlab.calls import Call
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, each, objects
-from adamlab.interpret.jaxpr import Reader
+from adamlab.interpret.jaxpr import Program, Reader
 from adamlab.interpret.mpmath_algebra import ELEMENTWISE, GUARD, Exact
 from adamlab.interpret.programs import Subject, is_numeric, state_names
 from adamlab.types import Decay, PyTree
@@ -154,13 +155,19 @@ def _steps(
 ):
     """The update, the parameters and the state by name after each step; without `moving` the parameters stay."""
     init, update, _ = subject.programs(rows[0], with_value=values is not None)
-    names, reader = state_names(init.shapes), Reader(Exact())
+    names, reader = state_names(init.shapes), _reader(update, mpmath.mp.prec)
     state = reader.read(init, numbers, w)
     for t, g in enumerate(rows):
         u, state = reader.read(update, numbers, g, state, w, *([] if values is None else [values[t]]))
         if moving:
             w = jax.tree.map(lambda a, b: each(ELEMENTWISE["add"], a, b), w, u)
         yield u, w, dict(zip(names, jax.tree.leaves(state), strict=True))
+
+
+@lru_cache(maxsize=64)
+def _reader(program: Program, precision: int) -> Reader:
+    """The reader of a program: the search for counterexamples runs one a hundred times; its constants are rounded."""
+    return Reader(Exact())
 
 
 def _numbers(subject: Subject) -> dict[str, Any]:

@@ -39,10 +39,10 @@ def run(transform: optax.GradientTransformation, gradients: Any, context: str) -
     if context == "scan":
         return jax.jit(lambda s, gs: jax.lax.scan(step, s, gs)[1])(state, jax.tree.map(jnp.asarray, gradients))
     steps, updates = len(jax.tree.leaves(gradients)[0]), []
-    advance = jax.jit(step) if context == "jit" else step
+    advance, as_array = (jax.jit(step), np.asarray) if context == "jit" else (step, jnp.asarray)
     for t in range(steps):
         # Cut by NumPy, since JAX takes longer for a row than for a step.
-        state, u = advance(state, jax.tree.map(lambda g, t=t: jnp.asarray(g[t]), gradients))
+        state, u = advance(state, jax.tree.map(lambda g, t=t: as_array(g[t]), gradients))
         updates.append(u)
     return jax.tree.map(lambda *us: np.stack([np.asarray(u) for u in us]), *updates)
 

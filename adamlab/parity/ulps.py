@@ -1,12 +1,13 @@
 """Distances between numbers, in bits and in units in the last place."""
 
 from functools import cache
+from math import inf, isinf, isnan
 from typing import Any
 
 import jax.numpy as jnp
 import mpmath
 import numpy as np
-from mpmath import mpf
+from mpmath import libmp, mp, mpf
 
 SAME = 1e-30
 """Two exact readings of 50 digits that differ by less, relative to the larger, are the same number."""
@@ -27,11 +28,15 @@ def spacing(exact: Any, dtype: str) -> Any:
 
     XLA flushes subnormal numbers to zero on a CPU, so they count as 0 here.
     """
+    return mpmath.ldexp(1, _last_place(exact, dtype))
+
+
+def _last_place(exact: Any, dtype: str) -> int:
+    """The power of two that is the spacing."""
     smallest, bits = _type(dtype)
     if abs(exact) < smallest:
-        return smallest
-    _, exponent = mpmath.frexp(exact)
-    return mpmath.ldexp(1, int(exponent) - 1 - bits)
+        return int(mpmath.frexp(smallest)[1]) - 1
+    return int(mpmath.frexp(exact)[1]) - 1 - bits
 
 
 @cache
@@ -51,12 +56,13 @@ def overflow(dtype: str) -> Any:
 
 def error_in_ulps(value: float, exact: Any, dtype: str) -> float:
     """The distance of a value from the exact one, in floats of the type; ∞ where one alone is finite in it."""
-    if mpmath.isnan(exact) or np.isnan(value):
-        return 0.0 if mpmath.isnan(exact) and np.isnan(value) else np.inf
+    if mpmath.isnan(exact) or isnan(value):
+        return 0.0 if mpmath.isnan(exact) and isnan(value) else inf
     overflows = abs(exact) >= overflow(dtype)
-    if overflows or np.isinf(value):
-        return 0.0 if overflows and np.isinf(value) and (value > 0) == (exact > 0) else np.inf
-    return float(abs(mpf(value) - exact) / spacing(exact, dtype))
+    if overflows or isinf(value):
+        return 0.0 if overflows and isinf(value) and (value > 0) == (exact > 0) else inf
+    distance = libmp.mpf_sub(libmp.from_float(value), mpf(exact)._mpf_, mp.prec, "n")
+    return abs(libmp.to_float(libmp.mpf_shift(distance, -_last_place(exact, dtype)), rnd="n"))
 
 
 def errors_in_ulps(values: np.ndarray, exact: np.ndarray, dtype: str) -> np.ndarray:

@@ -69,10 +69,8 @@ class OpenOptimizer:
             SpecError: an argument that does not exist, or that cannot be a number.
             InputError: the optimizer does not run on an array of that shape.
         """
-        given = dict(hyper or {})
-        formulas = {name: value for name, value in given.items() if isinstance(value, Expr)}
-        fixed = {name: value for name, value in given.items() if name not in formulas}
-        subject = Subject.left_open(optimizer, fixed, {*symbols, *formulas})
+        formulas = {name: value for name, value in (hyper or {}).items() if isinstance(value, Expr)}
+        subject = left_open(optimizer, hyper, symbols)
         every_rate = rates_in(subject) | set(rates)
         letters = hyper_letters({*subject.numbers, *among})
         numbers: dict[str, Any] = {}
@@ -119,6 +117,16 @@ class OpenOptimizer:
         result = reader.read(self.programs.update, self.numbers, g, before, w, value, rename=names)
         u, *after = jax.tree.leaves(result)
         return u, after
+
+
+def left_open(
+    optimizer: Call | str | Callable[..., Any], hyper: Mapping[str, Any] | None = None, symbols: Collection[str] = ()
+) -> Subject:
+    """The optimizer with its numbers left open, those given as formulas too."""
+    given = dict(hyper or {})
+    formulas = {name for name, value in given.items() if isinstance(value, Expr)}
+    fixed = {name: value for name, value in given.items() if name not in formulas}
+    return Subject.left_open(optimizer, fixed, {*symbols, *formulas})
 
 
 def rates_in(subject: Subject) -> set[str]:

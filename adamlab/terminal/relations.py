@@ -6,8 +6,6 @@ from typing import Any
 
 from adamlab.errors import InputError, nearest
 from adamlab.frameworks import FRAMEWORKS
-from adamlab.plots.files import write_figure
-from adamlab.plots.relations.family import family
 from adamlab.relations import RELATIONS, UNDECIDED, decide, verdict_rows
 from adamlab.terminal.console import require_format, say, say_json, waiting
 from adamlab.terminal.formulas import FORMATS, say_verdict
@@ -44,6 +42,9 @@ def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
     with waiting("deciding every relation"):
         rows = verdict_rows(library=library)
     if figure is not None:
+        from adamlab.plots.files import write_figure
+        from adamlab.plots.relations.family import family
+
         write_figure(family(rows), [figure])
     if form == "json":
         say_json({"relations": rows, "undecided": UNDECIDED})

@@ -11,7 +11,7 @@ from adamlab.errors import InputError, nearest
 from adamlab.interpret.equality import same
 from adamlab.interpret.programs import Subject, as_call, names_in
 from adamlab.symbolic.general_step import Step, general_step
-from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, rates_in
+from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, left_open, rates_in
 from adamlab.symbolic.proving.counterexamples import (
     GRADIENTS,
     Counterexample,
@@ -68,7 +68,7 @@ class Statement:
         _require_known(numbers, {name for call in calls for name in names_in(call)})
         fixed = [{n: v for n, v in numbers.items() if n in names_in(call)} for call in calls]
         # Opened twice: a number that is a decay rate on one side is so on both, and letters are given once for both.
-        subjects = [OpenOptimizer.of(call, own).subject for call, own in zip(calls, fixed, strict=True)]
+        subjects = [left_open(call, own) for call, own in zip(calls, fixed, strict=True)]
         rates = frozenset(name for subject in subjects for name in rates_in(subject))
         names = {name for subject in subjects for name in subject.numbers}
         first, second = (
