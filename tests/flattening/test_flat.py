@@ -153,11 +153,11 @@ def test_what_only_looks_alike_is_refused(tx, params):
 
 
 def test_further_arguments_are_read_anew_where_they_are_of_another_form():
-    def update(g, state, params=None, *, value=None):
+    def update(updates, state, params=None, *, value: Any = None):
         scaled = (lambda x: x * value) if jnp.ndim(value) == 0 else (lambda x: x / x.size)
-        return jax.tree.map(scaled, g), state
+        return jax.tree.map(scaled, updates), state
 
-    tx = al.flat(optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), update))
+    tx = al.flat(optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update))
     w = al.ravel(SQUARE)
     tx.update(w, tx.init(w), w, value=1.0)
     with pytest.raises(InputError, match="does not treat all arrays"):
