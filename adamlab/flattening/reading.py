@@ -103,8 +103,10 @@ def _traced(function: Callable[..., PyTree], arguments: PyTree) -> tuple[ClosedJ
         return jax.make_jaxpr(of_arrays, return_shape=True)(*shapes)
     except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
         if any(map(is_ravelled, jax.tree.leaves(arguments, is_leaf=is_ravelled))):
-            why = "it is made for one tree, by a mask or by labels"
+            why = "it is made for one tree, by a mask, by labels or by a state that is not ravelled"
             raise _UnlikeError(f"{why} (in place of the tree a vector gave: {reason(error, 100)})") from error
+        if any(map(callable, leaves)):  # which is a function of the vectors
+            raise _UnlikeError(f"it calls a function that it is given ({reason(error, 100)})") from error
         raise
 
 
@@ -209,14 +211,19 @@ class _Reader:
         return values(jaxpr.outvars)
 
     def _constant(self, value: Any) -> Entries:
-        if isinstance(value, Tracer):
+        is_key = isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+        if isinstance(value, Tracer) or is_key:
             if value.size == 1:
-                return Entries(self._number("traced", id(value)))
+                return Entries(self._number("unknown", id(value)))
             raise _UnlikeError(f"it holds an array of its own, {_told(value)}")
         entries = np.unique(np.asarray(value))
         if entries.size > 1:
             raise _UnlikeError(f"it holds an array of its own, {_told(value)}")
-        return Entries(self._number("constant", str(entries[0]) if entries[0] != entries[0] else entries[0].item()))
+        return self._same_everywhere(entries[0].item() if entries.size else 0)
+
+    def _same_everywhere(self, value: Any) -> Entries:
+        """A number; NaN is equal to itself here, and 0 is not −0."""
+        return Entries(self._number("constant", str(complex(value)) if value == 0 or np.isnan(value) else value))
 
     def _apply(self, equation: Any, inputs: list[Value]) -> list[Value]:
         name, params = equation.primitive.name, equation.params
@@ -237,7 +244,7 @@ class _Reader:
             return [self._reduced(equation, inputs[0], before[0])]
         if name == "concatenate" and set(before) == {1}:
             return [self._side_by_side(equation, inputs)]
-        if name == "dot_general" and sizes == [1] and before[0] == before[1]:
+        if name == "dot_general" and sizes == [1] and before[0] == before[1] and _meets_in_order(equation):
             return [self._total("reduce_sum", self._expression(equation, "mul", (), inputs))]
         if name in COMBINED_BY and sizes == [1] and self._joins(inputs):
             return [self._joined(equation, inputs)]
@@ -254,7 +261,7 @@ class _Reader:
     def _expression(self, equation: Any, name: str, settings: tuple[Any, ...], inputs: Sequence[Value]) -> Entries:
         """The result of an elementwise primitive."""
         if name in NEUTRAL and len(inputs) == 2:
-            neutral = Entries(self._number("constant", NEUTRAL[name]))
+            neutral = self._same_everywhere(NEUTRAL[name])
             inputs = [x for x in inputs if x != neutral] or [neutral]
             if len(inputs) == 1 and isinstance(inputs[0], Entries):
                 return inputs[0]
@@ -304,7 +311,7 @@ class _Reader:
 
     def _joined(self, equation: Any, inputs: list[Value]) -> Value:
         name = equation.primitive.name
-        neutral = Entries(self._number("constant", NEUTRAL[name]))
+        neutral = self._same_everywhere(NEUTRAL[name])
         return self._settled(self._union(equation, COMBINED_BY[name], [x for x in inputs if x != neutral]))
 
     def _side_by_side(self, equation: Any, inputs: list[Value]) -> Value:
@@ -329,6 +336,14 @@ class _Reader:
     def _unlike(self, equation: Any, why: str) -> _UnlikeError:
         line = line_of(equation)
         return _UnlikeError(f"{why}, at {line}" if line else why)
+
+
+def _meets_in_order(equation: Any) -> bool:
+    """Whether a product of two arrays sums those of entries that stand at the same place, as a trace does not."""
+    left = equation.invars[0].aval.shape
+    (left_axes, right_axes), _ = equation.params["dimension_numbers"]
+    pairs = [(a, b) for a, b in sorted(zip(left_axes, right_axes, strict=True)) if left[a] > 1]
+    return pairs == sorted(pairs, key=lambda pair: pair[1])
 
 
 def _is_one_number(value: Value) -> bool:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import jax
 import optax
 
-from adamlab.errors import InputError
+from adamlab.errors import InputError, cut
 from adamlab.flattening.vectors import is_ravelled
 from adamlab.lifting import Lifted
 from adamlab.types import PyTree
@@ -40,12 +41,14 @@ def flat(tx: optax.GradientTransformation) -> optax.GradientTransformationExtraA
         A transformation whose `init` and `update` take what `ravel` makes.
 
     Raises:
-        InputError: from `init` or `update`, where the parameters or gradients are not ravelled, or where the
-            transformation would do something else on the tree.
+        InputError: it is no transformation; from `init` or `update`, where the parameters or gradients are not
+            ravelled, or where the transformation would do something else on the tree.
     """
+    if not (hasattr(tx, "init") and hasattr(tx, "update")):
+        raise InputError(f"flat: expected a transformation, such as optax.adam(1e-3), and got {cut(repr(tx), 60)}.")
     inner = optax.with_extra_args_support(tx)
     known: set[Any] = set()
-    is_alike = all(isinstance(piece, Lifted) for piece in getattr(tx, "pieces", (None,)))
+    is_alike = all(map(_is_rule_of_ours, getattr(tx, "pieces", (None,))))
 
     def check(key: Any, function: Any, *arguments: Any) -> None:
         if not is_alike and key not in known:
@@ -67,11 +70,17 @@ def flat(tx: optax.GradientTransformation) -> optax.GradientTransformationExtraA
                 raise InputError(
                     "flat: gradients and params are of different trees; differentiate the loss by the params."
                 )
-        key = (updates.layout, params is None, tuple(sorted(extra_args)))
+        leaves, structure = jax.tree.flatten((updates, state, params, extra_args))
+        key = structure, tuple(getattr(leaf, "shape", ()) for leaf in leaves)
         check(key, lambda g, s, w, extra: inner.update(g, s, w, **extra), updates, state, params, extra_args)
         return inner.update(updates, state, params, **extra_args)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _is_rule_of_ours(piece: Any) -> bool:
+    """Whether a piece is known to treat every entry alike; a rule of a user's own may take the norm of an array."""
+    return isinstance(piece, Lifted) and piece.part.rule.step.__module__.startswith("adamlab.rules.")
 
 
 def _require_ravelled(name: str, value: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from adamlab.errors import InputError, cut
 from adamlab.masks import path_of
 from adamlab.types import PyTree
 
@@ -49,7 +50,10 @@ class Layout:
         return self
 
 
-layout_of = cache(Layout)
+@cache
+def layout_of(structure: Any, shapes: tuple[tuple[int, ...], ...], dtypes: tuple[Any, ...]) -> Layout:
+    """The one layout of such a tree."""
+    return Layout(structure, shapes, dtypes)
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -98,12 +102,26 @@ def ravel(tree: PyTree) -> Any:
 
     >>> ravel({"w": jnp.ones((2, 2)), "b": jnp.zeros(2)})
     Ravelled(6 × float32; 2 arrays)
+
+    Raises:
+        InputError: a leaf is no array and no number.
     """
-    leaves, structure = jax.tree.flatten(tree)
-    arrays = [jnp.asarray(leaf, jnp.result_type(leaf)) for leaf in leaves]
+    leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
+    arrays = [_array(*leaf) for leaf in leaves]
     layout = layout_of(structure, tuple(x.shape for x in arrays), tuple(x.dtype for x in arrays))
     parts = ([arrays[i].ravel() for i in layout.members(kind)] for kind in layout.kinds)
     return Ravelled(tuple(jnp.concatenate(part) for part in parts), layout)
+
+
+def _array(path: tuple, leaf: Any) -> jax.Array:
+    try:
+        return jnp.asarray(leaf, jnp.result_type(leaf))
+    except (TypeError, ValueError):
+        where = f' at "{path_of(path)}"' if path else ""
+        raise InputError(
+            f"ravel: expected arrays and numbers, and got {cut(repr(leaf), 60)}{where}; keep what is none beside them, "
+            "as equinox.partition does."
+        ) from None
 
 
 def unravel(tree: PyTree) -> PyTree:

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from textwrap import dedent
 from typing import NamedTuple
@@ -27,6 +28,13 @@ UNREAD = {"torch": {"params", *HOW}, "keras": {"name"}}
 
 IN_SPECS = ("optax", "adamlab", "torch", "keras")
 """Where a name with dots begins that is a function, and no number of the program's."""
+
+
+OF_A_NUMBER = re.compile(
+    r"float|(torch|tf|tensorflow|keras|np|numpy|jnp|jax)\..*?"
+    r"(tensor|as_tensor|constant|convert_to_tensor|array|asarray|float16|bfloat16|float32|float64)"
+)
+"""Functions whose result is the number that they are given first."""
 
 
 class Pasted(NamedTuple):
@@ -84,7 +92,9 @@ class _Symbols(ast.NodeTransformer):
     def __init__(self, node: ast.Call):
         self.names = {each.id: each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
-    def visit_Call(self, node: ast.Call) -> ast.Call:
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if node.args and OF_A_NUMBER.fullmatch(ast.unparse(node.func)):
+            return self.visit(node.args[0])
         node.args = [self.visit(given) for given in node.args]
         node.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
         return node

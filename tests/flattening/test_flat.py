@@ -1,7 +1,8 @@
 """Vectors in place of trees: the same steps, or a refusal."""
 
 import copy
-from typing import Any
+import pickle
+from typing import Any, cast
 
 import chex
 import jax
@@ -13,7 +14,9 @@ import pytest
 import adamlab as al
 from adamlab.errors import InputError
 from adamlab.flattening.reading import require_alike
+from adamlab.lifting import lift
 from adamlab.rules import RULES
+from adamlab.types import Rule
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -115,6 +118,70 @@ def test_totals_of_several_arrays_are_no_totals_of_all():
     w = al.ravel(SCALARS)
     updates: Any = al.flat(twice).update(w, al.flat(twice).init(w))[0]
     assert updates.tree["a"] == -2.0
+
+
+def per_array(function: Any) -> Any:
+    return optax.stateless(lambda g, _: jax.tree.map(function, g))
+
+
+def trace_of_square(x: jax.Array) -> jax.Array:
+    axes = ((0, 1), (1, 0)) if x.ndim > 1 else ((0,), (0,))
+    return jax.lax.dot_general(x, x, (axes, ((), ())))
+
+
+def times_trace(g: Any, _: Any) -> Any:
+    total = sum(map(trace_of_square, jax.tree.leaves(g)))
+    return jax.tree.map(lambda x: x * total, g)
+
+
+KEY = jax.random.key(0)
+SQUARE = {"w": jnp.arange(9.0).reshape(3, 3), "v": jnp.ones((2, 2))}
+
+
+@pytest.mark.parametrize(
+    ("tx", "params"),
+    [
+        (optax.stateless(times_trace), SQUARE),
+        (per_array(lambda x: jnp.copysign(x, -0.0 if x.size > 2 else 0.0)), SQUARE | {"b": jnp.ones(2)}),
+        (lift(Rule(lambda g, w, s: (g / jnp.sqrt(jnp.sum(g * g)), s), optax.EmptyState)), SQUARE),
+        (per_array(lambda x: x * jax.random.normal(KEY, x.shape)), SQUARE),
+    ],
+    ids=["trace", "sign of 0", "rule of a user's own", "random key"],
+)
+def test_what_only_looks_alike_is_refused(tx, params):
+    refused(tx, params)
+
+
+def test_further_arguments_are_read_anew_where_they_are_of_another_form():
+    def update(updates, state, params=None, *, value: Any = None):
+        scaled = (lambda x: x * value) if jnp.ndim(value) == 0 else (lambda x: x / x.size)
+        return jax.tree.map(scaled, updates), state
+
+    tx = al.flat(optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update))
+    w = al.ravel(SQUARE)
+    tx.update(w, tx.init(w), w, value=1.0)
+    with pytest.raises(InputError, match="does not treat all arrays"):
+        tx.update(w, tx.init(w), w, value=jnp.ones(1))
+
+
+def test_functions_of_vectors_are_not_called_on_trees():
+    w = al.ravel(SCALARS)
+    tx = al.flat(optax.scale_by_backtracking_linesearch(2))
+    with pytest.raises(InputError, match="calls a function that it is given"):
+        tx.update(w, tx.init(w), w, value=1.0, grad=w, value_fn=lambda w: w.tree["a"])
+
+
+def test_a_state_is_the_same_after_it_was_pickled():
+    w = al.ravel(PARAMS)
+    state = al.flat(al.adam(0.1)).init(w)
+    assert jax.tree.structure(pickle.loads(pickle.dumps(state))) == jax.tree.structure(state)
+
+
+def test_what_is_no_array_and_no_transformation_is_refused():
+    with pytest.raises(InputError, match="expected arrays and numbers, and got 'x' at \"a/b\""):
+        al.ravel({"a": {"b": "x"}})
+    with pytest.raises(InputError, match="expected a transformation"):
+        al.flat(cast(Any, optax.adam))
 
 
 def test_all_rules_treat_all_arrays_alike():

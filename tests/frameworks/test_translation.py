@@ -264,6 +264,11 @@ def test_what_no_optimizer_does_is_told(call, to, words):
     ("text", "spec"),
     [
         ("torch.optim.AdamW(p, betas=(0.9, 0.98), lr=args.lr)", "torch.AdamW(lr=lr, beta1=0.9, beta2=0.98)"),
+        (
+            "torch.optim.Adam(p, lr=torch.tensor(0.1, dtype=t.float64), betas=(torch.as_tensor(b), np.float32(0.9)))",
+            "torch.Adam(lr=0.1, beta1=b, beta2=0.9)",
+        ),
+        ("optax.sgd(jnp.array(0.1), momentum=float(args.m))", "optax.sgd(learning_rate=0.1, momentum=m)"),
         ("optim.SGD([{'params': a}], lr=1e-2, momentum=m)", "torch.SGD(lr=0.01, momentum=m)"),
         ("tf.keras.optimizers.Adam(1e-3, name='mine')", "keras.Adam(learning_rate=0.001)"),
         ("optax.adam(learning_rate=0.1)", "optax.adam(learning_rate=0.1)"),

@@ -55,6 +55,14 @@ def test_cases_that_are_the_same_formula_need_no_condition():
     assert read(lambda b, x: jnp.where(b > 0.5, 1 - b**2, -jnp.expm1(2 * jnp.log(b))) * x, b, x).free_symbols - {x}
 
 
+def test_each_algebra_gets_the_assumptions_of_a_program_that_is_read_again():
+    program, value = trace(lambda x: jnp.where(x != 0, 2 / x, 0.0), 1.0), np.array(x, object)
+    for algebra in (Formulas(), Formulas()):
+        reader = Reader(algebra)
+        assert {reader.read(program, value).item() for _ in range(2)} == {2 / x}
+        assert [*algebra.assumptions] == [Ne(x, 0)]
+
+
 def test_what_a_case_asks_again_is_settled_in_it():
     def function(c, x):
         small = jnp.where(c > 0.5, 0.5, c)

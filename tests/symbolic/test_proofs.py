@@ -296,6 +296,12 @@ def test_bad_input_is_told(arguments, message):
         al.prove(optax.adam, al.adam, **arguments)
 
 
+def test_open_numbers_of_a_link_are_told():
+    """They have no names by which they could be given their defaults."""
+    verdict = al.prove("optax.chain(optax.scale_by_adam(), optax.scale_by_learning_rate(lr))", "optax.sgd(lr)")
+    assert verdict.explanation.endswith("open are b1, b2, eps on the left alone")
+
+
 def test_nothing_is_traced_with_32_bits():
     assert jnp.asarray(1.0).dtype == "float32"
     assert al.prove(al.sgd, optax.sgd).status == "proved"

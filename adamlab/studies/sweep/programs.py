@@ -75,17 +75,22 @@ def _prepared(problem: Problem, runs: Runs, recording: Recording, **how: Any) ->
 
     Code of the user's own can do something else the next time, so that it is always traced.
     """
-    libraries = {call.library for call in runs.template.calls() if call.role == "optimizer"}
-    if not is_shipped(problem) or not libraries <= {"adamlab", "optax", "optax.contrib"}:
+    packages = {call.factory.__module__.partition(".")[0] for call in runs.template.calls()}
+    if not is_shipped(problem) or not packages <= {"adamlab", "optax"}:
         return prepare(problem, runs, recording, **how)
     steps, others = recording.steps.tobytes(), (recording.what, recording.target, recording.costly_every)
-    rows = len(runs), tuple(runs.numbers), runs.starts is None, jax.dtypes.canonicalize_dtype(float)
-    key = repr((id(problem), runs.template, rows, others, how)).encode() + steps
+    rows, settings = (len(runs), tuple(runs.numbers), runs.starts is None), _settings()
+    key = repr((id(problem), runs.template, rows, others, how, settings)).encode() + steps
     if key not in RECENT:
         if len(RECENT) >= MOST_RECENT:
             del RECENT[next(iter(RECENT))]
         RECENT[key] = problem, prepare(problem, runs, recording, **how)
     return RECENT[key][1]
+
+
+def _settings() -> list[Any]:
+    """JAX's settings as they are here and now: a program depends on those of types, random numbers and precision."""
+    return [getattr(jax.config, name, None) for name in jax.config.values]
 
 
 class Programs:

@@ -1,5 +1,6 @@
 """Programs of earlier studies in the same process."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -51,3 +52,18 @@ def test_own_code_is_traced_each_time(monkeypatch):
     counts, losses = traced(monkeypatch, own, own)
     assert counts == [1, 1]
     assert (losses[0] != first).all()
+
+
+@pytest.mark.optimized(False)
+def test_own_schedules_are_traced_each_time(monkeypatch):
+    al.schedules.register("scaled_rate", lambda init: lambda count: init)
+    counts, _ = traced(monkeypatch, *[config(spec="adamlab.adam(scaled_rate(lr))")] * 2)
+    assert counts == [1, 1]
+
+
+@pytest.mark.optimized(False)
+def test_programs_of_other_settings_of_jax_are_others(monkeypatch):
+    traced(monkeypatch, config())
+    with jax.threefry_partitionable(False):
+        al.run(config())
+    assert len(programs.RECENT) == 2
