@@ -155,8 +155,9 @@ class Reader:
             if step.leaf is not None:
                 values[step.outputs[0]] = rename[step.leaf](inputs[0])
                 continue
-            if step.only_for and step.meaning and not _may_be(step.only_for[1], values[step.only_for[0]]):
-                values[step.outputs[0]] = NEVER
+            if step.only_for and not _may_be(step.only_for[1], values[step.only_for[0]]):
+                for place in step.outputs:
+                    values[place] = NEVER
                 continue
             if step.before is None or not all(map(_is_same, step.before, inputs)):
                 step.results = self._apply(step, inputs)

@@ -84,7 +84,7 @@ def _subtract(a: Any, b: Any) -> Any:
     return a - b if isinstance(a, int) else _settled(a - b, a, b)
 
 
-def _sum(a: Any, b: Any) -> mpf:
+def _sum(a: Any, b: Any) -> Any:
     """`_settled` for two reals, as mpmath has them inside: sign, mantissa, exponent, bits of the mantissa."""
     total = libmp.mpf_add(a, b, mp.prec, "n")
     _, mantissa, exponent, bits = total

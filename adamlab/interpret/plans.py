@@ -88,13 +88,13 @@ class Plan:
         for step in reversed(self.steps):
             wanted = set().union(*(uses.get(place, {None}) for place in step.outputs)) or {None}
             use = wanted.pop() if len(wanted) == 1 else None
-            step.only_for = use if use and use[0] < min(step.outputs) else None
-            condition, *cases = step.inputs or (None,)
+            step.only_for = use if step.leaf is None and use and use[0] < min(step.outputs) else None
+            cases = step.inputs[1:]
             is_selection = step.leaf is None and step.equations[0].primitive.name == "select_n"
             for k, place in enumerate(cases if is_selection else step.inputs):
-                uses.setdefault(place, set()).add((condition, k) if is_selection else step.only_for)
+                uses.setdefault(place, set()).add((step.inputs[0], k) if is_selection else step.only_for)
             if is_selection:
-                uses.setdefault(condition, set()).add(None)
+                uses.setdefault(step.inputs[0], set()).add(None)
 
     def _place(self) -> int:
         self.size += 1

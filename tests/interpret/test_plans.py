@@ -42,6 +42,12 @@ def test_each_entry_of_an_array_has_its_case():
     assert list(Reader(Exact()).read(program, each(mpf, np.array([1, -1])))) == [2, -3]
 
 
+def test_what_is_moved_for_a_case_that_is_not_selected_is_left_out_too():
+    program = trace(lambda x, y: jnp.where(x > 0, jnp.flip(2 * y), 3 * y), 1.0, jnp.zeros(2))
+    read = Reader(Exact()).read
+    assert [list(read(program, mpf(x), each(mpf, np.array([1, 2])))) for x in (1, -1)] == [[4, 2], [3, 6]]
+
+
 def test_a_renamed_result_is_renamed_for_what_comes_after_it_alone():
     program = trace(lambda x: ((y := 2 * x), y + 1, x), 1.0)
     renamed = Reader(Exact()).read(program, mpf(1), rename={0: lambda _: objects(mpf(10))})
