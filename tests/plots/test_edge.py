@@ -31,6 +31,13 @@ def test_each_optimizer_has_its_curves_and_thresholds():
     assert unwritten(figure) == []
 
 
+def test_a_run_far_above_its_threshold_is_in_sight():
+    runs = all_states().isel(run=[2])
+    runs["preconditioned_sharpness"] = 9 * runs.stability_threshold
+    (axes,) = al.plots.edge(runs).axes
+    assert axes.get_ylim()[1] > 9 * 20
+
+
 def test_a_sharpness_below_0_and_a_threshold_of_none_are_no_matter():
     runs = all_states().isel(run=[0, 1, 2])
     runs["preconditioned_sharpness"] = -abs(runs.preconditioned_sharpness)

@@ -248,6 +248,9 @@ def test_two_momenta_that_may_be_equal_say_so():
     assert "b - a ≠ 0" in read.assumptions
     weights = np.convolve(0.9 ** np.arange(5), 0.5 ** np.arange(5))[:5]
     np.testing.assert_allclose(read.shares_at(5, a=0.9, b=0.5), weights / weights.sum())
+    fixed: Any = al.influence("optax.chain(optax.trace(0.9), optax.trace(0.5))")
+    assert fixed.mean_age == pytest.approx(10)  # 0.9/0.1 + 0.5/0.5
+    assert fixed.half_life is None
     with pytest.raises(InputError, match="no finite value at a="):
         read.shares_at(5, a=0.9, b=0.9)
 

@@ -20,7 +20,7 @@ MOST_PANELS = 12
 """The most optimizers that are drawn."""
 
 ABOVE = 4.0
-"""How far above the greatest threshold a picture reaches."""
+"""How far above the greatest threshold a picture reaches, unless half of a run is beyond."""
 
 
 def edge(runs: xr.Dataset, ax: Axes | None = None) -> Figure:
@@ -75,15 +75,16 @@ def _draw(axes: Axes, mine: xr.Dataset):
     settings = {name: i for i, name in enumerate(dict.fromkeys(name for name, _ in named))}
     thresholds, sharpness = mine[THRESHOLD].values, mine[SHARPNESS].where(mine.step > 0).values
     thresholds = thresholds[np.isfinite(thresholds) & (thresholds > 0)]
-    greatest, low = thresholds.max(), min([thresholds.min(), *sharpness[sharpness > 0]])
+    low = min([thresholds.min(), *sharpness[sharpness > 0]])
+    top = max(ABOVE * thresholds.max(), 1.3 * np.nanmedian(sharpness, axis=1).max())
     for name, run in named:
         color = COLORS[settings[name] % len(COLORS)]
         kept = np.isfinite(run[SHARPNESS].values)
         steps = run.step.values[kept]
         Scale(None).draw(axes, steps, run[SHARPNESS].values[kept], {"color": color, "lw": 1.2}, f"_{name}")
         axes.plot(steps, run[THRESHOLD].values[kept], color=color, lw=1.0, ls="--", label="_")
-    log_axis(axes, "y", low / 1.3, greatest * ABOVE)
-    axes.set_ylim(low / 1.3, greatest * ABOVE)
+    log_axis(axes, "y", low / 1.3, top)
+    axes.set_ylim(low / 1.3, top)
     lines = [Line2D([], [], color=COLORS[i % len(COLORS)], lw=1.6, label=name) for name, i in settings.items() if name]
     if lines:
         shown = axes.legend(handles=lines, fontsize=7, loc="upper right", ncols=2, frameon=False)

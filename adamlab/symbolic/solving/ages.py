@@ -153,7 +153,9 @@ class Ages:
             return None
         if ratio == 1:
             return oo
-        return log(Rational(1, 2)) / log(ratio) if is_positive(ratio) and is_positive(1 - ratio) else None
+        return (
+            log(Rational(1, 2)) / log(ratio) if is_positive(numbers_written(ratio)) and _is_below_one(ratio) else None
+        )
 
     def mean_age(self) -> Formula | None:
         """The mean age of the gradients by their weights as t → ∞; at step t where no weight fades."""
@@ -162,7 +164,7 @@ class Ages:
             return None
         if any(ratio == 1 for _, ratio in terms):
             return (T - 1) / 2 if len(terms) == 1 and not self.late and not self.early else None
-        if not all(is_positive(1 - ratio) and is_positive(1 + ratio) for _, ratio in terms):
+        if not all(_is_below_one(ratio) and _is_below_one(-ratio) for _, ratio in terms):
             return None  # the sums over all ages do not converge, or not for all numbers
         total, moment = Integer(0), Integer(0)
         for term, ratio in terms:
@@ -214,6 +216,10 @@ def numbers_written(e: Formula) -> Formula:
     """The formula with the numbers that `numbers_named` has named."""
     named = [s for s in e.free_symbols if s.is_Symbol and s.name.startswith(_NUMBER)]
     return e.xreplace({s: Rational(s.name.removeprefix(_NUMBER)) for s in named})
+
+
+def _is_below_one(ratio: Formula) -> bool:
+    return is_positive(1 - numbers_written(ratio))
 
 
 def _at(terms: list[_Term], step: Formula) -> Formula:
