@@ -1,5 +1,7 @@
 """What pictures of stability and influence show, against the heavy ball in NumPy by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -127,6 +129,9 @@ def test_shares_are_weights_over_their_sum():
     np.testing.assert_allclose(data.mean_age, [4, 9])
 
 
+ODD: Any = 2.5
+ODD_TEXT: Any = "x"
+
 WRONG = {
     "no optimizer": (lambda: al.dynamics.rates([]), "expected an optimizer"),
     "no ε": (lambda: al.dynamics.spectrum("optax.adam(lr, eps=0.0)", {"lr": 1}), "divides by 0 where gradients vanish"),
@@ -138,9 +143,12 @@ WRONG = {
     "a single curvature": (lambda: al.dynamics.spectrum(HEAVY_BALL, curvatures=[1]), "two different curvatures"),
     "no momentum": (lambda: al.dynamics.region("optax.sgd"), "no open decay rate to sweep"),
     "no steps": (lambda: al.dynamics.spectrum(HEAVY_BALL, steps=0), "a whole number of steps, at least one"),
-    "half a step": (lambda: al.dynamics.spectrum(HEAVY_BALL, steps=2.5), "a whole number of steps"),
+    "half a step": (lambda: al.dynamics.spectrum(HEAVY_BALL, steps=ODD), "a whole number of steps"),
     "no list": (lambda: al.dynamics.rates("optax.sgd(lr)"), "expected a list of optimizers"),
-    "no curvatures": (lambda: al.dynamics.spectrum(HEAVY_BALL, curvatures=["x", 1]), "expected curvatures, such as"),
+    "no curvatures": (
+        lambda: al.dynamics.spectrum(HEAVY_BALL, curvatures=[ODD_TEXT, 1]),
+        "expected curvatures, such as",
+    ),
 }
 
 

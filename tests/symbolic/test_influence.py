@@ -256,7 +256,7 @@ def test_two_momenta_that_may_be_equal_say_so():
 
 
 def test_shares_of_no_sum_and_of_no_number_are_refused():
-    read = al.influence("optax.sgd(lr, momentum=b)")
+    read: Any = al.influence("optax.sgd(lr, momentum=b)")
     with pytest.raises(InputError, match="sum to 0 at step 4"):
         read.shares_at(4, b=-1)
     for value in ("x", None, float("nan"), float("inf")):
