@@ -27,9 +27,10 @@ def edge_rows(runs: xr.Dataset) -> pd.DataFrame:
         runs: the dataset of a problem; it has no rows unless both quantities were recorded.
 
     Returns:
-        The columns `optimizer` and `spec`; `state`, which is "at the edge", "off it", "below it" or "diverged";
-        `reached`, the first step at the edge, −1 where there is none; and `ratio`, the median of the part that counts,
-        of runs below the edge the largest, of those that diverged NaN.
+        The columns `optimizer` and `spec`; `state`, which is "at the edge", "off it", "below it", "diverged", or
+        "unknown" where no ratio above 0 was recorded, as of an optimizer without a threshold; `reached`, the first step
+        at the edge, −1 where there is none; and `ratio`, the median of the part that counts, of runs below the edge the
+        largest, of the last two kinds NaN.
     """
     kept = finished(runs)
     rows = [_row(kept.isel(run=i)) for i in range(kept.sizes["run"])] if {SHARPNESS, THRESHOLD} <= set(runs) else []
@@ -37,12 +38,14 @@ def edge_rows(runs: xr.Dataset) -> pd.DataFrame:
 
 
 def _row(run: xr.Dataset) -> Mapping[str, Any]:
-    ratios = run[SHARPNESS].values / run[THRESHOLD].values
-    known = np.isfinite(ratios) & (run.step.values > 0)
-    ratios, steps = ratios[known], run.step.values[known]
+    thresholds = run[THRESHOLD].values
+    known = (
+        np.isfinite(run[SHARPNESS].values) & (thresholds > 0) & (run.step.values > 0)
+    )  # at none of 0 do steps converge
+    ratios, steps = run[SHARPNESS].values[known] / thresholds[known], run.step.values[known]
     named = {"optimizer": str(run.optimizer.values), "spec": str(run.spec.values)}
     if diverged(run) or not ratios.size:
-        return named | {"state": "diverged" if diverged(run) else "below it", "reached": -1, "ratio": np.nan}
+        return named | {"state": "diverged" if diverged(run) else "unknown", "reached": -1, "ratio": np.nan}
     beyond = np.flatnonzero(ratios >= 1)
     if not beyond.size:
         return named | {"state": "below it", "reached": -1, "ratio": ratios.max()}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from adamlab.dynamics.quadratic_runs import distances, diverges
+from adamlab.dynamics.quadratic_runs import FARTHEST, distances, diverges
 from adamlab.dynamics.step_map import StepMap, defaults_of, in_words, known_to_each
 from adamlab.errors import InputError
 from adamlab.symbolic.letters import T
@@ -142,28 +142,36 @@ def spectrum(
 
     Returns:
         Over curvature × step, the `measured` and the `predicted` distance, by the powers of the step's map, in units of
-        the start; and the spectral `radius` of each curvature.
+        the start; and the spectral `radius` of each curvature. A run that diverges ends far away, and is NaN from then
+        on.
 
     Raises:
         InputError: as `rates`, or fewer than two curvatures.
     """
-    values = np.array(sorted({*map(float, curvatures)}))
+    try:
+        values = np.array(sorted({*map(float, curvatures)}))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"expected curvatures, such as [1, 10, 100]; not {curvatures!r}.") from error
     if values.size < 2 or not (np.isfinite(values).all() and values[0] > 0):
         raise InputError(f"expected at least two different curvatures above 0, not {[*curvatures]!r}.")
-    if not steps >= 1:
-        raise InputError(f"expected at least one step, not {steps!r}.")
+    if not isinstance(steps, int) or steps < 1:
+        raise InputError(f"expected a whole number of steps, at least one; not {steps!r}.")
     read = StepMap.fastest(optimizer, hyper, values)
     sizes, _ = distances(read.linear, read.numbers, values[None], steps)
+    has_ended = np.roll(sizes[0].max(axis=1) >= FARTHEST, 1)
+    has_ended[0] = False
     maps = read.matrices(values)
     state = np.zeros((len(values), maps.shape[-1]))
     state[:, 0] = 1.0
     predicted = [state]
-    for _ in range(steps):
-        predicted.append(np.einsum("hij,hj->hi", maps, predicted[-1]))
+    with np.errstate(all="ignore"):
+        for _ in range(steps):
+            predicted.append(np.einsum("hij,hj->hi", maps, predicted[-1]))
+    foreseen = np.abs(np.array(predicted)[:, :, 0]).T
     return xr.Dataset(
         {
-            "measured": (("curvature", "step"), sizes[0].T),
-            "predicted": (("curvature", "step"), np.abs(np.array(predicted)[:, :, 0]).T),
+            "measured": (("curvature", "step"), np.where(has_ended, np.nan, sizes[0].T)),
+            "predicted": (("curvature", "step"), np.where(np.isfinite(foreseen), foreseen, np.nan)),
         },
         {
             "curvature": values,
@@ -192,7 +200,7 @@ def shares(
     Raises:
         InputError: an update is no weighted sum of gradients, or a number has no value.
     """
-    if not 1 <= ages <= t:
+    if not isinstance(ages, int) or not 1 <= ages <= t:
         raise InputError(f"expected a number of ages from 1 to the step of the update, {t}; not {ages!r}.")
     titles, values, told = [], [], []
     for optimizer, known in known_to_each(optimizers, hyper):

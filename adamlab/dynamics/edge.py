@@ -13,6 +13,7 @@ from adamlab.calls import Symbol as Open
 from adamlab.dynamics.linearizing import corrected_preconditioners, linear_step
 from adamlab.dynamics.stability import LEARNING_RATES, stability_of
 from adamlab.errors import InputError
+from adamlab.symbolic.general_step import FEW
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.open_optimizer import OpenOptimizer
 from adamlab.types import Decay, Formula, PyTree
@@ -63,8 +64,9 @@ def edge_of(template: Call) -> Edge | None:
     """Read where an optimizer's steps stop converging; None where there is no such threshold.
 
     That is where `al.stability` refuses the optimizer, where the curvature is not divided by a single preconditioner,
-    as with weight decay that is added to the gradient ahead of it, and where masks make steps differ by parameter. A
-    learning rate that is scheduled is read as a number, `SCHEDULED`, which is then to be given for each step.
+    as with weight decay that is added to the gradient ahead of it, and where masks make steps differ by parameter, or
+    schedules by step. A learning rate that is scheduled is read as a number, `SCHEDULED`, which is then to be given for
+    each step; of two rates there is no threshold.
 
     Args:
         template: the optimizer; its symbols are the numbers that differ between runs.
@@ -72,11 +74,14 @@ def edge_of(template: Call) -> Edge | None:
     masks = (a.kind == "mask" and name in c.arguments for c in template.calls() for name, a in _known(c))
     if any(masks):
         return None
-    given = template.arguments
-    schedules = {n: Open(SCHEDULED) for n in LEARNING_RATES if isinstance(given.get(n), Call)}
+    scheduled = _with_scheduled_rate(template)
+    if scheduled is None:
+        return None
     try:
         state = OpenOptimizer.of(template)  # which counts the steps of a schedule
-        linear = linear_step(OpenOptimizer.of(template.with_arguments({**given, **schedules})))
+        linear = linear_step(OpenOptimizer.of(scheduled))
+        if max(linear.step.first.values()) > FEW:  # by a schedule in its code, which has ended then
+            return None
         corrected, states = corrected_preconditioners(linear.step) if linear.preconditioners else ([], {})
     except InputError:
         return None
@@ -96,6 +101,27 @@ def edge_of(template: Call) -> Edge | None:
         _function(symbols, stability.largest_curvature),
         _function([*symbols, *(states[name] for name in fields), T], corrected[0] if corrected else 1),
     )
+
+
+def _with_scheduled_rate(template: Call) -> Call | None:
+    """The optimizer with a symbol in place of its learning rate's schedule; None where it has other schedules."""
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(filled, value))
+        if not isinstance(value, Call) or value.role != "optimizer":
+            return value
+        given = value.arguments.items()
+        scheduled = {n for n, x in given if n in LEARNING_RATES and isinstance(x, Call)}
+        return value.with_arguments({n: Open(SCHEDULED) if n in scheduled else filled(x) for n, x in given})
+
+    rates = [n for c in template.calls() if c.role == "optimizer" for n in c.arguments if n in LEARNING_RATES]
+    schedules = [c for c in template.calls() if c.role == "schedule"]
+    if not schedules:
+        return template
+    replaced = filled(template)
+    left = [c for c in replaced.calls() if c.role == "schedule"]
+    return None if left or len(rates) > 1 else replaced
 
 
 def _known(call: Call) -> Any:

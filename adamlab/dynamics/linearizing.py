@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Add, Dummy, Integer, Matrix, Mul, Symbol, cancel, diff, sign, sympify
+from sympy import Add, Dummy, Integer, Matrix, Mul, Pow, Symbol, cancel, diff, sign, sympify
 
 from adamlab.errors import InputError
 from adamlab.interpret.equality import same
@@ -62,9 +62,10 @@ def linear_step(optimizer: OpenOptimizer) -> LinearStep:
 
 
 def corrected_preconditioners(step: Step) -> tuple[list[Formula], dict[str, Any]]:
-    """The preconditioners of a step at t, bias corrections included, and the symbol of each state in them, by field.
+    """The preconditioners after step t, bias corrections included, and the symbol of each state in them, by field.
 
-    A state before the step and after it have one symbol, since it is held.
+    A state before the step and after it have one symbol, since it is held. A preconditioner of states before the step
+    alone is that of step t + 1.
 
     Raises:
         NoLinearStepError: as `linear_step`.
@@ -114,7 +115,10 @@ class _Linearization:
     def corrected_preconditioners(self) -> tuple[list[Formula], dict[str, Any]]:
         self._find_preconditioners()
         after = {self.before[name]: x for name, x in self.after.items()}
-        formulas = [cancel(1 / factor).xreplace(after) for factor in self.preconditioners]
+        formulas = [cancel(1 / factor) for factor in self.preconditioners]
+        # What a step divides by before it has a gradient, as AcProp, is known after the step before.
+        shifted = [e if e.has(*self.after.values()) else e.xreplace({T: T + 1}) for e in formulas]
+        formulas = [e.xreplace(after) for e in shifted]
         return formulas, {name: x for name, x in self.after.items() if any(e.has(x) for e in formulas)}
 
     def _find_preconditioners(self):
@@ -232,6 +236,8 @@ class _Linearization:
         factors: Any = Mul.make_args(e)
         sums = [f for f in factors if f.has(*held) and isinstance(f, Add) and f.has(*self._moving())]
         plain = [f for f in factors if not f.has(*held)]
+        corrections = [f for f in plain if self._is_correction(f)] if len(plain) + len(sums) < len(factors) else []
+        plain = [f for f in plain if f not in corrections]
         factor = Mul(*(f for f in factors if f not in plain and f not in sums))
         rest = Mul(*plain, *map(self._preconditioned, sums))
         if factor == 1:
@@ -246,6 +252,13 @@ class _Linearization:
             known = self._unused(PRECONDITIONERS)
             self.preconditioners[factor] = known
         return rest / known
+
+    def _is_correction(self, e: Formula) -> bool:
+        """Whether a factor corrects the bias of held states, as Keras's √(1 − β₂^t), and not that of a momentum."""
+        if not self.is_corrected or not e.has(T) or e.has(*self._moving()):
+            return False
+        decays = {diff(self.formulas[f], self.before[f]) for f in self._free() - {UPDATE}}
+        return decays.isdisjoint(power.base for power in e.atoms(Pow) if power.exp.has(T))
 
     def _require_that_held_states_settle(self):
         """Reject a state that only grows, since there the steps shrink without end."""
@@ -293,6 +306,10 @@ class _Linearization:
         rows = [e.xreplace({self.g: h * self.w}) for e in rows]
         columns = [self.w, *(self.before[name] for name in names)]
         whole = Matrix(len(rows), len(rows), lambda i, j: cancel(diff(rows[i], columns[j])))
+        if not whole.has(h):
+            first = self.step.first[UPDATE]
+            late = f" from step {first} on" if first > 1 else ""
+            raise self._refuse(f"no gradient moves the parameter{late}")
         kept = _reached(whole)
         matrix = whole.extract(kept, kept)
         used = {symbol: cancel(1 / factor) for factor, symbol in self.preconditioners.items() if matrix.has(symbol)}

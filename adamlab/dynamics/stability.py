@@ -12,10 +12,10 @@ from adamlab.dynamics.jury import Condition, Z, arranged, at, conditions, factor
 from adamlab.dynamics.linearizing import LinearStep, linear_step
 from adamlab.dynamics.thresholds import DRAWS, Threshold, as_formula, certified
 from adamlab.dynamics.tuning import fastest
-from adamlab.errors import InputError, nearest
+from adamlab.errors import InputError
 from adamlab.interpret.signs import Rate, is_positive
 from adamlab.symbolic.notation.printing import latex, text
-from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, rational
+from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, known_numbers
 from adamlab.symbolic.results import Equation, Result, in_words
 from adamlab.types import Formula
 
@@ -96,7 +96,8 @@ class Stability(Result):
         curvature, to about three digits.
 
         Raises:
-            InputError: the condition number is not above 1, the learning rate is not open, or a number is missing.
+            InputError: the condition number is not above 1, the learning rate is not open, a number is missing, or no
+                learning rate converges.
         """
         if not condition > 1:
             raise InputError(f"expected a condition number above 1, the ratio of two curvatures; not {condition!r}.")
@@ -113,6 +114,8 @@ class Stability(Result):
         fixed = {s: value for s, value in known.items() if s not in (self.h, rate, momentum)}
         matrix = self.matrix.xreplace(fixed)
         best, radius, decay = fastest(matrix, self.h, rate, momentum, greatest / condition, greatest)
+        if not radius < 1:
+            raise InputError(f"{self.title} converges at none of the learning rates that were tried.")
         return {"rate": radius, self.learning_rate: best, **({name: decay} if name and decay is not None else {})}
 
     def best(self) -> Best | None:
@@ -140,14 +143,14 @@ class Stability(Result):
     def _known(self, numbers: Mapping[str, Any], x: Symbol | None) -> dict[Symbol, Any]:
         """The given numbers as rationals, by their symbols."""
         symbols = {**self.hyper, **{s.name: s for s in (self.h, *self.preconditioners)}}
-        for name in numbers:
-            if name not in symbols:
-                raise InputError(f"{self.title} has no open number {name!r}; {nearest(name, symbols)}")
+        known = known_numbers(self.title, symbols, numbers)
+        if not known.get(self.h, 1) > 0:
+            raise InputError(f"expected a curvature {text(self.h)} above 0, not {numbers[self.h.name]!r}.")
         occurring = {s for p in self.factors for s in p.as_expr().free_symbols}
         missing = [name for name, s in symbols.items() if s in occurring and s != x and name not in numbers]
         if missing:
             raise InputError(f"expected a number for each of {', '.join(missing)}: give {missing[0]}=….")
-        return {symbols[name]: rational(value) for name, value in numbers.items() if symbols[name] != x}
+        return {symbol: value for symbol, value in known.items() if symbol != x}
 
     def _equations(self) -> list[Equation]:
         named = [(symbol, e) for symbol, e in self.preconditioners.items() if self.characteristic.has(symbol)]

@@ -129,10 +129,12 @@ def known_to_each(
     """Each optimizer with those of the numbers that it has a name for.
 
     Raises:
-        InputError: there is no optimizer, or none has a number of some name.
+        InputError: there is no list of optimizers, or none has a number of some name.
     """
     if not optimizers:
         raise InputError("expected an optimizer, such as optax.sgd(lr, momentum=b); got none.")
+    if isinstance(optimizers, str) or callable(optimizers):
+        raise InputError(f"expected a list of optimizers, not a single one: write [{optimizers!r}].")
     names = [names_in(as_call(optimizer)) for optimizer in optimizers]
     every = dict.fromkeys(name for each in names for name in each)
     for name in hyper or {}:

@@ -68,7 +68,7 @@ def panels(
         if i >= count:
             place.set_visible(False)
         else:
-            head(place, heads[i], 9.0)
+            head(place, shortened(heads[i], fig.get_figwidth() / columns - 0.4, 9.0), 9.0)
         if i < count <= i + columns:
             place.tick_params(labelbottom=True)
             place.set_xlabel(x)

@@ -11,7 +11,7 @@ import numpy as np
 from sympy import Expr, Rational, Symbol
 
 from adamlab.calls import Call
-from adamlab.errors import InputError, reason
+from adamlab.errors import InputError, nearest, reason
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.jaxpr import Reader, Rename
 from adamlab.interpret.oracle import read_exactly
@@ -143,6 +143,23 @@ def rational(value: Any) -> Any:
     if isinstance(value, (Rational, Fraction, int)):
         return Rational(value)
     return Rational(value if isinstance(value, (str, Decimal)) else str(float(np.asarray(value)[()])))
+
+
+def known_numbers(title: str, symbols: Mapping[str, Symbol], numbers: Mapping[str, Any]) -> dict[Symbol, Any]:
+    """Numbers given by name as rationals, by their symbols.
+
+    Raises:
+        InputError: the optimizer has no such number, or a value is none.
+    """
+    known = {}
+    for name, value in numbers.items():
+        if name not in symbols:
+            raise InputError(f"{title} has no open number {name!r}; {nearest(name, symbols)}")
+        try:
+            known[symbols[name]] = rational(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"{title}: expected a finite number for {name}, as {name}=0.9; not {value!r}.") from error
+    return known
 
 
 def plain(values: Values) -> Any:

@@ -46,6 +46,17 @@ def test_steps_without_a_value_do_not_count():
     assert (row["state"], row["reached"], row["ratio"]) == ("at the edge", 20, pytest.approx(0.9))
 
 
+def test_runs_without_a_threshold_are_not_below_it():
+    """NaN of an optimizer that has none; at one below 0, by a weight decay, no steps converge."""
+    runs = at_ratios([[0.5, 0.9, 1.1, 1.0, 1.0, 1.0]] * 3, [SGD.format(0.1), ADAM.format(0.1), SGD.format(1.0)])
+    runs["stability_threshold"] = runs.stability_threshold * np.array([1, np.nan, -0.1])[:, None]
+    assert analysis.edge_rows(runs).state.tolist() == ["at the edge", "unknown", "unknown"]
+    told = analysis.answer(runs)
+    assert told.startswith("1 of 1 run")
+    assert "below it" not in told
+    assert "edge" not in analysis.answer(runs.isel(run=[1, 2]))
+
+
 def test_the_answer_says_by_how_much_they_differ():
     told = analysis.answer(all_states())
     assert told.startswith(

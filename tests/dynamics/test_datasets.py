@@ -1,5 +1,7 @@
 """What pictures of stability and influence show, against the heavy ball in NumPy by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,17 @@ def test_a_run_along_eigen_directions_is_the_one_by_hand():
     np.testing.assert_allclose(data.radius, [radius(0.06 * h, 0.7) for h in curvatures], atol=1e-6)
 
 
+def test_a_run_that_diverges_ends_and_is_not_told_any_more():
+    data = al.dynamics.spectrum("optax.sgd(lr)", {"lr": 0.5}, curvatures=[1, 100], steps=400)
+    steps = np.arange(400)
+    np.testing.assert_allclose(data.measured[0, :9], 0.5 ** steps[:9], rtol=1e-9)
+    np.testing.assert_allclose(data.measured[1, :9], 49.0 ** steps[:9], rtol=1e-9)
+    assert bool(np.isnan(data.measured[:, 9:]).all())
+    assert not bool(np.isinf(data.predicted).any())
+    told = str(al.plots.spectrum(data).get_label())
+    assert "measured until the run was too far away and predicted, at most" in told
+
+
 def test_numbers_that_are_not_given_are_the_fastest():
     """Polyak's, for curvatures from 1 to 100."""
     data = al.dynamics.spectrum(HEAVY_BALL, steps=3)
@@ -116,6 +129,9 @@ def test_shares_are_weights_over_their_sum():
     np.testing.assert_allclose(data.mean_age, [4, 9])
 
 
+ODD: Any = 2.5
+ODD_TEXT: Any = "x"
+
 WRONG = {
     "no optimizer": (lambda: al.dynamics.rates([]), "expected an optimizer"),
     "no ε": (lambda: al.dynamics.spectrum("optax.adam(lr, eps=0.0)", {"lr": 1}), "divides by 0 where gradients vanish"),
@@ -126,7 +142,13 @@ WRONG = {
     "an unknown number": (lambda: al.dynamics.rates(["optax.sgd"], {"bb": 1}), "no optimizer has a number 'bb'"),
     "a single curvature": (lambda: al.dynamics.spectrum(HEAVY_BALL, curvatures=[1]), "two different curvatures"),
     "no momentum": (lambda: al.dynamics.region("optax.sgd"), "no open decay rate to sweep"),
-    "no steps": (lambda: al.dynamics.spectrum(HEAVY_BALL, steps=0), "expected at least one step"),
+    "no steps": (lambda: al.dynamics.spectrum(HEAVY_BALL, steps=0), "a whole number of steps, at least one"),
+    "half a step": (lambda: al.dynamics.spectrum(HEAVY_BALL, steps=ODD), "a whole number of steps"),
+    "no list": (lambda: al.dynamics.rates("optax.sgd(lr)"), "expected a list of optimizers"),
+    "no curvatures": (
+        lambda: al.dynamics.spectrum(HEAVY_BALL, curvatures=[ODD_TEXT, 1]),
+        "expected curvatures, such as",
+    ),
 }
 
 

@@ -49,6 +49,15 @@ def novograd():
     return np.sqrt(np.concatenate(means)) + EPS
 
 
+def acprop():
+    """The root of what is known ahead of the next gradient, around the mean of those before."""
+    m, s = np.zeros(6), np.zeros(6)
+    for g in GRADIENTS:
+        s = 0.9 * s + 0.1 * (g - m) ** 2
+        m = 0.8 * m + 0.2 * g
+    return np.sqrt(s / (1 - 0.9**STEPS)) + EPS
+
+
 SQUARES = GRADIENTS**2
 
 HELD = {
@@ -75,6 +84,7 @@ HELD = {
     ),
     "optax.nadam(lr, b1=0.8, b2=b, eps=e)": (np.sqrt(corrected(SQUARES, 0.9))[-1] + EPS, 18 / 2.6),
     "optax.yogi(lr, b1=0.8, b2=b, eps=e)": (yogi(), 18),
+    "optax.contrib.acprop(lr, b1=0.8, b2=b, eps=e, eps_root=0.0)": (acprop(), 2),
 }
 """P after the last step, and the largest stable curvature times the rate, for β₁ = 0.8, β₂ = b = 0.9."""
 
@@ -105,6 +115,41 @@ def test_the_rate_of_a_schedule_is_a_number_of_each_step():
     _, state = template.build(numbers).update(params, template.build(numbers).init(params))
     divisors = edge.preconditioner_at(numbers, state, params, 1)
     np.testing.assert_allclose(divisors, np.sqrt([0.41, 0.91]), rtol=1e-6)
+
+
+@pytest.mark.one_case_in(3)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "optax.chain(optax.sgd(0.1), optax.scale_by_schedule(linear(1.0, 0.1, 100)))",
+        "optax.chain(optax.sgd(0.1), optax.sgd(linear(lr, 0.1, 100)))",
+        "optax.inject_hyperparams(optax.adam)(lr, b1=linear(0.5, 0.9, 100))",
+    ],
+)
+def test_a_threshold_that_is_that_of_the_end_of_a_schedule_is_not_told(spec):
+    assert edge_of(parse(spec)) is None
+
+
+def test_the_schedule_of_an_optimizer_in_a_chain_is_a_number_of_each_step():
+    edge = edge_of(parse("optax.chain(optax.add_decayed_weights(0.5), optax.sgd(linear(lr, 0.1, 100)))"))
+    assert edge is not None
+    assert float(edge.threshold_at({"lr": 9.0, "scheduled_learning_rate": 0.25})) == pytest.approx(2 / 0.25 - 0.5)
+
+
+@pytest.mark.slow
+def test_the_correction_beside_the_root_is_part_of_what_keras_divides_by(x64, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    pytest.importorskip("keras", reason="Keras is not installed: pip install keras")
+    template, numbers = parse("keras.Adam(learning_rate=lr, beta_2=b, epsilon=e)"), {"lr": RATE, "b": 0.9, "e": EPS}
+    transform, params = template.build(numbers), jnp.ones(6)
+    state = transform.init(params)
+    for g in GRADIENTS:
+        _, state = transform.update(jnp.asarray(g), state, params)
+    edge = edge_of(template)
+    assert edge is not None
+    root = np.sqrt(average(SQUARES, 0.9)[-1])
+    expected = (root + EPS) / np.sqrt(1 - 0.9**STEPS)
+    np.testing.assert_allclose(edge.preconditioner_at(numbers, state, params, STEPS), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ REFUSED = {
     "optax.rprop(lr)": "linear",
     "optax.adagrad(lr)": "only grows",
     "optax.sgd(inverse_sqrt(lr))": "changing with t",
+    "optax.sgd(cosine(lr, 100))": "no gradient moves the parameter from step 101 on",
     "optax.polyak_sgd(lr)": "depends on the loss",
 }
 """What has no linear map at the minimum, and a word of the reason."""
@@ -192,6 +193,13 @@ def test_missing_and_unknown_numbers_are_told(read):
         s.largest_rate_at(bb=0.9, h=1)
     with pytest.raises(InputError, match="no open learning rate; ask for largest_curvature_at"):
         al.stability("optax.sgd(0.1)").largest_rate_at(h=1)
+    for value in (0, -2):
+        with pytest.raises(InputError, match=f"expected a curvature h above 0, not {value}"):
+            s.largest_rate_at(h=value, b=0.9)
+    with pytest.raises(InputError, match="expected a finite number for b"):
+        s.largest_rate_at(h=1, b="x")
+    with pytest.raises(InputError, match="converges at none of the learning rates"):
+        read("optax.chain(optax.sgd(lr), optax.scale(-1.0))").fastest(10)
 
 
 def test_the_curvature_has_a_letter_of_its_own():

@@ -31,6 +31,23 @@ def test_each_optimizer_has_its_curves_and_thresholds():
     assert unwritten(figure) == []
 
 
+def test_a_run_far_above_its_threshold_is_in_sight():
+    runs = all_states().isel(run=[2])
+    runs["preconditioned_sharpness"] = 9 * runs.stability_threshold
+    (axes,) = al.plots.edge(runs).axes
+    assert axes.get_ylim()[1] > 9 * 20
+
+
+def test_a_sharpness_below_0_and_a_threshold_of_none_are_no_matter():
+    runs = all_states().isel(run=[0, 1, 2])
+    runs["preconditioned_sharpness"] = -abs(runs.preconditioned_sharpness)
+    runs["stability_threshold"] = runs.stability_threshold * np.array([1, np.nan, np.inf])[:, None]
+    figure = al.plots.edge(runs)
+    (axes,) = figure.axes
+    assert axes.get_ylim() == pytest.approx((20 / 1.3, 80))
+    assert str(figure.get_label()).endswith("Left out: 1 without a threshold.")
+
+
 def test_what_cannot_be_drawn_is_told():
     runs = all_states()
     with pytest.raises(NothingToDrawError, match='put "preconditioned_sharpness" and "stability_threshold" among'):

@@ -111,6 +111,19 @@ def test_rates_are_lines_with_their_thresholds_and_the_fastest():
     assert "preconditioned" in figure.axes[0].get_xlabel()
 
 
+def test_an_optimizer_that_never_converges_is_not_fastest_anywhere():
+    data = RATES.isel(optimizer=[0]).assign(radius=lambda data: 1 + data.radius)
+    data = data.assign_coords(threshold=("optimizer", [0.0]))
+    figure = al.plots.rates(data)
+    assert "which it does: gd at no rate, however small." in str(figure.get_label())
+    assert [line.get_marker() for line in figure.axes[0].get_lines() if line.get_marker() != "None"] == ["x"]
+    data = RATES.isel(optimizer=[0]).assign_coords(threshold=("optimizer", [9.0]))
+    data["radius"] = 1 - data["product"].expand_dims(optimizer=data.optimizer) / 9
+    assert "gd up to 9, as far as is shown fastest at 4" in str(al.plots.rates(data).get_label())
+    never = EIGENVALUES.assign_coords(threshold=0.0)
+    assert "in which they are never all." in str(al.plots.eigenvalues(never).get_label())
+
+
 def test_eigenvalues_are_points_and_those_at_the_edge_are_ringed():
     figure = al.plots.eigenvalues(EIGENVALUES)
     first, second, ring = points(figure)

@@ -216,3 +216,51 @@ def test_weights_before_the_formula_holds_are_not_told():
     with pytest.raises(InputError, match="expected a step from 2"):
         read.shares_at(1)
     assert {s for s in read.update.relative.formula.free_symbols if isinstance(s, Symbol)} == {read.k, read.t}
+
+
+def test_a_schedule_on_the_update_scales_all_weights_at_every_step(x64):
+    """Of steps before the schedule's end too, by derivatives of the optimizer."""
+    read = al.influence("optax.sgd(linear(lr, 0.0, 100), momentum=b)")
+    derivatives, _ = differentiated("optax.sgd(linear(lr, 0.0, 100), momentum=b)")
+    numbers = {symbol: NUMBERS[name] for name, symbol in read.hyper.items()}
+    weights = [float(read.weight.xreplace(numbers).subs({read.k: k, read.t: STEPS})) for k in range(STEPS)]
+    assert weights == pytest.approx(derivatives.tolist())
+    assert read.half_life == -log(2) / log(read.hyper["b"])
+    assert not any(words.startswith("t ≥") for words in read.assumptions)
+
+
+def test_weights_that_are_unknown_are_not_0():
+    with pytest.raises(InputError, match="its formula begins with z₁₀₀"):
+        al.influence("optax.rmsprop(linear(lr, 0.01, 100), momentum=b)")
+
+
+@pytest.mark.parametrize("momentum", [-0.5, 1.5])
+def test_weights_that_alternate_or_grow_have_no_half_life(momentum):
+    read = al.influence(f"optax.sgd(lr, momentum={momentum})")
+    assert read.half_life is None
+    assert (read.mean_age is None) == (momentum > 1)
+    weights = momentum ** np.arange(5.0)
+    np.testing.assert_allclose(read.shares_at(5), weights / weights.sum())
+
+
+def test_two_momenta_that_may_be_equal_say_so():
+    read = al.influence("optax.chain(optax.trace(a), optax.trace(b))")
+    assert "b - a ≠ 0" in read.assumptions
+    weights = np.convolve(0.9 ** np.arange(5), 0.5 ** np.arange(5))[:5]
+    np.testing.assert_allclose(read.shares_at(5, a=0.9, b=0.5), weights / weights.sum())
+    fixed: Any = al.influence("optax.chain(optax.trace(0.9), optax.trace(0.5))")
+    assert fixed.mean_age == pytest.approx(10)  # 0.9/0.1 + 0.5/0.5
+    assert fixed.half_life is None
+    with pytest.raises(InputError, match="no finite value at a="):
+        read.shares_at(5, a=0.9, b=0.9)
+
+
+def test_shares_of_no_sum_and_of_no_number_are_refused():
+    read: Any = al.influence("optax.sgd(lr, momentum=b)")
+    with pytest.raises(InputError, match="sum to 0 at step 4"):
+        read.shares_at(4, b=-1)
+    for value in ("x", None, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="expected a finite number for b"):
+            read.shares_at(4, b=value)
+    with pytest.raises(InputError, match="expected a step from 1 to"):
+        read.shares_at(2.5, b=0.5)

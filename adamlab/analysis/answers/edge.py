@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -17,6 +16,7 @@ def answer_at_the_edge(problems: Mapping[str, xr.Dataset]) -> Iterable[str]:
         problems: the datasets by problem.
     """
     rows = pd.concat([edge_rows(runs) for runs in problems.values()], ignore_index=True)
+    rows = rows[rows.state != "unknown"]
     if rows.empty:
         return
     by_state = dict(iter(rows.groupby("state")))
@@ -33,8 +33,8 @@ def answer_at_the_edge(problems: Mapping[str, xr.Dataset]) -> Iterable[str]:
         )
     below, off = by_state.get("below it"), by_state.get("off it")
     if below is not None:
-        largest = f", at most at {below.ratio.max():.2f} of it" if np.isfinite(below.ratio).any() else ""
-        yield f"{counted(len(below), 'run')} stayed below it{largest} ({listed([*below.optimizer.unique()])})."
+        who = listed([*below.optimizer.unique()])
+        yield f"{counted(len(below), 'run')} stayed below it, at most at {below.ratio.max():.2f} of it ({who})."
     if off is not None:
         who = listed([*off.optimizer.unique()])
         yield f"{counted(len(off), 'run')} came to it and went on at {_range(off.ratio)} times the threshold ({who})."

@@ -20,7 +20,7 @@ MOST_PANELS = 12
 """The most optimizers that are drawn."""
 
 ABOVE = 4.0
-"""How far above the greatest threshold a picture reaches."""
+"""How far above the greatest threshold a picture reaches, unless half of a run is beyond."""
 
 
 def edge(runs: xr.Dataset, ax: Axes | None = None) -> Figure:
@@ -64,7 +64,8 @@ def edge(runs: xr.Dataset, ax: Axes | None = None) -> Figure:
 
 def _sound(mine: xr.Dataset) -> xr.Dataset:
     """The runs that stayed finite and have a threshold."""
-    known = (np.isfinite(mine[SHARPNESS].values) & np.isfinite(mine[THRESHOLD].values)).any(axis=1)
+    thresholds = mine[THRESHOLD].values
+    known = (np.isfinite(mine[SHARPNESS].values) & np.isfinite(thresholds) & (thresholds > 0)).any(axis=1)
     return mine.isel(run=np.flatnonzero(known & ~diverged(mine).values))
 
 
@@ -72,16 +73,18 @@ def _draw(axes: Axes, mine: xr.Dataset):
     swept = [name for name in mine.attrs["settings"] if len(np.unique(mine[name].values)) > 1]
     named = [(_setting(run, swept), run) for run in _each(mine)]
     settings = {name: i for i, name in enumerate(dict.fromkeys(name for name, _ in named))}
-    greatest, sharpness = float(mine[THRESHOLD].max()), mine[SHARPNESS].where(mine.step > 0)
-    low = min(float(sharpness.where(sharpness > 0).min()), float(mine[THRESHOLD].where(mine[THRESHOLD] > 0).min()))
+    thresholds, sharpness = mine[THRESHOLD].values, mine[SHARPNESS].where(mine.step > 0).values
+    thresholds = thresholds[np.isfinite(thresholds) & (thresholds > 0)]
+    low = min([thresholds.min(), *sharpness[sharpness > 0]])
+    top = max(ABOVE * thresholds.max(), 1.3 * np.nanmedian(sharpness, axis=1).max())
     for name, run in named:
         color = COLORS[settings[name] % len(COLORS)]
         kept = np.isfinite(run[SHARPNESS].values)
         steps = run.step.values[kept]
         Scale(None).draw(axes, steps, run[SHARPNESS].values[kept], {"color": color, "lw": 1.2}, f"_{name}")
         axes.plot(steps, run[THRESHOLD].values[kept], color=color, lw=1.0, ls="--", label="_")
-    log_axis(axes, "y", low / 1.3, greatest * ABOVE)
-    axes.set_ylim(low / 1.3, greatest * ABOVE)
+    log_axis(axes, "y", low / 1.3, top)
+    axes.set_ylim(low / 1.3, top)
     lines = [Line2D([], [], color=COLORS[i % len(COLORS)], lw=1.6, label=name) for name, i in settings.items() if name]
     if lines:
         shown = axes.legend(handles=lines, fontsize=7, loc="upper right", ncols=2, frameon=False)
@@ -100,8 +103,9 @@ def _setting(run: xr.Dataset, swept: Sequence[str]) -> str:
 
 def _sentence(runs: xr.Dataset, drawn: dict[str, xr.Dataset], labels: list[str]) -> str:
     told = " ".join(answer_at_the_edge({"": runs}))
-    lost = int((edge_rows(runs).state == "diverged").sum())
-    left_out = [f"{lost} that diverged"] if lost else []
+    states = edge_rows(runs).state.value_counts()
+    kinds = {"diverged": "that diverged", "unknown": "without a threshold"}
+    left_out = [f"{states[state]} {words}" for state, words in kinds.items() if state in states]
     left_out += [f"{len(drawn) - len(labels)} further optimizers"] if len(drawn) > len(labels) else []
     note = f" Left out: {' and '.join(left_out)}." if left_out else ""
     return f"Preconditioned sharpness over {int(runs.step[-1]):,} steps on {runs.attrs['problem']}. {told}{note}"

@@ -47,6 +47,7 @@ def eigenvalues(stability: xr.Dataset, ax: Axes | None = None) -> Figure:
         fig.colorbar(drawn, ax=axes, label=product_in_full(stability), shrink=0.85)
     if ax is None:
         ends = f"which they leave at {number(threshold)}" if np.isfinite(threshold) else "which they never leave"
+        ends = "in which they are never all" if threshold == 0 else ends
         describe(
             fig,
             f"The {real.shape[1]} eigenvalues of a step of {stability.attrs['problem']} on a quadratic as "

@@ -32,12 +32,16 @@ def rates(stability: xr.Dataset, ax: Axes | None = None) -> Figure:
         y = stability.radius.values[i]
         look = {"color": COLORS[i % len(COLORS)], "ls": DASHES[i // len(COLORS) % len(DASHES)], "lw": 1.6}
         lines += axes.plot(x, np.where(y <= TOP, y, np.nan), **look, label=str(title))
-        best = int(np.flatnonzero(y <= y.min() + SAME)[0])  # the first of a plateau
-        axes.plot(x[best], y[best], "o", ms=5, mec="white", color=look["color"], zorder=4, clip_on=False)
         if threshold <= x[-1]:
             axes.plot(threshold, 1.0, "x", ms=6, mew=1.6, color=look["color"], zorder=4)
+        if threshold == 0:
+            told.append(f"{title} at no rate, however small")
+            continue
+        best = int(np.flatnonzero(y <= y.min() + SAME)[0])  # the first of a plateau
+        axes.plot(x[best], y[best], "o", ms=5, mec="white", color=look["color"], zorder=4, clip_on=False)
         ends = f"up to {number(threshold)}" if np.isfinite(threshold) else "at every rate"
-        told.append(f"{title} {ends}, fastest at {number(x[best])} with {number(y[best])}")
+        within = "" if best + 1 < len(x) else "as far as is shown "
+        told.append(f"{title} {ends}, {within}fastest at {number(x[best])} with {number(y[best])}")
     axes.set(xlim=(0, x[-1]), ylim=(0, TOP), xlabel=product_in_full(stability), ylabel="factor per step, ρ")
     name_lines(fig, ax, lines)
     if ax is None:

@@ -29,7 +29,7 @@ def spectrum(stability: xr.Dataset, ax: Axes | None = None) -> Figure:
     fig, axes = headed(stability, "along eigen-directions", ax)
     steps, letter = stability.step.values, "ĥ" if bool(stability.is_preconditioned) else "h"
     values = {name: np.maximum(stability[name].values, LEAST) for name in ("measured", "predicted")}
-    scale = Scale(float(min(each.min() for each in values.values())))
+    scale = Scale(float(min(np.nanmin(each) for each in values.values())))
     colors = colormaps["viridis"](np.linspace(0.0, 0.9, stability.sizes["curvature"]))
     every = max(1, len(steps) // DOTS)
     handles, told = [], []
@@ -41,15 +41,18 @@ def spectrum(stability: xr.Dataset, ax: Axes | None = None) -> Figure:
         axes.plot(steps[::every], values["measured"][i][::every], **dots)
         told.append(f"{number(radius)} for {letter} = {number(h)}")
     axes.set(xlabel="step", ylabel="distance from the minimum, in units of the start")
-    scale.apply(axes, float(max(each.max() for each in values.values())))
+    scale.apply(axes, float(max(np.nanmax(each) for each in values.values())))
     dot = Line2D([], [], color="0.3", ls="none", marker="o", ms=3.5, label="dots: a run of the optimizer")
     legend(fig, 3, ax, [*handles, dot])
     if ax is None:
-        apart = np.abs(stability.measured.values - stability.predicted.values).max()
+        measured, predicted = stability.measured.values, stability.predicted.values
+        apart = np.nanmax(np.abs(measured - predicted) / np.maximum(predicted, 1.0))
+        ended = bool(np.isnan(measured).any())
+        until, unit = (" until the run was too far away", ", or of a larger distance,") if ended else ("", "")
         describe(
             fig,
             f"The distance of {stability.attrs['problem']} from a quadratic's minimum along each eigen-direction over "
-            f"{int(steps[-1])} steps, measured and predicted, at most {apart:.1g} of the start apart. The factor per "
-            f"step: {', '.join(told)}.",
+            f"{int(steps[-1])} steps, measured{until} and predicted, at most {apart:.1g} of the start{unit} "
+            f"apart. The factor per step: {', '.join(told)}.",
         )
     return fig

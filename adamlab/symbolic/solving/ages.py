@@ -123,8 +123,8 @@ class Ages:
         """The same but for the factors that all weights share, which say nothing of ages."""
         weights = [e for e in (self.general, *self.late.values(), *self.early.values()) if e != 0]
         shared = {factor for factor in Mul.make_args(weights[0]) if not factor.has(AGE)} if weights else set()
-        shared = [factor for factor in shared if all(factor in Mul.make_args(e) for e in weights)]
-        return self.map(lambda e: e / Mul(*shared))
+        shared = {factor for factor in shared if all(factor in Mul.make_args(e) for e in weights)}
+        return self.map(lambda e: e if e == 0 else Mul(*(x for x in Mul.make_args(e) if x not in shared)))
 
     def share(self) -> "Ages | None":
         """The weights as parts of their sum; None where that has no short formula, or is 0."""
@@ -144,14 +144,18 @@ class Ages:
         return share if count_ops(share.formula) <= LONGEST else None
 
     def half_life(self) -> Formula | None:
-        """The steps in which a weight halves, ∞ where weights do not fade; None where they fall in no constant ratio.
+        """The steps in which a weight halves, ∞ where weights stay; None where they fall in no constant ratio below 1.
 
         Ages whose weights differ are left out.
         """
         ratios = {_ratio(term, AGE) for term in _terms_of(self.general)}
         if len(ratios) != 1 or (ratio := ratios.pop()) is None:
             return None
-        return oo if ratio == 1 else log(Rational(1, 2)) / log(ratio)
+        if ratio == 1:
+            return oo
+        return (
+            log(Rational(1, 2)) / log(ratio) if is_positive(numbers_written(ratio)) and _is_below_one(ratio) else None
+        )
 
     def mean_age(self) -> Formula | None:
         """The mean age of the gradients by their weights as t → ∞; at step t where no weight fades."""
@@ -160,6 +164,8 @@ class Ages:
             return None
         if any(ratio == 1 for _, ratio in terms):
             return (T - 1) / 2 if len(terms) == 1 and not self.late and not self.early else None
+        if not all(_is_below_one(ratio) and _is_below_one(-ratio) for _, ratio in terms):
+            return None  # the sums over all ages do not converge, or not for all numbers
         total, moment = Integer(0), Integer(0)
         for term, ratio in terms:
             front = faded(term.subs(AGE, 0))
@@ -210,6 +216,10 @@ def numbers_written(e: Formula) -> Formula:
     """The formula with the numbers that `numbers_named` has named."""
     named = [s for s in e.free_symbols if s.is_Symbol and s.name.startswith(_NUMBER)]
     return e.xreplace({s: Rational(s.name.removeprefix(_NUMBER)) for s in named})
+
+
+def _is_below_one(ratio: Formula) -> bool:
+    return is_positive(1 - numbers_written(ratio))
 
 
 def _at(terms: list[_Term], step: Formula) -> Formula:

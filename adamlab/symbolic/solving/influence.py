@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from sympy import Dummy, Indexed, Symbol, cancel, diff, sign
+from sympy import Dummy, Indexed, Pow, Symbol, cancel, diff, fraction, sign
 
 from adamlab.errors import InputError, nearest
+from adamlab.interpret.signs import is_positive
 from adamlab.symbolic.general_step import UPDATE, Step, general_step, last_step_in_words
 from adamlab.symbolic.letters import F, G, T, U, W
 from adamlab.symbolic.notation.printing import latex, text
-from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, rational
+from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, known_numbers
 from adamlab.symbolic.partial import Partial
 from adamlab.symbolic.results import Equation, Result, in_words
 from adamlab.symbolic.solving.ages import AGE, Ages, ages, numbers_named, numbers_written
@@ -36,7 +37,8 @@ class Memory:
         power: of the gradients that are added up: 1, or 2 for their squares.
         weight: the factor of g[t − k], or of its square, in terms of k, t, the numbers and the states that are held.
         share: the weight as a part of the sum of all weights; None where there is no short formula.
-        half_life: the steps in which a weight halves; ∞ where none fades, None where they fall in no constant ratio.
+        half_life: the steps in which a weight halves; ∞ where none fades, None where they fall in no constant ratio
+            below 1.
         mean_age: the mean of k by the weights as t → ∞, or at step t where no weight fades; None where it has no
             formula.
         since: the step from which the weight holds.
@@ -59,6 +61,10 @@ class Memory:
         Raises:
             NoWeightsError: the formula is no weighted sum of that power of the gradients.
         """
+        if before := sorted((x for x in e.atoms(Indexed) if _is_early(x)), key=str):
+            # Only so far back are formulas known: what the gradients before weigh is in this state.
+            state = text(before[0])
+            raise NoWeightsError(f"its formula begins with {state}, and the weights of the gradients in it differ")
         weights = ages(e, power)
         if weights.formula == 0:
             raise NoWeightsError("no gradient reaches it but through states that are held")
@@ -132,18 +138,16 @@ class Influence(Result):
         """The shares of g[t], g[t − 1] … g[1] in the update at step t, or in the state `of` a field.
 
         Raises:
-            InputError: a number is missing or unknown, there is no such step or state, or the shares depend on a
-                state that is held.
+            InputError: a number is missing, unknown or none, there is no such step or state, the shares depend on a
+                state that is held, or the weights sum to 0 or have no finite value.
         """
         memory = self.update if not of else self.states.get(of)
         if memory is None:
             raise InputError(f"{self.title} holds no state {of!r} with weights; {nearest(of, self.states)}")
-        if not memory.since <= t <= MOST_STEPS:
+        if not isinstance(t, (int, np.integer)) or not memory.since <= t <= MOST_STEPS:
             raise InputError(f"expected a step from {memory.since} to {MOST_STEPS}, not {t!r}.")
-        for name in numbers:
-            if name not in self.hyper:
-                raise InputError(f"{self.title} has no open number {name!r}; {nearest(name, self.hyper)}")
-        weights = memory.relative.map(lambda e: e.xreplace({self.hyper[n]: rational(x) for n, x in numbers.items()}))
+        known = known_numbers(self.title, self.hyper, numbers)
+        weights = memory.relative.map(lambda e: e.xreplace(known))
         left = weights.formula.free_symbols - {T, AGE}
         missing = [name for name, symbol in self.hyper.items() if symbol in left]
         if missing:
@@ -151,8 +155,19 @@ class Influence(Result):
         if left:
             states = ", ".join(sorted(text(s) for s in left if isinstance(s, Indexed)))
             raise InputError(f"the shares of gradients in {text(memory.of)} of {self.title} depend on {states}.")
-        values = weights.at(t)
-        return values / values.sum()
+        with np.errstate(all="ignore"):
+            values = weights.at(t)
+            total = values.sum()
+        if not np.isfinite(total) or not values.any():
+            given = ", ".join(f"{name}={value}" for name, value in numbers.items())
+            raise InputError(
+                f"the formula of the weights in {text(memory.of)} of {self.title} has no finite value at {given}; read "
+                "the optimizer with these numbers, as in al.influence(optimizer, {…})."
+            )
+        if abs(total) <= 1e-12 * np.abs(values).sum():
+            of = f"{text(memory.of)} of {self.title}"
+            raise InputError(f"the weights in {of} sum to 0 at step {t}, and have no shares.")
+        return values / total
 
     def _equations(self) -> list[Equation]:
         return [
@@ -225,14 +240,16 @@ class _Weighing:
 
     def __post_init__(self):
         self.title = self.step.optimizer.subject.title
-        used = {UPDATE: self.step.update}
+        # Where a schedule ends, the general update is that from there on; the one with cases is that of every step.
+        self.update = self.step.update if self.step.cases is None else self.step.cases
+        used = {UPDATE: self.update}
         while new := {f for e in used.values() for f in states_in(self.step, e)} - used.keys():
             used |= {f: self.step.recurrences[f] for f in new}
         self.used = {f: self.step.recurrences[f] for f in self.step.recurrences if f in used}
 
     def influence(self) -> Influence:
         step = self.step
-        if any(e.has(F) for e in (step.update, *self.used.values())):
+        if any(e.has(F) for e in (self.update, *self.used.values())):
             raise self._refuse("it depends on the loss")
         self._hold_nonlinear_states()
         free = self._of_fields([f for f in step.recurrences if f not in self.held])
@@ -240,7 +257,7 @@ class _Weighing:
         unsolved = [f for f in free.states if f in self.driven and f not in forms]
         if unsolved:
             raise self._refuse(f"{', '.join(unsolved)} has no closed form that was found")
-        of, e = U[T], put_in(free, step.update, forms)
+        of, e = U[T], put_in(free, self.update, forms)
         signed = next((s for s in sorted(e.atoms(sign), key=str) if s.has(G)), None)
         around = None
         if signed is not None:
@@ -320,16 +337,28 @@ class _Weighing:
     def _where_it_holds(self, e: Formula, memory: Memory) -> list[str]:
         """The steps for which the formulas hold, and what is held, in words."""
         since = valid_since(self.step)
-        first = max(
-            self.step.first[UPDATE], memory.since, *(since[f] + 1 for f in states_in(self.step, self.step.update)), 1
-        )
+        own = self.step.first[UPDATE] if self.step.cases is None else 1
+        first = max(own, memory.since, *(since[f] + 1 for f in states_in(self.step, self.update)), 1)
         held = [text(self.step.states[f]) for f in self.step.states if f in self.held and f in self.used]
         return [
             *last_step_in_words(self.step),
             *([f"t ≥ {first}"] if first > 1 else []),
+            *[f"{text(e)} ≠ 0" for e in _divisors(memory.weight)],
             *([f"{', '.join(held)} {'is' if len(held) == 1 else 'are'} held"] if held else []),
             *(["the parameter w is held"] if e.has(W) else []),
         ]
+
+
+def _divisors(e: Formula) -> list[Formula]:
+    """What numbers alone make in a formula's divisors, where it may be 0, as a − b."""
+    divided = [p.base for p in e.atoms(Pow) if is_positive(-p.exp) and not p.base.has(T, AGE, Indexed)]
+    tops = {fraction(cancel(base))[0] for base in divided}
+    return sorted((e for e in tops if e.free_symbols and not is_positive(e) and not is_positive(-e)), key=str)
+
+
+def _is_early(x: Any) -> bool:
+    """Whether it is a state after a step of some number."""
+    return x.base not in (G, W) and bool(x.indices[0].is_Integer and x.indices[0] > 0)
 
 
 def _is_past(e: Any) -> bool:
