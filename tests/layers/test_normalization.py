@@ -79,7 +79,7 @@ def test_one_value_has_no_variance():
         update_statistics(Statistics(jnp.zeros(3), jnp.ones(3)), jnp.ones((1, 3)))
 
 
-def in_double(x, dy, gamma=3.0):
+def in_double(x, dy, gamma: Any = 3.0):
     """y and ∂L/∂x in NumPy's doubles."""
     x, dy = np.asarray(x, float), np.asarray(dy, float)
     sigma = np.sqrt(x.var(0) + 1e-5)
