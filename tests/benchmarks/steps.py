@@ -1,6 +1,7 @@
 """Steps of Adam on trees of arrays: one update of parameters of many sizes, with PyTorch's beside it."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -59,7 +60,7 @@ def _step(tx: optax.GradientTransformation, leaves: int, size: int, count: int) 
 def _in_torch(leaves: int, size: int, count: int) -> dict[str, Callable[[], Any]]:
     """PyTorch's Adam in its three forms; none where it is not installed."""
     try:
-        import torch
+        torch = import_module("torch")
     except ModuleNotFoundError:
         return {}
     torch.set_num_threads(2 if size >= LONG else 1)

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def in_numpy(runs: int, steps: int) -> Callable[[], Any]:
 def in_torch(runs: int, steps: int) -> Callable[[], Any] | None:
     """Adam on tensors of all runs, with gradients by torch.func; None where PyTorch is not installed."""
     try:
-        import torch
+        torch = import_module("torch")
     except ModuleNotFoundError:
         return None
     torch.set_num_threads(1)
