@@ -1,4 +1,4 @@
-"""Formulas, proofs and derivations with types checked at each call, in a process of its own.
+"""Formulas, proofs, derivations and flat optimizers with types checked at each call, in a process of its own.
 
 Their other tests run without the checks, which would take most of the time at millions of calls.
 """
@@ -55,6 +55,7 @@ def right_calls() -> dict[str, Any]:
         "best numbers": lambda: al.stability("optax.sgd(lr, momentum=b)").best(),
         "influence": lambda: al.influence("optax.adam", {"b1": 0.9, "b2": 0.5}).shares_at(3, of="nu"),
         "shares": lambda: al.dynamics.shares(["optax.sgd(lr, momentum=b)"], {"b": 0.5}, ages=3),
+        "flat": lambda: al.flat(optax.adam(0.1)).init(al.ravel({"w": np.ones(2)})),
         "layer": lambda: [read(layers.relu, x), pulled_back(layers.softmax, x, cotangent=d)],
     }
 
@@ -82,6 +83,7 @@ def wrong_calls() -> dict[str, Any]:
         "relations as rows": lambda: verdict_rows(wrong),
         "stability": lambda: al.stability("optax.sgd", wrong),
         "influence": lambda: al.influence("optax.sgd", wrong),
+        "flat": lambda: al.flat(wrong),
         "layer": lambda: pulled_back(wrong, z, cotangent=z),
     }
 
@@ -128,7 +130,7 @@ def test_every_module_is_checked_here_or_in_all_tests():
     modules = {
         path.stem for path in (ROOT / "adamlab").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
-    here = {"symbolic", "interpret", "derivations", "relations", "dynamics"}
+    here = {"symbolic", "interpret", "derivations", "relations", "dynamics", "flattening"}
     assert in_all_tests | here == modules - {"__init__", "__main__"}
     assert not in_all_tests & here
 

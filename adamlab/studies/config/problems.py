@@ -68,12 +68,12 @@ def _problem(
     key: str, name: str, called: str, options: Mapping[str, Any], table: Mapping[str, Any], mistakes: Mistakes
 ) -> ProblemTable | None:
     is_own, problem = bool(digest_of("problem", name)), None
-    text = f"{name}({', '.join(f'{option}={written(value)}' for option, value in sorted(options.items()))})"
     try:
         if is_own:
             problem = replace(find(name)(**options), name=called)
         else:
-            problem = _shipped(name, called, text, tuple(options.items()), str(jax.dtypes.canonicalize_dtype(float)))
+            kinds = tuple(map(type, options.values()))
+            problem = _shipped(name, called, tuple(options.items()), kinds, str(jax.dtypes.canonicalize_dtype(float)))
         wrong = [*misfits(problem, problem.loss)] if is_own else []
     except (ValueError, ModuleNotFoundError) as error:
         mistakes.tell(key, str(error))
@@ -85,6 +85,7 @@ def _problem(
     if wrong or problem is None:
         mistakes.tell(key, f"{name} is no problem that can be run: {'; '.join(wrong)}")
         return None
+    text = f"{name}({', '.join(f'{option}={written(value)}' for option, value in sorted(options.items()))})"
     if "starts" not in table:
         return ProblemTable(key, problem, text, None)
     return ProblemTable(key, problem, text, read_starts(table["starts"], problem, join(key, "starts"), mistakes))
@@ -94,8 +95,10 @@ _SHIPPED: WeakSet[Problem] = WeakSet()
 
 
 @lru_cache(maxsize=8)
-def _shipped(name: str, called: str, text: str, options: tuple[tuple[str, Any], ...], dtype: str) -> Problem:
-    """A problem of adamlab's own, the same object again; the text tells options apart that are equal, as 1 and 1.0."""
+def _shipped(
+    name: str, called: str, options: tuple[tuple[str, Any], ...], kinds: tuple[type, ...], dtype: str
+) -> Problem:
+    """A problem of adamlab's own, the same object again; `kinds` tell options apart that are equal, as 1 and 1.0."""
     problem = replace(find(name)(**dict(options)), name=called)
     _SHIPPED.add(problem)
     return problem

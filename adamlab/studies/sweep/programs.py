@@ -75,7 +75,7 @@ def _prepared(problem: Problem, runs: Runs, recording: Recording, **how: Any) ->
 
     Code of the user's own can do something else the next time, so that it is always traced.
     """
-    packages = {call.factory.__module__.partition(".")[0] for call in runs.template.calls()}
+    packages = {str(call.factory.__module__).partition(".")[0] for call in runs.template.calls()}
     if not is_shipped(problem) or not packages <= {"adamlab", "optax"}:
         return prepare(problem, runs, recording, **how)
     steps, others = recording.steps.tobytes(), (recording.what, recording.target, recording.costly_every)

@@ -96,8 +96,8 @@ def test_warm_up_is_swept_by_its_length(x64):
     for i, warm in enumerate(lengths):
 
         def schedule(count, warm=warm):
-            count = float(count)
-            return 0.002 * (count / warm if count < warm else (1 + np.cos(np.pi * (count - warm) / (12 - warm))) / 2)
+            falling = (1 + jnp.cos(np.pi * (count - warm) / (12.0 - warm))) / 2
+            return 0.002 * jnp.where(count < warm, count / float(warm), falling)
 
         losses, _ = plain_loop(problem, optax.sgd(schedule), 0, 12)
         np.testing.assert_allclose(results["loss"][i], losses[RECORDED], rtol=1e-10)

@@ -13,7 +13,7 @@ import adamlab as al
 from adamlab import running
 from adamlab.studies.engine import execution, program
 from adamlab.studies.store.checkpoints import CHECKPOINTS, Checkpoints
-from adamlab.studies.sweep import worker
+from adamlab.studies.sweep import programs, worker
 
 pytestmark = pytest.mark.filterwarnings("ignore:Specifying a key")  # of noisy_sgd, whose state has one
 
@@ -37,6 +37,7 @@ class Killed(BaseException):
 @pytest.fixture(autouse=True)
 def short_calls(monkeypatch):
     """Calls of a step or a few, with a checkpoint after each; no pictures."""
+    monkeypatch.setattr(programs, "_prepared", program.prepare)  # programs that are kept have calls of other lengths
     monkeypatch.setattr(program, "CALL", 50)
     monkeypatch.setattr(program, "NETWORK_CALL", 50)
     monkeypatch.setattr(execution, "SECONDS", 0.0)
