@@ -175,7 +175,7 @@ def test_the_conditions_of_a_proof_are_told():
         slow("keras.AdamW(1e-3, amsgrad=True)", "torch", "weight_decay=0.004, amsgrad=True)"),
         slow("keras.Adam(0.1, weight_decay=.01)", "torch", "torch.optim.AdamW(model.parameters(), lr=0.1"),
         slow("torch.Adam(lr=0.1, weight_decay=0.01)", "keras", "no row with it: weight_decay=0.01."),
-        slow("keras.SGD(0.1, gradient_accumulation_steps=2)", "optax", "not compared: optax.MultiSteps, which takes no step"),
+        slow("keras.SGD(0.1, gradient_accumulation_steps=2)", "optax", "not compared: optax.MultiSteps, which"),
         slow("optax.chain(optax.clip(1.0), optax.adam(0.1))", "torch", "no row with it: optax.clip(max_delta=1.0)."),
         ("optax.adamw(0.1, mask='!*bias')", "torch", "not compared: a mask goes by the paths of parameters"),
         ("torch.Adafactor", "optax", "Adafactor goes by the rows and columns of a matrix"),
