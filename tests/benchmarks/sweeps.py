@@ -38,7 +38,7 @@ OTHERS = (
     ("rmsprop", optax.rmsprop, "beale", 10_000, 1_000),
     ("adagrad", optax.adagrad, "rosenbrock", 10_000, 1_000),
     ("nadam", optax.nadam, "himmelblau", 20_000, 500),
-    ("lion", optax.lion, "quadratic", 5_000, 2_000),
+    ("amsgrad", optax.amsgrad, "quadratic", 5_000, 2_000),
 )
 UNIT = "CPU ns a run-step"
 FEW, FEW_STEPS = 100, 100
