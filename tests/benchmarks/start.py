@@ -28,7 +28,7 @@ def figures() -> Iterator[Figure]:
     yield _against("import adamlab", (PYTHON, "-c", "import adamlab"), "python", (PYTHON, "-c", ""))
     yield _quickstart()
     with tempfile.TemporaryDirectory() as folder:
-        picture = (*ADAMLAB, "plot", "beale", "landscape", str(Path(folder) / "beale.png"))
+        picture = (*ADAMLAB, "plot", "beale", "landscape", "--out", str(Path(folder) / "beale.png"))
         values = [command_seconds(*picture, environment=_cache(folder)) for _ in range(4)]
         yield Figure("adamlab plot beale landscape", UNIT, {OURS: values[1:]}, {})
 
