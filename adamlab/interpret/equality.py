@@ -55,7 +55,10 @@ def is_zero(expression: Formula) -> bool:
     """Whether the expression is shown to be 0 wherever it is defined."""
     if expression.is_number:
         return expression == 0
-    return not any(map(may_vanish, _divisors(expression))) and _vanishes(expression.xreplace(_anonymous(expression)))
+    if any(map(may_vanish, _divisors(expression))):
+        return False
+    plain = expression.xreplace(_anonymous(expression))
+    return _vanishes(plain) or (plain.has(Max, Min) and _vanishes(_without_extremes(plain)))
 
 
 def conditions_of_equality(left: Formula, right: Formula) -> list[Formula]:
@@ -104,6 +107,19 @@ def _divisors(e: Formula) -> list[Formula]:
     """The divisors in it, and the arguments of sign: where these are 0 it is not defined."""
     powers = [power.base for power in e.atoms(Pow) if power.exp.could_extract_minus_sign()]
     return [*powers, *(s.args[0] for s in e.atoms(sign))]
+
+
+def _without_extremes(e: Formula) -> Formula:
+    """The formula with max(a, b) = (a + b + |a − b|)/2 and min(a, b) = (a + b − |a − b|)/2."""
+
+    def of_two(e: Any, sign: int) -> Formula:
+        a, b = e.args
+        return (a + b + sign * Abs(a - b)) / 2
+
+    written: Any = e.replace(
+        lambda x: isinstance(x, Max | Min) and len(x.args) == 2, lambda x: of_two(x, 1 if isinstance(x, Max) else -1)
+    )
+    return written
 
 
 @lru_cache(maxsize=4096)

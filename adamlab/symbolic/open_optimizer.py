@@ -13,6 +13,7 @@ from sympy import Expr, Rational, Symbol
 from adamlab.calls import Call
 from adamlab.errors import InputError, nearest, reason
 from adamlab.interpret.arrays import Values, objects
+from adamlab.interpret.entries import are_coupled, outline
 from adamlab.interpret.jaxpr import Reader, Rename
 from adamlab.interpret.oracle import read_exactly
 from adamlab.interpret.programs import ANY, Programs, Subject, state_names
@@ -23,6 +24,12 @@ from adamlab.types import Decay, PyTree
 
 Optimizer = Call | str | Callable[..., Any]
 """An optimizer as it is given: a spec, a factory, or a factory called with symbols."""
+
+PAIR = (2,)
+"""The shape of the array on which it is looked at whether entries depend on each other."""
+
+SHAPES = ((), PAIR, (5,), (2, 3), (2, 3, 4), (130, 200))
+"""The shapes of which code that is the same for all is taken to be the same for every shape."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,24 @@ class OpenOptimizer:
         except Exception:  # whatever a foreign optimizer raises at these numbers: it cannot be told
             return True
         return np.allclose(np.array(traced, float), np.array(built, float), rtol=1e-9, atol=0, equal_nan=True)
+
+    def is_coupled(self) -> bool:
+        """Whether an entry of an array's update may depend on other entries, at any step.
+
+        Raises:
+            InputError: the code does not run on arrays, or whether it is so cannot be read.
+        """
+        on_pair = self.on_shape(PAIR)
+        return are_coupled(on_pair.programs.init, on_pair.programs.update, on_pair.numbers, PAIR)
+
+    def shapes_apart(self) -> list[tuple[int, ...]]:
+        """The shapes, among `SHAPES`, for which the code is another one than for a single number.
+
+        Raises:
+            InputError: the code does not run on one of them.
+        """
+        outlines = {shape: [*map(outline, self.on_shape(shape).programs[:2])] for shape in SHAPES}
+        return [shape for shape in SHAPES if outlines[shape] != outlines[()]]
 
     def start(self, algebra: Formulas, params: PyTree) -> list[Values]:
         """The leaves of the state before the first step."""

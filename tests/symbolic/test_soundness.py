@@ -126,7 +126,33 @@ REFUTED: dict[str, tuple[Any, Any, int, float]] = {
         24,
         0,
     ),
+    "entries coupled from the forty-first step": (
+        lambda lr: by_count(lambda t, g: where(t > 40, -lr * jnp.mean(g) + 0 * g, -lr * g)),
+        SGD,
+        42,
+        0,
+    ),
     "another rate for arrays": (lambda lr: by_count(lambda t, g: -lr * g * (2 if g.size > 1 else 1)), SGD, 24, 0),
+    "another rate for larger arrays": (
+        lambda lr: by_count(lambda t, g: -lr * g * (2 if g.size > 3 else 1)),
+        SGD,
+        24,
+        0,
+    ),
+    "another rate for matrices": (lambda lr: by_count(lambda t, g: -lr * g * (2 if g.ndim > 1 else 1)), SGD, 24, 0),
+    "after six thousand steps": (
+        lambda lr: by_count(lambda t, g: -lr * g * where(t // 1000 > 5, 2, 1)),
+        SGD,
+        6000,
+        0,
+    ),
+    "beyond a trillion": (
+        lambda lr: by_count(lambda t, g: -lr * g * where(abs(g) > 1e12, 2, 1)),
+        SGD,
+        24,
+        1e12,
+    ),
+    "below a trillionth": (lambda lr: by_count(lambda t, g: where(abs(g) < 1e-15, 0, -lr * g)), SGD, 24, 0),
     "clipped at a million": (lambda lr: optax.chain(optax.clip(1e6), optax.sgd(lr)), SGD, 24, 1e6),
     "a boundary a step later": (
         lambda lr: by_count(lambda t, g: where(t > 5000, -lr * g, -2 * lr * g)),
@@ -200,6 +226,37 @@ def test_single_gradients_that_part_the_two_are_told(case):
     verdict = al.prove(left, right, given=given)
     assert verdict.status == "proved"
     assert condition in verdict.assumptions
+
+
+OF_SHAPES: dict[str, tuple[Any, str]] = {
+    "coupled": (
+        lambda lr: by_count(lambda t, g: -lr * g * jnp.sum(abs(g)) / jnp.maximum(jnp.sum(abs(g)), 1e-30)),
+        "the entries of an array depend on each other",
+    ),
+    "large arrays": (
+        lambda lr: by_count(lambda t, g: -lr * g * (2 if g.size > 100 else 1)),
+        "arrays of some shapes have code of their own",
+    ),
+    "a number of the shape": (
+        lambda lr: by_count(lambda t, g: -lr * g * max(1, g.size // 50)),
+        "arrays of some shapes have code of their own",
+    ),
+}
+"""What is as SGD on a single number, and on small arrays, with the reason why nothing is said of others."""
+
+
+@pytest.mark.parametrize("case", OF_SHAPES)
+def test_what_holds_for_single_numbers_alone_is_told_so(case):
+    left, reason = OF_SHAPES[case]
+    verdict = al.prove(left, (lambda lr: left(lr * 1.0)) if case == "coupled" else SGD)
+    assert verdict.status == "proved"
+    assert f"the parameter is a single number; {reason}" in verdict.assumptions
+
+
+def test_of_what_is_the_same_for_every_entry_no_shape_is_told():
+    verdict = al.prove("adamlab.adam(lr, b1=b1, b2=b2, eps=eps)", "optax.adam(lr, b1=b1, b2=b2, eps=eps)")
+    assert (verdict.status, verdict.horizon) == ("proved", None)
+    assert not any("single number" in words for words in verdict.assumptions)
 
 
 def test_a_proof_that_needs_no_wrap_says_up_to_which_step():

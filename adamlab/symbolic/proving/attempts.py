@@ -16,7 +16,7 @@ from adamlab.symbolic.proving.verdicts import Verdict
 from adamlab.symbolic.solving.nonnegative import without_idle_maxima
 from adamlab.types import Formula
 
-LONG_RUN = 5000
+LONG_RUN = 70_000
 """The steps of a long run."""
 
 HORIZON = 4
@@ -30,7 +30,7 @@ def recognise_same_program(statement: Statement) -> Verdict | None:
     """Compare the two programs themselves: the same computation has the same steps, whatever it is."""
     if statement.rising or not statement.is_same_program(()):
         return None
-    single = () if statement.is_same_program((2,)) else ("the parameter is a single number",)
+    single = () if statement.is_same_program_on_arrays() else ("the parameter is a single number",)
     return same_program(statement, "both are the same computation", single)
 
 

@@ -7,16 +7,13 @@ from sympy import Ne
 
 from adamlab.errors import InputError
 from adamlab.interpret.equality import conditions_of_equality
-from adamlab.interpret.jaxpr import UnreadableError
 from adamlab.symbolic.general_step import last_step_in_words
-from adamlab.symbolic.letters import at_step
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.proving.counterexamples import SPECIAL, SPECIAL_POINTS, Counterexample
 from adamlab.symbolic.proving.invariants import Side
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
 from adamlab.symbolic.results import conditions, domains
-from adamlab.symbolic.unrolling import unroll_open
 from adamlab.types import Formula
 
 
@@ -121,12 +118,11 @@ def _exceptions(statement: Statement, horizon: int | None) -> list[str]:
 
 
 def _arrays(statement: Statement) -> list[str]:
-    """The assumption of a single number, where an array's entries depend on each other or arrays cannot be read."""
-    for optimizer in statement.optimizers:
-        try:
-            update = unroll_open(optimizer.on_shape((2,)), 1).updates[0]
-        except (InputError, UnreadableError):
-            return ["the parameter is a single number"]
-        if update[0].has(at_step("g", 1, (1,))):
-            return ["the parameter is a single number; the entries of an array depend on each other"]
-    return []
+    """The assumption of a single number, where what holds of it may not hold of every entry of an array."""
+    single = "the parameter is a single number"
+    try:
+        if statement.is_coupled:
+            return [f"{single}; the entries of an array depend on each other"]
+        return [f"{single}; arrays of some shapes have code of their own"] if statement.shapes_apart else []
+    except InputError:
+        return [single]

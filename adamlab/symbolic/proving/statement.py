@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from sympy import Max, Symbol, oo
@@ -11,7 +12,7 @@ from adamlab.errors import InputError, nearest
 from adamlab.interpret.equality import same
 from adamlab.interpret.programs import Subject, as_call, names_in
 from adamlab.symbolic.general_step import Step, general_step
-from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, left_open, rates_in
+from adamlab.symbolic.open_optimizer import PAIR, SHAPES, OpenOptimizer, Optimizer, left_open, rates_in
 from adamlab.symbolic.proving.counterexamples import (
     GRADIENTS,
     Counterexample,
@@ -27,6 +28,9 @@ from adamlab.types import Formula
 
 MOST_GIVEN = 32
 """The most first steps that a statement can be about, since they are written out."""
+
+MOST_ENTRIES = 6
+"""The most entries of an array that is tried on numbers."""
 
 RISING = "rising"
 """The value given for a state that is a running maximum whose every new value is the greatest."""
@@ -120,6 +124,10 @@ class Statement:
         """The last step before an integer of either side gets out of its type's range."""
         return min(side.step.algebra.last_step for side in self.sides)
 
+    def is_same_program_on_arrays(self) -> bool:
+        """Whether both sides are the same computation with the same numbers, on parameters of every shape."""
+        return all(map(self.is_same_program, SHAPES))
+
     def is_same_program(self, shape: tuple[int, ...]) -> bool:
         """Whether both sides are the same computation with the same numbers, on parameters of a shape."""
         if self.left.numbers != self.right.numbers:
@@ -137,12 +145,40 @@ class Statement:
         names = {"left": [n for n in left if n not in right], "right": [n for n in right if n not in left]}
         return {side: listed for side, listed in names.items() if listed}
 
+    @cached_property
+    def is_coupled(self) -> bool:
+        """Whether entries of an array depend on each other on either side.
+
+        Raises:
+            InputError: a side does not run on arrays, or it cannot be read.
+        """
+        return any(optimizer.is_coupled() for optimizer in self.optimizers)
+
+    @cached_property
+    def shapes_apart(self) -> list[tuple[int, ...]]:
+        """The shapes of arrays for which the code of either side is another one than for a single number.
+
+        Raises:
+            InputError: a side does not run on arrays of some shape.
+        """
+        return list(dict.fromkeys(shape for optimizer in self.optimizers for shape in optimizer.shapes_apart()))
+
     def runs_on(self, shape: tuple[int, ...]) -> bool:
         """Whether both sides run on parameters of a shape."""
         try:
             return all(optimizer.on_shape(shape) for optimizer in self.optimizers)
         except InputError:
             return False
+
+    @cached_property
+    def _shapes_to_try(self) -> list[tuple[int, ...]]:
+        """A single number, an array of two, and small arrays for which the code is another one."""
+        try:
+            apart = self.shapes_apart
+        except InputError:
+            apart = []
+        small = [shape for shape in apart if prod(shape) <= MOST_ENTRIES]
+        return [(), *filter(self.runs_on, dict.fromkeys([PAIR, *small]))]
 
     @cached_property
     def misread(self) -> str:
@@ -161,14 +197,18 @@ class Statement:
         ]
 
     def counterexample_on_many(self, steps: int | None = None) -> Counterexample | None:
-        """Numbers on which the two part in any of many trials, with a single number or an array of two."""
-        shapes = [(), (2,)] if self.runs_on((2,)) else [()]
-        searches = (find_widely(*self.subjects, self.rates, shape, steps) for shape in shapes)
+        """Numbers on which the two part in any of many trials, with a single number or a small array."""
+        searches = (find_widely(*self.subjects, self.rates, shape, steps) for shape in self._shapes_to_try)
         return next((counterexample for counterexample in searches if counterexample), None)
 
     def counterexample_within(self, steps: int) -> Counterexample | None:
-        """Numbers on which the two part within many steps."""
-        return find_late(*self.subjects, self.rates, steps)
+        """Numbers on which the two part within many steps; on arrays where their entries depend on each other."""
+        try:
+            shapes = [(), PAIR] if self.is_coupled else [()]
+        except InputError:
+            shapes = [()]
+        searches = (find_late(*self.subjects, self.rates, steps, shape) for shape in shapes)
+        return next((counterexample for counterexample in searches if counterexample), None)
 
     def counterexample(self, sequences: Sequence[Any]) -> Counterexample | None:
         """Numbers on which the two part, on any of these sequences of gradients; None if none were found."""

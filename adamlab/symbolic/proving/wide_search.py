@@ -113,7 +113,7 @@ def trials(
     sizes = rng.uniform(0.2, 1, (steps, *shape, lanes)) * 10 ** rng.uniform(low, high, (steps, *shape, lanes))
     in_code = [value for own in programs for program in own[:2] for value, _ in literals(program)]
     sizes_in_code = {abs(float(x)) for x in in_code if np.ndim(x) == 0 and np.isreal(x)}
-    standing = sorted(c for c in sizes_in_code if 1e-12 < c < 1e12)
+    standing = sorted(c for c in sizes_in_code if 1e-36 < c < 1e36)  # whose squares are doubles
     if standing:  # every fourth trial is about the numbers in the code
         near = rng.choice(standing, sizes.shape) * rng.uniform(0.5, 2, sizes.shape)
         sizes = np.where(np.arange(lanes) % 4 == 3, near, sizes)

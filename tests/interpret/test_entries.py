@@ -1,0 +1,95 @@
+"""Whether entries of an array depend on each other, held against derivatives and runs by JAX."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax import lax
+
+from adamlab.interpret.jaxpr import UnreadableError
+from adamlab.symbolic.open_optimizer import OpenOptimizer
+from tests.symbolic.examples import transformation
+
+
+def of_step(update):
+    """u = f(g, x), and x the sum of the gradients."""
+    return lambda lr: transformation(jnp.zeros_like, lambda g, x, w=None: (update(g, x), x + g))
+
+
+def of_total(lr):
+    """A rate that falls with the total of all entries so far: the first step is uncoupled."""
+    return transformation(
+        lambda w: jnp.zeros([]), lambda g, total, w=None: (-lr * g / (1 + total), total + jnp.sum(g * g))
+    )
+
+
+COUPLED = {
+    "optax.adam": "optax.adam",
+    "adamlab.adam": "adamlab.adam",
+    "optax.lamb": "optax.lamb",
+    "optax.rprop": "optax.rprop",
+    "optax.adafactor": "optax.adafactor",
+    "clipped by the norm": "optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(lr))",
+    "clipped by entry": "optax.chain(optax.clip(1.0), optax.sgd(lr))",
+    "MultiSteps": "optax.MultiSteps(optax.adam(lr), every_k_schedule=3)",
+    "a total from the second step on": of_total,
+    "reversed": of_step(lambda g, x: jnp.flip(g) + x),
+    "the other's past": of_step(lambda g, x: g + 0.5 * jnp.roll(x, 1)),
+    "a loop of known length": of_step(lambda g, x: lax.fori_loop(0, 3, lambda i, y: 0.5 * y + i * g, x)),
+    "a loop over entries": of_step(lambda g, x: lax.scan(lambda c, y: (c + y, c), 0.0, g)[1]),
+    "sorted": of_step(lambda g, x: jnp.sort(g)),
+    "a product of matrices": of_step(lambda g, x: jnp.eye(g.shape[0])[::-1] @ g),
+}
+
+
+def depends_on_others(tx, steps=3):
+    """Whether the derivatives of the updates by the other entries of some gradient are not all 0."""
+
+    def updates(gradients):
+        w = jnp.ones(gradients.shape[1])
+        state, rows = tx.init(w), []
+        for g in gradients:
+            u, state = tx.update(g, state, w)
+            rows.append(u)
+        return jnp.stack(rows)
+
+    derivatives = jax.jacobian(updates)(jnp.asarray(np.random.default_rng(0).normal(scale=3, size=(steps, 2))))
+    others = [np.asarray(derivatives)[:, i, :, 1 - i] for i in (0, 1)]
+    return bool(np.any(np.abs(others) > 1e-9))
+
+
+@pytest.mark.parametrize("case", COUPLED)
+def test_entries_are_coupled_where_derivatives_say_so(case, x64):
+    optimizer = OpenOptimizer.of(COUPLED[case])
+    numbers = {name: 0.25 if value is None else value for name, value in optimizer.subject.numbers.items()}
+    tx = optimizer.subject.built(numbers).build()
+    assert optimizer.is_coupled() == depends_on_others(optax.with_extra_args_support(tx))
+
+
+def test_a_coupling_of_late_steps_alone_is_seen():
+    def update(g, t, w=None):
+        return jnp.where(t > 10**6, jnp.mean(g), g), t + 1
+
+    assert OpenOptimizer.of(lambda: transformation(lambda w: jnp.zeros([], jnp.int32), update)).is_coupled()
+
+
+def test_places_that_depend_on_what_is_read_are_refused():
+    taken = OpenOptimizer.of(of_step(lambda g, x: lax.dynamic_slice(jnp.tile(g, 2), (x[0].astype(int),), (2,))))
+    with pytest.raises(UnreadableError, match="dynamic_slice"):
+        taken.is_coupled()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "shapes"),
+    [
+        ("optax.adam", []),
+        ("adamlab.amsgrad", []),
+        ("optax.lion", []),
+        ("optax.contrib.muon", [(130, 200)]),
+        (of_step(lambda g, x: g / g.size), [(2,), (5,), (2, 3), (2, 3, 4), (130, 200)]),
+        (of_step(lambda g, x: jnp.sign(g) if g.ndim > 1 else g), [(2, 3), (2, 3, 4), (130, 200)]),
+    ],
+)
+def test_shapes_with_code_of_their_own_are_named(optimizer, shapes):
+    assert OpenOptimizer.of(optimizer).shapes_apart() == shapes
