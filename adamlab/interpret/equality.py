@@ -16,8 +16,12 @@ from sympy import (
     Add,
     E,
     Expr,
+    Ge,
+    Gt,
     Indexed,
     Integer,
+    Le,
+    Lt,
     Max,
     Min,
     Piecewise,
@@ -33,6 +37,7 @@ from sympy import (
     factorint,
     fraction,
     gcd_list,
+    lcm_list,
     sign,
     together,
 )
@@ -109,8 +114,7 @@ def _divisors(e: Formula) -> list[Formula]:
 @lru_cache(maxsize=4096)
 def _vanishes(expression: Formula, signs_at_zero: bool = False) -> bool:
     form = _NormalForm(signs_at_zero)
-    above, below = fraction(together(form.of(expression)))
-    return form.vanishes(above) and not form.vanishes(below)
+    return form.is_zero(form.of(expression))
 
 
 def same(left: Any, right: Any) -> bool:
@@ -142,6 +146,11 @@ class _NormalForm:
         self.contents: dict[Symbol, Any] = {}
         self._forms: dict[Any, Formula] = {}
 
+    def is_zero(self, e: Formula) -> bool:
+        """Whether a rational function of symbols and atoms is 0."""
+        above, below = fraction(together(e))
+        return self.vanishes(above) and not self.vanishes(below)
+
     def vanishes(self, polynomial: Formula) -> bool:
         """Whether it is 0 by the atoms' equations, the latest atom's first, since it may contain earlier atoms."""
         polynomial = expand(polynomial)
@@ -162,7 +171,6 @@ class _NormalForm:
         return self._forms[e]
 
     def _of(self, e: Any) -> Formula:
-        parts: Any = e.args
         if e.is_Rational or e.is_Symbol:
             return e
         if not e.is_finite and e.is_number:
@@ -183,7 +191,7 @@ class _NormalForm:
         if isinstance(e, ExprWithLimits):
             return self._over_index(e)
         if isinstance(e, Piecewise):
-            return self._atom(("cases", *((cancel(self.of(value)), self._condition(c)) for value, c in parts)), e)
+            return self._cases(e)
         if isinstance(e, Indexed):
             return self._atom((e.base, *map(self.of, e.indices)), e, sign_of(e))
         inner = tuple(cancel(self.of(a)) if isinstance(a, Expr) else a for a in e.args)
@@ -286,19 +294,36 @@ class _NormalForm:
                 powers_of.append((-factor if turned else factor, power * turn))
         return [*powers_of, *([(Integer(-1), 1)] if negative % 2 else [])]
 
+    def _cases(self, e: Any) -> Formula:
+        """Cases as an atom; f·x where x < y and f·y elsewhere is f·min(x, y), and the other way round f·max(x, y)."""
+        (first, condition), *others = e.args
+        if isinstance(condition, Gt | Ge | Lt | Le) and [other.cond for other in others] == [True]:
+            low, high = self.of(condition.lts), self.of(condition.gts)
+            within, without = self.of(first), self.of(others[0].expr)
+            for at_low, at_high, is_greatest in ((within, without, False), (without, within, True)):
+                for value, side in ((at_high, high), (at_low, low)):
+                    factor = value / side if is_positive(side) else Integer(0)
+                    if factor != 0 and self.is_zero(at_low - factor * low) and self.is_zero(at_high - factor * high):
+                        turn = 1 if is_greatest else -1
+                        return turn * factor * self._maximum([cancel(turn * low), cancel(turn * high)])
+        return self._atom(("cases", *((cancel(self.of(value)), self._condition(c)) for value, c in e.args)), e)
+
     def _maximum(self, values: list[Formula]) -> Formula:
-        """The greatest of some values, with their common positive factors in front."""
+        """The greatest of some values, with their common factors and their divisors in front where these are ≥ 0."""
         if any(value != 0 and is_nonnegative(value) for value in values):
             values = [value for value in values if value != 0]
         if len(values) == 1:
             return values[0]
-        above, below = zip(*map(fraction, values), strict=True)
-        shared: Formula = Integer(1)
-        for numbers, turn in ((above, 1), (below, -1)):
-            common = gcd_list([n for n in numbers if n != 0] or [Integer(1)])
-            shared *= prod((f ** (k * turn) for f, k in self._factors(common) if is_positive(f)), start=Integer(1))
+        divisor = self._nonnegative_part(lcm_list([fraction(value)[1] for value in values]))
+        values = [cancel(value * divisor) for value in values]
+        above = [fraction(value)[0] for value in values if value != 0]
+        shared = self._nonnegative_part(gcd_list(above or [Integer(1)]))
         inner = frozenset(cancel(value / shared) for value in values)
-        return shared * self._atom(("max", inner), Max(*inner), max(map(sign_of, inner)))
+        return shared / divisor * self._atom(("max", inner), Max(*inner), max(map(sign_of, inner)))
+
+    def _nonnegative_part(self, e: Formula) -> Formula:
+        """The product of the factors that are known not to be negative."""
+        return prod((f**k for f, k in self._factors(e) if is_nonnegative(f)), start=Integer(1))
 
     def _over_index(self, e: Formula) -> Formula:
         """A sum, term by term and with the factors without the index in front; a product or a maximum is an atom."""

@@ -10,7 +10,7 @@ from adamlab.frameworks.factories import imported
 from adamlab.frameworks.keras3 import loaded_keras
 from adamlab.specs import parse
 from adamlab.symbolic.proving.proofs import prove
-from adamlab.translation.papers import Standing, decided, standing_of, standings
+from adamlab.translation.papers.standings import Standing, decided, standing_of, standings
 from adamlab.translation.table import IN_WORDS, NEAR, SAME, Near, Same
 
 
