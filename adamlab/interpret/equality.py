@@ -8,6 +8,7 @@ is one to t without its last term. What is left is a rational function, in which
 
 from collections.abc import Hashable
 from functools import lru_cache
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -29,6 +30,7 @@ from sympy import (
     PolynomialError,
     Pow,
     Rational,
+    S,
     Sum,
     Symbol,
     cancel,
@@ -155,14 +157,26 @@ class _NormalForm:
         """Whether it is 0 by the atoms' equations, the latest atom's first, since it may contain earlier atoms."""
         polynomial = expand(polynomial)
         for atom in reversed(self.equations):
-            if not polynomial.has(atom):
-                continue
-            power, value = self.equations[atom]
-            rests: dict[int, Formula] = {}
-            for (n,), coefficient in Poly(polynomial, atom).terms():
-                rests[n % power] = rests.get(n % power, Integer(0)) + coefficient * value ** (n // power)
-            return all(self.vanishes(fraction(together(rest))[0]) for rest in rests.values())
+            if polynomial.has(atom):
+                return all(
+                    self.vanishes(fraction(together(rest))[0]) for rest in self._rests(polynomial, atom).values()
+                )
         return polynomial == 0
+
+    def _rests(self, polynomial: Formula, atom: Symbol) -> dict[int, Formula]:
+        """The coefficients of an atom's powers, which its equation takes down."""
+        power, value = self.equations[atom]
+        rests: dict[int, Formula] = {}
+        for (n,), coefficient in Poly(polynomial, atom).terms():
+            rests[n % power] = rests.get(n % power, Integer(0)) + coefficient * value ** (n // power)
+        return rests
+
+    def _reduced(self, polynomial: Formula) -> Formula:
+        """The polynomial with the squares of absolute values taken down, the latest atom's first."""
+        for atom in reversed(self.equations):
+            if isinstance(self.contents[atom], Abs) and polynomial.has(atom):
+                polynomial = Add(*(rest * atom**n for n, rest in self._rests(polynomial, atom).items()))
+        return polynomial
 
     def of(self, e: Any) -> Formula:
         """The expression as a rational function of symbols and atoms."""
@@ -295,18 +309,34 @@ class _NormalForm:
         return [*powers_of, *([(Integer(-1), 1)] if negative % 2 else [])]
 
     def _cases(self, e: Any) -> Formula:
-        """Cases as an atom; f·x where x < y and f·y elsewhere is f·min(x, y), and the other way round f·max(x, y)."""
-        (first, condition), *others = e.args
-        if isinstance(condition, Gt | Ge | Lt | Le) and [other.cond for other in others] == [True]:
-            low, high = self.of(condition.lts), self.of(condition.gts)
-            within, without = self.of(first), self.of(others[0].expr)
-            for at_low, at_high, is_greatest in ((within, without, False), (without, within, True)):
-                for value, side in ((at_high, high), (at_low, low)):
-                    factor = value / side if is_positive(side) else Integer(0)
-                    if factor != 0 and self.is_zero(at_low - factor * low) and self.is_zero(at_high - factor * high):
-                        turn = 1 if is_greatest else -1
-                        return turn * factor * self._maximum([cancel(turn * low), cancel(turn * high)])
-        return self._atom(("cases", *((cancel(self.of(value)), self._condition(c)) for value, c in e.args)), e)
+        """Cases as a multiple of an extreme where they amount to one; else as an atom, with shared factors in front."""
+        forms = [self.of(value) for value, _ in e.args]
+        *conditions, last = [condition for _, condition in e.args]
+        if last is S.true and len(conditions) == 1 and (extreme := self._extreme(conditions[0], *forms)) is not None:
+            return extreme
+        values = [cancel(form) for form in forms]
+        shared = self._shared(values)
+        inner = [cancel(value / shared) for value in values]
+        return shared * self._atom(("cases", *zip(inner, map(self._condition, (*conditions, last)), strict=True)), e)
+
+    def _extreme(self, condition: Any, within: Formula, without: Formula) -> Formula | None:
+        """Two cases as an extreme: f·x^n where x < y and f·y^n elsewhere as f·min(x, y)^n, else f·max(x, y)^n."""
+        if not isinstance(condition, Gt | Ge | Lt | Le):
+            return None
+        low, high = self.of(condition.lts), self.of(condition.gts)
+        powers = (1, 2) if is_nonnegative(low) and is_nonnegative(high) else (1,)
+        for n, (at_low, at_high, turn) in product(powers, ((within, without, -1), (without, within, 1))):
+            for value, side in ((at_high, high), (at_low, low)):
+                factor = value / side**n if is_positive(side) else Integer(0)
+                if factor != 0 and self.is_zero(at_low - factor * low**n) and self.is_zero(at_high - factor * high**n):
+                    return factor * (turn * self._maximum([cancel(turn * low), cancel(turn * high)])) ** n
+        return None
+
+    def _shared(self, values: list[Formula]) -> Formula:
+        """The factor that some values have in common, with the sign of the first of them that is not 0."""
+        above, below = zip(*map(fraction, [value for value in values if value != 0] or [Integer(1)]), strict=True)
+        shared = gcd_list(above) / gcd_list(below)
+        return -shared if above[0].could_extract_minus_sign() else shared
 
     def _maximum(self, values: list[Formula]) -> Formula:
         """The greatest of some values, with their common factors and their divisors in front where these are ≥ 0."""
@@ -340,6 +370,8 @@ class _NormalForm:
             sign = min(sign_of(inner), NONNEGATIVE)
             return self._atom((e.func, cancel(inner), *bounds), e.xreplace({index: own}), sign)
         above, below = fraction(cancel(inner))
+        if any(isinstance(self.contents[atom], Abs) for atom in below.free_symbols & self.equations.keys()):
+            above, below = fraction(cancel(self._reduced(above) / self._reduced(below)))
         below = factored(below)
         result: Formula = Integer(0)
         for term in Add.make_args(expand(above)):

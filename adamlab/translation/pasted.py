@@ -56,6 +56,8 @@ def call_of(text: str) -> Pasted:
         node = _last(ast.parse(dedent(text).strip()))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Pasted(parse(text))
+    if isinstance(node, ast.Attribute) and (place := _place(node))[0] in HOMES:
+        return Pasted(parse(f"{HOMES[place[0]]}.{place[1]}"))
     if not isinstance(node, ast.Call):
         return Pasted(parse(text if node is None else ast.unparse(node)))
     _require_written_out(node)

@@ -199,7 +199,7 @@ def _refused(target: Call) -> str:
         return ""
     usual = {symbol.name: 1 if argument.is_whole else 0.5 for symbol, argument in explicit(target).symbols()}
     try:
-        explicit(target).build(usual).init(jnp.ones(1))
+        explicit(target).build(usual).init(jnp.ones((1, 1)))  # Muon takes matrices alone
     except (ValueError, TypeError) as error:
         return reason(error)
     return ""
