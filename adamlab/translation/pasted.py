@@ -76,7 +76,7 @@ def call_of(text: str) -> Pasted:
 def _last(tree: ast.Module) -> ast.expr | None:
     """The value of the last statement, with or without a name for it; None where it has none."""
     statement = tree.body[-1] if tree.body else None
-    return statement.value if isinstance(statement, ast.Expr | ast.Assign | ast.AnnAssign) else None
+    return statement.value if isinstance(statement, ast.Expr | ast.Assign | ast.AnnAssign | ast.Return) else None
 
 
 def _place(node: ast.expr) -> tuple[str, str]:
