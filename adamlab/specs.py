@@ -187,7 +187,8 @@ def _require_library(name: str, kind: str):
     library = name.partition(".")[0]
     if "." in name and library not in LIBRARIES and name.rpartition(".")[0] not in MODULES:
         if library in TAKEN:
-            raise SpecError(f'there is no {kind} "{name}"; {library} has none in specs.')
+            instead = "; write Optax's or adamlab's, such as cosine(0.1, 90)" if kind == "schedule" else ""
+            raise SpecError(f'there is no {kind} "{name}"; {library} has none in specs{instead}.')
         raise SpecError(
             f'there is no {kind} "{name}", since no library "{library}" is known; if {library} is code of your own, '
             f'import it: --import {library}.py on the command line, imports=["{library}.py"] for al.run.'

@@ -2,18 +2,20 @@
 
 import inspect
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.core import Tracer
 
-from adamlab.calls import SpecError
-from adamlab.errors import nearest
+from adamlab.calls import SpecError, arguments
+from adamlab.errors import InputError, nearest
 from adamlab.types import Decay
 
 Rate = float | Decay
@@ -48,12 +50,24 @@ def factory(
     for key in defaults:
         if key not in known:
             raise SpecError(f"{name} has no argument {key!r}; {nearest(key, known)}")
+    may_be_none = {p.name for p in parameters if p.default is None or NoneType in get_args(p.annotation)}
     changed = [p.replace(default=defaults.get(p.name, p.default)) for p in parameters]
     signature = inspect.Signature(changed, return_annotation=optax.GradientTransformation)
 
     def make_transform(*given: Any, **named: Any) -> optax.GradientTransformation:
-        bound = signature.bind(*given, **named)
+        for key in named:
+            if key not in known:
+                raise SpecError(f"{name} has no argument {key!r}; {nearest(key, known)}")
+        try:
+            bound = signature.bind(*given, **named)
+        except TypeError as error:
+            raise SpecError(f"{name}: {error}; it takes {', '.join(known)}.") from error
         bound.apply_defaults()
+        for key, value in bound.arguments.items():
+            argument = arguments(make_transform)[key]
+            is_none = value is None and key not in may_be_none
+            if argument.kind in ("number", "decay") and (isinstance(value, str) or is_none):
+                raise SpecError(f"{name}: {key} must be {argument.expects()}, not {value!r}.")
         return make(**{key: _plain(value) for key, value in bound.arguments.items()})
 
     make_transform.__dict__["__signature__"] = signature
@@ -61,6 +75,13 @@ def factory(
     make_transform.__doc__ = doc
     make_transform.__annotations__["return"] = optax.GradientTransformation
     return make_transform
+
+
+def require_floats(name: str, leaves: Iterable[Any]):
+    """Raise InputError where a parameter is no array of real floating-point numbers."""
+    for w in leaves:
+        if not jnp.issubdtype(w.dtype, jnp.floating):
+            raise InputError(f"{name} steps on parameters that are real floating-point numbers; got {w.dtype}.")
 
 
 def parameter(name: str, default: Any, annotation: Any) -> inspect.Parameter:

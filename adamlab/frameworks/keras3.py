@@ -18,7 +18,7 @@ import optax
 from adamlab.calls import SpecError
 from adamlab.errors import InputError, reason
 from adamlab.frameworks.branches import along_each_branch, holds
-from adamlab.frameworks.factories import Rate, factory, imported, is_traced, parameter, placeholder
+from adamlab.frameworks.factories import Rate, factory, imported, is_traced, parameter, placeholder, require_floats
 from adamlab.types import PyTree
 
 READ = (
@@ -87,6 +87,8 @@ def from_keras(optimizer: Any, **defaults: Any) -> Callable[..., optax.GradientT
     name = f"keras.{optimizer.__name__}" if own else optimizer.__name__
     if own and optimizer.__name__ in UNREAD:
         raise SpecError(f"{name} cannot be read: {UNREAD[optimizer.__name__]}.")
+    if optimizer.update_step is keras.optimizers.Optimizer.update_step:
+        raise SpecError(f"{name} cannot be read: it has no update_step of its own.")
 
     def make(**given: Any) -> optax.GradientTransformation:
         return _transform(_Optimizer(name, optimizer, given))
@@ -322,8 +324,9 @@ def _transform(optimizer: _Optimizer) -> optax.GradientTransformation:
     """The optimizer as a transformation of trees, whose leaves are its variables."""
 
     def init(params: PyTree) -> Any:
-        leaves, tree = jax.tree.flatten(params)
-        return _as_state(optimizer.cls.__name__, tree, optimizer.begin([*map(jnp.asarray, leaves)]))
+        leaves, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, params))
+        require_floats(optimizer.name, leaves)
+        return _as_state(optimizer.cls.__name__, tree, optimizer.begin(leaves))
 
     def update(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, Any]:
         if params is None:

@@ -15,7 +15,7 @@ import optax
 from adamlab.calls import SpecError
 from adamlab.errors import InputError, reason
 from adamlab.frameworks.branches import along_each_branch
-from adamlab.frameworks.factories import Rate, factory, imported, parameter, placeholder
+from adamlab.frameworks.factories import Rate, factory, imported, parameter, placeholder, require_floats
 from adamlab.types import PyTree
 
 READ = (
@@ -88,6 +88,10 @@ def from_torch(optimizer: Any, **defaults: Any) -> Callable[..., optax.GradientT
     name = f"torch.{optimizer.__name__}" if own else optimizer.__name__
     if own and optimizer.__name__ in UNREAD:
         raise SpecError(f"{name} cannot be read: {UNREAD[optimizer.__name__]}.")
+    if optimizer.step is torch.optim.Optimizer.step:
+        raise SpecError(f"{name} cannot be read: it has no step of its own.")
+    if needed := [p.name for p in [*inspect.signature(optimizer.step).parameters.values()][1:] if p.default is p.empty]:
+        raise SpecError(f"{name} cannot be read: its step needs {', '.join(needed)}, and a transformation has none.")
     parameters = [*_parameters(optimizer)]
 
     def make(**given: Any) -> optax.GradientTransformation:
@@ -188,9 +192,12 @@ class _Optimizer:
 
     def step(self, g: Any, w: Any, state: Mapping[str, Any], count: Any) -> tuple[Any, dict[str, Any]]:
         """The next parameter and state; of no state, as PyTorch begins."""
-        tensor, optimizer, entries = self._prepared(w, g, state, count)
-        with _as_wide_as(w):
-            optimizer.step()
+        try:
+            tensor, optimizer, entries = self._prepared(w, g, state, count)
+            with _as_wide_as(w):
+                optimizer.step()
+        except NotImplementedError as error:
+            raise SpecError(f"{self.name} cannot be read: its code uses {reason(error)}.") from error
         return tensor.value, _values(entries, w)
 
     def _prepared(self, w: Any, g: Any, state: Mapping[str, Any], count: Any) -> tuple[Any, Any, dict[str, Any]]:
@@ -267,10 +274,11 @@ def _transform(optimizer: _Optimizer) -> optax.GradientTransformation:
     """The optimizer as a transformation of trees, each leaf of which is a parameter of its own."""
 
     def init(params: PyTree) -> Any:
-        leaves, tree = jax.tree.flatten(params)
+        leaves, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, params))
+        require_floats(optimizer.name, leaves)
         late: set[str] = set()
         states = []
-        for w in map(jnp.asarray, leaves):
+        for w in leaves:
             ahead, after = optimizer.begin(w), optimizer.fields(w)
             late |= after.keys() - ahead.keys()
             states.append(ahead | {name: jnp.zeros(x.shape, x.dtype) for name, x in after.items() if name not in ahead})

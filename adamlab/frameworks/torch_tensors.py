@@ -61,7 +61,7 @@ class JaxTensor(torch.Tensor):
         base = _IN_PLACE.get(name) or (name[:-1] if name.endswith("_") and not name.endswith("__") else None)
         compute = _FUNCTIONS.get(base or name)
         if compute is None:
-            raise NotImplementedError(f"PyTorch's {name}, which has no counterpart in adamlab.frameworks.torch_tensors")
+            raise NotImplementedError(f"PyTorch's {name}, which has no counterpart in JAX that is known here")
         out = args[0] if base else kwargs.pop("out", None)
         for unread in ("memory_format", "non_blocking"):
             kwargs.pop(unread, None)

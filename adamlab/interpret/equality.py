@@ -8,6 +8,7 @@ is one to t without its last term. What is left is a rational function, in which
 
 from collections.abc import Hashable
 from functools import lru_cache
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -16,8 +17,12 @@ from sympy import (
     Add,
     E,
     Expr,
+    Ge,
+    Gt,
     Indexed,
     Integer,
+    Le,
+    Lt,
     Max,
     Min,
     Piecewise,
@@ -25,6 +30,7 @@ from sympy import (
     PolynomialError,
     Pow,
     Rational,
+    S,
     Sum,
     Symbol,
     cancel,
@@ -33,6 +39,7 @@ from sympy import (
     factorint,
     fraction,
     gcd_list,
+    lcm_list,
     sign,
     together,
 )
@@ -125,8 +132,7 @@ def _without_extremes(e: Formula) -> Formula:
 @lru_cache(maxsize=4096)
 def _vanishes(expression: Formula, signs_at_zero: bool = False) -> bool:
     form = _NormalForm(signs_at_zero)
-    above, below = fraction(together(form.of(expression)))
-    return form.vanishes(above) and not form.vanishes(below)
+    return form.is_zero(form.of(expression))
 
 
 def same(left: Any, right: Any) -> bool:
@@ -158,18 +164,35 @@ class _NormalForm:
         self.contents: dict[Symbol, Any] = {}
         self._forms: dict[Any, Formula] = {}
 
+    def is_zero(self, e: Formula) -> bool:
+        """Whether a rational function of symbols and atoms is 0."""
+        above, below = fraction(together(e))
+        return self.vanishes(above) and not self.vanishes(below)
+
     def vanishes(self, polynomial: Formula) -> bool:
         """Whether it is 0 by the atoms' equations, the latest atom's first, since it may contain earlier atoms."""
         polynomial = expand(polynomial)
         for atom in reversed(self.equations):
-            if not polynomial.has(atom):
-                continue
-            power, value = self.equations[atom]
-            rests: dict[int, Formula] = {}
-            for (n,), coefficient in Poly(polynomial, atom).terms():
-                rests[n % power] = rests.get(n % power, Integer(0)) + coefficient * value ** (n // power)
-            return all(self.vanishes(fraction(together(rest))[0]) for rest in rests.values())
+            if polynomial.has(atom):
+                return all(
+                    self.vanishes(fraction(together(rest))[0]) for rest in self._rests(polynomial, atom).values()
+                )
         return polynomial == 0
+
+    def _rests(self, polynomial: Formula, atom: Symbol) -> dict[int, Formula]:
+        """The coefficients of an atom's powers, which its equation takes down."""
+        power, value = self.equations[atom]
+        rests: dict[int, Formula] = {}
+        for (n,), coefficient in Poly(polynomial, atom).terms():
+            rests[n % power] = rests.get(n % power, Integer(0)) + coefficient * value ** (n // power)
+        return rests
+
+    def _reduced(self, polynomial: Formula) -> Formula:
+        """The polynomial with the squares of absolute values taken down, the latest atom's first."""
+        for atom in reversed(self.equations):
+            if isinstance(self.contents[atom], Abs) and polynomial.has(atom):
+                polynomial = Add(*(rest * atom**n for n, rest in self._rests(polynomial, atom).items()))
+        return polynomial
 
     def of(self, e: Any) -> Formula:
         """The expression as a rational function of symbols and atoms."""
@@ -178,7 +201,6 @@ class _NormalForm:
         return self._forms[e]
 
     def _of(self, e: Any) -> Formula:
-        parts: Any = e.args
         if e.is_Rational or e.is_Symbol:
             return e
         if not e.is_finite and e.is_number:
@@ -199,7 +221,7 @@ class _NormalForm:
         if isinstance(e, ExprWithLimits):
             return self._over_index(e)
         if isinstance(e, Piecewise):
-            return self._atom(("cases", *((cancel(self.of(value)), self._condition(c)) for value, c in parts)), e)
+            return self._cases(e)
         if isinstance(e, Indexed):
             return self._atom((e.base, *map(self.of, e.indices)), e, sign_of(e))
         inner = tuple(cancel(self.of(a)) if isinstance(a, Expr) else a for a in e.args)
@@ -302,19 +324,52 @@ class _NormalForm:
                 powers_of.append((-factor if turned else factor, power * turn))
         return [*powers_of, *([(Integer(-1), 1)] if negative % 2 else [])]
 
+    def _cases(self, e: Any) -> Formula:
+        """Cases as a multiple of an extreme where they amount to one; else as an atom, with shared factors in front."""
+        forms = [self.of(value) for value, _ in e.args]
+        *conditions, last = [condition for _, condition in e.args]
+        if last is S.true and len(conditions) == 1 and (extreme := self._extreme(conditions[0], *forms)) is not None:
+            return extreme
+        values = [cancel(form) for form in forms]
+        shared = self._shared(values)
+        inner = [cancel(value / shared) for value in values]
+        return shared * self._atom(("cases", *zip(inner, map(self._condition, (*conditions, last)), strict=True)), e)
+
+    def _extreme(self, condition: Any, within: Formula, without: Formula) -> Formula | None:
+        """Two cases as an extreme: f·x^n where x < y and f·y^n elsewhere as f·min(x, y)^n, else f·max(x, y)^n."""
+        if not isinstance(condition, Gt | Ge | Lt | Le):
+            return None
+        low, high = self.of(condition.lts), self.of(condition.gts)
+        powers = (1, 2) if is_nonnegative(low) and is_nonnegative(high) else (1,)
+        for n, (at_low, at_high, turn) in product(powers, ((within, without, -1), (without, within, 1))):
+            for value, side in ((at_high, high), (at_low, low)):
+                factor = value / side**n if is_positive(side) else Integer(0)
+                if factor != 0 and self.is_zero(at_low - factor * low**n) and self.is_zero(at_high - factor * high**n):
+                    return factor * (turn * self._maximum([cancel(turn * low), cancel(turn * high)])) ** n
+        return None
+
+    def _shared(self, values: list[Formula]) -> Formula:
+        """The factor that some values have in common, with the sign of the first of them that is not 0."""
+        above, below = zip(*map(fraction, [value for value in values if value != 0] or [Integer(1)]), strict=True)
+        shared = gcd_list(above) / gcd_list(below)
+        return -shared if above[0].could_extract_minus_sign() else shared
+
     def _maximum(self, values: list[Formula]) -> Formula:
-        """The greatest of some values, with their common positive factors in front."""
+        """The greatest of some values, with their common factors and their divisors in front where these are ≥ 0."""
         if any(value != 0 and is_nonnegative(value) for value in values):
             values = [value for value in values if value != 0]
         if len(values) == 1:
             return values[0]
-        above, below = zip(*map(fraction, values), strict=True)
-        shared: Formula = Integer(1)
-        for numbers, turn in ((above, 1), (below, -1)):
-            common = gcd_list([n for n in numbers if n != 0] or [Integer(1)])
-            shared *= prod((f ** (k * turn) for f, k in self._factors(common) if is_positive(f)), start=Integer(1))
+        divisor = self._nonnegative_part(lcm_list([fraction(value)[1] for value in values]))
+        values = [cancel(value * divisor) for value in values]
+        above = [fraction(value)[0] for value in values if value != 0]
+        shared = self._nonnegative_part(gcd_list(above or [Integer(1)]))
         inner = frozenset(cancel(value / shared) for value in values)
-        return shared * self._atom(("max", inner), Max(*inner), max(map(sign_of, inner)))
+        return shared / divisor * self._atom(("max", inner), Max(*inner), max(map(sign_of, inner)))
+
+    def _nonnegative_part(self, e: Formula) -> Formula:
+        """The product of the factors that are known not to be negative."""
+        return prod((f**k for f, k in self._factors(e) if is_nonnegative(f)), start=Integer(1))
 
     def _over_index(self, e: Formula) -> Formula:
         """A sum, term by term and with the factors without the index in front; a product or a maximum is an atom."""
@@ -331,6 +386,8 @@ class _NormalForm:
             sign = min(sign_of(inner), NONNEGATIVE)
             return self._atom((e.func, cancel(inner), *bounds), e.xreplace({index: own}), sign)
         above, below = fraction(cancel(inner))
+        if any(isinstance(self.contents[atom], Abs) for atom in below.free_symbols & self.equations.keys()):
+            above, below = fraction(cancel(self._reduced(above) / self._reduced(below)))
         below = factored(below)
         result: Formula = Integer(0)
         for term in Add.make_args(expand(above)):

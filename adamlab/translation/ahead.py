@@ -57,13 +57,21 @@ def put_ahead(core: Call, ahead: Ahead, to: str) -> Call | None:
     """The rule with what happens to the gradient ahead of it; None where the library cannot say that."""
     if not ahead:
         return core
+    if not all(can_have_ahead(core, key, to) for key in ahead):
+        return None
     if to in ("torch", "keras"):
-        known = arguments(core.factory)
-        fits = all(key in known and key not in core.arguments for key in ahead)
-        fits = fits and ((core.short in COUPLED and to == "torch") or "weight_decay" not in ahead)
-        return core.with_arguments({**core.arguments, **ahead}) if fits else None
+        return core.with_arguments({**core.arguments, **ahead})
     parts = [_link(key, value, to) for key, value in sorted(ahead.items(), key=lambda item: _place(item[0]))]
     return as_taken(chained([*map(parse, parts), *links(core)]), to)
+
+
+def can_have_ahead(core: Call, key: str, to: str) -> bool:
+    """Whether the library can say what a keyword says ahead of a rule; in Optax it is a link of a chain."""
+    if to not in ("torch", "keras"):
+        return True
+    if key == "weight_decay" and not (to == "torch" and core.short in COUPLED):
+        return False
+    return key in arguments(core.factory) and key not in core.arguments
 
 
 def _keywords(call: Call) -> Iterator[tuple[str, Any]]:

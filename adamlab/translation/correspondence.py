@@ -10,7 +10,7 @@ from adamlab.frameworks.factories import imported
 from adamlab.frameworks.keras3 import loaded_keras
 from adamlab.specs import parse
 from adamlab.symbolic.proving.proofs import prove
-from adamlab.translation.papers import Standing, decided, standing_of, standings
+from adamlab.translation.papers.standings import Standing, decided, standing_of, standings
 from adamlab.translation.table import IN_WORDS, NEAR, SAME, Near, Same
 
 
@@ -118,7 +118,10 @@ def _stands(standing: Standing, forms: Mapping[str, str]) -> str:
         return "the same"
     numbers = [f"{name} = {value:g}{_by_default(name, value, forms)}" for name, value in standing.given.items()]
     where = f"at {' and '.join(numbers)}" if numbers else ""
-    return f"{where}{where and ', '}with this difference: {standing.but}" if standing.but else f"the same {where}"
+    if not standing.but:
+        return f"the same {where}"
+    rest = "" if standing.variant else "; that nothing else differs is not proved"
+    return f"{where}{where and ', '}with this difference: {standing.but}{rest}"
 
 
 def _by_default(name: str, value: float, forms: Mapping[str, str]) -> str:

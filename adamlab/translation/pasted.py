@@ -56,6 +56,8 @@ def call_of(text: str) -> Pasted:
         node = _last(ast.parse(dedent(text).strip()))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Pasted(parse(text))
+    if isinstance(node, ast.Attribute) and (place := _place(node))[0] in HOMES:
+        return Pasted(parse(f"{HOMES[place[0]]}.{place[1]}"))
     if not isinstance(node, ast.Call):
         return Pasted(parse(text if node is None else ast.unparse(node)))
     _require_written_out(node)
@@ -74,7 +76,7 @@ def call_of(text: str) -> Pasted:
 def _last(tree: ast.Module) -> ast.expr | None:
     """The value of the last statement, with or without a name for it; None where it has none."""
     statement = tree.body[-1] if tree.body else None
-    return statement.value if isinstance(statement, ast.Expr | ast.Assign | ast.AnnAssign) else None
+    return statement.value if isinstance(statement, ast.Expr | ast.Assign | ast.AnnAssign | ast.Return) else None
 
 
 def _place(node: ast.expr) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from adamlab.errors import InputError, cut
+from adamlab.frameworks import FRAMEWORKS
 from adamlab.frameworks.factories import imported
 from adamlab.frameworks.keras3 import loaded_keras, places_of
 from adamlab.types import PyTree
@@ -36,6 +37,9 @@ KERAS_FIELDS: dict[str, dict[str, str]] = {
 }
 """By Keras's optimizer, its variables and the fields of Optax's and adamlab's states."""
 
+COUNTS = ("step", "iteration")
+"""The names of the frameworks' counts of steps."""
+
 ONLY_COUNT = ("Adadelta", "Adagrad", "Lion", "RMSprop", "SGD")
 """The optimizers that count their steps without computing with the count, where the learning rate is a number."""
 
@@ -59,20 +63,24 @@ def state_from_torch(optimizer: Any, transform: Any, params: PyTree, count: int 
             another kind.
     """
     _require_transform(transform)
-    if count is not None and not (hasattr(count, "__index__") and count >= 0):
+    if count is not None and (isinstance(count, bool) or not hasattr(count, "__index__") or count < 0):
         raise InputError(f"count is the number of steps taken, a whole number from 0 on; not {count!r}.")
     torch_params = _one_group(optimizer)["params"]
     shapes = [tuple(p.shape) for p in torch_params]
-    _require_shapes(shapes, params, "PyTorch")
+    _require_params(shapes, params, "PyTorch")
     entries = [optimizer.state[p] for p in torch_params]
     names = {name for entry in entries for name, value in entry.items() if value is not None}
-    known = {name: [_array(entry.get(name)) for entry in entries] for name in names}
+    begins = not names and {name for entry in _after_a_step(optimizer) for name in entry}
+    known = {name: [_array(entry.get(name)) for entry in entries] for name in begins or names}
+    if begins and count is None:  # the fields that the first step will make begin as the transformation's do
+        count = 0
+    title = type(optimizer).__name__
     if count is not None:
+        own = {int(x) for x in known.get("step", []) if x is not None}
+        if own - {int(count)}:
+            raise InputError(f"{title} counts its steps, {', '.join(map(str, sorted(own)))}, and count says {count}.")
         known = {"step": [jnp.asarray(count)] * len(entries)} | known
-    if not known and not _is_plain_sgd(optimizer):
-        return transform.init(params)
-    fields = TORCH_FIELDS.get(type(optimizer).__name__, {})
-    return _filled(transform, params, known, fields, _factor_of_torch(optimizer), type(optimizer).__name__)
+    return _filled(transform, params, known, TORCH_FIELDS.get(title, {}), _factor_of_torch(optimizer), title)
 
 
 def state_to_torch(state: Any, optimizer: Any, params: PyTree) -> None:
@@ -88,11 +96,12 @@ def state_to_torch(state: Any, optimizer: Any, params: PyTree) -> None:
     """
     torch: Any = imported("torch", "torch", "a state of PyTorch's")
     torch_params = _one_group(optimizer)["params"]
-    _require_shapes([tuple(p.shape) for p in torch_params], params, "PyTorch")
+    _require_params([tuple(p.shape) for p in torch_params], params, "PyTorch")
     values = _read(state, params, _fields_of(TORCH_FIELDS, optimizer, state), _factor_of_torch(optimizer))
     needed = _after_a_step(optimizer)
     for k, first in enumerate(needed):
         _require_fields({name: leaves[k] for name, leaves in values.items()}, first, optimizer, "step")
+        _require_same_shapes({name: (values[name][k], x.shape) for name, x in first.items() if name in values})
     with torch.no_grad():
         for k, (p, w) in enumerate(zip(torch_params, jax.tree.leaves(params), strict=True)):
             p.copy_(torch.as_tensor(_wide(w)))
@@ -104,7 +113,7 @@ def state_from_keras(optimizer: Any, transform: Any, params: PyTree) -> Any:
     """The state of a transformation that goes on where a built optimizer of Keras is; as `state_from_torch`."""
     _require_transform(transform)
     variables = _built_for(optimizer)
-    _require_shapes([tuple(v.shape) for v in variables], params, "Keras")
+    _require_params([tuple(v.shape) for v in variables], params, "Keras")
     known: dict[str, list[Any]] = {}
     for (name, number), variable in _named(optimizer):
         leaves = known.setdefault(name, [None] * len(variables))
@@ -117,11 +126,13 @@ def state_from_keras(optimizer: Any, transform: Any, params: PyTree) -> Any:
 def state_to_keras(state: Any, optimizer: Any, params: PyTree) -> None:
     """Put the state of a transformation into a built optimizer of Keras; as `state_to_torch`."""
     variables = _built_for(optimizer)
-    _require_shapes([tuple(v.shape) for v in variables], params, "Keras")
+    _require_params([tuple(v.shape) for v in variables], params, "Keras")
     values = _read(state, params, _fields_of(KERAS_FIELDS, optimizer, state), _factor_of_keras(optimizer))
     for (name, number), _ in _named(optimizer):
         if name != "learning_rate":
             _require_fields({key: x[number or 0] for key, x in values.items()}, [name], optimizer, "iteration")
+    named = {name: (values[name][number or 0], v.shape) for (name, number), v in _named(optimizer) if name in values}
+    _require_same_shapes(named)
     for variable, w in zip(variables, jax.tree.leaves(params), strict=True):
         variable.assign(w)
     for (name, number), variable in _named(optimizer):
@@ -134,10 +145,10 @@ def _built_for(optimizer: Any) -> list[Any]:
     keras = loaded_keras("a state of Keras's")
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise InputError(f"expected an optimizer of Keras, such as keras.optimizers.Adam(); got {_shown(optimizer)}.")
+    title = type(optimizer).__name__
+    _require_read("keras", title)
     if not optimizer.built:
-        raise InputError(
-            f"{type(optimizer).__name__} is not built, so that it has no state: call optimizer.build(variables) first."
-        )
+        raise InputError(f"{title} is not built, so that it has no state: call optimizer.build(variables) first.")
     return optimizer._trainable_variables
 
 
@@ -166,9 +177,19 @@ def _require_fields(values: Mapping[str, Any], needed: Any, optimizer: Any, coun
             raise InputError(f"the state has nothing that is {name} of {kind}: is it of its translation?")
 
 
-def _is_plain_sgd(optimizer: Any) -> bool:
-    """Whether PyTorch keeps nothing of the steps."""
-    return type(optimizer).__name__ == "SGD" and not _one_group(optimizer)["momentum"]
+def _require_same_shapes(pairs: Mapping[str, tuple[Any, Any]]) -> None:
+    """Check that a state is of the parameters that it is put beside."""
+    for name, (value, shape) in pairs.items():
+        if value is not None and np.shape(value) not in ((), tuple(shape)):
+            raise InputError(
+                f"the state is of other parameters: its {name} has the shape {np.shape(value)}, and {tuple(shape)} is "
+                "expected."
+            )
+
+
+def _require_read(framework: str, title: str) -> None:
+    if why := FRAMEWORKS[framework].unread.get(title):
+        raise InputError(f"the state of {title} is not carried over: {why}.")
 
 
 def _named(optimizer: Any) -> list[tuple[tuple[str, int | None], Any]]:
@@ -195,11 +216,21 @@ def _one_group(optimizer: Any) -> Any:
             f"expected an optimizer with one group of parameters; got {len(optimizer.param_groups)}: "
             "carry each over by itself."
         )
+    _require_read("torch", type(optimizer).__name__)
     return optimizer.param_groups[0]
 
 
-def _require_shapes(shapes: list[tuple[int, ...]], params: PyTree, framework: str) -> None:
-    leaves = jax.tree.leaves(params)
+def _require_params(shapes: list[tuple[int, ...]], params: PyTree, framework: str) -> None:
+    leaves = [params] if isinstance(params, Iterator) else jax.tree.leaves(params)
+    for w in leaves:
+        if not _is_inexact(w):
+            how = {
+                "PyTorch": "[p.detach().numpy() for p in model.parameters()]",
+                "Keras": "[v.value for v in variables]",
+            }
+            raise InputError(
+                f"expected arrays of floating-point numbers as parameters, such as {how[framework]}; got {_shown(w)}."
+            )
     given = [np.shape(w) for w in leaves]
     if [*map(id, _as_written(params))] != [*map(id, leaves)]:
         raise InputError(
@@ -211,6 +242,14 @@ def _require_shapes(shapes: list[tuple[int, ...]], params: PyTree, framework: st
             f"the parameters have to be in {framework}'s order, with the shapes {shapes}; not {given}. "
             "Give them as a list."
         )
+
+
+def _is_inexact(w: Any) -> bool:
+    """Whether it is an array of floating-point or complex numbers, or such a number."""
+    try:
+        return not isinstance(w, str) and bool(jnp.issubdtype(jnp.result_type(w), jnp.inexact))
+    except TypeError:
+        return False
 
 
 def _as_written(tree: PyTree) -> Iterator[Any]:
@@ -228,15 +267,23 @@ Scale = Callable[[str], float]
 
 def _factor_of_torch(optimizer: Any) -> Scale:
     """Optax's RMSprop has the learning rate inside of the momentum, with its sign."""
-    rate = -float(_one_group(optimizer)["lr"]) if type(optimizer).__name__ == "RMSprop" else 1.0
-    return lambda name: rate if name == "momentum_buffer" else 1.0
+    if type(optimizer).__name__ != "RMSprop":
+        return lambda name: 1.0
+    return lambda name: -_rate(_one_group(optimizer)["lr"], "RMSprop") if name == "momentum_buffer" else 1.0
 
 
 def _factor_of_keras(optimizer: Any) -> Scale:
     """Keras's SGD has the learning rate inside of the momentum; its RMSprop takes the momentum off the parameter."""
     kind = type(optimizer).__name__
-    factor = {"SGD": lambda: -1 / float(optimizer.learning_rate), "RMSprop": lambda: -1.0}
+    factor = {"SGD": lambda: -1 / _rate(optimizer.learning_rate, kind), "RMSprop": lambda: -1.0}
     return lambda name: factor[kind]() if name == "momentum" and kind in factor else 1.0
+
+
+def _rate(value: Any, title: str) -> float:
+    """The learning rate, by which momenta of the two libraries differ."""
+    if float(value) == 0:
+        raise InputError(f"the learning rate of {title} is 0, and its momentum cannot be carried over without it.")
+    return float(value)
 
 
 def _array(value: Any) -> Any:
@@ -274,8 +321,10 @@ def _filled(
     """The transformation's first state with the known values in place of its fields."""
     tree = jax.tree.structure(params)
     homes = {field: name for name, field in fields.items()}
-    used = {"step", "iteration", "learning_rate"}  # which a transformation need not keep
-    begun = [any(leaves[k] is not None for leaves in known.values()) for k in range(tree.num_leaves)]
+    used = {*COUNTS, "learning_rate"}  # which a transformation need not keep
+    own = [leaves for name, leaves in known.items() if name not in COUNTS] or [*known.values()]
+    begun = [any(leaves[k] is not None for leaves in own) for k in range(tree.num_leaves)]
+    filled: set[tuple[str, int]] = set()
 
     def fill(node: Any) -> Any:
         if isinstance(node, dict):
@@ -289,16 +338,26 @@ def _filled(
         of_params = structure == tree
         if not jax.tree.leaves(now) or not (of_params or structure == jax.tree.structure(0)):
             return fill(now)
-        leaves = theirs(field, kind)
+        firsts = jax.tree.leaves(now, is_leaf=_is_absent)
+        leaves = theirs(field, kind, [k for k, a in enumerate(firsts) if of_params and not _is_absent(a)])
         if not of_params:
             leaves = [_common(field, leaves, kind.__name__)]
-        firsts = jax.tree.leaves(now, is_leaf=_is_absent)
         pairs = zip(firsts, leaves, strict=True)
         return structure.unflatten(
             [a if _is_absent(a) or b is None else jnp.asarray(b).astype(a.dtype) for a, b in pairs]
         )
 
-    def theirs(field: str, kind: Any) -> list[Any]:
+    def require_once(field: str, kind: str, name: str, present: list[int]) -> None:
+        for k in present:
+            if begun[k] and known[name][k] is None:
+                raise InputError(f"the state of {title} has nothing that is {field} of {kind} for parameter {k}.")
+            if (name, k) in filled:
+                raise InputError(
+                    f"{title} has a single {name}, which {field} of several states of the transformation is."
+                )
+            filled.add((name, k))
+
+    def theirs(field: str, kind: Any, present: list[int]) -> list[Any]:
         ours = kind.__name__ == f"{title}State"
         name = field if ours else homes.get(field, "")
         if name not in known and name == "step":
@@ -310,6 +369,8 @@ def _filled(
                 f"the state of {title} has nothing that is {field} of {kind.__name__}: is this its translation?"
             )
         used.add(name)
+        if name not in COUNTS:
+            require_once(field, kind.__name__, name, present)
         factor = 1.0 if ours else scale(name)
         return [x if x is None or factor == 1.0 else factor * x for x in known[name]]
 
@@ -324,7 +385,7 @@ def _filled(
 
 def _common(field: str, leaves: list[Any], kind: str) -> Any:
     """The number that all parameters have, but for those that have none."""
-    present = [x for x in leaves if x is not None]
+    present = [x for x in leaves if x is not None] or [None]
     if any(x != present[0] for x in present):
         raise InputError(
             f"{kind} has one {field} for all parameters, and here each has its own: {', '.join(map(str, present))}."
@@ -343,7 +404,12 @@ def _read(state: Any, params: PyTree, fields: Mapping[str, str], scale: Scale) -
             now = getattr(node, field)
             if field in homes and jax.tree.leaves(now):
                 name = homes[field]
-                alone = jax.tree.structure(now, is_leaf=_is_absent) != tree
+                structure = jax.tree.structure(now, is_leaf=_is_absent)
+                alone = structure != tree
+                if alone and structure != jax.tree.structure(0):
+                    raise InputError(
+                        f"the state is of other parameters: its {field} is {structure}, and they are {tree}."
+                    )
                 leaves = [now] * tree.num_leaves if alone else jax.tree.leaves(now, is_leaf=_is_absent)
                 factor = 1.0 if name == field else scale(name)
                 read = [None if _is_absent(x) else x if factor == 1.0 else x / factor for x in leaves]

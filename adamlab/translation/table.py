@@ -6,15 +6,26 @@ from dataclasses import dataclass
 LIBRARIES = ("optax", "adamlab", "torch", "keras")
 """What is translated from and to."""
 
-UNDECIDED = {
-    "muon": "Muon is for matrices, and a proof is about a single number, on which it is Adam: the table has no row for "
-    "it. Optax's is optax.contrib.muon, not compared.",
-    "adafactor": "Adafactor goes by the rows and columns of a matrix, and a proof is about a single number: the table "
-    "has no row for it. Optax's is optax.adafactor, not compared.",
-}
-"""Optimizers that several libraries have and no row decides, in lower case, each with the reason."""
-
 IN_WORDS = {"optax": "Optax", "adamlab": "adamlab", "torch": "PyTorch", "keras": "Keras"}
+
+FOR_MATRICES = {
+    "muon": (
+        "Muon is for matrices, and a proof is about a single number, on which it is Adam",
+        {"optax": "optax.contrib.muon", "torch": "torch.optim.Muon", "keras": "keras.optimizers.Muon"},
+    ),
+    "adafactor": (
+        "Adafactor goes by the rows and columns of a matrix, and a proof is about a single number",
+        {"optax": "optax.adafactor", "torch": "torch.optim.Adafactor", "keras": "keras.optimizers.Adafactor"},
+    ),
+}
+"""Optimizers that no row decides, in lower case, each with the reason and its names in the libraries."""
+
+
+def undecided(name: str, to: str) -> tuple[str, ...]:
+    """In words, why no row has an optimizer of that name, and what the other library has; none of any other name."""
+    why, names = FOR_MATRICES.get(name.lower(), ("", {}))
+    own = f" {IN_WORDS[to]}'s is {names[to]}, not compared." if to in names else ""
+    return (f"{why}: the table has no row for it.{own}",) if why else ()
 
 
 @dataclass(frozen=True)

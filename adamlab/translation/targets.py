@@ -2,13 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from adamlab.calls import Call, SpecError, Symbol, call, written
 from adamlab.specs import find, parse
-from adamlab.translation.ahead import Ahead, put_ahead, splits
+from adamlab.translation.ahead import Ahead, can_have_ahead, put_ahead, splits
 from adamlab.translation.matching import bound, each, filled, library_of, links, match
 from adamlab.translation.table import Near, Same, rows
+
+
+class Lost(NamedTuple):
+    """A part of the source that a target does not have.
+
+    Attributes:
+        key: the keyword that a framework has for it; empty where none has.
+        words: what it is in the words of the source.
+    """
+
+    key: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -18,14 +30,12 @@ class Target:
     Attributes:
         call: the optimizer.
         row: the row of the table that it is of; None where it has the source's own name.
-        lost: what of the source it does not have, as a spec writes it.
-        keys: the names of the arguments among these.
+        lost: what of the source it does not have.
     """
 
     call: Call
     row: Same | Near | None
-    lost: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 def targets(source: Call, to: str) -> Iterator[Target]:
@@ -45,19 +55,28 @@ def targets(source: Call, to: str) -> Iterator[Target]:
 def nearest_targets(source: Call, to: str) -> list[Target]:
     """The targets that lack something of the source, those that lack the least first."""
     *_, (core, ahead) = splits(source)
-    before: list[Call] = []
+    *before, last = links(source)
     if core.name == "optax.chain":
-        ahead, (*before, core) = {}, links(source)
-    lacking = [_lacking(core, ahead, before, odd, row, bare) for odd, row, bare in _cut_to_rows(core, to)]
-    return sorted(lacking, key=lambda target: len(target.keys))
+        core, ahead, parts = last, {}, [Lost("", str(link)) for link in before]
+    elif before:
+        parts = [Lost(key, str(link)) for key, link in zip(ahead, before, strict=True)]
+    else:
+        parts = [Lost(key, f"{key}={written(value)}") for key, value in ahead.items()]
+    lacking = [_lacking(core, ahead, parts, odd, row, bare, to) for odd, row, bare in _cut_to_rows(core, to)]
+    return sorted(lacking, key=lambda target: len(target.lost))
 
 
-def _lacking(core: Call, ahead: Ahead, before: list[Call], odd: list[str], row: Same | Near, bare: Call) -> Target:
-    target = put_ahead(bare, ahead, library_of(bare))
-    keys = [*odd, *(ahead if target is None else ())]
-    given = {**bound(core), **ahead}
-    lost = [*map(str, before), *(f"{key}={written(given[key])}" for key in keys)]
-    return Target(bare if target is None else target, row, tuple(lost), tuple(keys))
+def _lacking(
+    core: Call, ahead: Ahead, parts: list[Lost], odd: list[str], row: Same | Near, bare: Call, to: str
+) -> Target:
+    """The target that has the parts ahead of the rule which its library can say, and not the odd arguments."""
+    given = bound(core)
+    kept = {key: value for key, value in ahead.items() if can_have_ahead(bare, key, to)}
+    lost = [
+        *(Lost(key, f"{key}={written(given[key])}") for key in odd),
+        *(part for part in parts if part.key not in kept),
+    ]
+    return Target(put_ahead(bare, kept, to) or bare, row, tuple(lost))
 
 
 def _cut_to_rows(core: Call, to: str) -> Iterator[tuple[list[str], Same | Near, Call]]:

@@ -24,7 +24,7 @@ from adamlab.translation.matching import (
 )
 from adamlab.translation.pasted import call_of
 from adamlab.translation.python_code import HOMES, code_of, on_jax, schedule_code
-from adamlab.translation.table import IN_WORDS, LIBRARIES, UNDECIDED, Near, Same
+from adamlab.translation.table import IN_WORDS, LIBRARIES, Near, Same, undecided
 from adamlab.translation.targets import Target, nearest_targets, targets
 
 
@@ -129,8 +129,7 @@ def _translated(source: Call, to: str) -> Translation:
     if not any(translation.code for translation in known):
         known += [_short_of(source, target, to) for target in _that_are_taken(nearest_targets(source, to))]
     if not known:
-        why = UNDECIDED.get(source.short.lower())
-        return Translation(str(source), to, None, None, None, (why,) if why else (), on_jax(source))
+        return Translation(str(source), to, None, None, None, undecided(source.short, to), on_jax(source))
     return next((translation for translation in known if translation.code), known[0])
 
 
@@ -156,9 +155,10 @@ def _short_of(source: Call, target: Target, to: str) -> Translation:
     """The translation to a target that lacks something of the source, with what that is."""
     translation = _decided(source, target, to)
     why = "which changes no step in exact arithmetic" if translation.holds else "since the table has no row with it"
-    words = [f"left out, {why}: {', '.join(target.lost)}."] if target.lost else []
-    if library_of(source) == "keras" and not translation.holds:
-        words += [f"like {key}, and not compared: {LIKE[to][key]}." for key in target.keys if key in LIKE[to]]
+    words = [f"left out, {why}: {', '.join(part.words for part in target.lost)}."] if target.lost else []
+    if not translation.holds and to in LIKE:
+        like = [(part.words, LIKE[to][part.key]) for part in target.lost if part.key in LIKE[to]]
+        words += [f"like {part}, and not compared: {counterpart}." for part, counterpart in like]
     return replace(translation, differences=(*words, *translation.differences))
 
 
@@ -169,7 +169,8 @@ def _compared(source: Call, target: Target, to: str) -> tuple[Verdict | None, li
     try:
         verdict = prove(explicit(source), explicit(target.call))
         if target.row is not None and not verdict.holds and verdict.status != "refuted":
-            verdict = _proof_of_the_row(source, target.row, target.keys, to) or verdict
+            lost = [part.key for part in target.lost]
+            verdict = _proof_of_the_row(source, target.row, lost, to) or verdict
     except InputError as error:
         return None, [f"not compared: {reason(error, 200)}"]
     return verdict, []
@@ -198,7 +199,7 @@ def _refused(target: Call) -> str:
         return ""
     usual = {symbol.name: 1 if argument.is_whole else 0.5 for symbol, argument in explicit(target).symbols()}
     try:
-        explicit(target).build(usual).init(jnp.ones(1))
+        explicit(target).build(usual).init(jnp.ones((1, 1)))  # Muon takes matrices alone
     except (ValueError, TypeError) as error:
         return reason(error)
     return ""

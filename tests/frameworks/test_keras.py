@@ -153,6 +153,11 @@ def test_fields_of_the_state_are_keras_own():
             lambda: parse("keras.Adam(clipnorm=1.0, clipvalue=1.0)").build().init(jnp.ones(2)),
             "keras.Adam: Only one of `clipnorm`, `clipvalue` and `global_clipnorm`",
         ),
+        (lambda: al.from_keras(keras.optimizers.Optimizer), "keras.Optimizer cannot be read: it has no update_step"),
+        (lambda: al.from_keras(keras.optimizers.SGD)(name="mine"), "keras.SGD has no argument 'name'; valid here"),
+        (lambda: al.from_keras(keras.optimizers.SGD)("0.1"), "keras.SGD: learning_rate must be a number or a schedule"),
+        (lambda: al.from_keras(keras.optimizers.SGD)(None), "keras.SGD: learning_rate must be .*, not None"),
+        (lambda: al.from_keras(keras.optimizers.SGD)().init(jnp.ones(2, int)), "floating-point numbers; got int"),
     ],
 )
 def test_mistakes_are_told_in_words(use, message):

@@ -143,6 +143,18 @@ def test_what_cannot_be_carried_over_is_told(wide):
         al.state_from_torch(optimizer, optax.adam(0.1), half)
 
 
+def without(optimizer: Any, field: str) -> Any:
+    """The optimizer with a field of its first parameter's state lost."""
+    optimizer.state[optimizer.param_groups[0]["params"][0]].pop(field)
+    return optimizer
+
+
+def fresh(optimizer: Any) -> Any:
+    """The optimizer ahead of its first step."""
+    optimizer.state.clear()
+    return optimizer
+
+
 @pytest.mark.parametrize(
     ("use", "message"),
     [
@@ -166,6 +178,39 @@ def test_what_cannot_be_carried_over_is_told(wide):
             lambda o, w: al.state_from_torch(o, optax.adam(0.1), w),
             "has max_exp_avg_sq, which",
         ),
+        (lambda o, w: al.state_from_torch(o, optax.adam(0.1), w, count=True), "from 0 on; not True"),
+        (
+            lambda o, w: al.state_from_torch(o, optax.adam(0.1), w, count=7),
+            "Adam counts its steps, 1, and count says 7",
+        ),
+        (lambda o, w: al.state_from_torch(o, optax.adam(0.1), iter(w)), "expected arrays of.*; got <list_iterator"),
+        (
+            lambda o, w: al.state_from_torch(o, optax.adam(0.1), o.param_groups[0]["params"]),
+            "p.detach.*; got Parameter",
+        ),
+        (lambda o, w: al.state_from_torch(o, optax.adam(0.1), [x.astype(int) for x in w]), "of floating-point numbers"),
+        (
+            lambda o, w: al.state_from_torch(o, optax.chain(optax.scale_by_amsgrad(), optax.adam(0.1)), w),
+            "nothing that is nu_max",
+        ),
+        (
+            lambda o, w: al.state_from_torch(o, optax.chain(optax.scale_by_adam(), optax.adam(0.1)), w),
+            "Adam has a single exp_avg, which mu of several states",
+        ),
+        (lambda o, w: al.state_from_torch(without(o, "exp_avg"), optax.adam(0.1), w), "has nothing that is mu of .* 0"),
+        (lambda o, w: al.state_from_torch(fresh(o), optax.adam(0.1), w), "has max_exp_avg_sq, which"),
+        (lambda o, w: al.state_from_torch(fresh(o), optax.sgd(0.1, momentum=0.9), w), "has nothing that is trace"),
+        (
+            lambda o, w: al.state_from_torch(torch.optim.LBFGS(o.param_groups[0]["params"]), optax.sgd(0.1), w),
+            "the state of LBFGS is not carried over: it asks for the loss",
+        ),
+        (
+            lambda o, w: al.state_to_torch(
+                optax.adam(0.1).init([x[:1] for x in w]), torch.optim.Adam(o.param_groups[0]["params"]), w
+            ),
+            r"of other parameters: its exp_avg has the shape \(1,\), and \(2,\)",
+        ),
+        (lambda o, w: al.state_to_torch(optax.adam(0.1).init(w[:1]), o, w), "of other parameters: its mu is PyTreeDef"),
     ],
 )
 def test_what_is_no_state_of_the_translation_is_refused(use, message):
@@ -288,6 +333,22 @@ def test_masked_parameters_are_carried_over():
     al.state_to_torch(state, other, half)
     for p, q in zip(params, copied, strict=True):
         np.testing.assert_allclose(other.state[q]["exp_avg"], optimizer.state[p]["exp_avg"], rtol=1e-6)
+
+
+def test_a_momentum_with_a_rate_of_0_is_refused():
+    w = [np.ones(2)]
+    theirs = keras.optimizers.SGD(0.0, momentum=0.9)
+    theirs.build([keras.Variable(w[0])])
+    transform = optax.sgd(0.1, momentum=0.9)
+    for carry in (
+        lambda: al.state_from_keras(theirs, transform, w),
+        lambda: al.state_to_keras(transform.init(w), theirs, w),
+    ):
+        with pytest.raises(InputError, match="the learning rate of SGD is 0, and its momentum cannot be carried over"):
+            carry()
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+    with pytest.raises(InputError, match="the state of LossScaleOptimizer is not carried over: it scales the loss"):
+        al.state_from_keras(scaled, transform, w)
 
 
 @pytest.mark.parametrize("framework", ["torch", "keras"])

@@ -266,6 +266,29 @@ def test_an_optimizer_of_your_own_is_read():
     assert [(update + lr * mean / 2).expand() for update, mean in zip(u.updates, (g1, g1 + g2), strict=True)] == [0, 0]
 
 
+class NeedsClosure(torch.optim.Optimizer):
+    """An optimizer that asks for the loss."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr})
+
+    def step(self, closure):
+        """Ask for the loss."""
+        return closure()
+
+
+class ThroughNumPy(torch.optim.Optimizer):
+    """An optimizer whose step leaves PyTorch."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr})
+
+    def step(self, closure=None):
+        """Copy a gradient by way of NumPy."""
+        for p in self.param_groups[0]["params"]:
+            p.copy_(torch.from_numpy(p.grad.numpy()))
+
+
 @pytest.mark.parametrize(
     ("use", "message"),
     [
@@ -285,6 +308,18 @@ def test_an_optimizer_of_your_own_is_read():
             lambda: parse("torch.Adam").build().update(jnp.ones(2), parse("torch.Adam").build().init(jnp.ones(2))),
             "torch.Adam steps from the parameters: call update",
         ),
+        (lambda: al.from_torch(torch.optim.Optimizer), "torch.Optimizer cannot be read: it has no step of its own"),
+        (lambda: al.from_torch(NeedsClosure), "NeedsClosure cannot be read: its step needs closure"),
+        (
+            lambda: al.from_torch(ThroughNumPy)().init(jnp.ones(2)),
+            "ThroughNumPy cannot be read: its code uses PyTorch's",
+        ),
+        (lambda: al.from_torch(torch.optim.Adam)(decay=0.9), "torch.Adam has no argument 'decay'; did you mean"),
+        (lambda: al.from_torch(torch.optim.SGD)(*range(20)), "torch.SGD: too many positional arguments; it takes lr,"),
+        (lambda: al.from_torch(torch.optim.Adam)(eps="1e-8"), "torch.Adam: eps must be a number, not '1e-8'"),
+        (al.from_torch(torch.optim.Adam, lr=None), "torch.Adam: lr must be a number or a schedule, not None"),
+        (lambda: al.from_torch(torch.optim.Adam)().init(jnp.ones(2, int)), "floating-point numbers; got int"),
+        (lambda: al.from_torch(torch.optim.Adam)().init(jnp.ones(2, complex)), "floating-point numbers; got complex"),
     ],
 )
 def test_mistakes_are_told_in_words(use, message):

@@ -10,9 +10,11 @@ import pytest
 
 import adamlab as al
 from adamlab.errors import InputError
+from adamlab.specs import parse
 from adamlab.symbolic.proving.proofs import prove
 from adamlab.translation.pasted import call_of
 from adamlab.translation.table import LIBRARIES, NEAR, SAME, rows
+from adamlab.translation.targets import nearest_targets
 from tests.pages import INSIDE, blocks
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -131,6 +133,16 @@ def test_every_library_can_be_translated_to_every_other():
             "optax.chain(optax.trace(0.9), optax.add_decayed_weights(0.01), optax.scale_by_learning_rate(0.1))",
         ),
         (
+            "keras.SGD(0.1, momentum=0.9, global_clipnorm=1.0)",
+            "optax",
+            "optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, momentum=0.9))",
+        ),
+        (
+            "optax.chain(optax.clip_by_global_norm(c), optax.rmsprop(0.1))",
+            "keras",
+            "keras.optimizers.RMSprop(learning_rate=0.1, rho=0.9, epsilon=1e-08, global_clipnorm=c)",
+        ),
+        (
             "torch.Adam(lr=0.1, eps=0)",
             "keras",
             "keras.optimizers.Adam(learning_rate=0.1, beta_1=0.9, beta_2=0.999, epsilon=0.0)",
@@ -177,8 +189,11 @@ def test_the_conditions_of_a_proof_are_told():
         slow("torch.Adam(lr=0.1, weight_decay=0.01)", "keras", "no row with it: weight_decay=0.01."),
         slow("keras.SGD(0.1, gradient_accumulation_steps=2)", "optax", "not compared: optax.MultiSteps, which"),
         slow("optax.chain(optax.clip(1.0), optax.adam(0.1))", "torch", "no row with it: optax.clip(max_delta=1.0)."),
+        slow("optax.chain(optax.clip(1.0), optax.adam(0.1))", "torch", "like optax.clip(max_delta=1.0), and not"),
+        slow("keras.Adam(0.1, clipvalue=1.0)", "torch", "no row with it: clipvalue=1.0."),
         ("optax.adamw(0.1, mask='!*bias')", "torch", "not compared: a mask goes by the paths of parameters"),
         ("torch.Adafactor", "optax", "Adafactor goes by the rows and columns of a matrix"),
+        ("torch.Muon", "keras", "Keras's is keras.optimizers.Muon, not compared"),
         ("optax.sgd(-0.1)", "torch", "nothing to paste for PyTorch:\n  PyTorch does not take torch.SGD(lr=-0.1)"),
     ],
 )
@@ -198,6 +213,16 @@ def test_a_name_is_taken_for_parameters_and_that_is_told():
         "[p for p in m.parameters() if p.requires_grad]",
     ):
         assert call_of(f"torch.optim.SGD({given}, lr=0.1)").remarks == ()
+
+
+def test_each_part_that_the_other_library_can_say_is_kept():
+    source = parse("optax.chain(optax.clip(1.0), optax.add_decayed_weights(0.1), optax.adam(0.1))")
+    target = nearest_targets(source, "torch")[0]
+    assert target.call.arguments["weight_decay"] == 0.1
+    assert [part.words for part in target.lost] == ["optax.clip(max_delta=1.0)"]
+    nearest, *_ = nearest_targets(parse("torch.SGD(0.1, weight_decay=0.1, maximize=true, dampening=0.5)"), "optax")
+    assert str(nearest.call).count("optax.add_decayed_weights(weight_decay=0.1)") == 1
+    assert [part.words for part in nearest.lost] == ["dampening=0.5"]
 
 
 @pytest.mark.slow
@@ -272,6 +297,8 @@ def test_what_no_optimizer_does_is_told(call, to, words):
         ("optim.SGD([{'params': a}], lr=1e-2, momentum=m)", "torch.SGD(lr=0.01, momentum=m)"),
         ("tf.keras.optimizers.Adam(1e-3, name='mine')", "keras.Adam(learning_rate=0.001)"),
         ("optax.adam(learning_rate=0.1)", "optax.adam(learning_rate=0.1)"),
+        ("torch.optim.Adam", "torch.Adam()"),
+        ("return torch.optim.Adam(self.parameters(), lr=self.hparams.lr)", "torch.Adam(lr=lr)"),
         ("tx = optax.adam(1e-3)", "optax.adam(learning_rate=0.001)"),
         ("    torch.optim.Adam(\n        net.parameters(),\n        lr=3e-4,\n    )\n", "torch.Adam(lr=0.0003)"),
         ("net = Net()\nself.opt = torch.optim.Adam(net.parameters(), lr=cfg['lr'])", "torch.Adam(lr=lr)"),
@@ -312,6 +339,11 @@ def test_a_whole_call_is_parsed(text, spec):
         ("torch.optim.Adam(m(), **given)", "optax", "write the arguments of \\* and \\*\\* out"),
         ("torch.optim.LBFGS(m())", "optax", "torch.LBFGS cannot be read: it asks for the loss"),
         ("torch.optim.Adan(m())", "optax", 'no optimizer "torch.Adan"'),
+        (
+            "keras.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9))",
+            "optax",
+            "keras has none in specs; write Optax's",
+        ),
         ("torch.Adam", "pytorch", "no library 'pytorch' to translate to; "),
         ("optax.adam(0.1)", "optax", "optax.adam is Optax's already"),
         (

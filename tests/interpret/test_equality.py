@@ -66,6 +66,16 @@ EQUAL: list[tuple[Any, Any]] = [
     (sqrt(p * (x**4 + 2 * x**2 + 1)), sqrt(p) * (1 + x**2)),
     (Sum(g[i], (i, 1, t - 2)) + g[t - 1] + g[t], Sum(g[i], (i, 1, t))),
     ((x * M + y * M) / M, x + y),
+    (Piecewise((x, Abs(x) < c), (c * x / Abs(x), True)), c * x * Min(1 / Abs(x), 1 / c)),
+    (Piecewise((p * y, x >= p), (x * y, True)), y * Min(x, p)),
+    (Piecewise((x**2, Abs(x) < c), (c**2, True)), Min(Abs(x), c) ** 2),
+    (Piecewise((1 / c, c < p), (1 / p, True)), Max(1 / p, 1 / c)),
+    (Max(x / 2, y / c), Max(c * x, 2 * y) / (2 * c)),
+    (Piecewise((-2 * x * y, v > 0), (-2 * x * p, True)), -2 * x * Piecewise((y, v > 0), (p, True))),
+    (
+        Sum(g[i] ** 2 * Min(1, 1 / Abs(g[i])) ** 2, (i, 1, t)),
+        Sum(Piecewise((g[i] ** 2, Abs(g[i]) < 1), (1, True)), (i, 1, t)),
+    ),
 ]
 
 DIFFERENT: list[tuple[Any, Any]] = [
@@ -82,6 +92,10 @@ DIFFERENT: list[tuple[Any, Any]] = [
     (sign(x) * sign(y), sign(x)),
     (1 / (x - x * 1 + sqrt(p) - sqrt(p)), Integer(0)),
     (Piecewise((x, x > 0), (y, True)), Piecewise((x, x >= 0), (y, True))),
+    (Piecewise((x, Abs(x) > c), (c * x / Abs(x), True)), c * x * Min(1 / Abs(x), 1 / c)),
+    (Piecewise((x**2, x < p), (p**2, True)), Min(x, p) ** 2),
+    (Max(x / y, 1), Max(x, y) / y),
+    (Piecewise((-x, v > 0), (y, True)), -Piecewise((x, v > 0), (y, True))),
     (f(x), f(y)),
     (sqrt(x**y), x ** (y / 2)),
     (sqrt(x ** (2 * t)), x**t),
