@@ -42,6 +42,7 @@ from sympy import (
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from adamlab.interpret.signs import NONNEGATIVE, POSITIVE, REAL, Rate, is_nonnegative, is_positive, sign_of
+from adamlab.interpret.trials import differ
 from adamlab.types import Formula
 
 FACTORED_UP_TO = 10**3
@@ -115,7 +116,7 @@ def _vanishes(expression: Formula, signs_at_zero: bool = False) -> bool:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two expressions are shown to be equal."""
-    return left == right or is_zero(Add(left, -right))
+    return left == right or (not differ(left, right) and is_zero(Add(left, -right)))
 
 
 def _anonymous(e: Formula) -> dict[Symbol, Symbol]:

@@ -201,6 +201,8 @@ def _array(leaf: Any) -> Values:
 
 def _gradient(value: Any) -> Any:
     """A gradient as the exact value of its float; a text as a decimal."""
+    if type(value) is float:
+        return mpf(value)
     if isinstance(value, (mpf, mpmath.mpc)):
         return value
     if isinstance(value, (str, Decimal, Fraction)):

@@ -16,7 +16,7 @@ from adamlab.interpret.arrays import Values, each
 from adamlab.interpret.equality import same
 from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import Reader
-from adamlab.interpret.signs import is_nonnegative
+from adamlab.interpret.signs import has_open_factor, is_nonnegative
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.interpret.trials import Draws, broken
 from adamlab.symbolic.letters import at_step
@@ -226,7 +226,9 @@ class _Names:
         return entries
 
     def _name(self, letter: str, t: int, entry: tuple[int, ...], e: Formula) -> Symbol:
-        symbol = at_step(letter, t, entry, nonnegative=is_nonnegative(e) or is_nonnegative(self.algebra.in_full(e)))
+        is_open = has_open_factor(e)  # which takes less time to see than the formula in full
+        nonnegative = not is_open and (is_nonnegative(e) or is_nonnegative(self.algebra.in_full(e)))
+        symbol = at_step(letter, t, entry, nonnegative=nonnegative)
         self.given[symbol] = e
         if letter != "w" and self.algebra.lies_on_steps(e):
             self.algebra.stepped.add(symbol)
