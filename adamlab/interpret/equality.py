@@ -166,7 +166,7 @@ class _NormalForm:
         parts: Any = e.args
         if e.is_Rational or e.is_Symbol:
             return e
-        if not e.is_finite and e.is_number:
+        if e.is_number and not e.is_finite:
             return self._atom(e, e)
         if e.is_Add or e.is_Mul:
             return e.func(*map(self.of, e.args))
@@ -246,7 +246,7 @@ class _NormalForm:
     def _root_atom(self, radicand: Formula, degree: int) -> Formula:
         if radicand == 1:
             return radicand
-        content = Pow(radicand, Rational(1, degree))
+        content = Pow(radicand, Rational(1, degree), evaluate=False)  # evaluating it is slow
         root = self._atom(("root", radicand, degree), content, sign_of(content))
         self.equations[root] = degree, radicand
         return root

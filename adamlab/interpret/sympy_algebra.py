@@ -233,7 +233,9 @@ class Formulas(Algebra):
 
     def in_full(self, e: Any) -> Any:
         """The formula with every 1 − β^k written out."""
-        return e.xreplace(self.complements) if isinstance(e, (Expr, Boolean)) else e
+        if not isinstance(e, (Expr, Boolean)) or self.complements.keys().isdisjoint(e.free_symbols):
+            return e
+        return e.xreplace(self.complements)
 
     def lies_on_steps(self, e: Formula) -> bool:
         """Whether an expression can keep its value while the quantities in it change."""
