@@ -6,6 +6,7 @@ is one to t without its last term. What is left is a rational function, in which
 (√x)² = x, takes its powers down.
 """
 
+import re
 from collections.abc import Hashable
 from functools import lru_cache
 from math import prod
@@ -47,6 +48,9 @@ from adamlab.types import Formula
 
 FACTORED_UP_TO = 10**3
 """The bound of the primes that are looked for in a number under a root."""
+
+NUMBERED = re.compile(r"_\d")
+"""In the name of a symbol the number of its step, as in m_3."""
 
 SHIFTS = 4
 """The most terms by which a sum may end before its symbol: a sum to t − 4 is written as one to t."""
@@ -120,8 +124,13 @@ def same(left: Any, right: Any) -> bool:
 
 
 def _anonymous(e: Formula) -> dict[Symbol, Symbol]:
-    """Numbered names for its symbols, in their order, so that a result for step 3 is remembered for step 4."""
+    """Numbered names for its symbols, in their order, so that a result for step 3 is remembered for step 4.
+
+    A formula without symbols of a step keeps its own, since renaming takes as long as a short proof.
+    """
     symbols = sorted((s for s in e.free_symbols if s.is_Symbol), key=lambda s: (type(s).__name__, s.name))
+    if not any(NUMBERED.search(s.name) for s in symbols if not isinstance(s, Rate)):
+        return {}
     return {s: s.func(f"_s{k}", **({} if isinstance(s, Rate) else s.assumptions0)) for k, s in enumerate(symbols)}
 
 
