@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
-from itertools import cycle, groupby
+from itertools import cycle
 from typing import Any
 
 import mpmath
@@ -208,15 +208,17 @@ def _partings(
 
 def _suspicious(left: Subject, right: Subject, trials: Sequence[Trial]) -> Sequence[Trial]:
     """The trials in which the two part, all run at once; where that cannot be done, all trials."""
-    suspicious: list[Trial] = []
+    shapes = [np.shape(gradients[0]) for _, gradients in trials]
+    parted: set[int] = set()
     try:
-        for shape, group in groupby(trials, key=lambda trial: np.shape(trial[1][0])):
-            alike, start = list(group), np.full(shape, START, object)
+        for shape in dict.fromkeys(shapes):
+            places = [k for k, own in enumerate(shapes) if own == shape]
+            alike, start = [trials[k] for k in places], np.full(shape, START, object)
             updates = [run_together(side, alike, start, LOSSES, DIGITS) for side in (left, right)]
-            suspicious += [trial for trial, a, b in zip(alike, *updates, strict=True) if any(map(_apart, a, b))]
+            parted |= {k for k, a, b in zip(places, *updates, strict=True) if any(map(_apart, a, b))}
     except Exception:  # whatever a foreign optimizer makes of numbers; a single trial may come to be read
         return trials
-    return suspicious
+    return [trial for k, trial in enumerate(trials) if k in parted]
 
 
 def _pairs(
