@@ -6,6 +6,7 @@ is one to t without its last term. What is left is a rational function, in which
 (√x)² = x, takes its powers down.
 """
 
+import re
 from collections.abc import Hashable
 from functools import lru_cache
 from itertools import product
@@ -49,10 +50,14 @@ from sympy import (
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from adamlab.interpret.signs import NONNEGATIVE, POSITIVE, REAL, Rate, is_nonnegative, is_positive, sign_of
+from adamlab.interpret.trials import differ
 from adamlab.types import Formula
 
 FACTORED_UP_TO = 10**3
 """The bound of the primes that are looked for in a number under a root."""
+
+NUMBERED = re.compile(r"_\d")
+"""In the name of a symbol the number of its step, as in m_3."""
 
 SHIFTS = 4
 """The most terms by which a sum may end before its symbol: a sum to t − 4 is written as one to t."""
@@ -137,12 +142,17 @@ def _vanishes(expression: Formula, signs_at_zero: bool = False) -> bool:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two expressions are shown to be equal."""
-    return left == right or is_zero(Add(left, -right))
+    return left == right or (not differ(left, right) and is_zero(Add(left, -right)))
 
 
 def _anonymous(e: Formula) -> dict[Symbol, Symbol]:
-    """Numbered names for its symbols, in their order, so that a result for step 3 is remembered for step 4."""
+    """Numbered names for its symbols, in their order, so that a result for step 3 is remembered for step 4.
+
+    A formula without symbols of a step keeps its own, since renaming takes as long as a short proof.
+    """
     symbols = sorted((s for s in e.free_symbols if s.is_Symbol), key=lambda s: (type(s).__name__, s.name))
+    if not any(NUMBERED.search(s.name) for s in symbols if not isinstance(s, Rate)):
+        return {}
     return {s: s.func(f"_s{k}", **({} if isinstance(s, Rate) else s.assumptions0)) for k, s in enumerate(symbols)}
 
 
@@ -203,7 +213,7 @@ class _NormalForm:
     def _of(self, e: Any) -> Formula:
         if e.is_Rational or e.is_Symbol:
             return e
-        if not e.is_finite and e.is_number:
+        if e.is_number and not e.is_finite:
             return self._atom(e, e)
         if e.is_Add or e.is_Mul:
             return e.func(*map(self.of, e.args))
@@ -283,7 +293,7 @@ class _NormalForm:
     def _root_atom(self, radicand: Formula, degree: int) -> Formula:
         if radicand == 1:
             return radicand
-        content = Pow(radicand, Rational(1, degree))
+        content = Pow(radicand, Rational(1, degree), evaluate=False)  # evaluating it is slow
         root = self._atom(("root", radicand, degree), content, sign_of(content))
         self.equations[root] = degree, radicand
         return root

@@ -1,5 +1,6 @@
 """Formulas evaluated on numbers, as JAX would compute them with nothing rounded: real, NaN where floats are NaN."""
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
@@ -65,7 +66,8 @@ class _Evaluation:
     def _over_index(self, e: Any) -> Any:
         *within, (index, low, high) = e.limits
         inner = e.func(e.function, *within) if within else e.function
-        terms = [_Evaluation({**self.values, index: mpf(k)})(inner) for k in range(int(self(low)), int(self(high)) + 1)]
+        steps = range(int(self(low)), int(self(high)) + 1)
+        terms = [_Evaluation(ChainMap({index: mpf(k)}, self.values))(inner) for k in steps]
         return (_sum if e.func.__name__ == "Sum" else _greatest)(terms)
 
 

@@ -5,7 +5,7 @@ Values are NumPy arrays of objects, scalars 0-d. Booleans and integers stay Pyth
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cmp_to_key, partial, reduce
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +20,7 @@ from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, accumulated, along, contracted, each, objects, over_entries, reduced
 from adamlab.interpret.constants import Constant, meant_by
 from adamlab.interpret.integers import saturated, wrapped
-from adamlab.interpret.plans import Plan, Step
+from adamlab.interpret.plans import Plan, Step, plan_of
 from adamlab.types import PyTree
 
 WHOLE = (bool, int, np.integer, np.bool_)
@@ -129,7 +129,7 @@ class Reader:
     """
 
     algebra: Algebra
-    _plans: dict[Any, tuple[Plan, list[Any]]] = field(default_factory=dict)
+    _plans: dict[Any, tuple[Plan, list[Step], list[Any]]] = field(default_factory=dict)
     _moves: dict[Any, tuple[Any, list[np.ndarray]]] = field(default_factory=dict)
 
     def read(self, program: Program, *arguments: PyTree, rename: Mapping[int, Rename] | None = None) -> PyTree:
@@ -146,11 +146,11 @@ class Reader:
     def _walk(
         self, closed: ClosedJaxpr, arguments: Iterable[Values], rename: Mapping[int, Rename] = EMPTY
     ) -> list[Values]:
-        plan, constants = self._plan(closed, rename)
+        plan, steps, constants = self._plan(closed, rename)
         values = constants.copy()
         for place, value in zip(plan.arguments, arguments, strict=True):
             values[place] = value
-        for step in plan.steps:
+        for step in steps:
             inputs = [values[place] for place in step.inputs]
             if step.leaf is not None:
                 values[step.outputs[0]] = rename[step.leaf](inputs[0])
@@ -166,18 +166,19 @@ class Reader:
                 values[place] = value
         return [values[place] for place in plan.results]
 
-    def _plan(self, closed: ClosedJaxpr, rename: Mapping[int, Rename]) -> tuple[Plan, list[Any]]:
-        """The plan of a program, and its constants at their places."""
+    def _plan(self, closed: ClosedJaxpr, rename: Mapping[int, Rename]) -> tuple[Plan, list[Step], list[Any]]:
+        """The plan of a program, its steps for this reader, and its constants at their places."""
         key = id(closed.jaxpr), *rename
         if key not in self._plans:
-            plan = Plan(closed, rename)
+            plan = plan_of(closed, tuple(rename))
+            steps = [replace(step) for step in plan.steps]  # they keep what they gave last
             constants: list[Any] = [None] * plan.size
             for place, value in plan.constants:
                 constants[place] = self._as_written(np.asarray(value))
-            for step in plan.steps:
+            for step in steps:
                 if step.leaf is None:
                     step.meaning = self._elementwise(step.equations[0])
-            self._plans[key] = plan, constants
+            self._plans[key] = plan, steps, constants
         return self._plans[key]
 
     def _apply(self, step: Step, inputs: list[Values]) -> list[Values]:
@@ -213,6 +214,12 @@ class Reader:
         kind, table = _kind(dtype), self.algebra.elementwise
         if name == "convert_element_type":
             function: Any = partial(self._converted, _kind(equation.invars[0].aval.dtype), dtype)
+        elif name == "select_n":
+            select = self.algebra.select
+
+            def function(which: Any, *cases: Any) -> Any:
+                return select(which, cases)
+
         elif meaning := table.get(f"{kind} {name}", table.get(name)):
             numbers = _numbers_in(name, equation.params, dtype)
             function = partial(meaning, **numbers) if numbers else meaning
@@ -336,11 +343,6 @@ class Reader:
         x = self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
         return table["complex"](x, self.algebra.number(0)) if new == "complex" and old != "complex" else x
 
-    def select(self, inputs: list[Values], **_) -> list[Values]:
-        """The entries of the cases that a condition selects."""
-        which, *cases = inputs
-        return [each(lambda index, *entries: self.algebra.select(index, entries), which, *cases)]
-
     def argument(self, inputs: list[Values], *, axes, relation, **_) -> list[Values]:
         """The index of the extreme entry, or of a NaN; the first where several are."""
         return [reduced(lambda row: min(range(len(row)), key=self._order(relation, True, [row])), inputs[0], axes)]
@@ -441,6 +443,9 @@ NEVER = objects(None)
 
 def _may_be(case: int, selected: Values) -> bool:
     """Whether any entry of a condition selects a case, or cannot tell."""
+    if not selected.ndim:
+        which = selected.item()
+        return not isinstance(which, WHOLE) or int(which) == case
     return any(not isinstance(which, WHOLE) or int(which) == case for which in selected.flat)
 
 
@@ -577,7 +582,6 @@ STRUCTURES: dict[str, Callable[..., list[Values]]] = {
     "cumlogsumexp": Reader.log_sum_exp,
     "dot_general": Reader.contract,
     "iota": Reader.iota,
-    "select_n": Reader.select,
     "sort": Reader.sort,
     "top_k": Reader.top,
 }

@@ -1,11 +1,13 @@
-"""The algebra of many trials at once: every number is a row of doubles, a lane for each trial, computed by NumPy.
+"""The algebras of many trials at once: every number is a row, a lane for each trial.
 
-It looks for numbers on which two optimizers part, a hundred times as fast as exact arithmetic, which has to confirm
-them. Integers and booleans that are the same in all trials stay Python's.
+Rows of doubles, computed by NumPy, look for numbers on which two optimizers part, a hundred times as fast as exact
+arithmetic, which has to confirm them. Rows of exact numbers read a program once for all trials. Integers and booleans
+that are the same in all trials stay Python's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import jax
@@ -13,7 +15,7 @@ import numpy as np
 
 from adamlab.interpret.constants import Constant
 from adamlab.interpret.integers import OPERATIONS
-from adamlab.interpret.jaxpr import WHOLE, Algebra
+from adamlab.interpret.jaxpr import WHOLE, Algebra, UnreadableError
 from adamlab.interpret.mpmath_algebra import Exact
 
 LARGEST = 2.0**62
@@ -25,7 +27,7 @@ class Lanes:
 
     __slots__ = ("row",)
 
-    def __init__(self, row: np.ndarray):
+    def __init__(self, row: Any):
         self.row = row
 
 
@@ -167,3 +169,68 @@ NUMPY: dict[str, Callable[..., Any]] = {
 }
 
 ELEMENTWISE = {name: _on_rows(function, OPERATIONS.get(name)) for name, function in NUMPY.items()}
+
+
+class ExactRows(Algebra):
+    """Rows of exact numbers, in lists. Where lists are of unequal lengths, only the lanes that all have are computed.
+
+    An integer that is not the same in all lanes cannot be read.
+    """
+
+    @property
+    def elementwise(self) -> Mapping[str, Callable[..., Any]]:
+        """The meaning of every elementwise primitive, by its name in JAX."""
+        return EXACTLY
+
+    def number(self, constant: int | Constant) -> Any:
+        """The number in the digits of the present precision."""
+        return EXACT.number(constant)
+
+    def whole(self, number: Any) -> int:
+        """The number rounded towards 0."""
+        return EXACT.whole(_alike(number))
+
+    def symbolic_in_width(self, value: Any, dtype: Any) -> int:
+        """The integer that all lanes have."""
+        return self.in_width(int(_alike(value)), dtype)
+
+    def as_number(self, x: Any) -> Any:
+        """Truths as 0 or 1."""
+        is_truth = isinstance(x, Lanes) and any(isinstance(value, bool) for value in x.row)
+        return Lanes([EXACT.number(int(value)) for value in x.row]) if is_truth else x
+
+    def select(self, which: Any, cases: Sequence[Any]) -> Any:
+        """The case that is selected in each lane."""
+        if isinstance(which, WHOLE):
+            return cases[int(which)]
+        return _in_each_lane(lambda k, *values: EXACT.select(k, values))(which, *cases)
+
+    def combined(self, name: str, entries: Sequence[Any]) -> Any:
+        """Several numbers combined, lane by lane."""
+        return _in_each_lane(lambda *values: EXACT.combined(name, values))(*entries)
+
+
+EXACT = Exact()
+
+
+def _alike(x: Any) -> Any:
+    if isinstance(x, Lanes):
+        raise UnreadableError("", why="an integer is not the same in all trials")
+    return x
+
+
+def _in_each_lane(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of exact numbers on rows of them; a truth or an integer that all lanes have is a single number."""
+
+    def evaluate(*numbers: Any, **parameters: Any) -> Any:
+        if not any(isinstance(x, Lanes) for x in numbers):
+            return function(*numbers, **parameters)
+        rows = [x.row if isinstance(x, Lanes) else repeat(x) for x in numbers]
+        row = [function(*values, **parameters) for values in zip(*rows, strict=False)]
+        is_single = isinstance(row[0], WHOLE) and all(isinstance(value, WHOLE) and value == row[0] for value in row)
+        return row[0] if is_single else Lanes(row)
+
+    return evaluate
+
+
+EXACTLY = {name: _in_each_lane(function) for name, function in EXACT.elementwise.items()}

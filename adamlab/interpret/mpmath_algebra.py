@@ -99,6 +99,11 @@ def _multiply(a: Any, b: Any) -> Any:
     return a * b
 
 
+def _is_plain(x: Any) -> bool:
+    """Whether a number is real, finite and not 0, so that mpmath's inner functions can take it as it is."""
+    return type(x) is mpf and bool(x._mpf_[1])
+
+
 def _check_ordered(name: str, *numbers: Any):
     if any(isinstance(x, mpc) for x in numbers):
         raise UnreadableError(name, why="complex numbers have no order here")
@@ -169,11 +174,22 @@ def _real(function: Callable[..., Any], limits: Mapping[Any, Any] | None = None)
 
 
 def _divide(a: Any, b: Any) -> Any:
+    if _is_plain(a) and _is_plain(b):
+        return mp.make_mpf(libmp.mpf_div(a._mpf_, b._mpf_, mp.prec, "n"))
     if b != 0:
         return a / b
     if isinstance(b, mpc):
         return mpc(NAN, NAN)
     return NAN if a == 0 or mpmath.isnan(a) else INFINITY * mpmath.sign(a)
+
+
+_root_on_reals = _real(mpmath.sqrt)
+
+
+def _root(x: Any) -> Any:
+    if _is_plain(x) and x > 0:
+        return mp.make_mpf(libmp.mpf_sqrt(x._mpf_, mp.prec, "n"))
+    return _root_on_reals(x)
 
 
 def _remainder(a: Any, b: Any) -> Any:
@@ -184,6 +200,8 @@ def _remainder(a: Any, b: Any) -> Any:
 
 def _power(x: Any, y: Any) -> Any:
     """The power x^y; at 0, 1, ∞ and NaN as in C."""
+    if type(y) is int and _is_plain(x):
+        return mp.make_mpf(libmp.mpf_pow_int(x._mpf_, y, mp.prec, "n"))
     if isinstance(x, (int, mpc)):
         return mpf("inf") if x == 0 and y.real < 0 else x**y
     if y == 0 or x == 1:
@@ -284,7 +302,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "sign": _sign,
     "sin": _real(mpmath.sin),
     "sinh": _real(mpmath.sinh),
-    "sqrt": _real(mpmath.sqrt),
+    "sqrt": _root,
     "square": lambda x: _multiply(x, x),
     "sub": _subtract,
     "tan": _real(mpmath.tan),

@@ -15,14 +15,18 @@ from mpmath import mpf
 from adamlab.calls import Call
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, each, objects
-from adamlab.interpret.jaxpr import Program, Reader
-from adamlab.interpret.mpmath_algebra import ELEMENTWISE, GUARD, Exact
+from adamlab.interpret.jaxpr import Algebra, Program, Reader
+from adamlab.interpret.lanes import ExactRows, Lanes
+from adamlab.interpret.mpmath_algebra import GUARD, Exact
 from adamlab.interpret.programs import Subject, is_numeric, state_names
 from adamlab.types import Decay, PyTree
 
 if TYPE_CHECKING:
     import pandas as pd
 
+
+Trial = tuple[Mapping[str, Any], Sequence[Any]]
+"""The numbers of a run, by name, and its gradients."""
 
 SHOWN_DIGITS, MOST_ROWS = 12, 20
 """The digits and rows of a trajectory that are printed."""
@@ -145,6 +149,48 @@ def exact_updates(subject: Subject, gradients: PyTree, params: PyTree, digits: i
         return jax.tree.map(lambda *us: each(_rounded, np.stack(us)), *updates)
 
 
+def run_together(
+    subject: Subject, trials: Sequence[Trial], params: PyTree, values: Sequence[Any], digits: int
+) -> list[list[Any]]:
+    """The updates of all trials at once, for each trial in a row: steps one after the other, and their entries.
+
+    Args:
+        subject: the optimizer.
+        trials: for each the numbers that the optimizer leaves open, by name, and its gradients, of one shape in all.
+        params: the parameters' start, in the gradients' shape.
+        values: the losses, in turn.
+        digits: decimal digits to compute with.
+
+    Raises:
+        UnreadableError: as `exact`, or an integer is not the same in all trials.
+    """
+    longest_first = sorted(range(len(trials)), key=lambda k: len(trials[k][1]), reverse=True)
+    ordered, updates = [trials[k] for k in longest_first], [[] for _ in trials]
+    with mpmath.workdps(digits + GUARD):
+        numbers = {
+            name: Lanes([_number(hyper[name]) for hyper, _ in ordered]) if value is None else _number(value)
+            for name, value in subject.numbers.items()
+        }
+        rows = [_in_lanes([gs[t] for _, gs in ordered if t < len(gs)]) for t in range(len(ordered[0][1]))]
+        losses = [_gradient(values[t % len(values)]) for t in range(len(rows))]
+        steps = list(_steps(subject, numbers, rows, _leaves(params), values=losses, algebra=ExactRows))
+    with mpmath.workdps(digits):
+        for t, (u, _, _) in enumerate(steps):
+            for lane, k in enumerate(longest_first):
+                if t < len(trials[k][1]):
+                    updates[k] += [_rounded(x.row[lane] if isinstance(x, Lanes) else x) for x in u.flat]
+    return updates
+
+
+def _in_lanes(gradients: Sequence[Any]) -> Values:
+    """The gradients of a step in all trials, as an array with a row of numbers for each entry."""
+    by_trial = np.array(gradients, object)
+    values = np.empty(by_trial.shape[1:], object)
+    for entry in np.ndindex(values.shape):
+        values[entry] = Lanes([_gradient(x) for x in by_trial[(slice(None), *entry)]])
+    return values
+
+
 def _steps(
     subject: Subject,
     numbers: dict[str, Any],
@@ -152,22 +198,23 @@ def _steps(
     w: PyTree,
     moving: bool = True,
     values: Sequence[Any] | None = None,
+    algebra: Callable[[], Algebra] = Exact,
 ):
     """The update, the parameters and the state by name after each step; without `moving` the parameters stay."""
     init, update, _ = subject.programs(rows[0], with_value=values is not None)
-    names, reader = state_names(init.shapes), _reader(update, mpmath.mp.prec)
+    names, reader = state_names(init.shapes), _reader(update, mpmath.mp.prec, algebra)
     state = reader.read(init, numbers, w)
     for t, g in enumerate(rows):
         u, state = reader.read(update, numbers, g, state, w, *([] if values is None else [values[t]]))
         if moving:
-            w = jax.tree.map(lambda a, b: each(ELEMENTWISE["add"], a, b), w, u)
+            w = jax.tree.map(lambda a, b: each(reader.algebra.elementwise["add"], a, b), w, u)
         yield u, w, dict(zip(names, jax.tree.leaves(state), strict=True))
 
 
 @lru_cache(maxsize=64)
-def _reader(program: Program, precision: int) -> Reader:
+def _reader(program: Program, precision: int, algebra: Callable[[], Algebra]) -> Reader:
     """The reader of a program: the search for counterexamples runs one a hundred times; its constants are rounded."""
-    return Reader(Exact())
+    return Reader(algebra())
 
 
 def _numbers(subject: Subject) -> dict[str, Any]:
@@ -201,6 +248,8 @@ def _array(leaf: Any) -> Values:
 
 def _gradient(value: Any) -> Any:
     """A gradient as the exact value of its float; a text as a decimal."""
+    if type(value) is float:
+        return mpf(value)
     if isinstance(value, (mpf, mpmath.mpc)):
         return value
     if isinstance(value, (str, Decimal, Fraction)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,12 @@ class Step:
     meaning: Any = None
     before: list[Any] | None = None
     results: list[Any] = field(default_factory=list)
+
+
+@lru_cache(maxsize=256)
+def plan_of(closed: ClosedJaxpr, renamed: tuple[int, ...]) -> "Plan":
+    """The plan of a program, which is the same for every reader."""
+    return Plan(closed, renamed)
 
 
 class Plan:

@@ -3,6 +3,7 @@
 SymPy's own deductions are slow and know no upper bounds, so it is asked about single symbols only.
 """
 
+from collections import Counter
 from functools import lru_cache
 
 from sympy import Abs, Add, Indexed, Max, Min, Mul, Piecewise, Poly, PolynomialError, Pow, Symbol, fraction, together
@@ -48,6 +49,23 @@ def is_positive(expression: Formula) -> bool:
     return sign_of(expression) == POSITIVE
 
 
+def has_open_factor(e: Formula) -> bool:
+    """Whether a formula is a quantity of either sign, or a product with one, so that its sign is open too."""
+    return any(map(_is_open, Mul.make_args(e)))
+
+
+def _is_open(e: Formula) -> bool:
+    is_quantity = e.is_Symbol or isinstance(e, Indexed)
+    return is_quantity and e.is_nonnegative is None and e.is_nonpositive is None
+
+
+def _is_open_in_one_place(e: Formula) -> bool:
+    """Whether a quantity of either sign is a factor of one term and stands nowhere else: the sum has either sign."""
+    factors = [factor for term in e.args for factor in Mul.make_args(term)]
+    places = Counter(symbol for factor in factors for symbol in factor.free_symbols)
+    return any(places[factor] == 1 for factor in factors if _is_open(factor))
+
+
 def has_known_sign(expression: Formula) -> bool:
     """Whether the expression is known to be positive or known to be negative, wherever it is defined."""
     return is_positive(expression) or is_positive(-expression)
@@ -84,6 +102,8 @@ def sign_of(e: Formula) -> int:
 
 
 def _sign_of_product(e: Formula) -> int:
+    if has_open_factor(e):
+        return REAL
     signs, turns = [], 0
     for factor in e.args:
         known = sign_of(factor)
@@ -104,6 +124,8 @@ def _sign_turned(e: Formula) -> int:
 
 def _sign_over_rates(e: Formula) -> int:
     """The sign by that of all terms of a fraction, over positive numbers p with 1/(1 + p) in place of every rate."""
+    if _is_open_in_one_place(e):
+        return REAL
     has_squares = any(_is_square_of_sum(power) for power in e.atoms(Pow))
     return _sign_when_stretched(e, False) or (_sign_when_stretched(e, True) if has_squares else REAL)
 

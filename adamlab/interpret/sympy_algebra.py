@@ -233,7 +233,9 @@ class Formulas(Algebra):
 
     def in_full(self, e: Any) -> Any:
         """The formula with every 1 − β^k written out."""
-        return e.xreplace(self.complements) if isinstance(e, (Expr, Boolean)) else e
+        if not isinstance(e, (Expr, Boolean)) or self.complements.keys().isdisjoint(e.free_symbols):
+            return e
+        return e.xreplace(self.complements)
 
     def lies_on_steps(self, e: Formula) -> bool:
         """Whether an expression can keep its value while the quantities in it change."""
@@ -249,16 +251,15 @@ class Formulas(Algebra):
         low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
         if (bounds := range_of(value)) and low <= bounds[0] and bounds[1] <= high:
             return value
-        wrapped = Mod(value - low, high - low + 1) + low
         if self.t is None or value.free_symbols != {self.t}:
             assumption = And(Ge(value, low), Le(value, high))
             if assumption in self.refused:
-                return wrapped
+                return _wrapped(value, low, high)
             self.assumptions[assumption] = None
             return value
         first, last = _steps_within(value, self.t, low, high)
         if first > max(self.settled_by, 1):
-            return wrapped
+            return _wrapped(value, low, high)
         self.first_step, self.last_step = max(self.first_step, first), min(self.last_step, last)
         return value
 
@@ -364,10 +365,14 @@ class Formulas(Algebra):
         return OnDomain(value, x)
 
     def _is_nonnegative(self, x: Formula) -> bool:
+        is_short = count_ops(x) <= MOST_OPERATIONS
+        if is_short and _is_nonnegative_in_all_cases(x):
+            return True
         full = self.in_full(x)
         if count_ops(full) > MOST_OPERATIONS:
-            return _is_nonnegative_in_all_cases(x) if count_ops(x) <= MOST_OPERATIONS else False
-        return any(map(_is_nonnegative_in_all_cases, (x, full, expand(full))))
+            return False
+        forms = (full, expand(full)) if is_short else (x, full, expand(full))
+        return any(map(_is_nonnegative_in_all_cases, forms))
 
 
 @lru_cache(maxsize=1024)
@@ -388,6 +393,12 @@ def _at_step(e: Formula, t: Symbol, k: int) -> Any:
         return evaluate(e, {t: mpmath.mpf(k)})
 
 
+def _wrapped(value: Formula, low: int, high: int) -> Formula:
+    """An integer formula that wraps around at its type's bounds."""
+    return Mod(value - low, high - low + 1) + low
+
+
+@lru_cache(maxsize=1024)
 def _steps_within(value: Formula, t: Symbol, low: int, high: int) -> tuple[int, int]:
     """The first and the last step at which an integer is between its bounds, as it is at all steps between."""
     at = partial(_at_step, value, t)

@@ -5,15 +5,16 @@ States start where the optimizer starts them, gradients are drawn without a patt
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import mpmath
 import numpy as np
 from mpmath import mpf
-from sympy import Symbol
+from sympy import Indexed, Symbol
 
 from adamlab.interpret.evaluation import evaluate
-from adamlab.interpret.signs import Rate
+from adamlab.interpret.signs import Complement, Rate
 
 DIGITS = 40
 """The digits computed with."""
@@ -27,6 +28,15 @@ SCALES = ((0, 0), (0, 0), (-9, 9), (5, 9), (-9, -5), (0, 2))
 SIGNS = (0, 1, -1)
 """The gradients' sign in a trial, in turn: any, all positive, all negative."""
 
+
+POINTS = 2
+"""The points at which two formulas are compared."""
+
+WHOLE_NUMBERS = 6, 12
+"""The range of steps and other whole numbers at these: sums to t − 4 have terms, and few of them."""
+
+CLEAR = 1e-8
+"""The relative distance from which two formulas differ; what rounding makes of equal ones is far less."""
 
 UNTOLD = (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError)
 """What is raised where a formula has no meaning in numbers."""
@@ -64,6 +74,42 @@ def holds(condition: Any, values: Mapping[Any, Any]) -> bool:
         return bool(evaluate(condition, values))
     except UNTOLD:
         return True
+
+
+class _Point(dict[Any, Any]):
+    """A number for each symbol, and for each x[1], x[2] …, drawn from its domain when it is asked for."""
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self._rng = np.random.default_rng(seed)
+
+    def __contains__(self, e: Any) -> bool:
+        return e.is_Symbol or (isinstance(e, Indexed) and all(k.is_Integer for k in e.indices))
+
+    def __missing__(self, e: Any) -> Any:
+        self[e] = mpf(self._drawn(e))
+        return self[e]
+
+    def _drawn(self, e: Any) -> float:
+        if isinstance(e, (Rate, Complement)):
+            return self._rng.uniform(0.05, 0.95)
+        if e.is_integer:
+            return float(self._rng.integers(*WHOLE_NUMBERS))
+        size = 10 ** self._rng.uniform(-1, 1)
+        is_negative = e.is_nonpositive or (not e.is_nonnegative and self._rng.random() < 0.5)
+        return -size if is_negative else size
+
+
+@lru_cache(maxsize=4096)
+def differ(left: Any, right: Any) -> bool:
+    """Whether two formulas are clearly apart at a point, so that they cannot be the same; a proof takes far longer."""
+    with mpmath.workdps(DIGITS), suppress(*UNTOLD):
+        for seed in range(POINTS):
+            point = _Point(seed)
+            a, b = evaluate(left, point), evaluate(right, point)
+            if mpmath.isfinite(a) and mpmath.isfinite(b) and abs(a - b) > CLEAR * max(abs(a), abs(b)):
+                return True
+    return False
 
 
 def broken(conditions: Any, values: Callable[[Draws], Iterator[Mapping[Any, Any]]]) -> dict[Any, set[int]]:

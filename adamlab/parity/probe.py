@@ -78,6 +78,8 @@ class Probe:
 
 def is_near(a: Any, b: Any) -> bool:
     """Whether two exact readings are the same number, or both NaN."""
+    if a == b:
+        return True
     if not (mpmath.isfinite(a) and mpmath.isfinite(b)):
-        return a == b or bool(mpmath.isnan(a) and mpmath.isnan(b))
+        return bool(mpmath.isnan(a) and mpmath.isnan(b))
     return abs(a - b) <= SAME * max(abs(a), abs(b))

@@ -1,12 +1,17 @@
 """Two optimizers read exactly over the gradients of a comparison."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
+import jax
 import mpmath
 import numpy as np
 
+from adamlab.calls import Call
+from adamlab.flattening.transformation import flat
+from adamlab.flattening.vectors import Ravelled, layout_of
 from adamlab.interpret.oracle import exact_updates
 from adamlab.interpret.programs import Subject
 from adamlab.parity.probe import Probe, is_near
@@ -80,4 +85,33 @@ class Readings:
 
 def _read(subjects: tuple[Subject, Subject], gradients: Gradients, layout: str, digits: int):
     laid = laid_out(gradients, layout)
-    return [by_family(exact_updates(subject, laid, parameters(laid), digits), gradients) for subject in subjects]
+    return [by_family(_exact_updates(subject, laid, digits), gradients) for subject in subjects]
+
+
+def _exact_updates(subject: Subject, gradients: Any, digits: int) -> Any:
+    params = parameters(gradients)
+    arrays, structure = jax.tree.flatten(gradients)
+    w = _as_vector(params)
+    on_vector = _on_vector(subject, w) if len(arrays) > 1 else None
+    if on_vector is None:
+        return exact_updates(subject, gradients, params, digits)
+    g = Ravelled((np.concatenate([x.reshape(len(x), -1) for x in arrays], axis=1),), w.layout)
+    u = exact_updates(on_vector, g, w, digits).vectors[0]
+    ends = np.cumsum([x[0].size for x in arrays])[:-1]
+    return structure.unflatten(np.split(u, ends, axis=1))
+
+
+def _as_vector(params: Any) -> Ravelled:
+    arrays, structure = jax.tree.flatten(params)
+    layout = layout_of(structure, tuple(w.shape for w in arrays), tuple(w.dtype for w in arrays))
+    return Ravelled((np.concatenate([w.ravel() for w in arrays]),), layout)
+
+
+def _on_vector(subject: Subject, params: Ravelled) -> Subject | None:
+    """The optimizer on one vector, since each array takes time to read; None if it tells arrays apart."""
+    on_vector = replace(subject, call=Call("adamlab.flat", flat, {"tx": subject.call}))
+    try:
+        on_vector.programs(params)
+    except Exception:  # whatever a foreign optimizer raises on a vector
+        return None
+    return on_vector

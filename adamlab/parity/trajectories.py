@@ -28,7 +28,7 @@ def parameters(gradients: Any) -> Any:
 
 def run(transform: optax.GradientTransformation, gradients: Any, context: str) -> Any:
     """The updates of all steps, time first, with the parameters held where they are."""
-    params = jax.tree.map(jnp.asarray, parameters(gradients))
+    params = jax.device_put(parameters(gradients))
     update = optax.with_extra_args_support(transform).update
 
     def step(state, g):

@@ -33,17 +33,17 @@ def spacing(exact: Any, dtype: str) -> Any:
 
 def _last_place(exact: Any, dtype: str) -> int:
     """The power of two that is the spacing."""
-    smallest, bits = _type(dtype)
-    if abs(exact) < smallest:
-        return int(mpmath.frexp(smallest)[1]) - 1
-    return int(mpmath.frexp(exact)[1]) - 1 - bits
+    least, stored = _type(dtype)
+    _, mantissa, exponent, bits = exact._mpf_
+    size = exponent + bits
+    return size - 1 - stored if mantissa and size >= least else least - 1
 
 
 @cache
-def _type(dtype: str) -> tuple[Any, int]:
-    """The least normal number of a type, and the bits of its mantissa."""
+def _type(dtype: str) -> tuple[int, int]:
+    """The size of a type's least normal number 2^(size − 1), and the bits that are stored of a mantissa."""
     kind = jnp.finfo(dtype)
-    return mpf(float(kind.smallest_normal)), int(kind.nmant)
+    return int(kind.minexp) + 1, int(kind.nmant)
 
 
 @cache
@@ -56,12 +56,13 @@ def overflow(dtype: str) -> Any:
 
 def error_in_ulps(value: float, exact: Any, dtype: str) -> float:
     """The distance of a value from the exact one, in floats of the type; ∞ where one alone is finite in it."""
-    if mpmath.isnan(exact) or isnan(value):
-        return 0.0 if mpmath.isnan(exact) and isnan(value) else inf
-    overflows = abs(exact) >= overflow(dtype)
+    number = exact._mpf_
+    if number == libmp.fnan or isnan(value):
+        return 0.0 if number == libmp.fnan and isnan(value) else inf
+    overflows = libmp.mpf_ge(libmp.mpf_abs(number), overflow(dtype)._mpf_)
     if overflows or isinf(value):
         return 0.0 if overflows and isinf(value) and (value > 0) == (exact > 0) else inf
-    distance = libmp.mpf_sub(libmp.from_float(value), mpf(exact)._mpf_, mp.prec, "n")
+    distance = libmp.mpf_sub(libmp.from_float(value), number, mp.prec, "n")
     return abs(libmp.to_float(libmp.mpf_shift(distance, -_last_place(exact, dtype)), rnd="n"))
 
 

@@ -16,7 +16,7 @@ from adamlab.interpret.arrays import Values, each
 from adamlab.interpret.equality import same
 from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import Reader
-from adamlab.interpret.signs import is_nonnegative
+from adamlab.interpret.signs import has_open_factor, is_nonnegative
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.interpret.trials import Draws, broken
 from adamlab.symbolic.letters import at_step
@@ -72,7 +72,19 @@ class Unrolled(Result):
         return [{name: self._written_out(values) for name, values in step["states"].items()} for step in self._named]
 
     @cached_property
+    def plain_updates(self) -> list[Any]:
+        """The updates in the same terms as they come, which takes less time than putting them in order."""
+        full = self._written(tidy=False)
+        return [
+            plain(each(lambda e: _InFull(full)(e) if isinstance(e, Basic) else e, step["u"])) for step in self._named
+        ]
+
+    @cached_property
     def _full(self) -> dict[Any, Any]:
+        return self._written(tidy=True)
+
+    def _written(self, tidy: bool) -> dict[Any, Any]:
+        """Each definition in full."""
         full: dict[Any, Any] = {}
         write = _InFull(full)
         polynomials = {g for gradient in self.gradients for g in np.asarray(gradient, object).flat}
@@ -82,7 +94,7 @@ class Unrolled(Result):
             if not (within := e.free_symbols & (polynomials | others)):
                 continue
             if within <= polynomials and e.is_polynomial(*within) and not write.has_cases(full[symbol]):
-                full[symbol] = self._tidied(full[symbol])
+                full[symbol] = self._tidied(full[symbol]) if tidy else full[symbol]
                 polynomials.add(symbol)
             else:
                 others.add(symbol)
@@ -226,7 +238,9 @@ class _Names:
         return entries
 
     def _name(self, letter: str, t: int, entry: tuple[int, ...], e: Formula) -> Symbol:
-        symbol = at_step(letter, t, entry, nonnegative=is_nonnegative(e) or is_nonnegative(self.algebra.in_full(e)))
+        is_open = has_open_factor(e)  # which takes less time to see than the formula in full
+        nonnegative = not is_open and (is_nonnegative(e) or is_nonnegative(self.algebra.in_full(e)))
+        symbol = at_step(letter, t, entry, nonnegative=nonnegative)
         self.given[symbol] = e
         if letter != "w" and self.algebra.lies_on_steps(e):
             self.algebra.stepped.add(symbol)

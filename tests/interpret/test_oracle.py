@@ -3,6 +3,7 @@
 import inspect
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import jax.numpy as jnp
 import mpmath
@@ -13,6 +14,10 @@ from mpmath import mpf
 
 import adamlab as al
 from adamlab.errors import InputError
+from adamlab.interpret.jaxpr import UnreadableError
+from adamlab.interpret.oracle import run_together
+from adamlab.interpret.programs import Subject
+from adamlab.symbolic.proving.counterexamples import find
 from tests import oracle
 from tests.gradients import families
 from tests.rules.test_formulas import CASES
@@ -61,6 +66,43 @@ def test_arrays_and_trees_are_read_entry_by_entry(rng):
     assert whole.updates[4][1, 2] == tree.updates[4]["b"] == alone.updates[4]
     assert (whole.updates[3][0] == tree.updates[3]["a"]).all()
     assert set(tree.states[0]) == {"count", "mu.a", "mu.b", "nu.a", "nu.b"}
+
+
+TOGETHER: list[Any] = [
+    ({"lr": "0.5", "b": "0.25"}, ("1", "-2", "0.5")),
+    ({"lr": "0.1", "b": "0.9"}, ("0", "1")),
+    ({"lr": "2", "b": "0.5"}, ("30000", "-1e-6", "1", "1", "0")),
+    ({"lr": "0.5", "b": "0.25"}, ("2",)),
+]
+"""Numbers and gradients of runs of several lengths."""
+
+
+@pytest.mark.parametrize("spec", ["adam(lr, b1=b)", "radam(lr, b2=b)", "lion(lr, b1=b)", "rprop(lr, eta_minus=b)"])
+def test_trials_run_together_as_each_does_alone(spec):
+    in_pairs = [(hyper, [(g, "3") for g in gradients]) for hyper, gradients in TOGETHER]
+    for trials, start in ((TOGETHER, "1"), (in_pairs, np.array(["1", "2"], object))):
+        together = run_together(Subject.of(f"optax.{spec}"), trials, start, ("2", "3"), 50)
+        for (hyper, gradients), updates in zip(trials, together, strict=True):
+            rows = [np.array(g, object) if isinstance(g, tuple) else g for g in gradients]
+            alone = al.exact(
+                f"optax.{spec}", rows, hyper, params=start, values=[("2", "3")[t % 2] for t in range(len(rows))]
+            )
+            assert updates == [u for row in alone.updates for u in np.ravel(np.array(row, object))]
+
+
+def stepped(learning_rate):
+    """SGD on whole gradients."""
+    return optax.stateless(lambda updates, _: -learning_rate * jnp.floor(updates).astype(jnp.int32))
+
+
+def test_integers_of_their_own_are_not_read_together():
+    subject = Subject.of("optax.sgd(0.5)"), Subject.of(stepped, {"learning_rate": "0.5"})
+    trials = [({"learning_rate": "0.5"}, ("1", "1.5")), ({"learning_rate": "0.5"}, ("2", "2.5"))]
+    with pytest.raises(UnreadableError, match="an integer is not the same in all trials"):
+        run_together(subject[1], trials, "1", ("1",), 50)
+    parted = find(*subject, (), [gradients for _, gradients in trials])
+    assert parted is not None
+    assert (parted.gradients, parted.step) == (["1", "1.5"], 2)
 
 
 def test_numbers_are_decimals():

@@ -12,7 +12,11 @@ from jax.core import Tracer
 
 import adamlab as al
 from adamlab.errors import InputError
-from adamlab.parity.families import FAMILIES
+from adamlab.interpret.oracle import exact_updates
+from adamlab.interpret.programs import Subject
+from adamlab.parity import readings
+from adamlab.parity.families import FAMILIES, gradients
+from adamlab.parity.trajectories import laid_out, parameters
 
 FEW = {"steps": 20, "families": ["normal", "zeros", "scales"]}
 
@@ -114,6 +118,24 @@ def test_each_side_is_read_as_it_was_run(spec, layout):
     c = al.compare(f"optax.{spec}", f"optax.{spec}", dtype="float64", layout=layout, **FEW)
     assert c.identical
     assert (c.table.left_median < 1e4).all()  # of 2⁻⁵³: Optax's own rounding
+
+
+@pytest.mark.parametrize(
+    ("spec", "on_vector"),
+    [
+        ("adamlab.adam(0.1)", True),
+        ("optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(0.1))", True),
+        ("optax.lamb(0.1)", False),
+    ],
+)
+def test_the_exact_reading_on_a_vector_is_that_on_the_tree(spec, on_vector):
+    gs = gradients(["constant", "normal", "heavy_tailed"], 4, "float32")
+    tree, subject = laid_out(gs, "tree"), Subject.of(spec)
+    read, params = readings._exact_updates(subject, tree, 50), parameters(tree)
+    assert (readings._on_vector(subject, readings._as_vector(params)) is not None) == on_vector
+    for family, updates in exact_updates(subject, tree, params).items():
+        difference = (read[family].reshape(updates.shape) - updates).ravel()
+        assert max(map(abs, difference)) <= 1e-45 * max(map(abs, updates.ravel()))
 
 
 def test_zeros_of_either_sign_are_the_only_difference():

@@ -9,7 +9,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from adamlab.interpret.oracle import ExactTrajectory, read_exactly
+from adamlab.interpret.oracle import ExactTrajectory, Trial, read_exactly, run_together
 from adamlab.interpret.programs import Subject
 from adamlab.symbolic.letters import G, T
 
@@ -130,10 +130,10 @@ def _told_apart(left: Any, right: Any) -> list[str]:
 def find(left: Subject, right: Subject, rates: Collection[str], sequences: Sequence[Any]) -> Counterexample | None:
     """The first of some small numbers and sequences of gradients on which the two part; None if all agree."""
     names = list(dict.fromkeys([*left.numbers, *right.numbers]))
-    for hyper in _assignments(names, rates):
-        for gradients in sequences:
-            if counterexample := confirmed(left, right, hyper, gradients):
-                return counterexample
+    trials = [(hyper, gradients) for hyper in _assignments(names, rates) for gradients in sequences]
+    for hyper, gradients in _suspicious(left, right, trials):
+        if counterexample := confirmed(left, right, hyper, gradients):
+            return counterexample
     return None
 
 
@@ -204,6 +204,21 @@ def _partings(
         for parting, (_, a, b) in zip(fine, rough, strict=True)
         if _apart(a, b) and _apart(*parting[1:]) and not abs(parting[1] - parting[2]) <= abs(a - b) / 2
     ]
+
+
+def _suspicious(left: Subject, right: Subject, trials: Sequence[Trial]) -> Sequence[Trial]:
+    """The trials in which the two part, all run at once; where that cannot be done, all trials."""
+    shapes = [np.shape(gradients[0]) for _, gradients in trials]
+    parted: set[int] = set()
+    try:
+        for shape in dict.fromkeys(shapes):
+            places = [k for k, own in enumerate(shapes) if own == shape]
+            alike, start = [trials[k] for k in places], np.full(shape, START, object)
+            updates = [run_together(side, alike, start, LOSSES, DIGITS) for side in (left, right)]
+            parted |= {k for k, a, b in zip(places, *updates, strict=True) if any(map(_apart, a, b))}
+    except Exception:  # whatever a foreign optimizer makes of numbers; a single trial may come to be read
+        return trials
+    return [trial for k, trial in enumerate(trials) if k in parted]
 
 
 def _pairs(

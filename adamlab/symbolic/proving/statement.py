@@ -225,7 +225,7 @@ class Statement:
     def agrees_written_out(self, count: int) -> bool:
         """Whether the formulas of the first updates are shown to be equal."""
         left, right = self.written_out(count)
-        return all(same(a, b) for a, b in zip(left.updates, right.updates, strict=True))
+        return all(same(a, b) for a, b in zip(left.plain_updates, right.plain_updates, strict=True))
 
     def written_out(self, count: int) -> tuple[Unrolled, Unrolled]:
         """The first steps of both as formulas."""
