@@ -46,6 +46,12 @@ SPECS = [
     "adamlab.adam(lr, b1=b1, b2=b2, eps=e)",
     "torch.SGD(lr, momentum=b, dampening=d)",
     "torch.Adam(lr, beta1=b1, beta2=b2, eps=e)",
+    "optax.rmsprop(lr, decay=d, momentum=b, eps=e, centered=true)",
+    "optax.chain(optax.clip_by_global_norm(a), optax.sgd(lr, momentum=b))",
+    "optax.chain(optax.sgd(lr, momentum=b), optax.clip(a))",
+    "optax.radam(lr, b1=b1, b2=0.999, eps=e, threshold=5.0)",
+    "optax.radam(lr, b1=b1, b2=0.999, eps=e, threshold=1e9)",
+    "adamlab.adam(lr, b1=b1, b2=b2, eps=e, bias_correction=false)",
 ]
 
 
@@ -172,6 +178,7 @@ REFUSED = {
     "optax.lars": "no gradient reaches it",
     "optax.rprop": "not linear in the gradients",
     "optax.adafactor": "no closed form",
+    "optax.chain(optax.centralize, optax.sgd(lr))": "mixes the gradients",
 }
 
 
@@ -181,6 +188,14 @@ def test_what_is_no_weighted_sum_says_why(spec):
     with pytest.raises(InputError, match=REFUSED[spec]) as refused:
         al.influence(spec)
     assert spec in str(refused.value)
+
+
+def test_clipping_and_the_mean_of_a_variance_are_told():
+    clipped = al.influence("optax.chain(optax.clip_by_global_norm(c), optax.sgd(lr, momentum=b))")
+    assert "|g_t| < c: nothing is clipped" in clipped.assumptions
+    centered = al.influence("optax.rmsprop(lr, centered=true)")
+    assert "m_t, v_t are held" in centered.assumptions
+    assert [memory.power for memory in centered.states.values()] == [1, 2]
 
 
 def test_numbers_that_are_missing_or_unknown_are_told():
