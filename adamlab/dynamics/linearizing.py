@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Add, Dummy, Integer, Matrix, Mul, Pow, Symbol, cancel, diff, sign, sympify
+from sympy import Add, Dummy, Integer, Matrix, Mul, Piecewise, Pow, S, Symbol, cancel, diff, sign, sympify
 
 from adamlab.errors import InputError
 from adamlab.interpret.equality import same
@@ -115,10 +115,9 @@ class _Linearization:
     def linear_step(self) -> LinearStep:
         self._find_preconditioners()
         self._require_that_held_states_settle()
-        step = self._map()
         if self.step.optimizer.mixes_entries(self.held):
             raise self._refuse("on a matrix its step mixes entries, so that no single curvature tells of it")
-        return step
+        return self._map()
 
     def corrected_preconditioners(self) -> tuple[list[Formula], dict[str, Any]]:
         self._find_preconditioners()
@@ -260,6 +259,12 @@ class _Linearization:
         rest = Mul(*plain, *map(self._preconditioned, sums))
         if factor == 1:
             return rest
+        if open_cases := [
+            c for cases in factor.atoms(Piecewise) for _, c in cases.args if not c.has(*held, self.g, self.w)
+        ]:
+            raise self._refuse(
+                f"its step has cases that open numbers decide, {text(open_cases[0])}; give their numbers"
+            )
         if factor.has(self.w, self.g) or not is_nonnegative(factor):
             raise self._refuse(
                 f"its step has the factor {text(self._named(factor))}, in states that are no linear function of the "
@@ -327,6 +332,8 @@ class _Linearization:
         parts = [*(self.formulas[name] for name in sorted(self._free())), *self.preconditioners]
         if changing := [e for e in parts if e.has(T)]:
             raise self._refuse(f"it goes on changing with t, as {text(self._named(changing[0]))}")
+        if any(e.has(S.NaN, S.ComplexInfinity) for e in parts):
+            raise self._refuse("its step divides by 0")
         rows = [self.w + self.formulas[UPDATE], *(self.formulas[name] for name in names)]
         for _ in names:  # often enough for each state after the step to be put in
             rows = [e.xreplace(after) for e in rows]

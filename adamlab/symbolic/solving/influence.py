@@ -248,14 +248,13 @@ class _Weighing:
         used = {UPDATE: self.update}
         while new := {f for e in used.values() for f in states_in(self.step, e)} - used.keys():
             used |= {f: self.step.recurrences[f] for f in new}
-        self.step = replace(self.step, recurrences={f: self._unclipped(e) for f, e in self.step.recurrences.items()})
-        self.update = self._unclipped(self.update)
         self.used = {f: self.step.recurrences[f] for f in self.step.recurrences if f in used}
 
     def influence(self) -> Influence:
-        step = self.step
         if any(e.has(F) for e in (self.update, *self.used.values())):
             raise self._refuse("it depends on the loss")
+        self.update, self.used = self._unclipped(self.update), {f: self._unclipped(e) for f, e in self.used.items()}
+        step = self.step = replace(self.step, recurrences={**self.step.recurrences, **self.used})
         self._hold_nonlinear_states()
         free = self._of_fields([f for f in step.recurrences if f not in self.held])
         forms = solved(free)

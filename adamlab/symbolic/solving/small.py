@@ -73,4 +73,6 @@ class _Choice:
     def _sign(self, e: Formula) -> int:
         """The sign of a formula at 0, and so around it; 0 where it is not known, or nothing in the formula is small."""
         value = self.at_zero(e)
-        return 0 if value == e else 1 if is_positive(value) else -1 if is_positive(-value) else 0
+        if value == e or value.has(S.NaN, S.ComplexInfinity, S.Infinity, S.NegativeInfinity):
+            return 0
+        return 1 if is_positive(value) else -1 if is_positive(-value) else 0
