@@ -368,7 +368,7 @@ class _Weighing:
         return [
             *last_step_in_words(self.step),
             *([f"t ≥ {first}"] if first > 1 else []),
-            *[f"{text(condition)}: nothing is clipped" for condition in self.small],
+            *[f"{text(condition)}: beyond, the weights are others" for condition in self.small],
             *[f"{text(e)} ≠ 0" for e in _divisors(memory.weight)],
             *([f"{', '.join(held)} {'is' if len(held) == 1 else 'are'} held"] if held else []),
             *(["the parameter w is held"] if e.has(W) else []),

@@ -22,8 +22,7 @@ def where_small(e: Formula, at_zero: Callable[[Formula], Formula]) -> tuple[Form
         The formula, and the conditions under which it holds.
     """
     choice = _Choice(at_zero)
-    small = e.replace(lambda x: isinstance(x, (Piecewise, Min, Max)), choice.part)
-    return small, [*choice.conditions]
+    return choice.small(e), [*choice.conditions]
 
 
 @dataclass
@@ -33,11 +32,17 @@ class _Choice:
     at_zero: Callable[[Formula], Formula]
     conditions: dict[Any, None] = field(default_factory=dict)
 
-    def part(self, e: Formula) -> Formula:
-        """The part that holds of cases, or of the least or greatest of several; the whole where that is not known."""
-        return self._of_cases(e) if isinstance(e, Piecewise) else self._of_several(e)
+    def small(self, e: Formula) -> Formula:
+        """The formula with the parts that hold; what is in a case that does not hold has no conditions."""
+        if not e.has(Piecewise, Min, Max):
+            return e
+        if isinstance(e, Piecewise) and (case := self._of_cases(e)) is not e:
+            return self.small(case)
+        inside = e.func(*map(self.small, e.args))
+        return self._of_several(inside) if isinstance(inside, (Min, Max)) else inside
 
-    def _of_cases(self, e: Formula) -> Formula:
+    def _of_cases(self, e: Piecewise) -> Formula:
+        """The case that holds; all of them where that is not known."""
         before: list[Any] = []
         cases: Any = e.args
         for value, condition in cases:
@@ -45,17 +50,20 @@ class _Choice:
             if truth is None:
                 break
             if truth:
-                self.conditions |= dict.fromkeys(c for c in (*before, condition) if c != S.true)
+                self.conditions |= dict.fromkeys(c.canonical for c in (*before, condition) if c != S.true)
                 return value
             before.append(~condition)
         return e
 
     def _of_several(self, e: Formula) -> Formula:
+        """The least or the greatest of several; all of them where that is not known."""
         side = 1 if isinstance(e, Min) else -1
         for term in e.args:
             others = [other for other in e.args if other != term]
             if all(self._sign(other - term) == side for other in others):
-                self.conditions |= dict.fromkeys(other > term if side > 0 else other < term for other in others)
+                self.conditions |= dict.fromkeys(
+                    (other > term if side > 0 else other < term).canonical for other in others
+                )
                 return term
         return e
 
