@@ -70,17 +70,20 @@ def rmsprop(
     return updates
 
 
-def adam(gradients, learning_rate, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, nesterov=False):
+def adam(gradients, learning_rate, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, nesterov=False, bias_correction=True):
     """Kingma & Ba 2015, Algorithm 1; nesterov: Dozat 2016, Algorithm 2 without the β₂ on v̂."""
     eta, (beta1, beta2, eps, eps_root) = each_step(learning_rate), map(number, (b1, b2, eps, eps_root))
     m, v, updates = mpf(0), mpf(0), []
     for t, g in enumerate(map(mpf, gradients), start=1):
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g**2
-        m_hat = m / (1 - beta1**t)
+        unbias1, unbias1_ahead, unbias2 = (
+            (1 - beta1**t, 1 - beta1 ** (t + 1), 1 - beta2**t) if bias_correction else (mpf(1),) * 3
+        )
+        m_hat = m / unbias1
         if nesterov:
-            m_hat = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * g / (1 - beta1**t)
-        updates.append(-eta(t) * m_hat / (sqrt(v / (1 - beta2**t) + eps_root) + eps))
+            m_hat = beta1 * m / unbias1_ahead + (1 - beta1) * g / unbias1
+        updates.append(-eta(t) * m_hat / (sqrt(v / unbias2 + eps_root) + eps))
     return updates
 
 

@@ -46,7 +46,7 @@ def sessions() -> list[tuple[str, str]]:
 
 def shell_commands() -> list[list[str]]:
     """Every command in a shell block, in words."""
-    lines = (line for block in blocks(ALL, "sh") for line in block.splitlines())
+    lines = (line for block in blocks(ALL, "sh") for line in block.replace("\\\n", "").splitlines())
     commands = (shlex.split(command, comments=True) for line in lines for command in line.split(" && "))
     return [words for words in commands if words]
 

@@ -67,8 +67,7 @@ def best(title: str, hyper: Mapping[str, Symbol], p: Poly, h: Symbol, rate: str,
     for candidate in _solutions(at_low, p.eval(-RADIUS), [*symbols.values()]):
         if all(_is_sound(candidate, symbols.get(momentum or ""), h, condition) for condition in TRIED):
             numbers = {"rate": RADIUS, **symbols}
-            *_, last = p.all_coeffs()
-            is_proved = Poly(at_one, h).degree() == 1 and (p.degree() == 1 or not last.has(h))
+            is_proved = _is_heavy_ball(p, h) or _is_nesterovs(p, h)
             return Best(
                 title,
                 hyper,
@@ -87,6 +86,22 @@ def best(title: str, hyper: Mapping[str, Symbol], p: Poly, h: Symbol, rate: str,
     return None
 
 
+def _is_heavy_ball(p: Poly, h: Symbol) -> bool:
+    """Whether it is z − (1 − a·h), or z² − (1 + D − a·h)·z + D for a D that does not depend on h."""
+    *_, last = p.all_coeffs()
+    return Poly(p.eval(1), h).degree() == 1 and (p.degree() == 1 or not last.has(h))
+
+
+def _is_nesterovs(p: Poly, h: Symbol) -> bool:
+    """Whether it is z² − (1 + D)·s·z + D·s, where s = 1 − a·h and D does not depend on h."""
+    if p.degree() != 2:
+        return False
+    _, middle, last = p.all_coeffs()
+    decay = cancel(last.subs(h, 0))
+    s = cancel(last / decay) if decay != 0 else decay
+    return s.is_polynomial(h) and Poly(s, h).degree() == 1 and cancel(middle + (1 + decay) * s) == 0
+
+
 def _solutions(at_low: list[Formula], at_high: Formula, unknowns: list[Symbol]) -> Iterator[dict[Symbol, Formula]]:
     """The solutions of all conditions: the numbers in terms of the radius first, and then the radius."""
     for solution in solve([e for e in map(cancel, at_low) if e != 0], unknowns, dict=True):
@@ -94,7 +109,7 @@ def _solutions(at_low: list[Formula], at_high: Formula, unknowns: list[Symbol]) 
             continue
         listed: Any = factor_list(fraction(together(at_high.xreplace(solution)))[0])
         for part, _ in listed[1]:
-            for radius in _roots(Poly(part, RADIUS)):
+            for radius in _roots(Poly(part, RADIUS)) if part.is_polynomial(RADIUS) else ():
                 yield {RADIUS: radius, **{s: cancel(e.xreplace({RADIUS: radius})) for s, e in solution.items()}}
 
 

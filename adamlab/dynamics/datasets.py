@@ -12,7 +12,7 @@ from adamlab.dynamics.step_map import StepMap, defaults_of, in_words, known_to_e
 from adamlab.errors import InputError
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer
-from adamlab.symbolic.solving.influence import influence
+from adamlab.symbolic.solving.influence import Influence, influence
 
 POINTS, MOMENTA = 401, 61
 """The products η·h of a curve, and the momenta of a region."""
@@ -202,22 +202,27 @@ def shares(
     """
     if not isinstance(ages, int) or not 1 <= ages <= t:
         raise InputError(f"expected a number of ages from 1 to the step of the update, {t}; not {ages!r}.")
-    titles, values, told = [], [], []
+    reads = []
     for optimizer, known in known_to_each(optimizers, hyper):
         read, defaults = influence(optimizer, known), defaults_of(OpenOptimizer.of(optimizer, known))
         weighed = read.update.relative.formula.free_symbols
-        numbers: dict[str, Any] = {
-            name: defaults[name] for name, s in read.hyper.items() if s in weighed and name in defaults
-        }
+        numbers = {n: defaults[n] for n, s in read.hyper.items() if s in weighed and n in defaults}
+        reads.append((in_words(read.title, {**known, **numbers}), read, numbers))
+    return shares_of(reads, ages, t)
+
+
+def shares_of(reads: Sequence[tuple[str, Influence, Mapping[str, Any]]], ages: int = 50, t: int = 1000) -> xr.Dataset:
+    """The data of `shares` of influences that were derived already: each with its name and its numbers."""
+    values, told = [], []
+    for _, read, numbers in reads:
         at = {T: t, **{read.hyper[name]: value for name, value in numbers.items()}}
-        titles.append(in_words(read.title, {**known, **numbers}))
         values.append(read.shares_at(t, **numbers)[:ages])
         told.append([np.nan if e is None else float(e.xreplace(at)) for e in (read.half_life, read.mean_age)])
     half_lives, mean_ages = np.array(told).T
     return xr.Dataset(
         {"share": (("optimizer", "age"), np.array(values))},
         {
-            "optimizer": np.array(titles, object),
+            "optimizer": np.array([name for name, _, _ in reads], object),
             "age": np.arange(ages),
             "half_life": ("optimizer", half_lives),
             "mean_age": ("optimizer", mean_ages),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Add, Dummy, Integer, Matrix, Mul, Pow, Symbol, cancel, diff, sign, sympify
+from sympy import Add, Dummy, Integer, Matrix, Mul, Piecewise, Pow, S, Symbol, cancel, diff, sign, sympify
 
 from adamlab.errors import InputError
 from adamlab.interpret.equality import same
@@ -14,6 +14,7 @@ from adamlab.symbolic.letters import F, G, T, W
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.open_optimizer import OpenOptimizer
 from adamlab.symbolic.solving.fading import faded
+from adamlab.symbolic.solving.small import where_small
 from adamlab.types import Formula
 
 CURVATURES = ("h", "c", "curvature")
@@ -37,6 +38,7 @@ class LinearStep:
         matrix: of the map, in terms of the numbers, the curvature and the preconditioners.
         curvature: the symbol h.
         preconditioners: the formula of each preconditioner by its symbol, in terms of the states that are held.
+        near: the conditions on the gradient that hold near the minimum, as that it is not clipped.
         is_late: whether powers such as β^t were taken at their limit, 0.
     """
 
@@ -45,6 +47,7 @@ class LinearStep:
     matrix: Matrix
     curvature: Symbol
     preconditioners: Mapping[Symbol, Formula]
+    near: tuple[Formula, ...]
     is_late: bool
 
 
@@ -84,6 +87,7 @@ class _Linearization:
         formulas: the recurrences by field and the update under `UPDATE`, in these symbols, w, g and t.
         held: the fields of the states that are held.
         preconditioners: the symbol for the inverse of each factor in held states.
+        near: the conditions that hold near the minimum.
     """
 
     step: Step
@@ -93,6 +97,7 @@ class _Linearization:
     formulas: dict[str, Formula] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     preconditioners: dict[Formula, Symbol] = field(default_factory=dict)
+    near: dict[Formula, None] = field(default_factory=dict)
     is_late: bool = False
 
     def __post_init__(self):
@@ -110,6 +115,8 @@ class _Linearization:
     def linear_step(self) -> LinearStep:
         self._find_preconditioners()
         self._require_that_held_states_settle()
+        if self.step.optimizer.mixes_entries(self.held):
+            raise self._refuse("on a matrix its step mixes entries, so that no single curvature tells of it")
         return self._map()
 
     def corrected_preconditioners(self) -> tuple[list[Formula], dict[str, Any]]:
@@ -126,7 +133,15 @@ class _Linearization:
         if any(e.has(F) for e in self.formulas.values()):
             raise self._refuse("its step depends on the loss")
         self._settle_autonomous_states()
+        self._go_near_the_minimum({self.w, self.g})
         self._hold_nonlinear_states()
+
+    def _go_near_the_minimum(self, small: set[Any]):
+        """Put in place of cases those that hold where these symbols are small, as a gradient that is not clipped."""
+        at_zero = dict.fromkeys(small, Integer(0))
+        for name, e in self.formulas.items():
+            self.formulas[name], conditions = where_small(e, lambda x: x.xreplace(at_zero))
+            self.near |= dict.fromkeys(conditions)
 
     def _refuse(self, why: str) -> NoLinearStepError:
         return NoLinearStepError(f"{self.title} has no linear map at the minimum: {why}.")
@@ -193,6 +208,7 @@ class _Linearization:
                 name: e if name in self.held else self._preconditioned(e) for name, e in self.formulas.items()
             }
             moving = self._moving()
+            self._go_near_the_minimum(moving)
             failing = {name for name in self._free() if not _is_linear(self.formulas[name], moving)}
             if not failing - {UPDATE}:
                 if failing:
@@ -236,12 +252,19 @@ class _Linearization:
         factors: Any = Mul.make_args(e)
         sums = [f for f in factors if f.has(*held) and isinstance(f, Add) and f.has(*self._moving())]
         plain = [f for f in factors if not f.has(*held)]
-        corrections = [f for f in plain if self._is_correction(f)] if len(plain) + len(sums) < len(factors) else []
-        plain = [f for f in plain if f not in corrections]
-        factor = Mul(*(f for f in factors if f not in plain and f not in sums))
+        has_held = len(plain) + len(sums) < len(factors)
+        corrections = [self._correction_in(f) if has_held else Integer(1) for f in plain]
+        factor = Mul(*(f for f in factors if f not in plain and f not in sums), *corrections)
+        plain = [f / correction for f, correction in zip(plain, corrections, strict=True)]
         rest = Mul(*plain, *map(self._preconditioned, sums))
         if factor == 1:
             return rest
+        if open_cases := [
+            c for cases in factor.atoms(Piecewise) for _, c in cases.args if not c.has(*held, self.g, self.w)
+        ]:
+            raise self._refuse(
+                f"its step has cases that open numbers decide, {text(open_cases[0])}; give their numbers"
+            )
         if factor.has(self.w, self.g) or not is_nonnegative(factor):
             raise self._refuse(
                 f"its step has the factor {text(self._named(factor))}, in states that are no linear function of the "
@@ -253,12 +276,23 @@ class _Linearization:
             self.preconditioners[factor] = known
         return rest / known
 
-    def _is_correction(self, e: Formula) -> bool:
-        """Whether a factor corrects the bias of held states, as Keras's √(1 − β₂^t), and not that of a momentum."""
+    def _correction_in(self, e: Formula) -> Formula:
+        """The part of a factor that corrects the bias of held states, as Keras's √(1 − β₂^t), not that of a momentum.
+
+        Where both have the same decay, one factor 1/(1 − β^t) is the momentum's, and the rest theirs.
+        """
         if not self.is_corrected or not e.has(T) or e.has(*self._moving()):
-            return False
-        decays = {diff(self.formulas[f], self.before[f]) for f in self._free() - {UPDATE}}
-        return decays.isdisjoint(power.base for power in e.atoms(Pow) if power.exp.has(T))
+            return Integer(1)
+        powers = {power.base for power in e.atoms(Pow) if power.exp.has(T)}
+        if powers.isdisjoint(self._decays(self._free() - {UPDATE})):
+            return e
+        base, exponent = e.as_base_exp()
+        is_shared = not powers.isdisjoint(self._decays(self.held)) and exponent != -1
+        return e * base if is_shared else Integer(1)
+
+    def _decays(self, names: set[str]) -> set[Formula]:
+        """The factors by which states fade."""
+        return {diff(self.formulas[name], self.before[name]) for name in names}
 
     def _require_that_held_states_settle(self):
         """Reject a state that only grows, since there the steps shrink without end."""
@@ -298,6 +332,8 @@ class _Linearization:
         parts = [*(self.formulas[name] for name in sorted(self._free())), *self.preconditioners]
         if changing := [e for e in parts if e.has(T)]:
             raise self._refuse(f"it goes on changing with t, as {text(self._named(changing[0]))}")
+        if any(e.has(S.NaN, S.ComplexInfinity) for e in parts):
+            raise self._refuse("its step divides by 0")
         rows = [self.w + self.formulas[UPDATE], *(self.formulas[name] for name in names)]
         for _ in names:  # often enough for each state after the step to be put in
             rows = [e.xreplace(after) for e in rows]
@@ -319,6 +355,7 @@ class _Linearization:
             matrix,
             h,
             {symbol: self._named(e) for symbol, e in used.items()},
+            tuple(self._named(condition) for condition in self.near),
             self.is_late,
         )
 

@@ -127,6 +127,12 @@ class Stability(Result):
         a·κ·l·ρ ≤ (1 + ρ)·(ρ + D). So κ ≤ (1 + ρ)·(ρ + D)/((1 − ρ)·(ρ − D)), which grows with D; and D ≤ ρ², so that
         κ ≤ ((1 + ρ)/(1 − ρ))². The formulas reach this bound; that of a single root is κ ≤ (1 + ρ)/(1 − ρ).
 
+        So are those of Nesterov's z² − (1 + D)·s·z + D·s with s = 1 − a·h. Roots of at most ρ at the greatest curvature
+        mean that p(−ρ) ≥ 0 there, so that a·κ·l ≤ 1 + ρ²/(ρ + D·(1 + ρ)). At the least they mean that p(ρ) ≥ 0 and
+        D·s ≤ ρ², so that a·l ≥ 1 − ρ²/(ρ − D·(1 − ρ)) and a·l ≥ 1 − ρ²/D. By the first of these the bound on κ grows
+        with D < ρ, by the second it falls, and the two meet at D = ρ/(2 − ρ): κ ≤ ((2/(1 − ρ))² − 1)/3. All conditions
+        are linear in s, and hold between as well.
+
         Returns:
             The formulas; None where a step depends on other numbers, as a weight decay, or none were found.
         """
@@ -283,6 +289,7 @@ def _of_the_map(linear: LinearStep) -> list[str]:
     return [
         *([f"t ≥ {first}"] if first > 1 and not linear.is_late else []),
         f"g_t = {h}·w_(t-1): the loss is {h}·w²/2",
+        *(f"{text(condition)}, as it is near the minimum" for condition in linear.near),
         *(["t → ∞, when powers such as β^t are 0"] if linear.is_late else []),
         *(f"the preconditioner {divisor} is held" for divisor in divisors),
     ]

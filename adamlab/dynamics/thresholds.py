@@ -20,9 +20,12 @@ from sympy import (
     sqrt,
 )
 from sympy import together as as_fraction
+from sympy.polys.polyerrors import CoercionFailed
 
 from adamlab.dynamics.jury import Condition, always_holds, at, is_stable, tidy
+from adamlab.errors import InputError
 from adamlab.interpret.signs import Rate, is_positive
+from adamlab.symbolic.notation.printing import text
 from adamlab.types import Formula
 
 WIDTH = Rational(1, 10**24)
@@ -33,6 +36,10 @@ DRAWS = 24
 
 LONGEST = 80
 """The most operations of a formula that is worth showing."""
+
+
+class NoThresholdError(InputError):
+    """A step whose coefficients are no fractions of polynomials, so that no root of theirs can be isolated."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,9 @@ def certified(
     The first root of a condition is isolated by Sturm's theorem, and a point before it is decided by Jury's table, both
     in exact rationals; the result is a rational within 1e-24, relative, of the threshold. It is 0 where small x are not
     stable either.
+
+    Raises:
+        NoThresholdError: a condition is no fraction of polynomials in x with rational coefficients.
     """
     crossings = [root for c in conditions for root in _first_roots(c.formula.xreplace(dict(numbers)), x)]
     first = min(crossings, default=oo)
@@ -63,7 +73,13 @@ def _first_roots(e: Formula, x: Symbol) -> list[Any]:
     """The first root above 0 of the numerator and of the denominator."""
     roots = []
     for side in fraction(as_fraction(cancel(e))):
-        polynomial = Poly(side, x, domain="QQ").sqf_part()
+        try:
+            polynomial = Poly(side, x, domain="QQ").sqf_part()
+        except (PolynomialError, CoercionFailed) as error:
+            raise NoThresholdError(
+                f"no threshold of {x.name} can be certified, since what decides it, {text(e)}, is no fraction of "
+                f"polynomials in {x.name} with rational coefficients."
+            ) from error
         if polynomial.eval(0) == 0:
             polynomial = polynomial.quo(Poly(x, x, domain="QQ"))
         isolated: Any = polynomial.intervals(inf=0) if polynomial.degree() > 0 else []
@@ -94,7 +110,10 @@ def as_formula(factors: Sequence[Poly], conditions: Sequence[Condition], x: Symb
     )
     drawing = random.Random(20150507)
     settings = [{s: _drawn(s, drawing) for s in others} for _ in range(DRAWS)]
-    thresholds = [certified(factors, conditions, x, numbers) for numbers in settings]
+    try:
+        thresholds = [certified(factors, conditions, x, numbers) for numbers in settings]
+    except NoThresholdError:
+        return None
     if len({str(threshold) for threshold in thresholds}) == 1 and thresholds[0] in (oo, 0):
         return Threshold(thresholds[0], is_whole and not failing)
     if oo in thresholds:
@@ -114,6 +133,8 @@ def as_formula(factors: Sequence[Poly], conditions: Sequence[Condition], x: Symb
 def _is_upper_bound(e: Formula, x: Symbol) -> bool:
     """Whether e > 0 is x < a for some a: it is linear in x, and falls."""
     above, below = fraction(as_fraction(e))
+    if not above.is_polynomial(x):
+        return False
     polynomial = Poly(above, x)
     return polynomial.degree() == 1 and is_positive(below) and is_positive(-polynomial.LC())
 

@@ -1,6 +1,6 @@
 """The exact oracle: an optimizer's own code run in as many digits as are asked for, to judge rounding by."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Trial = tuple[Mapping[str, Any], Sequence[Any]]
 """The numbers of a run, by name, and its gradients."""
+
+LATE = 10**5
+"""A step so late that powers such as β^t are 0."""
 
 SHOWN_DIGITS, MOST_ROWS = 12, 20
 """The digits and rows of a trajectory that are printed."""
@@ -189,6 +192,28 @@ def _in_lanes(gradients: Sequence[Any]) -> Values:
     for entry in np.ndindex(values.shape):
         values[entry] = Lanes([_gradient(x) for x in by_trial[(slice(None), *entry)]])
     return values
+
+
+def late_update(subject: Subject, gradient: np.ndarray, held: Collection[str], digits: int = 30) -> Values:
+    """The update of a step late in a run, from the parameter 0: states that are `held` are 1/4, others at their start.
+
+    Args:
+        subject: the optimizer with its numbers.
+        gradient: of the step.
+        held: the names of these states.
+        digits: decimal digits to compute with.
+    """
+    with mpmath.workdps(digits):
+        g = _leaves(gradient)
+        init, update, _ = subject.programs(g, with_value=True)
+        numbers, reader, w = _numbers(subject), Reader(Exact()), each(lambda _: mpf(0), g)
+        leaves, structure = jax.tree.flatten(reader.read(init, numbers, w))
+        state = [
+            each(lambda _: mpf(1) / 4, x) if name in held else x + LATE if np.issubdtype(shape.dtype, np.integer) else x
+            for name, x, shape in zip(state_names(init.shapes), leaves, jax.tree.leaves(init.shapes), strict=True)
+        ]
+        u, _ = reader.read(update, numbers, g, structure.unflatten(state), w, objects(mpf(1)))
+        return u
 
 
 def _steps(

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,15 @@ def picture(tree: xr.DataTree, problem: str, kind: str, **options: Any) -> Figur
         article = "a " if holder == "problem" else ""
         raise NothingToDrawError(f"{problem}: {kind} is a picture of {article}{holder}, not of these results{hint}.")
     return PLOTS[kind](data, **options)
+
+
+def svg(figure: Figure) -> bytes:
+    """A figure as SVG."""
+    lay_out(figure)
+    written = BytesIO()
+    with rc_context({"svg.hashsalt": "adamlab"}):
+        figure.savefig(written, format="svg", **SAVING[".svg"])
+    return written.getvalue()
 
 
 def write_figure(figure: Figure, paths: Sequence[Path], advance: Advance | None = None) -> None:

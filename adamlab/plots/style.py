@@ -55,11 +55,11 @@ def figure_of(ax: Axes) -> Figure:
 
 
 def panels(
-    runs: xr.Dataset, title: str, heads: Sequence[str], x: str, share_y: bool = False
+    runs: xr.Dataset, title: str, heads: Sequence[str], x: str, share_y: bool = False, columns: int | None = None
 ) -> tuple[Figure, list[Axes]]:
     """A figure under the problem's name of axes with heads of their own, which share the x axis and its label."""
     count = len(heads)
-    columns = min(count, 3 if count in (3, 5, 6) or count > 8 else 2)
+    columns = columns or min(count, 3 if count in (3, 5, 6) or count > 8 else 2)
     rows = -(-count // columns)
     fig = Picture(figsize=(min(3.8 * columns, 9.6), 0.5 + 2.5 * rows), layout="constrained", dpi=120)
     axes = fig.subplots(rows, columns, squeeze=False, sharex=True, sharey=share_y).ravel().tolist()

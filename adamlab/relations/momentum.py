@@ -10,6 +10,7 @@ from adamlab.arithmetic import Leaf
 from adamlab.lifting import lift
 from adamlab.relations.relation import HEAVY_BALL, NESTEROV, SGD, Relation
 from adamlab.relations.transformations import Transformation, descend, scheduled
+from adamlab.rules import adam
 from adamlab.schedules import inverse_sqrt
 from adamlab.specs import LIBRARIES
 from adamlab.types import rule
@@ -46,6 +47,11 @@ def adam_in_units_of_eps(learning_rate, momentum, b2, eps, library="optax") -> T
         return adam(learning_rate * eps * (1 - momentum**t) / (1 - momentum), b1=momentum, b2=b2, eps=eps)
 
     return scheduled(at)
+
+
+def uncorrected_adam_in_units_of_eps(learning_rate, momentum, b2, eps) -> Transformation:
+    """Adam without bias correction and with η·ε/(1 − β₁)."""
+    return adam(learning_rate * eps / (1 - momentum), b1=momentum, b2=b2, eps=eps, bias_correction=False)
 
 
 def rmsprop_in_units_of_eps(learning_rate, momentum, b2, eps, library="optax") -> Transformation:
@@ -133,6 +139,16 @@ INCLUSIONS = (
         general="Adam",
         special="Heavy ball",
         condition="ε → ∞",
+    ),
+    Relation(
+        name="uncorrected-adam-to-heavy-ball",
+        row="4a",
+        statement="Adam without bias correction and with η·ε/(1 − β₁) goes to a heavy ball with η as ε → ∞.",
+        left=uncorrected_adam_in_units_of_eps,
+        right=HEAVY_BALL,
+        limit={"eps": "oo"},
+        source="Choi et al. 2019",
+        note="On adamlab's code: Optax's Adam has no such option.",
     ),
     Relation(
         name="heavy-ball-to-sgd",

@@ -19,8 +19,11 @@ from adamlab.types import Decay, Problem
 SECONDS = 4.0
 """The CPU time after which no further formula is begun; each of Optax's optimizers takes at most 1.5 seconds."""
 
-MEMORY_SECONDS = 0.3
+MEMORY_SECONDS = 1.0
 """The CPU time after which no further memory is derived; of most optimizers it takes a tenth of a second."""
+
+MOST_SHARES = 8
+"""The most optimizers whose shares are drawn."""
 
 MOST_OPERATIONS = 150
 """The most operations of an update that is shown."""
@@ -58,12 +61,14 @@ class OptimizerFormula:
         numbers: the numbers of each optimizer in words, by its label.
         same: each label with that of Optax's optimizer that it was proved to take the same steps as.
         memory: the share of past gradients in the update, and how fast it fades, as MathML; empty where it has none.
+        influence: what that was read off, an `Influence`, and the numbers of the first run that it depends on.
     """
 
     read: Read
     numbers: Mapping[str, str]
     same: Sequence[tuple[str, str]]
     memory: Sequence[str] = ()
+    influence: tuple[Any, Mapping[str, float]] | None = None
 
 
 def optimizer_formulas(problems: Mapping[str, xr.Dataset]) -> list[OptimizerFormula]:
@@ -89,7 +94,7 @@ def optimizer_formulas(problems: Mapping[str, xr.Dataset]) -> list[OptimizerForm
     end = min(process_time() + MEMORY_SECONDS, stop)
     told_with_ours = {theirs for formula in formulas for _, theirs in formula.same}
     return [
-        replace(formula, memory=_memory(opened[next(iter(formula.numbers))][0], end))
+        _with_memory(formula, *opened[next(iter(formula.numbers))], end)
         if formula.read.lines and not {*formula.numbers} <= told_with_ours
         else formula
         for formula in formulas
@@ -211,22 +216,64 @@ def _step_anew(call: Call) -> Any:
     return general_step(OpenOptimizer.of(call))
 
 
-def _memory(call: Call, stop: float) -> tuple[str, ...]:
-    """What drives an optimizer's update, as MathML; nothing where the latest gradient alone does, or time is up."""
+def _with_memory(formula: OptimizerFormula, call: Call, runs: xr.Dataset, stop: float) -> OptimizerFormula:
+    """The formula with what drives the update; without where the latest gradient alone does, or time is up."""
     if process_time() > stop:
-        return ()
+        return formula
     from sympy import Eq, count_ops
 
     from adamlab.symbolic.notation.printing import mathml
+
+    influence = _influence_anew(call) if own_code(call) else _influence_of_spec(str(call))
+    if influence is None:
+        return formula
+    memories = [memory for memory in (influence.update, *influence.states.values()) if memory.mean_age != 0]
+    told = [equation for memory in memories for equation in memory.told()]
+    lines = tuple(mathml(Eq(a, b, evaluate=False)) for a, b in told if count_ops(b) <= MOST_OPERATIONS)
+    if influence.mean_age == 0:
+        return replace(formula, memory=lines)
+    weighed = influence.update.relative.formula.free_symbols
+    given = parse(str(runs.spec.values[0]))
+    numbers = {name: _number(call, given, name) for name, s in influence.hyper.items() if s in weighed}
+    known = {name: value for name, value in numbers.items() if value is not None}
+    return replace(formula, memory=lines, influence=(influence, known) if len(known) == len(numbers) else None)
+
+
+@cache
+def _influence_of_spec(spec: str) -> Any:
+    return _influence_anew(parse(spec))
+
+
+def _influence_anew(call: Call) -> Any:
+    """The influence of past gradients; None where it cannot be derived."""
     from adamlab.symbolic.solving.influence import influence_of
 
     try:
-        influence = influence_of(_step(call))
+        return influence_of(_step(call))
     except Exception:  # whatever SymPy raises on the formulas of a foreign optimizer: then nothing is told
-        return ()
-    memories = [memory for memory in (influence.update, *influence.states.values()) if memory.mean_age != 0]
-    told = [equation for memory in memories for equation in memory.told()]
-    return tuple(mathml(Eq(a, b, evaluate=False)) for a, b in told if count_ops(b) <= MOST_OPERATIONS)
+        return None
+
+
+def _number(call: Call, given: Call, name: str) -> float | None:
+    """The number that a symbol stands for, as `_value`; None of a schedule and of an inner optimizer's."""
+    value = call.bound().get(name)
+    value = given.arguments[name] if isinstance(value, Symbol) else value
+    value = value.rate if isinstance(value, Decay) else value
+    return float(value) if type(value) in (int, float) else None
+
+
+def shares(formulas: Sequence[OptimizerFormula]) -> xr.Dataset | None:
+    """The shares of past gradients in the updates, to be drawn; None where the latest gradient alone drives them."""
+    reads = [(next(iter(f.numbers)), *f.influence) for f in formulas if f.influence is not None]
+    if not reads:
+        return None
+    from adamlab.dynamics.datasets import shares_of
+    from adamlab.dynamics.step_map import in_words
+
+    try:
+        return shares_of([(in_words(name, known), read, known) for name, read, known in reads[:MOST_SHARES]])
+    except InputError:  # weights that sum to 0, or have no finite value at these numbers
+        return None
 
 
 def _read_anew(call: Call) -> Read:

@@ -10,13 +10,13 @@ from typing import Any
 import xarray as xr
 from markupsafe import Markup
 
-from adamlab import analysis
+from adamlab import analysis, plots
 from adamlab.files import write_text
 from adamlab.pages import digest, mapping_in, templates
-from adamlab.plots.files import Drawing
+from adamlab.plots.files import Drawing, svg
 from adamlab.problems import find
 from adamlab.problems.metrics import metric_in_words
-from adamlab.report.formulas import optimizer_formulas, problem_formula
+from adamlab.report.formulas import OptimizerFormula, optimizer_formulas, problem_formula, shares
 from adamlab.report.mathml import is_mathml
 from adamlab.report.tables import shown
 from adamlab.studies.config.study import Config, Study
@@ -47,6 +47,7 @@ def write_report(
     environment.filters["mathml"] = mathml
     datasets = {name: child.to_dataset() for name, child in tree.children.items()}
     kind = kind_of(next(iter(datasets.values())))
+    formulas = optimizer_formulas(datasets) if kind is RUNS else []
     folder = files("adamlab").joinpath("templates")
     script, style = (folder.joinpath(f"report.{ending}").read_text("utf-8") for ending in ("js", "css"))
     page = environment.get_template("report.html").render(
@@ -56,7 +57,8 @@ def write_report(
         answers=analysis.answers(datasets),
         sections=[_section(name, data, figures.get(name, ()), study) for name, data in datasets.items()],
         across=[table for each in kind.across if (table := shown(each, datasets))],
-        formulas=optimizer_formulas(datasets) if kind is RUNS else [],
+        formulas=formulas,
+        shares=_shares(formulas),
         recorded=_recorded(datasets, study) if kind is RUNS else {},
         caveats=analysis.caveats(datasets),
         environment=_environment(tree.attrs),
@@ -121,6 +123,16 @@ def _inline(problem: str, figure: Drawing) -> dict[str, str]:
     caption = figure.caption or f"{figure.kind} of {problem}"
     kind = "gif" if figure.path.suffix == ".gif" else "svg+xml"
     return {"caption": caption, "name": figure.path.stem, "src": f"data:image/{kind};base64,{data}"}
+
+
+def _shares(formulas: Sequence[OptimizerFormula]) -> dict[str, str]:
+    """The picture of what drives the optimizers' updates; empty where the latest gradient alone does."""
+    data = shares(formulas)
+    if data is None:
+        return {}
+    figure = plots.shares(data)
+    src = base64.b64encode(svg(figure)).decode()
+    return {"caption": str(figure.get_label()), "name": "shares", "src": f"data:image/svg+xml;base64,{src}"}
 
 
 def _environment(attributes: Mapping[Any, Any]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Adam: the gradient's moving average over the root of the moving average of its square, both for bias corrected."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import optax
@@ -21,13 +22,27 @@ class WeightedScaleByAdamState(NamedTuple):
 
 
 @rule(optax.ScaleByAdamState, decays=("b1", "b2"), weighted=WeightedScaleByAdamState, kept=("nu",))
-def adam_rule(g: Leaf, w: Leaf | None, s: Any, *, b1: Arithmetic, b2: Arithmetic, eps, eps_root, nesterov: bool):
+def adam_rule(
+    g: Leaf,
+    w: Leaf | None,
+    s: Any,
+    *,
+    b1: Arithmetic,
+    b2: Arithmetic,
+    eps,
+    eps_root,
+    nesterov: bool,
+    bias_correction: bool = True,
+):
     """Kingma & Ba 2015, Algorithm 1; nesterov: Dozat 2016, Algorithm 2 without the b2 that it has on v̂."""
-    m, m_hat = b1.average(s.mu, g)
-    v, v_hat = b2.average(s.nu, abs_sq(g))
+    m, m_hat = b1.average(s.mu, g, bias_correction)
+    v, v_hat = b2.average(s.nu, abs_sq(g), bias_correction)
     if nesterov:
-        m_hat = b1.lookahead(m, g)
+        m_hat = b1.lookahead(m, g) if bias_correction else b1.blend(m, g)
     return m_hat / (root(v_hat + eps_root) + eps), s._replace(mu=m, nu=v)
+
+
+uncorrected_adam_rule = replace(adam_rule, weighted=None)  # whose averages are Optax's in every arithmetic
 
 
 def scale_by_adam(
@@ -38,6 +53,7 @@ def scale_by_adam(
     mu_dtype: DTypeLike | None = None,
     *,
     nesterov: bool = False,
+    bias_correction: bool = True,
     arithmetic: str = "accurate",
     nu_dtype: DTypeLike | None = None,
 ) -> Transform:
@@ -45,10 +61,11 @@ def scale_by_adam(
 
     Returns:
         A transformation whose state is `optax.ScaleByAdamState`: `count`, a scalar int32; `mu` and `nu`, of the
-        parameters' shapes. With the weighted arithmetic it is `WeightedScaleByAdamState(count, mu_hat, nu_hat)`.
+        parameters' shapes. With the weighted arithmetic and bias correction it is
+        `WeightedScaleByAdamState(count, mu_hat, nu_hat)`.
     """
     return lift(
-        adam_rule,
+        adam_rule if bias_correction else uncorrected_adam_rule,
         arithmetic=arithmetic,
         dtypes={"mu": mu_dtype, "nu": nu_dtype},
         b1=b1,
@@ -56,6 +73,7 @@ def scale_by_adam(
         eps=eps,
         eps_root=eps_root,
         nesterov=nesterov,
+        bias_correction=bias_correction,
     )
 
 
@@ -68,6 +86,7 @@ def adam(
     mu_dtype: DTypeLike | None = None,
     *,
     nesterov: bool = False,
+    bias_correction: bool = True,
     arithmetic: str = "accurate",
     nu_dtype: DTypeLike | None = None,
 ) -> Transform:
@@ -90,6 +109,8 @@ def adam(
         eps_root: a further ε inside the root, for differentiating through the update.
         mu_dtype: the type that the first moment is kept in; by default the parameter's.
         nesterov: whether to look ahead with the first moment (NAdam).
+        bias_correction: whether to divide the averages by 1 − β^t; without, the first steps are
+            (1 − β₁)/√(1 − β₂) times as long (Kingma & Ba 2015, sections 3 and 6.4). Optax has no such argument.
         arithmetic: "accurate"; "optax", bit-identical to Optax; or "weighted", defined at β₂ = 1 too.
         nu_dtype: the type that the second moment is kept in; by default the parameter's.
 
@@ -101,6 +122,16 @@ def adam(
         Dozat 2016, "Incorporating Nesterov momentum into Adam".
     """
     return chain(
-        scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov, arithmetic=arithmetic, nu_dtype=nu_dtype),
+        scale_by_adam(
+            b1,
+            b2,
+            eps,
+            eps_root,
+            mu_dtype,
+            nesterov=nesterov,
+            bias_correction=bias_correction,
+            arithmetic=arithmetic,
+            nu_dtype=nu_dtype,
+        ),
         scale_by_learning_rate(learning_rate, arithmetic=arithmetic),
     )

@@ -15,12 +15,15 @@ from adamlab.errors import InputError, nearest, reason
 from adamlab.interpret.arrays import Values, objects
 from adamlab.interpret.entries import are_coupled, outline
 from adamlab.interpret.jaxpr import Reader, Rename
-from adamlab.interpret.oracle import read_exactly
+from adamlab.interpret.oracle import late_update, read_exactly
 from adamlab.interpret.programs import ANY, Programs, Subject, state_names
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.symbolic.letters import RATES, hyper_letters, state_letters
 from adamlab.types import Decay, PyTree
+
+TRIED = 1e-12 * np.array([[1.0, -2.0, 0.5], [3.0, 1.5, -1.0]])
+"""The gradient with which it is tried whether a step mixes the entries of a matrix."""
 
 Optimizer = Call | str | Callable[..., Any]
 """An optimizer as it is given: a spec, a factory, or a factory called with symbols."""
@@ -128,6 +131,21 @@ class OpenOptimizer:
         """
         outlines = {shape: [*map(outline, self.on_shape(shape).programs[:2])] for shape in SHAPES}
         return [shape for shape in SHAPES if outlines[shape] != outlines[()]]
+
+    def mixes_entries(self, held: Collection[str] = ()) -> bool:
+        """Whether a step on a matrix is another than on each of its entries alone.
+
+        It is tried in exact numbers late in a run, with gradients so small that nothing is clipped and that states
+        that are `held` stay what they are.
+        """
+        known = {name: value for name, value in self.subject.numbers.items() if value is not None}
+        numbers = {**dict.fromkeys(self.subject.numbers, 0.5), **self.subject.defaults, **known}
+        subject = replace(self.subject, numbers=numbers)
+        try:
+            on_matrix, alone = (late_update(subject, g, held) for g in (TRIED, TRIED[0, 0]))
+        except Exception:  # whatever a foreign optimizer raises on a matrix: it is made for single numbers
+            return False
+        return not np.allclose(float(on_matrix[0, 0]), float(alone.item()), rtol=1e-9, atol=0, equal_nan=True)
 
     def start(self, algebra: Formulas, params: PyTree) -> list[Values]:
         """The leaves of the state before the first step."""

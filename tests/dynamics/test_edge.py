@@ -137,10 +137,13 @@ def test_the_schedule_of_an_optimizer_in_a_chain_is_a_number_of_each_step():
 
 
 @pytest.mark.slow
-def test_the_correction_beside_the_root_is_part_of_what_keras_divides_by(x64, monkeypatch):
+@pytest.mark.parametrize("first", ["0.9", "b"])
+def test_the_correction_beside_the_root_is_part_of_what_keras_divides_by(first, x64, monkeypatch):
+    """Also where both decays are one symbol, so that SymPy merges both corrections."""
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     pytest.importorskip("keras", reason="Keras is not installed: pip install keras")
-    template, numbers = parse("keras.Adam(learning_rate=lr, beta_2=b, epsilon=e)"), {"lr": RATE, "b": 0.9, "e": EPS}
+    template = parse(f"keras.Adam(learning_rate=lr, beta_1={first}, beta_2=b, epsilon=e)")
+    numbers = {"lr": RATE, "b": 0.9, "e": EPS}
     transform, params = template.build(numbers), jnp.ones(6)
     state = transform.init(params)
     for g in GRADIENTS:

@@ -41,8 +41,12 @@ def test_what_drives_an_update_is_told_as_far_as_there_is_time(monkeypatch):
     assert share == mathml(Eq(Symbol("share"), (1 - mu) * mu**k / (1 - mu**t), evaluate=False))
     assert half_life == mathml(Eq(Symbol("half_life"), -log(2) / log(mu), evaluate=False))
     assert mean_age == mathml(Eq(Symbol("mean_age"), mu / (1 - mu), evaluate=False))
+    drawn = formulas.shares([shown])
+    assert drawn is not None
+    np.testing.assert_allclose(drawn.share.values[0], 0.1 * 0.9 ** np.arange(50) / (1 - 0.9**1000))
+    assert drawn.optimizer.values.tolist() == ["a, μ 0.9"]
     (plain,) = formulas.optimizer_formulas(runs_of(a="optax.sgd(learning_rate=0.1)"))
-    assert plain.memory == ()
+    assert (plain.memory, formulas.shares([plain])) == ((), None)
     monkeypatch.setattr(formulas, "MEMORY_SECONDS", -1.0)
     (late,) = formulas.optimizer_formulas(runs_of(a="optax.sgd(learning_rate=0.1, momentum=0.9)"))
     assert late.memory == ()

@@ -31,7 +31,7 @@ OTHER: dict[str, Any] = {
 }
 """Another value of arguments that are no flag and have no number as a default."""
 
-ONLY_OURS = {"arithmetic", "nu_dtype", "compensated"}
+ONLY_OURS = {"arithmetic", "bias_correction", "nu_dtype", "compensated"}
 
 
 def another(name: str, default: Any) -> Any:

@@ -52,6 +52,8 @@ CASES = [
     ("adam", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 1e-3}),
     ("adam", {"learning_rate": 0.1, "b1": 0.0, "eps_root": 1e-4}),
     ("adam", {"learning_rate": 0.1, "nesterov": True}),
+    ("adam", {"learning_rate": 0.1, "bias_correction": False}),
+    ("adam", {"learning_rate": 0.1, "b1": 0.8, "nesterov": True, "bias_correction": False}),
     ("adam", {"learning_rate": falling}),
     ("adamw", {"learning_rate": 0.1}),
     ("adamw", {"learning_rate": 0.1, "weight_decay": falling}),

@@ -46,6 +46,10 @@ SPECS = [
     "adamlab.adam(lr, b1=b1, b2=b2, eps=e)",
     "torch.SGD(lr, momentum=b, dampening=d)",
     "torch.Adam(lr, beta1=b1, beta2=b2, eps=e)",
+    "optax.rmsprop(lr, decay=d, momentum=b, eps=e, centered=true)",
+    "optax.chain(optax.clip_by_global_norm(a), optax.sgd(lr, momentum=b))",
+    "optax.chain(optax.sgd(lr, momentum=b), optax.clip(a))",
+    "adamlab.adam(lr, b1=b1, b2=b2, eps=e, bias_correction=false)",
 ]
 
 
@@ -172,6 +176,7 @@ REFUSED = {
     "optax.lars": "no gradient reaches it",
     "optax.rprop": "not linear in the gradients",
     "optax.adafactor": "no closed form",
+    "optax.chain(optax.centralize, optax.sgd(lr))": "mixes the gradients",
 }
 
 
@@ -181,6 +186,33 @@ def test_what_is_no_weighted_sum_says_why(spec):
     with pytest.raises(InputError, match=REFUSED[spec]) as refused:
         al.influence(spec)
     assert spec in str(refused.value)
+
+
+def test_clipping_and_the_mean_of_a_variance_are_told():
+    clipped = al.influence("optax.chain(optax.clip_by_global_norm(c), optax.sgd(lr, momentum=b))")
+    assert "c > |g_t|: beyond, the weights are others" in clipped.assumptions
+    centered = al.influence("optax.rmsprop(lr, centered=true)")
+    assert "m_t, v_t are held" in centered.assumptions
+    assert [memory.power for memory in centered.states.values()] == [1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("t", [4, 9])
+def test_radam_weighs_as_momentum_and_later_as_adam(t):
+    """Liu et al. 2020, Algorithm 2, with v held at 1/4: ρ_t is at least 5 from step 6 on."""
+    read: Any = al.influence("optax.radam(lr, b1=b1, b2=0.999, eps=e, threshold=5.0)")
+    end = 2 / (1 - 0.999) - 1
+    rho = end - 2 * t * 0.999**t / (1 - 0.999**t)
+    size = 1 / (1 - 0.9**t)
+    if rho >= 5:
+        size *= np.sqrt((rho - 4) * (rho - 2) * end / ((end - 4) * (end - 2) * rho))
+        size /= np.sqrt(0.25 / (1 - 0.999**t)) + 1e-3
+    numbers = {symbol: {"lr": 0.3, "b1": 0.9, "e": 1e-3}[name] for name, symbol in read.hyper.items()}
+    for k in range(t):
+        weight = read.weight.subs({read.k: k, read.t: t}).doit()
+        value = weight.xreplace({**numbers, **dict.fromkeys(weight.atoms(Indexed), 0.25)})
+        assert float(value) == pytest.approx(-0.3 * 0.1 * 0.9**k * size, rel=1e-9)
+    assert (rho >= 5) is (t == 9)
 
 
 def test_numbers_that_are_missing_or_unknown_are_told():

@@ -1,6 +1,8 @@
-"""Sensitivity: the score over one number, in panels by a second."""
+"""Sensitivity: the score over one number, in panels by one or two others."""
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -30,13 +32,13 @@ from adamlab.plots.style import (
 from adamlab.plots.words import best_of, letter, listing, number
 
 MOST_PANELS = 12
-"""The most values of a second number that have panels."""
+"""The most panels of a picture."""
 
 
 def sensitivity(
     runs: xr.Dataset,
     setting: str = "learning_rate",
-    panels: str | None = None,
+    panels: str | Sequence[str] | None = None,
     by: str | None = None,
     ax: Axes | None = None,
 ) -> Figure:
@@ -49,28 +51,32 @@ def sensitivity(
     Args:
         runs: the dataset of a problem.
         setting: the number that is varied.
-        panels: a second number, each value of which has a panel.
+        panels: a second number, each value of which has a panel; or two, for a row and a column of panels by value.
         by: the criterion, see `adamlab.analysis.score`; by default the dataset's.
         ax: axes to draw into.
 
     Raises:
         NothingToDrawError: no optimizer varies a number, or the results lack the criterion.
-        InputError: panels are to be drawn into single axes, or are of the number that is varied.
+        InputError: panels are to be drawn into single axes, are of the number that is varied, or of more than two.
     """
     problem = runs.attrs["problem"]
     require_criterion(problem, runs, by)
-    if panels is not None and ax is not None:
+    by_numbers = [panels] if isinstance(panels, str) else list(panels or ())
+    if by_numbers and ax is not None:
         raise InputError("ax: panels take a figure of their own; leave out ax or panels.")
-    if panels == setting:
+    if setting in by_numbers:
         raise InputError(f"panels: expected another number than {setting!r}, which is on the axis.")
-    parts = {"": runs} if panels is None else _by_value(runs, panels)
+    if len(by_numbers) > 2 or len({*by_numbers}) < len(by_numbers):
+        raise InputError(f"panels: expected one number or two different ones, not {listing(by_numbers)}.")
+    parts = _by_values(runs, by_numbers) if by_numbers else {"": runs}
     scores = {part: _scores(runs_of, setting, by) for part, runs_of in parts.items()}
     scores = {part: of for part, of in scores.items() if of}
     if not scores:
         raise NothingToDrawError(f"{problem}: no optimizer has more than one {setting}.")
     name = str(next(iter(next(iter(scores.values())).values())).name)
     title = f"{name.replace('_', ' ', 1)} over {letter(setting)}"
-    fig, places = _places(runs, title, [*scores], letter(setting), ax)
+    columns = len(np.unique(_values(runs, by_numbers[1]))) if len(by_numbers) == 2 else None
+    fig, places = _places(runs, title, [*scores], letter(setting), columns, ax)
     drawn = [each for of in scores.values() for each in of.values()]
     everything = np.concatenate([np.ravel(each) for each in drawn])
     scale = Scale.of(everything)
@@ -87,24 +93,34 @@ def sensitivity(
         fig.supylabel(name.replace("_", " ", 1), fontsize=10)
     legend(fig, 3, ax, [*named_of(lines), *marks])
     if ax is None:
-        describe(fig, _sentence(runs, scores, setting, panels, name))
+        describe(fig, _sentence(runs, scores, setting, by_numbers, name))
     return fig
 
 
-def _by_value(runs: xr.Dataset, name: str) -> dict[str, xr.Dataset]:
-    """The finished runs by the values of a number."""
+def _values(runs: xr.Dataset, name: str) -> np.ndarray:
+    """The values of a number in finished runs, of which there must be several."""
     runs = finished(runs)
     values = np.unique(runs[name].values) if name in runs.attrs["settings"] else np.zeros(0)
     values = values[~np.isnan(values)]
     if len(values) < 2:
         raise NothingToDrawError(f"{runs.attrs['problem']}: no optimizer has more than one {name}.")
-    if len(values) > MOST_PANELS:
+    return values
+
+
+def _by_values(runs: xr.Dataset, names: Sequence[str]) -> dict[str, xr.Dataset]:
+    """The finished runs by the values of one or two numbers."""
+    values = [_values(runs, name) for name in names]
+    if (count := math.prod(map(len, values))) > MOST_PANELS:
         raise NothingToDrawError(
-            f"{runs.attrs['problem']}: {name} has {len(values)} values, and a picture at most {MOST_PANELS} panels."
+            f"{runs.attrs['problem']}: {listing(names)} {'has' if len(names) == 1 else 'have'} {count} values, and a "
+            f"picture at most {MOST_PANELS} panels."
         )
-    return {
-        f"{letter(name)} {number(value)}": runs.isel(run=np.flatnonzero(runs[name].values == value)) for value in values
-    }
+    runs, parts = finished(runs), {}
+    for chosen in product(*values):
+        here = np.all([runs[name].values == value for name, value in zip(names, chosen, strict=True)], axis=0)
+        head = ", ".join(f"{letter(name)} {number(value)}" for name, value in zip(names, chosen, strict=True))
+        parts[head] = runs.isel(run=np.flatnonzero(here))
+    return parts
 
 
 def _scores(runs: xr.Dataset, setting: str, by: str | None) -> dict[str, xr.DataArray]:
@@ -117,11 +133,13 @@ def _scores(runs: xr.Dataset, setting: str, by: str | None) -> dict[str, xr.Data
     return scores
 
 
-def _places(runs: xr.Dataset, title: str, heads: Sequence[str], x: str, ax: Axes | None) -> tuple[Figure, list[Axes]]:
+def _places(
+    runs: xr.Dataset, title: str, heads: Sequence[str], x: str, columns: int | None, ax: Axes | None
+) -> tuple[Figure, list[Axes]]:
     if heads == [""]:
         fig, axes = figure(runs, title, ax=ax)
         return fig, [axes]
-    return panels(runs, title, heads, x, share_y=True)
+    return panels(runs, title, heads, x, share_y=True, columns=columns)
 
 
 def _span(drawn: Sequence[xr.DataArray]) -> tuple[float, float]:
@@ -194,7 +212,7 @@ def _end(medians: np.ndarray, best: np.ndarray) -> str:
 
 
 def _sentence(
-    runs: xr.Dataset, scores: Mapping[str, Mapping[str, xr.DataArray]], setting: str, panels: str | None, name: str
+    runs: xr.Dataset, scores: Mapping[str, Mapping[str, xr.DataArray]], setting: str, panels: Sequence[str], name: str
 ) -> str:
     least: dict[str, float] = {}
     ends: dict[str, tuple[str, str]] = {}
@@ -210,7 +228,7 @@ def _sentence(
                 at = f"{label} at {where}" + (f" and {part}" if part else "")
                 least[at] = sign(name) * float((sign(name) * medians[best]).min())
                 ends[at] = label, _end(medians, best)
-    second = f", a panel for each {letter(panels)}" if panels else ""
+    second = f", a panel for each {listing([letter(each) for each in panels])}" if panels else ""
     sentence = (
         f"{name.replace('_', ' ', 1)} on {runs.attrs['problem']} over {letter(setting)}{second}, "
         "each optimizer's median at the best of its other numbers"

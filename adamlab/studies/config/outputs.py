@@ -66,9 +66,10 @@ def check_output(
         if name not in recorded:
             mistakes.tell(join(key, "what"), f"no {shown(name)} is recorded over steps; {nearest(name, recorded)}")
     for option in ("setting", "panels"):
-        given = options.get(option)
-        if settings is not None and given is not None and given not in settings:
-            mistakes.tell(join(key, option), f"no optimizer is given a {shown(given)}; {nearest(given, settings)}")
+        given = options.get(option) or ()
+        for name in [given] if isinstance(given, str) else given:
+            if settings is not None and name not in settings:
+                mistakes.tell(join(key, option), f"no optimizer is given a {shown(name)}; {nearest(name, settings)}")
 
 
 def tables_of(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -185,6 +185,7 @@ def ages(e: Formula, power: int = 1) -> Ages:
     Raises:
         NoWeightsError: it is not linear in that power, or a sum in it is not understood.
     """
+    e = e.replace(lambda x: isinstance(x, Piecewise) and x.has(G), _factored)
     terms = list(_weighed(e, T, power))
     ranges = [term for term in terms if term.first is not None and term.latest is not None]
     late = max((term.latest or 0) + (term.first is None) for term in terms) if terms else 0
@@ -242,7 +243,7 @@ def _weighed(e: Formula, now: Formula, power: int) -> Iterator[_Term]:
         carriers = [factor for factor in e.args if factor.has(G)]
         if len(carriers) > 1:
             raise NoWeightsError("gradients are multiplied in it")
-        rest = e / carriers[0]
+        rest = Mul(*(factor for factor in e.args if factor != carriers[0]))
         for term in _weighed(carriers[0], now, power):
             yield _Term(rest * term.weight, term.first, term.latest)
     elif isinstance(e, Pow) and isinstance(e.base, Add) and e.exp.is_Integer and e.exp > 0 and expand(e) != e:
@@ -254,6 +255,22 @@ def _weighed(e: Formula, now: Formula, power: int) -> Iterator[_Term]:
             yield _over(term, index, int(low), int(now - high), now)
     else:
         raise NoWeightsError("it is not linear in the gradients" if power == 1 else "it is no sum of one power of them")
+
+
+def _factored(e: Piecewise) -> Formula:
+    """Cases as the factor with gradients that all of them share, times what each multiplies it by.
+
+    Raises:
+        NoWeightsError: they share none, or a condition depends on the gradients.
+    """
+    cases: Any = e.args
+    split = [value.as_independent(G, as_Add=False) for value, _ in cases]
+    if any(condition.has(G) for _, condition in cases):
+        raise NoWeightsError("it is not linear in the gradients")
+    if len({carrier for _, carrier in split}) > 1:
+        raise NoWeightsError("its cases weigh the gradients differently")
+    factors = [(factor, condition) for (factor, _), (_, condition) in zip(split, cases, strict=True)]
+    return split[0][1] * Piecewise(*factors, evaluate=False)
 
 
 def _over(term: _Term, index: Symbol, low: int, end: int, now: Formula) -> _Term:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from sympy import Dummy, Indexed, Pow, Symbol, cancel, diff, fraction, sign
+from sympy import Dummy, Indexed, Integer, Pow, Symbol, cancel, diff, fraction, sign
 
 from adamlab.errors import InputError, nearest
 from adamlab.interpret.signs import is_positive
@@ -16,6 +16,7 @@ from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer, known_numb
 from adamlab.symbolic.partial import Partial
 from adamlab.symbolic.results import Equation, Result, in_words
 from adamlab.symbolic.solving.ages import AGE, Ages, ages, numbers_named, numbers_written
+from adamlab.symbolic.solving.small import where_small
 from adamlab.symbolic.solving.solutions import put_in, solved, states_in, valid_since
 from adamlab.symbolic.solving.weights import NoWeightsError
 from adamlab.types import Formula
@@ -231,12 +232,14 @@ class _Weighing:
     Attributes:
         step: the general step.
         driven: the fields of the states that depend on the gradients.
-        held: those of them that are no linear function of the gradients.
+        held: those of them that are no linear function of the gradients, or on which others depend in no linear way.
+        small: the conditions under which nothing is clipped.
     """
 
     step: Step
     driven: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
+    small: dict[Formula, None] = field(default_factory=dict)
 
     def __post_init__(self):
         self.title = self.step.optimizer.subject.title
@@ -248,16 +251,17 @@ class _Weighing:
         self.used = {f: self.step.recurrences[f] for f in self.step.recurrences if f in used}
 
     def influence(self) -> Influence:
-        step = self.step
         if any(e.has(F) for e in (self.update, *self.used.values())):
             raise self._refuse("it depends on the loss")
+        self.update, self.used = self._unclipped(self.update), {f: self._unclipped(e) for f, e in self.used.items()}
+        step = self.step = replace(self.step, recurrences={**self.step.recurrences, **self.used})
         self._hold_nonlinear_states()
         free = self._of_fields([f for f in step.recurrences if f not in self.held])
         forms = solved(free)
         unsolved = [f for f in free.states if f in self.driven and f not in forms]
         if unsolved:
             raise self._refuse(f"{', '.join(unsolved)} has no closed form that was found")
-        of, e = U[T], put_in(free, self.update, forms)
+        of, e = U[T], self._unclipped(put_in(free, self.update, forms))
         signed = next((s for s in sorted(e.atoms(sign), key=str) if s.has(G)), None)
         around = None
         if signed is not None:
@@ -269,6 +273,8 @@ class _Weighing:
             memory = Memory.read(of, e, 1)
         except NoWeightsError as error:
             raise self._refuse(str(error)) from error
+        if self.step.optimizer.mixes_entries(self.held):
+            raise self._refuse("on a matrix it mixes the gradients of several entries")
         states = dict(self._memories())
         return Influence(
             self.title,
@@ -279,6 +285,14 @@ class _Weighing:
             around,
             (*in_words(step.optimizer, step.algebra), *self._where_it_holds(e, memory)),
         )
+
+    def _unclipped(self, e: Formula) -> Formula:
+        """The formula for gradients so small that they are not clipped."""
+        small, conditions = where_small(
+            e, lambda x: x.replace(lambda g: isinstance(g, Indexed) and g.base == G, lambda _: Integer(0)).doit()
+        )
+        self.small |= dict.fromkeys(conditions)
+        return small
 
     def _refuse(self, why: str) -> NoInfluenceError:
         return NoInfluenceError(f"the update of {self.title} is no weighted sum of the gradients: {why}.")
@@ -300,6 +314,9 @@ class _Weighing:
             plain[f] = Dummy(f, **known), Dummy(f, **known)
             names |= {self.step.before(f): plain[f][0], state: plain[f][1]}
         formulas = {f: e.xreplace(names) for f, e in self.used.items()}
+        at_zero = dict.fromkeys([names[G[T]], *(x for pair in plain.values() for x in pair)], Integer(0))
+        update = self.update.xreplace(names).replace(sign, lambda inside: inside)
+        update, _ = where_small(update, lambda e: e.xreplace(at_zero))
         g, sources = names[G[T]], {}
         for f, e in formulas.items():
             sources[f] = {other for other in formulas if other != f and e.has(*plain[other])}
@@ -312,11 +329,19 @@ class _Weighing:
             slopes = [cancel(diff(formulas[f], x)) for x in moving if formulas[f].has(x)]
             return not any(slope.has(*moving) for slope in slopes)
 
+        def bent(e: Formula) -> set[str]:
+            """The states that a formula is no linear function of, as the mean in a variance."""
+            slopes = {other: [diff(e, x) for x in plain[other] if e.has(x)] for other in self.driven - self.held}
+            return {o for o, each in slopes.items() if any(cancel(slope).has(*plain[o]) for slope in each)}
+
         while True:
             free = self.driven - self.held
             new = {f for f in free if not formulas[f].has(g) and not sources[f] & free}
             failing = {f for f in free if not is_linear(f, free)}
-            new |= {f for f in failing if not is_linear(f, [f])} or failing
+            new |= {f for f in failing if not is_linear(f, [f])}
+            new = new or set().union(*(bent(formulas[f]) for f in failing)) or failing
+            if not new and update.has(g, *(x for f in free - bent(update) for x in plain[f])):
+                new = bent(update)
             if not new:
                 return
             self.held |= new
@@ -343,6 +368,7 @@ class _Weighing:
         return [
             *last_step_in_words(self.step),
             *([f"t ≥ {first}"] if first > 1 else []),
+            *[f"{text(condition)}: beyond, the weights are others" for condition in self.small],
             *[f"{text(e)} ≠ 0" for e in _divisors(memory.weight)],
             *([f"{', '.join(held)} {'is' if len(held) == 1 else 'are'} held"] if held else []),
             *(["the parameter w is held"] if e.has(W) else []),

@@ -287,6 +287,11 @@ BROKEN = {
         "output[0].panels",
         'no optimizer is given a "b3"',
     ),
+    "two panels, of which one is not set": (
+        {"output": [{"kind": "sensitivity", "panels": ["learning_rate", "b3"]}]},
+        "output[0].panels",
+        'no optimizer is given a "b3"',
+    ),
     "axes": ({"output": [{"kind": "curves", "ax": "x"}]}, "output[0].ax", "there is no such key"),
     "quantity that is no list": ({"record": {"what": "test_accuracy"}}, "record.what", 'such as ["test_accuracy"]'),
     "plot of what is not recorded": (
