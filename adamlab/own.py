@@ -53,6 +53,9 @@ class Own:
         return {name: f for name, f in own.items() if f.__module__ == self.module.__name__}
 
 
+IMPORTERS = ("import_module", "__import__")
+"""The functions that import a module whose name they are given."""
+
 MODULES: dict[str, Own] = {}
 """The modules that were asked for, by name."""
 
@@ -276,6 +279,8 @@ def _imports(text: bytes, path: Path, top: Path) -> Iterator[str]:
             package = path.relative_to(top).parts[: -node.level] if node.level and path.is_relative_to(top) else ()
             ahead = ".".join([*package, *([node.module] if node.module else [])])
             names = [ahead, *(f"{ahead}.{alias.name}".strip(".") for alias in node.names)]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in IMPORTERS:
+            names = [a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         for name in filter(None, names):
             parts = name.split(".")
             yield from (".".join(parts[: k + 1]) for k in range(len(parts)))

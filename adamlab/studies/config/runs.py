@@ -18,7 +18,15 @@ from adamlab.studies.config.schema import GREATEST_SEED, RunsHead, read_table
 from adamlab.studies.config.sizes import MOST_PROGRAMS, MOST_RUNS, check_sizes
 from adamlab.studies.config.starts import MOST_NUMBERS
 from adamlab.studies.config.study import Evaluation, Optimizer, Study
-from adamlab.studies.engine.recording import BY_COORDINATE, BY_LAYER, COSTLY, NEEDED, QUANTITIES, can_record
+from adamlab.studies.engine.recording import (
+    BY_COORDINATE,
+    BY_LAYER,
+    COSTLY,
+    NEEDED,
+    OF_THE_WHOLE_RUN,
+    QUANTITIES,
+    can_record,
+)
 from adamlab.types import Problem
 
 
@@ -204,6 +212,6 @@ def _over_steps(problem: Problem, what: Sequence[str]) -> list[str]:
 
 def _curves(problem: Problem, what: Sequence[str]) -> list[str]:
     """The quantities of a problem that are recorded over steps, one number each."""
-    others = {*BY_COORDINATE, *BY_LAYER, "loss", "steps_to_target"}
+    others = {*BY_COORDINATE, *BY_LAYER, *OF_THE_WHOLE_RUN, "loss"}
     known = [n for n in QUANTITIES if n not in others and can_record(problem, n)]
     return ["loss", *(name for name in what if name in problem.metrics or name in known)]
