@@ -131,11 +131,14 @@ class Ledger:
         """The number of stored runs of this stage that are done and not planned."""
         assert self.blocks is not None
         stage = next(iter(self.plans.values())).stage
-        stored = [np.empty(0, np.uint64)]
+        left_out: dict[Key, set[int]] = {}
         for section in _all(self.blocks):
             if section.stage == stage and (ids := ids_of(section)) is not None:
-                stored.append(ids[np.repeat(section.done(), section.block)[: len(section)]])
-        return len(np.setdiff1d(np.concatenate(stored), np.concatenate([plan.ids for plan in self.plans.values()])))
+                key = section.problem, section.part
+                done = ids[np.repeat(section.done(), section.block)[: len(section)]]
+                planned = self.plans[key].ids if key in self.plans else ids[:0]
+                left_out.setdefault(key, set()).update(np.setdiff1d(done, planned).tolist())
+        return sum(map(len, left_out.values()))
 
     def unfinished(self) -> dict[Key, Plan]:
         """The runs of each plan that are not done, where there are any."""

@@ -212,6 +212,14 @@ def test_a_study_goes_on_with_a_store_that_has_runs_of_all_that_both_have(change
         assert {run for key in second for run in ids(second[key], ledger.missing(key))} == planned - kept
 
 
+def test_under_another_label_a_run_is_another():
+    book = Book()
+    for key, planned in plans_of(study()).items():
+        book.add(key, planned, range(4))
+    renamed = study(optimizer=[{"name": "optax.sgd", "learning_rate": [0.1, 0.2], "label": "SGD"}])
+    assert Ledger(plans_of(renamed), book.blocks).left_out() == 20
+
+
 def test_an_option_of_one_problem_among_several_that_was_changed_is_no_addition():
     book, changed = Book(), study(problem=[{"name": "beale"}, {"name": "quadratic", "condition": 7.0}])
     for key, planned in plans_of(study()).items():
