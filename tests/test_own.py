@@ -294,7 +294,7 @@ def test_numbers_that_code_branches_on_cannot_be_swept(tmp_path):
     with pytest.raises(InputError, match="its code asks in Python how large a number is"):
         run(path, None, config | {"optimizer": [{"spec": "branching.step(lr)", "lr": [0.1, 0.2]}]})
     compiled = {"spec": "branching.step(lr)", "lr": {"compiled": [0.05, 0.2]}}
-    runs = run(path, None, config | {"optimizer": [compiled]})["quadratic"].ds
+    runs = run(path, None, config | {"optimizer": [compiled]})[0]["quadratic"].ds
     assert runs.optimizer.values.tolist() == [f"branching.step(lr) (lr={lr})" for lr in (0.05, 0.2)]
     assert (runs.loss.values[:, -1] < runs.loss.values[:, 0]).tolist() == [False, True]
     with pytest.raises(InputError, match=r"expected \{ compiled = \[0.1, 0.2\] \}, a list of numbers; got 0.1"):

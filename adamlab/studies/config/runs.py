@@ -67,6 +67,8 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
         for output in outputs:
             quantities = {p.name: _over_steps(p, recorded) for p in problems}
             check_output(output, quantities, settings if are_optimizers_sound else None, mistakes)
+            if output["options"].get("over") == "seconds" and "seconds" not in recorded:
+                mistakes.tell(join(output["key"], "over"), 'no seconds are recorded; put "seconds" among record.what')
     if head is None or mistakes:
         raise ConfigError(where, mistakes)
     return Study(

@@ -142,7 +142,7 @@ def _coordinates(
         columns["seed"].append(section.column("seed").astype(np.int64))
         columns["run_id"].append(np.array([f"{i:016x}" for i in section.column("run_id").tolist()], object))
         columns["done"].append(np.repeat(marks, section.block)[: len(which)])
-        starts.append(section.column("start"))
+        starts.append(section.starts())
         stages.append(np.full(len(which), section.stage, object))
         numbers.append({_setting(name): values[which] for name, values in own.items()})
     names = list(dict.fromkeys(name for own in numbers for name in own))

@@ -173,6 +173,7 @@ class _Section(_Table):
     numbers: list[_ArrayName]
     files: dict[str, _Digest]
     order: _Digest
+    starts: list[int] | None = None
 
     @model_validator(mode="after")
     def _agrees(self):

@@ -199,6 +199,7 @@ def _add_section(ledger: Ledger, blocks: Blocks, key: Key, programs: Programs, o
             blocks.drop(section)
         elif section.name not in ledger.damage.sections:
             blocks.set_order(section, order)
+            section.renumber_starts(np.where(rows >= 0, plan.start[rows], -1))
         elif (rows >= 0).all():
             blocks.add(part, plan.take(rows), programs[key], order, section.number)
         else:

@@ -177,6 +177,24 @@ def test_what_was_taken_out_is_left_out_of_the_results_and_kept(config, whole, f
     identical(al.load(folder), whole)
 
 
+def test_starts_have_the_numbers_of_the_config_that_was_run_last(folder):
+    def config(*starts):
+        return CONFIG | {
+            "seeds": 2,
+            "problem": [{"name": "rosenbrock", "starts": [*starts]}],
+            "optimizer": [CONFIG["optimizer"][1]],
+        }
+
+    whole = config([0, 1], [1, 2], [2, 2])
+    al.run(whole, folder, fresh=True)
+    listener = Notes()
+    few = config([2, 2], [0, 1])
+    identical(al.run(few, folder, listener=listener), al.run(few))
+    assert listener.runs == 0
+    identical(al.load(folder), al.run(few))
+    identical(al.run(whole, folder), al.run(whole))
+
+
 def test_a_problem_that_comes_back_with_other_options_has_its_own_landscape(folder):
     """Under another optimizer, so that no run of it is stored."""
 
