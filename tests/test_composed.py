@@ -111,6 +111,7 @@ def test_lookahead_goes_with_the_fast_parameters_of_optax():
         ("optax.chain(clip(1.0))", "write optax.clip"),
         ("optax.chain(optax.adam(0.1, bata=1))", "has no argument 'bata'"),
         ("optax.masked(optax.adam(0.1), 3)", "mask must be a pattern"),
+        ('optax.masked("*W", optax.adam(0.1))', 'mask must be a pattern of the paths of parameters, such as "*kernel"'),
         ("optax.inject_hyperparams(optax.adam)", "is called twice"),
         ("optax.inject_hyperparams(0.1)", "is called twice"),
         ("optax.adam(0.1)(0.2)", "only optax.inject_hyperparams is called twice"),
