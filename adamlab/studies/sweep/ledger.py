@@ -114,7 +114,8 @@ class Ledger:
         """Whether the plans go on with what the store holds: of all that both have, and of something, some runs.
 
         Problems and optimizers can be added and taken out, and so can single runs. Where all runs of an optimizer on a
-        problem are others, something else was changed. Runs whose ids cannot be read tell nothing.
+        problem are others, something else was changed; and a new optimizer with the runs of one that was taken out is
+        that one under another label. Runs whose ids cannot be read tell nothing.
         """
         assert self.blocks is not None
         stored = [s for s in _all(self.blocks) if s.stage == TUNING and s.name not in self.damage.outdated]
@@ -125,7 +126,14 @@ class Ledger:
                 if (ids := ids_of(section)) is None:
                     return False
                 shared[key] = shared.get(key, False) or bool((self.plans[key].rows_of(ids) >= 0).any())
-        return all(shared.values()) and (bool(shared) or not stored)
+        return all(shared.values()) and (bool(shared) or not stored) and not self._renames(stored, shared)
+
+    def _renames(self, stored: Sequence[Section], shared: Collection[Key]) -> bool:
+        """Whether runs of an optimizer that is not planned any more are planned under another label."""
+        added = {key: plan for key, plan in self.plans.items() if key not in shared}
+        gone = [section for section in stored if (section.problem, section.part) not in self.plans]
+        pairs = [(plan, ids_of(s)) for s in gone for (problem, _), plan in added.items() if problem == s.problem]
+        return any(ids is not None and bool((plan.rows_of(ids) >= 0).any()) for plan, ids in pairs)
 
     def left_out(self) -> int:
         """The number of stored runs of this stage that are done and not planned."""

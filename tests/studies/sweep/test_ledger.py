@@ -212,12 +212,21 @@ def test_a_study_goes_on_with_a_store_that_has_runs_of_all_that_both_have(change
         assert {run for key in second for run in ids(second[key], ledger.missing(key))} == planned - kept
 
 
-def test_under_another_label_a_run_is_another():
+def test_an_optimizer_under_another_label_is_neither_added_nor_taken_out():
+    """Unless it was there under both: then one of them is taken out."""
     book = Book()
-    for key, planned in plans_of(study()).items():
+    labelled = {label: {"name": "optax.sgd", "learning_rate": [0.1, 0.2], "label": label} for label in ("sgd", "SGD")}
+    other = {"name": "optax.adam", "learning_rate": [0.1, 0.2]}
+    for key, planned in plans_of(study(optimizer=[labelled["sgd"], other])).items():
         book.add(key, planned, range(4))
-    renamed = study(optimizer=[{"name": "optax.sgd", "learning_rate": [0.1, 0.2], "label": "SGD"}])
-    assert Ledger(plans_of(renamed), book.blocks).left_out() == 20
+    ledger = Ledger(plans_of(study(optimizer=[labelled["SGD"], other])), book.blocks)
+    assert not ledger.goes_on()
+    assert ledger.left_out() == 20
+    both = Ledger(plans_of(study(optimizer=[*labelled.values(), other])), book.blocks)
+    assert both.goes_on()
+    for key in [key for key in both.plans if not both.entries(key)]:
+        book.add(key, both.plans[key], range(4))
+    assert ledger.goes_on()
 
 
 def test_an_option_of_one_problem_among_several_that_was_changed_is_no_addition():
