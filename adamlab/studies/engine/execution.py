@@ -122,16 +122,23 @@ def execute(
     """
     pace = _Pace(program.stride)
     calls = _calls(program, compiled, runs, blocks, snapshots or {}, pace)
-    began = time.monotonic()
+    began, spent = time.monotonic(), _spent()
     following = next(calls, None)
     while (computed := following) is not None:
         # A call is dispatched before the results of the one ahead of it are taken, so that devices compute meanwhile.
         following = next(calls, None)
         computed.collect()
         began, seconds = time.monotonic(), time.monotonic() - began
-        computed.divide(seconds)
+        now = _spent()
+        computed.divide(now - spent)
+        spent = now
         pace.adapt(int(computed.span.end - computed.span.begin), seconds)
         yield computed
+
+
+def _spent() -> float:
+    """The CPU seconds of this process, which others do not lengthen; on accelerators the wall clock's."""
+    return time.process_time() if jax.default_backend() == "cpu" else time.monotonic()
 
 
 @dataclass

@@ -44,7 +44,7 @@ QUANTITIES: dict[str, str] = {
     "stability_threshold": "the largest curvature of P⁻¹H at which the steps converge, as `al.stability` derives it",
     "gradient_noise_scale": "tr Σ / |G|² over examples, by batches; ∞ where the gradient drowns in the noise",
     "steps_to_target": "the first step after which the loss was at most `record.target`; −1 where none was",
-    "seconds": "the time that the run took: that of the runs computed with it, divided among them",
+    "seconds": "the CPU time that the run took, on accelerators the time: that of its block, divided among the runs",
 }
 
 BY_COORDINATE = ("params", "updates", "gradients", "m", "v", "m_hat", "v_hat", "effective_learning_rate")

@@ -141,7 +141,7 @@ def test_the_time_of_calls_is_divided_among_the_runs_of_their_blocks(monkeypatch
 
     whole = execution.Computed.collect
     monkeypatch.setattr(execution.Computed, "collect", collect)
-    monkeypatch.setattr(execution.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(execution, "_spent", lambda: now[0])
     monkeypatch.setattr(execution._Pace, "adapt", lambda self, steps, seconds: None)
     monkeypatch.setattr(program, "CALL", 2 * 4 * 3)  # three steps of four runs with two parameters
     numbers = {"lr": np.linspace(0.01, 0.1, 7)}

@@ -195,6 +195,7 @@ def test_starts_have_the_numbers_of_the_config_that_was_run_last(folder):
     identical(al.run(whole, folder), al.run(whole))
 
 
+@pytest.mark.slow
 def test_a_problem_that_comes_back_with_other_options_has_its_own_landscape(folder):
     """Under another optimizer, so that no run of it is stored."""
 
