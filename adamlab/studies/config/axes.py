@@ -81,7 +81,7 @@ def read_arguments(
     """
     unused = "there is no such key" + (", and no expression uses it" if coupled and names_used(table) else "")
     for name in table.keys() - known.keys():
-        mistakes.tell(join(key, name), f"{unused}; {_hint(name, known, others)}")
+        mistakes.tell(join(key, name), f"{unused}; {nearest(name, [*known, *others])}")
     for name, argument in known.items():
         if argument.required and name not in table:
             mistakes.tell(join(key, name), "is missing")
@@ -93,12 +93,6 @@ def read_arguments(
         name: reader.read(prefix + name, table[name], join(key, name), mistakes) for name, reader in readers.items()
     }
     return {name: axis for name, axis in read.items() if axis is not None}
-
-
-def _hint(name: str, known: Collection[str], others: Collection[str]) -> str:
-    """The hint from a wrong key to the nearest argument, or where none is near to the nearest of all keys."""
-    hint = nearest(name, known)
-    return hint if hint.startswith("did you mean") else nearest(name, [*known, *others])
 
 
 def _too_many(known: Mapping[str, Argument], table: Mapping[str, Any], design: Design | None) -> str | None:
