@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from math import prod
 from typing import Any
 
@@ -81,7 +82,7 @@ def read_arguments(
     """
     unused = "there is no such key" + (", and no expression uses it" if coupled and names_used(table) else "")
     for name in table.keys() - known.keys():
-        mistakes.tell(join(key, name), f"{unused}; {nearest(name, [*known, *others])}")
+        mistakes.tell(join(key, name), f"{unused}; {_hint(name, known, others)}")
     for name, argument in known.items():
         if argument.required and name not in table:
             mistakes.tell(join(key, name), "is missing")
@@ -93,6 +94,13 @@ def read_arguments(
         name: reader.read(prefix + name, table[name], join(key, name), mistakes) for name, reader in readers.items()
     }
     return {name: axis for name, axis in read.items() if axis is not None}
+
+
+def _hint(name: str, known: Collection[str], others: Collection[str]) -> str:
+    """The hint from a wrong key to the nearest of all keys, if that is very near, or else to the nearest argument."""
+    hint = nearest(name, known)
+    is_argument = hint.startswith("did you mean") and not get_close_matches(name, others, cutoff=0.75)
+    return hint if is_argument else nearest(name, [*known, *others])
 
 
 def _too_many(known: Mapping[str, Argument], table: Mapping[str, Any], design: Design | None) -> str | None:
