@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, NamedTuple
 
+import jax
 import optax
 
 from adamlab.types import PyTree
@@ -21,6 +22,21 @@ def multi_steps(
     """
     tx = optax.MultiSteps(opt, every_k_schedule, use_grad_mean).gradient_transformation()
     return optax.GradientTransformationExtraArgs(tx.init, tx.update)
+
+
+def partition(
+    mask: bool | Callable[[PyTree], PyTree], fits: optax.GradientTransformation, others: optax.GradientTransformation
+) -> optax.GradientTransformationExtraArgs:
+    """Let one optimizer update the parameters whose path fits a pattern, and another one all others.
+
+    `optax.partition` with two labels.
+    """
+
+    def labels(params: PyTree) -> PyTree:
+        flags = mask(params) if callable(mask) else jax.tree.map(lambda _: mask, params)
+        return jax.tree.map(lambda flag: "fits" if flag else "others", flags)
+
+    return optax.partition({"fits": fits, "others": others}, labels)
 
 
 class LookaheadState(NamedTuple):
@@ -72,5 +88,5 @@ def _is_number(parameter: inspect.Parameter) -> bool:
     return parameter.annotation is not parameter.empty and type(parameter.default) is float
 
 
-ADAPTED: dict[str, Callable[..., Any]] = {"MultiSteps": multi_steps, "lookahead": lookahead}
+ADAPTED: dict[str, Callable[..., Any]] = {"MultiSteps": multi_steps, "lookahead": lookahead, "partition": partition}
 """By the names that Optax has for them."""

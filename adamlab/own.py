@@ -53,6 +53,9 @@ class Own:
         return {name: f for name, f in own.items() if f.__module__ == self.module.__name__}
 
 
+IMPORTERS = ("import_module", "__import__")
+"""The functions that import a module whose name they are given."""
+
 MODULES: dict[str, Own] = {}
 """The modules that were asked for, by name."""
 
@@ -273,12 +276,20 @@ def _imports(text: bytes, path: Path, top: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            package = path.relative_to(top).parts[: -node.level] if node.level and path.is_relative_to(top) else ()
-            ahead = ".".join([*package, *([node.module] if node.module else [])])
+            ahead = _absolute(node.module or "", node.level, path, top)
             names = [ahead, *(f"{ahead}.{alias.name}".strip(".") for alias in node.names)]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in IMPORTERS:
+            texts = [a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            names = [_absolute(name := text.lstrip("."), len(text) - len(name), path, top) for text in texts]
         for name in filter(None, names):
             parts = name.split(".")
             yield from (".".join(parts[: k + 1]) for k in range(len(parts)))
+
+
+def _absolute(name: str, level: int, path: Path, top: Path) -> str:
+    """The full name of a module that a file names from so many packages up; of level 0 the name itself."""
+    package = path.relative_to(top).parts[:-level] if level and path.is_relative_to(top) else ()
+    return ".".join([*package, *([name] if name else [])])
 
 
 def _is_file(place: str) -> bool:

@@ -39,8 +39,8 @@ def run(
     """Run an experiment config.
 
     Runs that the folder has are kept, whichever process computed them: a run that was cut off goes on, and of a config
-    to which settings, seeds, starts, problems or optimizers were added only those are computed. So it is with
-    comparisons and readings.
+    to which settings, seeds, starts, problems or optimizers were added only those are computed. What was taken out is
+    left out of the results, and stays stored. So it is with comparisons and readings.
 
     Args:
         config: a TOML file, or a mapping of the same form.

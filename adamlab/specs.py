@@ -279,6 +279,9 @@ class _Parser:
             case ast.List(elts=items):
                 return tuple(self._value(item, argument) for item in items)
             case ast.Call(func=function) if _is_dotted(function):
+                if argument is not None and argument.kind == "mask":
+                    given = cut(ast.unparse(node), 60)
+                    raise SpecError(f'"{self.text}": {argument.name} must be {argument.expects()}, not {given}.')
                 name = self._dotted(function)
                 factory = find_schedule(name)
                 return call(name, factory, self._arguments(node, name, factory), "schedule")

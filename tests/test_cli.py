@@ -185,7 +185,7 @@ def test_results_go_before_a_problem_of_their_folders_name(adamlab, ran, tmp_pat
         (("run", "valley.toml", "--set", "steps"), "expected KEY=VALUE"),
         (
             ("run", "valley.toml", "--set", "steps=21"),
-            "holds the results of a config that differs by more than further runs",
+            "holds the results of a config that differs by more than what was added or taken out",
         ),
         (("run", "valley.toml", "--out", "valley.toml"), "results cannot be written here"),
         (("list", "optimizer"), 'did you mean "optimizers"?'),

@@ -33,6 +33,11 @@ COMPOSED = {
     'adamlab.adamw(lr, weight_decay=0.1, mask="layer/kernel", arithmetic="optax")': lambda: optax.adamw(
         0.1, weight_decay=0.1, mask={"layer": {"kernel": True, "bias": False}}
     ),
+    'optax.partition("*kernel", optax.adam(lr), optax.partition("*bias", optax.sgd(0.5), optax.sgd(7.0)))': lambda: (
+        optax.partition(
+            {"a": optax.adam(0.1), "b": optax.sgd(0.5)}, lambda params: {"layer": {"kernel": "a", "bias": "b"}}
+        )
+    ),
     "optax.MultiSteps(optax.adam(lr), 3)": lambda: optax.MultiSteps(optax.adam(0.1), 3).gradient_transformation(),
     "optax.MultiSteps(optax.sgd(lr), every_k_schedule=2, use_grad_mean=false)": lambda: optax.MultiSteps(
         optax.sgd(0.1), 2, use_grad_mean=False
@@ -106,6 +111,7 @@ def test_lookahead_goes_with_the_fast_parameters_of_optax():
         ("optax.chain(clip(1.0))", "write optax.clip"),
         ("optax.chain(optax.adam(0.1, bata=1))", "has no argument 'bata'"),
         ("optax.masked(optax.adam(0.1), 3)", "mask must be a pattern"),
+        ('optax.masked("*W", optax.adam(0.1))', 'mask must be a pattern of the paths of parameters, such as "*kernel"'),
         ("optax.inject_hyperparams(optax.adam)", "is called twice"),
         ("optax.inject_hyperparams(0.1)", "is called twice"),
         ("optax.adam(0.1)(0.2)", "only optax.inject_hyperparams is called twice"),
@@ -223,5 +229,6 @@ def test_moments_and_rates_inside_of_wrappers_are_corrected_by_their_own_counts_
 
 
 def test_wrappers_say_what_they_are():
-    for spec in ("optax.MultiSteps", "optax.lookahead"):
-        assert inspect.getdoc(parse(f"{spec}(optax.sgd(0.1), 2{', 0.5' if 'look' in spec else ''})").factory)
+    sgd = "optax.sgd(0.1)"
+    for spec in (f"MultiSteps({sgd}, 2)", f"lookahead({sgd}, 2, 0.5)", f'partition("*", {sgd}, {sgd})'):
+        assert inspect.getdoc(parse(f"optax.{spec}").factory)

@@ -217,6 +217,7 @@ def rate(spec: str) -> float:
         ("import helping_hand as h", "h.make()"),
         ("def late():\n    import helping_hand\n    return helping_hand.RATE", "late()"),
         ("import between", "between.RATE"),
+        ("import importlib", "importlib.import_module('helping_hand').RATE"),
     ],
 )
 def test_the_text_beside_a_module_counts_and_is_executed_anew(tmp_path, how, use):
@@ -292,7 +293,12 @@ def test_numbers_that_code_branches_on_cannot_be_swept(tmp_path):
     config = {"problem": [{"name": "quadratic"}]}
     with pytest.raises(InputError, match="its code asks in Python how large a number is"):
         run(path, None, config | {"optimizer": [{"spec": "branching.step(lr)", "lr": [0.1, 0.2]}]})
-    run(path, None, config | {"optimizer": [{"spec": "branching.step(0.2)"}]})
+    compiled = {"spec": "branching.step(lr)", "lr": {"compiled": [0.05, 0.2]}}
+    runs = run(path, None, config | {"optimizer": [compiled]})[0]["quadratic"].ds
+    assert runs.optimizer.values.tolist() == [f"branching.step(lr) (lr={lr})" for lr in (0.05, 0.2)]
+    assert (runs.loss.values[:, -1] != runs.loss.values[:, 0]).tolist() == [False, True]
+    with pytest.raises(InputError, match=r"expected \{ compiled = \[0.1, 0.2\] \}, a list of numbers; got 0.1"):
+        run(path, None, config | {"optimizer": [compiled | {"lr": {"compiled": 0.1}}]})
 
 
 def test_comparisons_and_readings_depend_on_the_text(mine, tmp_path):

@@ -196,8 +196,9 @@ def test_the_config_of_the_readme_is_valid():
 def test_the_config_of_runs_is_valid():
     study = study_of(config_under("Configs of runs"))
     assert isinstance(study, Study)
-    assert [o.label for o in study.optimizers] == ["adamlab.adam", "rmsprop"]
-    assert study.optimizers[0].count == 21
+    adams = ["Adam, untuned", "Adam, tuned", "Adam, tuned, schedule"]
+    assert [o.label for o in study.optimizers] == ["adamlab.adam", "rmsprop", *adams]
+    assert [o.count for o in study.optimizers] == [21, 2, 1, 7, 7]
     assert study.evaluation is not None
     assert config_under("Configs of runs").keys() == RunsHead.model_fields.keys() - {"output"}
     assert config_under("Configs of runs")["record"].keys() == Record.model_fields.keys()

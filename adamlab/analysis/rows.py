@@ -12,7 +12,7 @@ TUNING, EVALUATION = "tuning", "evaluation"
 
 def finished(runs: xr.Dataset) -> xr.Dataset:
     """The runs that are `done`; all runs of a dataset without such a variable."""
-    if "done" not in runs or bool(runs.done.all()):
+    if "done" not in runs or runs.done.values.all():
         return runs
     return runs.isel(run=np.flatnonzero(runs.done.values))
 
@@ -33,20 +33,21 @@ def of_optimizer(runs: xr.Dataset, optimizer: str) -> xr.Dataset:
     Raises:
         InputError: it has none.
     """
-    mine = np.flatnonzero(finished(runs).optimizer.values == optimizer)
+    runs = finished(runs)
+    mine = np.flatnonzero(runs.optimizer.values == optimizer)
     if not mine.size:
         raise InputError(f'there are no runs of an optimizer "{optimizer}"; {nearest(optimizer, optimizers(runs))}')
-    return finished(runs).isel(run=mine)
+    return runs.isel(run=mine)
 
 
 def recorded(runs: xr.Dataset) -> list[str]:
     """The names of the quantities that were recorded as one number after each recorded step."""
-    return [str(name) for name, values in runs.items() if values.dims == ("run", "step")]
+    return [str(name) for name in runs.data_vars if runs.variables[name].dims == ("run", "step")]
 
 
 def over_steps(runs: xr.Dataset) -> list[str]:
     """The names of all quantities that were recorded after each recorded step, vectors too."""
-    return [str(name) for name, values in runs.items() if values.dims[:2] == ("run", "step")]
+    return [str(name) for name in runs.data_vars if runs.variables[name].dims[:2] == ("run", "step")]
 
 
 def is_tuning(runs: xr.Dataset) -> np.ndarray:

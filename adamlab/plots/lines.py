@@ -125,7 +125,8 @@ def hidden(axes: Axes, lines: Sequence[Line2D]) -> dict[int, int]:
     under = {}
     for i, below in enumerate(drawn):
         for j in range(i + 1, len(drawn)):
-            if below.shape == drawn[j].shape and np.isfinite(below).any():
+            same_x = np.array_equal(lines[i].get_xdata(), lines[j].get_xdata())
+            if same_x and np.isfinite(below).any():
                 apart = np.abs(np.where(np.isnan(below) & np.isnan(drawn[j]), 0, below - drawn[j]))
                 if apart.max() < SAME:
                     under[i] = j

@@ -13,6 +13,7 @@ from adamlab.problems.functions import require
 TEST_SHARE = 0.2
 """The share of the digits that is held out, unless another is asked for."""
 
+GREATEST_SEED = 2**32 - 1
 
 WHOLE = 2000
 """Images that a part can be cut into pieces of; large parts, all of OpenML's, are a multiple of it."""
@@ -46,7 +47,7 @@ class Images:
 
 
 @cache
-def load(name: str, test_share: int | float | None = None) -> Images:
+def load(name: str, test_share: int | float | None = None, seed: int = 0) -> Images:
     """The images of that name; those of openml.org are fetched once and then kept, see `openml.fetch`.
 
     OpenML holds the training part before the test part (of MNIST: Géron 2019, Hands-on machine learning, 2nd edition,
@@ -54,16 +55,17 @@ def load(name: str, test_share: int | float | None = None) -> Images:
 
     Args:
         name: "digits", or a key of `openml.ARCHIVES`.
-        test_share: the share of the digits that is held out, from 0.01 to 0.99, by default 0.2; the split is the same
-            always. The others have a test part of their own.
+        test_share: the share of the digits that is held out, from 0.01 to 0.99, by default 0.2. The others have a test
+            part of their own.
+        seed: draws the part of the digits that is held out.
 
     Raises:
         InputError: there are no such images, `test_share` is not for them, or they cannot be fetched.
-        ValueError: `test_share` is out of its range.
+        ValueError: `test_share` or `seed` is out of its range.
         ModuleNotFoundError: scikit-learn, which has or fetches the images, is not installed.
     """
     if name == "digits":
-        return _digits(TEST_SHARE if test_share is None else test_share)
+        return _digits(TEST_SHARE if test_share is None else test_share, seed)
     if name not in openml.ARCHIVES:
         raise InputError(f'There are no images "{name}"; {nearest(name, ["digits", *openml.ARCHIVES])}')
     if test_share is not None:
@@ -75,18 +77,19 @@ def load(name: str, test_share: int | float | None = None) -> Images:
 
 
 @cache
-def with_validation(data: Images, share: int | float) -> Images:
-    """The images with a share of the training part held out of it, to compare settings on; drawn the same always.
+def with_validation(data: Images, share: int | float, seed: int = 0) -> Images:
+    """The images with a share of the training part held out of it, to compare settings on, drawn by the seed.
 
     Of large parts a multiple of `WHOLE` images is held out, which leaves one, so that both can be computed in pieces.
     """
     require("validation_share", share, 0, 0.9)
+    require("split_seed", seed, 0, GREATEST_SEED)
     count = len(data.train_labels)
     size = round(share * count / WHOLE) * WHOLE if count >= 2 * WHOLE else round(share * count)
     if not size:
         return data
     held_out = np.zeros(count, bool)
-    held_out[np.random.default_rng(0).permutation(count)[:size]] = True
+    held_out[np.random.default_rng(seed).permutation(count)[:size]] = True
     images, labels = data.train_images, data.train_labels
     train, validation = ((images[rows], labels[rows]) for rows in (~held_out, held_out))
     for part in (*train, *validation):
@@ -107,8 +110,9 @@ def blank(name: str) -> Images:
     return Images(name, *parts, scale=openml.WHITE, classes=len(archive.test_counts), source=archive.source)
 
 
-def _digits(test_share: int | float) -> Images:
+def _digits(test_share: int | float, seed: int) -> Images:
     require("test_share", test_share, 0.01, 0.99)
+    require("split_seed", seed, 0, GREATEST_SEED)
     try:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
@@ -117,7 +121,7 @@ def _digits(test_share: int | float) -> Images:
             "The digits come with scikit-learn, which is not installed: pip install 'adamlab[data]'."
         ) from error
     rows, labels = load_digits(return_X_y=True)
-    _, test = train_test_split(np.arange(len(labels)), test_size=test_share, stratify=labels, random_state=0)
+    _, test = train_test_split(np.arange(len(labels)), test_size=test_share, stratify=labels, random_state=seed)
     is_test = np.zeros(len(labels), bool)
     is_test[test] = True
     images = np.asarray(rows, np.uint8).reshape(-1, 8, 8, 1)

@@ -2,7 +2,8 @@
 
 The images of openml.org are fetched when such a problem is first made, see `openml.fetch`; those of scikit-learn are
 here already, and how many of them are held out is an option, `test_share`. Of all of them the option
-`validation_share` holds a share of the training part out, for `validation_loss` and `validation_accuracy`.
+`validation_share` holds a share of the training part out, for `validation_loss` and `validation_accuracy`. What is held
+out is drawn by `split_seed`.
 """
 
 import inspect
@@ -32,15 +33,24 @@ def on(data: str, net: Callable[..., Problem]) -> Callable[..., Problem]:
         net: makes a problem of `Images` and options; the first line of its docstring says "images".
     """
 
-    def make(test_share: int | float | None = None, validation_share: int | float = 0.0, **options: Any) -> Problem:
+    def make(
+        test_share: int | float | None = None,
+        validation_share: int | float = 0.0,
+        split_seed: int = 0,
+        **options: Any,
+    ) -> Problem:
         call(make.__name__, make, options)  # tells of options of the wrong kind
         if data != "digits":
             net(images.blank(data), **options)  # tells of those out of range, before anything is fetched
-        return net(images.with_validation(images.load(data, test_share), validation_share), **options)
+            if split_seed and not validation_share:
+                raise ValueError("split_seed draws the validation part: give its validation_share, too.")
+        loaded = images.load(data, test_share, split_seed if data == "digits" else 0)
+        return net(images.with_validation(loaded, validation_share, split_seed), **options)
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     options = list(inspect.signature(net).parameters.values())[1:]
     options.append(inspect.Parameter("validation_share", kind, default=0.0, annotation=float))
+    options.append(inspect.Parameter("split_seed", kind, default=0, annotation=int))
     if data == "digits":
         options.append(inspect.Parameter("test_share", kind, default=images.TEST_SHARE, annotation=float))
     make.__name__ = make.__qualname__ = f"{data}_{net.__name__}"

@@ -25,7 +25,7 @@ LONGEST_NAME = 100
 """The most characters of such a name: those of files have at most 255 bytes, and say what is drawn as well."""
 
 RECORDED = (
-    *("loss", "params", "updates", "m", "v", "m_hat", "v_hat", "effective_learning_rate", "steps_to_target"),
+    *("loss", "params", "updates", "m", "v", "m_hat", "v_hat", "effective_learning_rate", "steps_to_target", "seconds"),
     *("final_params", "diverged_at", "landscape", "minima", "optimizer", "spec", "seed", "run_id", "done", "stage"),
     *("start", "layer_norms", "layer_gradient_norms", "layer_update_norms", "layer_effective_learning_rate"),
 )

@@ -13,6 +13,8 @@ from adamlab.errors import InputError
 from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.plots.files import draw
 from adamlab.plots.picture import lay_out
+from adamlab.plots.style import figure_of
+from tests.plots.made_runs import runs as made_runs
 from tests.plots.written import unwritten
 
 pytestmark = pytest.mark.optimized(False)
@@ -313,8 +315,25 @@ def test_curves_over_epochs_and_layers_by_name(replacement, per_epoch):
         assert float(last) == pytest.approx(float(np.linalg.norm(part)), rel=1e-5)
     with pytest.raises(NothingToDrawError, match="beale: it has no epochs"):
         al.plots.curves(results["beale"].ds, over="epoch")
-    with pytest.raises(InputError, match='over "step" or "epoch", not \'hour\''):
+    with pytest.raises(InputError, match='over "step", "epoch" or "seconds", not \'hour\''):
         al.plots.curves(runs, over="hour")
+
+
+def test_curves_over_seconds_reach_as_far_as_the_runs_took():
+    """Half of the runs of an optimizer took at most its time; lines of the same losses at other times hide nothing."""
+    runs = made_runs([*"aaabbb"], np.geomspace(1.0, 0.1, 5)[None].repeat(6, 0), seeds=[0, 1, 2] * 2)
+    timed = runs.assign(seconds=("run", np.array([0.1, 0.2, 9.0, 0.5, 0.3, 0.4])))
+    (axes,) = al.plots.curves(timed, over="seconds").axes
+    fractions = np.arange(5) / 4
+    for line, seconds in zip(axes.lines, (0.2, 0.4), strict=True):
+        np.testing.assert_allclose(np.asarray(line.get_xdata()), seconds * fractions)
+        assert "under" not in str(line.get_label())
+    assert axes.get_xlabel() == "seconds per run"
+    assert str(figure_of(axes).get_label()).startswith("Loss over 0.4 seconds per run on ")
+    (axes,) = al.plots.curves(runs, over="step").axes
+    assert "under" in str(axes.lines[0].get_label())
+    with pytest.raises(NothingToDrawError, match='put "seconds" among'):
+        al.plots.curves(runs, over="seconds")
 
 
 def test_curves_of_vectors_have_a_panel_for_each_part(tree):

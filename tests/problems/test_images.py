@@ -5,6 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from adamlab import problems
 from adamlab.errors import InputError
 from adamlab.problems import images, openml
 
@@ -49,6 +50,33 @@ def test_the_rows_of_an_image_come_from_the_top():
 def test_another_share_is_another_split_of_the_same_images():
     half = images.load("digits", test_share=0.5)
     assert (len(half.train_labels), len(half.test_labels)) == (898, 899)
+
+
+def test_a_seed_draws_the_three_parts_of_the_digits():
+    """The test part as scikit-learn draws it, and what is left apart without one image lost or in two parts."""
+    rows, labels = load_digits(return_X_y=True)
+    everything = np.sort(rows.astype(np.uint8), axis=0)
+    validation = []
+    for seed in (0, 3):
+        data = images.with_validation(images.load("digits", seed=seed), 0.25, seed)
+        _, test = train_test_split(np.arange(1797), test_size=0.2, stratify=labels, random_state=seed)
+        np.testing.assert_array_equal(data.test_images.reshape(-1, 64), rows[np.sort(test)])
+        assert data.validation is not None
+        parts = [data.train_images, data.test_images, data.validation[0]]
+        assert [*map(len, parts)] == [1078, 360, 359]
+        np.testing.assert_array_equal(np.sort(np.concatenate(parts).reshape(-1, 64), axis=0), everything)
+        validation.append(data.validation[0])
+    assert not np.array_equal(*validation)
+
+
+def test_a_seed_of_images_with_a_test_part_of_their_own_draws_the_validation_part(fetched):
+    small = images.load("cifar_10")
+    drawn = {images.with_validation(small, 0.5, seed).train_labels.tobytes() for seed in range(6)}
+    assert len(drawn) > 1
+    with pytest.raises(ValueError, match="split_seed must be from 0 to"):
+        images.with_validation(small, 0.5, -1)
+    with pytest.raises(ValueError, match="give its validation_share, too"):
+        problems.get("mnist_softmax", split_seed=1)
 
 
 def test_the_last_images_of_openml_are_the_test_part(fetched):

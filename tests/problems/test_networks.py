@@ -39,7 +39,7 @@ def small(rng, monkeypatch):
     for name, shape in SHAPES.items():
         pixels, labels = rng.integers(0, 256, (32, *shape), np.uint8), np.arange(32, dtype=np.int32) % 10
         fakes[name] = Images(name, pixels[:24], labels[:24], pixels[24:], labels[24:], 255, 10, "nobody")
-    monkeypatch.setattr(images, "load", lambda name, share: fakes[name])
+    monkeypatch.setattr(images, "load", lambda name, *drawn: fakes[name])
     return fakes
 
 
@@ -180,11 +180,11 @@ def test_the_convolutional_net_learns_the_digits():
 
 def test_options_are_read_off_the_makers():
     defaults = {name: argument.default for name, argument in arguments(NETS["digits_mlp"]).items()}
-    shares = {"validation_share": 0.0, "test_share": 0.2}
+    shares = {"validation_share": 0.0, "split_seed": 0, "test_share": 0.2}
     words = {"activation": "relu", "loss": "cross_entropy"}
     assert defaults == {"batch_size": 64, "hidden": 128, "dropout": 0.5, "replacement": True, **words, **shares}
     kinds = {argument.name: argument.kind for argument in arguments(NETS["cifar_10_conv"]).values()}
-    flags = {"replacement": "flag", "validation_share": "number"}
+    flags = {"replacement": "flag", "validation_share": "number", "split_seed": "integer"}
     assert kinds == {"batch_size": "integer", "channels": "integer", **dict.fromkeys(words, "text"), **flags}
     told = inspect.getdoc(NETS["fashion_mnist_vae"]) or ""
     assert told.startswith("A variational auto-encoder of Fashion-MNIST: negative ELBO")

@@ -1,6 +1,7 @@
 """Curves: recorded quantities over steps, of the best settings or of all."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -11,14 +12,19 @@ from adamlab.analysis import of_optimizer, optimizers, over_seeds
 from adamlab.analysis.scores import sign
 from adamlab.errors import InputError
 from adamlab.plots.runs.choice import choose, runs_at
-from adamlab.plots.runs.over_steps.medians import Median, draw_medians, medians_of
+from adamlab.plots.runs.over_steps.medians import Median, draw_medians, medians_of, steps_per, x_label
 from adamlab.plots.runs.over_steps.quantities import TOGETHER, columns_of, panels_of, words_of
 from adamlab.plots.runs.over_steps.sweeps import draw_all_settings
 from adamlab.plots.style import NothingToDrawError, describe, figure, name_lines, panels, twins
 from adamlab.plots.words import best_of, listing, number
 
-OVER = ("step", "epoch")
+OVER = ("step", "epoch", "seconds")
 """What curves can be drawn over."""
+
+LACKING = {
+    "epoch": "it has no epochs, since it draws no batches of a data set",
+    "seconds": 'how long its runs took was not recorded; put "seconds" among record.what',
+}
 
 SETTINGS = ("best", "all")
 """The settings whose curves can be drawn."""
@@ -46,7 +52,8 @@ def curves(
         what: a recorded quantity, or several: "loss", a metric such as "test_accuracy", "v_hat"; "v_hat[1]" or
             "layer_norms[W]" is one coordinate or layer.
         mean: whether to draw the mean with a band of its standard error; it breaks off where any run diverged.
-        over: "step" or "epoch", the steps divided by those that take as many examples as there are.
+        over: "step"; "epoch", the steps divided by those that take as many examples as there are; or "seconds", where
+            these were recorded: the steps times the seconds of a step, the median of an optimizer's runs.
         settings: "best" or "all", coloured by a number, with a panel for each optimizer.
         setting: the number that colours all settings; by default the first that has several values.
         by: the criterion of the best setting, see `adamlab.analysis.score`; by default the dataset's.
@@ -54,16 +61,16 @@ def curves(
         ax: axes to draw into.
 
     Raises:
-        NothingToDrawError: a quantity was not recorded, or the problem's batches are not of a data set.
+        NothingToDrawError: a quantity was not recorded, or what it is to be drawn over.
         InputError: it cannot be drawn over that, or not into single axes.
     """
     if over not in OVER:
-        raise InputError(f'curves are drawn over "step" or "epoch", not {over!r}')
+        raise InputError(f'curves are drawn over "step", "epoch" or "seconds", not {over!r}')
     if settings not in SETTINGS:
         raise InputError(f'curves are drawn of the "best" settings or of "all", not of {settings!r}')
-    if over == "epoch" and "steps_per_epoch" not in runs.attrs:
-        raise NothingToDrawError(f"{runs.attrs['problem']}: it has no epochs, since it draws no batches of a data set.")
-    per = float(runs.attrs["steps_per_epoch"]) if over == "epoch" else 1.0
+    if over != "step" and {"epoch": "steps_per_epoch", "seconds": "seconds"}[over] not in {*runs.attrs, *runs}:
+        raise NothingToDrawError(f"{runs.attrs['problem']}: {LACKING[over]}.")
+    per = partial(steps_per, over)
     columns, note = columns_of(runs, [what] if isinstance(what, str) else what)
     groups = panels_of(columns)
     whole = runs.assign(columns)
@@ -85,15 +92,15 @@ def curves(
     title = f"{listing([*columns])}{f', {note},' if note else ''} of each optimizer at {words}"
     if len(groups) == 1:
         fig, axes = figure(runs, title, ax=ax)
-        axes.set(xlabel=over, ylabel=_band(best, groups[0], mean, runs))
+        axes.set(xlabel=x_label(over), ylabel=_band(best, groups[0], mean, runs))
         places = [axes]
     else:
-        fig, places = panels(runs, title, [words_of(" and ".join(group), runs) for group in groups], over)
+        fig, places = panels(runs, title, [words_of(" and ".join(group), runs) for group in groups], x_label(over))
     drawn = [draw_medians(*each) for each in zip(places, [whole] * len(groups), groups, medians, strict=True)]
     most = max(range(len(groups)), key=lambda i: len(medians[i]))
     name_lines(fig, ax, *drawn[most])
     if ax is None:
-        describe(fig, _sentence(whole, best, medians, over, per, words, mean))
+        describe(fig, _sentence(whole, best, medians, over, words, mean))
     return fig
 
 
@@ -117,7 +124,6 @@ def _sentence(
     best: xr.Dataset,
     medians: Sequence[Sequence[Median]],
     over: str,
-    per: float,
     words: str,
     mean: bool,
 ) -> str:
@@ -126,9 +132,10 @@ def _sentence(
     names = list(dict.fromkeys(median.column for drawn in medians for median in drawn))
     count = best.sizes["run"] // max(1, len(optimizers(best)))
     which = "a single run" if count == 1 else f"the {'mean' if mean else 'median'} of {count} runs"
-    length = f"{number(runs.step.values[-1] / per)} epochs" if over == "epoch" else f"{runs.step.values[-1]:,} steps"
+    unit = {"step": "steps", "epoch": "epochs"}.get(over, x_label(over))
+    length = f"{runs.step.values[-1]:,}" if over == "step" else number(max(median.x[-1] for median in medians[0]))
     quantities, problem = listing([words_of(name, runs) for name in names]), runs.attrs["problem"]
-    sentence = f"{quantities} over {length} on {problem}, {which} of each optimizer at {words}"
+    sentence = f"{quantities} over {length} {unit} on {problem}, {which} of each optimizer at {words}"
     first = [median for median in medians[0] if median.column == column]
     if column.rpartition("_")[2] in TOGETHER:
         sentence += _order(runs, first, sign(column))

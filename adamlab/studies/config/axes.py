@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from math import prod
 from typing import Any
 
@@ -96,9 +97,10 @@ def read_arguments(
 
 
 def _hint(name: str, known: Collection[str], others: Collection[str]) -> str:
-    """The hint from a wrong key to the nearest argument, or where none is near to the nearest of all keys."""
+    """The hint from a wrong key to the nearest of all keys, if that is very near, or else to the nearest argument."""
     hint = nearest(name, known)
-    return hint if hint.startswith("did you mean") else nearest(name, [*known, *others])
+    is_argument = hint.startswith("did you mean") and not get_close_matches(name, others, cutoff=0.75)
+    return hint if is_argument else nearest(name, [*known, *others])
 
 
 def _too_many(known: Mapping[str, Argument], table: Mapping[str, Any], design: Design | None) -> str | None:
@@ -123,7 +125,7 @@ def _beyond(most: int, what: str, factors: Sequence[int]) -> str | None:
 
 def _count(value: Any) -> int:
     """The number of values in a list or range; 1 where it is something else, or no range that can be read."""
-    if isinstance(value, Mapping) and value.keys() in ({"complement"}, {"choice"}):
+    if isinstance(value, Mapping) and value.keys() in ({"complement"}, {"choice"}, {"compiled"}):
         return _count(*value.values())
     if isinstance(value, list):
         return len(value)
@@ -188,6 +190,8 @@ class _Reader:
             return self._complement(symbol, value["complement"], key, mistakes)
         if isinstance(value, str) and self.coupled and self.is_swept and (expression := parse_expression(value)):
             return Axis([Symbol(symbol)], coupled={symbol: Coupled(key, self.argument, expression)})
+        if isinstance(value, Mapping) and value.keys() == {"compiled"} and self.is_swept:
+            return self._compiled(symbol, value["compiled"], key, mistakes)
         choice = value["choice"] if isinstance(value, Mapping) and value.keys() == {"choice"} else None
         return self._values(symbol, choice if isinstance(choice, list) else value, key, mistakes)
 
@@ -209,6 +213,14 @@ class _Reader:
         if self.is_swept and len(literals) > 1:
             return Axis([Symbol(symbol)], {symbol: Points(tuple(literals))})
         return Axis(literals)
+
+    def _compiled(self, symbol: str, values: Any, key: str, mistakes: Mistakes) -> Axis | None:
+        """The listed numbers as forms, each of which becomes a program of its own."""
+        if not isinstance(values, list):
+            mistakes.tell(key, f"expected {{ compiled = [0.1, 0.2] }}, a list of numbers; got {shown(values)}")
+            return None
+        axis = self._values(symbol, values, key, mistakes)
+        return None if axis is None else Axis(axis.listed())
 
     def expected(self) -> str:
         """The values that the argument takes, in words."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adamlab.calls import REQUIRED, Argument, Call, SpecError, Symbol, arguments, call, calls_in
+from adamlab.calls import REQUIRED, Argument, Call, SpecError, Symbol, arguments, call, calls_in, written
 from adamlab.schedules import BUILT_IN
 from adamlab.specs import find, parse
 from adamlab.studies.config.axes import Axis, check_complements, read_arguments
@@ -66,10 +66,15 @@ def read_optimizers(key: str, table: Mapping[str, Any], design: Design, mistakes
         given = {name: chosen.get(name, axis.forms[0]) for name, axis in axes.items() if name in known}
         given = template.with_numbers(given).arguments if is_spec else given
         full = call(template.name, template.factory, given)
-        suffix = ", ".join(f"{name}={str(form).lower()}" for name, form in chosen.items())
+        suffix = ", ".join(f"{name}={_said(form)}" for name, form in chosen.items())
         optimizers.append(_optimizer(key, f"{label} ({suffix})" if suffix else str(label), full, own))
         _check_schedules(optimizers[-1], is_spec, mistakes)
     return optimizers
+
+
+def _said(form: Any) -> str:
+    """A value that is compiled in, as a label says it."""
+    return written(form) if isinstance(form, Decay) else str(form).lower()
 
 
 def _optimizer(key: str, label: str, full: Call, columns: Mapping[str, np.ndarray]) -> Optimizer:
@@ -200,7 +205,15 @@ def _template(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Call | 
             return Call(table[kind], factory, {})
         template = parse(table[kind])
         if left_out := template.missing():
-            raise SpecError(f"{template.name} needs {', '.join(left_out)}: give a number, or a name that becomes a key")
+            kinds = {
+                a.kind for inner in template.calls() for a in arguments(inner.factory).values() if a.name in left_out
+            }
+            how = (
+                "write it in, as optax.adam(0.1)"
+                if "optimizer" in kinds
+                else "give a number, or a name that becomes a key"
+            )
+            raise SpecError(f"{template.name} needs {', '.join(left_out)}: {how}")
         reserved = {symbol.name for symbol, _ in template.symbols()} & {*KEYS}
         if reserved:
             raise SpecError(f'"{min(reserved)}" cannot name a number, since it is a key of its own')

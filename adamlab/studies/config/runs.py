@@ -18,7 +18,15 @@ from adamlab.studies.config.schema import GREATEST_SEED, RunsHead, read_table
 from adamlab.studies.config.sizes import MOST_PROGRAMS, MOST_RUNS, check_sizes
 from adamlab.studies.config.starts import MOST_NUMBERS
 from adamlab.studies.config.study import Evaluation, Optimizer, Study
-from adamlab.studies.engine.recording import BY_COORDINATE, BY_LAYER, COSTLY, NEEDED, QUANTITIES, can_record
+from adamlab.studies.engine.recording import (
+    BY_COORDINATE,
+    BY_LAYER,
+    COSTLY,
+    NEEDED,
+    OF_THE_WHOLE_RUN,
+    QUANTITIES,
+    can_record,
+)
 from adamlab.types import Problem
 
 
@@ -59,6 +67,8 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
         for output in outputs:
             quantities = {p.name: _over_steps(p, recorded) for p in problems}
             check_output(output, quantities, settings if are_optimizers_sound else None, mistakes)
+            if output["options"].get("over") == "seconds" and "seconds" not in recorded:
+                mistakes.tell(join(output["key"], "over"), 'no seconds are recorded; put "seconds" among record.what')
     if head is None or mistakes:
         raise ConfigError(where, mistakes)
     return Study(
@@ -204,6 +214,6 @@ def _over_steps(problem: Problem, what: Sequence[str]) -> list[str]:
 
 def _curves(problem: Problem, what: Sequence[str]) -> list[str]:
     """The quantities of a problem that are recorded over steps, one number each."""
-    others = {*BY_COORDINATE, *BY_LAYER, "loss", "steps_to_target"}
+    others = {*BY_COORDINATE, *BY_LAYER, *OF_THE_WHOLE_RUN, "loss"}
     known = [n for n in QUANTITIES if n not in others and can_record(problem, n)]
     return ["loss", *(name for name in what if name in problem.metrics or name in known)]

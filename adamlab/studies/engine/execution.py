@@ -81,15 +81,24 @@ class Computed:
             yield block, Snapshot(int(self.span.end), [parts[i] for parts in leaves], self.records[block])
 
     def collect(self) -> None:
-        """Wait for the call, and put its results into the records."""
+        """Wait for the call, and put its results into the records, but for the time."""
         by_device = {name: _parts(values, len(self.rows)) for name, values in self._results.items()}
         for i, (block, rows) in enumerate(self.rows.items()):
             now = {name: _joined(parts[i])[..., : len(rows)] for name, parts in by_device.items()}
+            if "seconds" in now:
+                now["seconds"] = self.records.get(block, now)["seconds"]
             if block in self.records:
                 now = _spliced(self.records[block], now, self.span)
             elif not self.is_done:
                 now = {name: values.copy() for name, values in now.items()}  # JAX's own cannot be written to
             self.records[block] = now
+
+    def divide(self, seconds: float) -> None:
+        """Divide the time that the call took among its runs, where that is recorded."""
+        count = sum(map(len, self.rows.values()))
+        for records in self.records.values():
+            if "seconds" in records:
+                records["seconds"] = records["seconds"] + np.float32(seconds / count)
 
 
 def execute(
@@ -113,15 +122,23 @@ def execute(
     """
     pace = _Pace(program.stride)
     calls = _calls(program, compiled, runs, blocks, snapshots or {}, pace)
-    began = time.monotonic()
+    began, spent = time.monotonic(), _spent()
     following = next(calls, None)
     while (computed := following) is not None:
         # A call is dispatched before the results of the one ahead of it are taken, so that devices compute meanwhile.
         following = next(calls, None)
         computed.collect()
         began, seconds = time.monotonic(), time.monotonic() - began
+        now = _spent()
+        computed.divide(now - spent)
+        spent = now
         pace.adapt(int(computed.span.end - computed.span.begin), seconds)
         yield computed
+
+
+def _spent() -> float:
+    """The CPU seconds of this process, which others do not lengthen; on accelerators the wall clock's."""
+    return time.process_time() if jax.default_backend() == "cpu" else time.monotonic()
 
 
 @dataclass

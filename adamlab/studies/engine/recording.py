@@ -44,6 +44,7 @@ QUANTITIES: dict[str, str] = {
     "stability_threshold": "the largest curvature of P⁻¹H at which the steps converge, as `al.stability` derives it",
     "gradient_noise_scale": "tr Σ / |G|² over examples, by batches; ∞ where the gradient drowns in the noise",
     "steps_to_target": "the first step after which the loss was at most `record.target`; −1 where none was",
+    "seconds": "the CPU time that the run took, on accelerators the time: that of its block, divided among the runs",
 }
 
 BY_COORDINATE = ("params", "updates", "gradients", "m", "v", "m_hat", "v_hat", "effective_learning_rate")
@@ -57,6 +58,9 @@ OF_LAST_STEP = (
     *("layer_gradient_norms", "layer_update_norms", "layer_effective_learning_rate"),
 )
 """The quantities that need the gradient and the update of the step just done."""
+
+OF_THE_WHOLE_RUN = ("steps_to_target", "seconds")
+"""The quantities that are one number for each run, and not one after each step."""
 
 OF_THE_EDGE = ("preconditioned_sharpness", "stability_threshold")
 """The quantities that are read off the optimizer's code."""
@@ -141,7 +145,7 @@ def recorded_steps(steps: int, every: int | Mapping[str, int]) -> np.ndarray:
 
 def dims_of(name: str) -> tuple[str, ...]:
     """The dims of a recorded quantity, ahead of that of the runs."""
-    whole_run: dict[str, tuple[str, ...]] = {"final_params": ("parameter",), "diverged_at": (), "steps_to_target": ()}
+    whole_run = {"final_params": ("parameter",), "diverged_at": ()} | dict.fromkeys(OF_THE_WHOLE_RUN, ())
     by = ("dim",) if name in BY_COORDINATE else ("layer",) if name in BY_LAYER else ()
     return whole_run.get(name, ("step", *by))
 
@@ -206,7 +210,7 @@ def recorder(
         edge: from `edge_for`.
     """
     metrics = {name: f for name, f in problem.metrics.items() if name in names}
-    chosen = [name for name in QUANTITIES if name in names and name not in ("loss", "steps_to_target")]
+    chosen = [name for name in QUANTITIES if name in names and name not in ("loss", *OF_THE_WHOLE_RUN)]
 
     def record(moment: Moment) -> dict[str, jax.Array]:
         quantities = _Quantities(problem, template, moment, edge)

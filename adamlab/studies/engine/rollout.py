@@ -304,6 +304,8 @@ class SideBySide:
         diverged_at = jnp.where(finite == t + 1, -1, finite)
         flat = self.over_runs(lambda params: ravel_pytree(params)[0], (axes.params,), -1)
         whole_run = {"final_params": flat(carry.params), "diverged_at": diverged_at}
+        if "seconds" in self.rollout.recording.what:
+            whole_run["seconds"] = jnp.zeros(diverged_at.shape)  # told by `execution`, which takes the time
         return whole_run if carry.reached is None else whole_run | {"steps_to_target": carry.reached}
 
 

@@ -23,7 +23,7 @@ from adamlab.types import Problem, Sampler
 
 STAGES = (TUNING, EVALUATION)
 
-OF_STORE = ("todo", "sections", "metadata")
+OF_STORE = ("todo", "sections", "metadata", "left_out")
 """Attributes of a store of runs that are not of its results."""
 
 
@@ -41,14 +41,25 @@ def load_runs(path: Path) -> xr.DataTree:
 
 def problem_metadata(study: Study, problem: Problem) -> xr.Dataset:
     """A problem's part of its dataset that no run is needed for: the recorded steps, landscape, minima and source."""
+    metadata = _described(study, problem)
+    return metadata.merge(landscape(problem)) if has_landscape(problem) else metadata
+
+
+def is_metadata_of(metadata: xr.Dataset, study: Study, problem: Problem) -> bool:
+    """Whether that is a problem's part as the study asks for it; another of its name may have been there before."""
+    described = _described(study, problem)
+    return metadata.attrs == described.attrs and metadata.step.identical(described.step)
+
+
+def _described(study: Study, problem: Problem) -> xr.Dataset:
     attributes: dict[str, Any] = {"of": "runs", "problem": problem.name, "source": problem.source}
     metrics = [metric for metric in problem.metrics if metric in study.head.record.what]
     if any(name in BY_LAYER for name in study.head.record.what):
         attributes["layers"] = layers_of(problem)
     if isinstance(problem.sample, Sampler):
         attributes["steps_per_epoch"] = problem.sample.steps_per_epoch
-    metadata = xr.Dataset({}, {"step": study.recorded}, {**attributes, "metrics": metrics})
-    return metadata.merge(landscape(problem)) if has_landscape(problem) else metadata
+    attributes |= {"metrics": metrics, "text": study.texts[problem.name]}
+    return xr.Dataset({}, {"step": study.recorded}, attributes)
 
 
 def tree_of(blocks: Blocks) -> xr.DataTree:
@@ -103,6 +114,7 @@ def dataset(blocks: Blocks, name: str, labels: Mapping[str, str], stages: Collec
     coordinates, settings = _coordinates(sections, done, rows)
     criterion = {"by": by} if (by := blocks.attributes.get("by")) else {}
     attributes = {**metadata.attrs, "settings": settings, **criterion}
+    attributes.pop("text", None)
     if layers := attributes.pop("layers", None):
         coordinates["layer"] = np.array(layers, object)
     runs = xr.Dataset(variables, {"step": metadata.step, **coordinates}, attributes)
@@ -130,7 +142,7 @@ def _coordinates(
         columns["seed"].append(section.column("seed").astype(np.int64))
         columns["run_id"].append(np.array([f"{i:016x}" for i in section.column("run_id").tolist()], object))
         columns["done"].append(np.repeat(marks, section.block)[: len(which)])
-        starts.append(section.column("start"))
+        starts.append(section.starts())
         stages.append(np.full(len(which), section.stage, object))
         numbers.append({_setting(name): values[which] for name, values in own.items()})
     names = list(dict.fromkeys(name for own in numbers for name in own))

@@ -108,10 +108,25 @@ def removed(folder: Path) -> StoreError:
 
 
 def other_config(folder: Path, changed: Sequence[str]) -> StoreError:
-    """The error for a folder with the results of a config that differs by more than further runs."""
+    """The error for a folder with the results of a config that differs by more than runs added or taken out."""
     return StoreError(
-        f"{folder} holds the results of a config that differs by more than further runs:\n{listed(changed)}\n"
+        f"{folder} holds the results of a config that differs by more than what was added or taken out:\n"
+        f"{listed(changed)}\n"
         "Choose another folder with --out, or replace them with --fresh."
+    )
+
+
+def left_out(folder: Path, what: str, names: Sequence[str] = ()) -> str:
+    """The note for a config that does not ask for all that a folder has.
+
+    Args:
+        folder: the folder.
+        what: what is left out, such as "40 runs".
+        names: the problems and optimizers that are left out as a whole.
+    """
+    of = f", those of {', '.join(names)} among them," if names else ""
+    return (
+        f"{folder} has {what}{of} that this config does not ask for: its results are without them, and they are kept."
     )
 
 

@@ -7,7 +7,6 @@ whether these were computed just now or read.
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from adamlab.studies.store.folder import (
     RUN_AGAIN,
     StoreError,
     already_done,
+    left_out,
     other_config,
     remove_links,
     replace_store,
@@ -50,9 +50,6 @@ Document = Mapping[str, Any]
 
 Assemble = Callable[[Sequence[Document]], xr.Dataset]
 """Makes the dataset of a kind from the documents of its items."""
-
-ITEM = "[0-9a-f]{32}"
-"""The form of an item's id."""
 
 MOST_NAMED = 3
 """The most damaged items that an error names."""
@@ -142,7 +139,7 @@ def _stored(
     """The attributes of the store's root, empty where they are lost, and the items that can be read.
 
     Raises:
-        StoreError: the store holds items that the config does not have.
+        StoreError: the store holds items, and none of the config's.
     """
     if location.kept is None:
         return {}, {}
@@ -154,18 +151,20 @@ def _stored(
     try:
         root = read_root(path)
     except StoreError:
-        of_others = {name for name in held - {*ids} if re.fullmatch(ITEM, name)}
-        if of_others or not held & {*ids}:
+        if not held & {*ids}:
             raise
         listener.note(f"{path} is damaged where it says what it holds; that is written anew.")
         root = {"items": []}
     else:
         code = changed_code(root, config.own_code)
-        if root.get("of") != of or (not code and not held & {*root["items"]} <= {*ids}):
+        stored = held & {*root.get("items", ())}
+        if root.get("of") != of or (stored and not code and not stored & {*ids}):
             changed = differences(config_of(root), config.source)
             raise other_config(path.parent, changed or ["what the config leaves to defaults"])
         if code:
             listener.note(note_on_code(code))
+        elif others := stored - {*ids}:
+            listener.note(left_out(path.parent, f"{len(others)} {of}"))
     remove_links(path)
     documents, damaged = _read_items(path, [item for item in dict.fromkeys(ids) if item in held], assemble)
     for item, why in damaged.items():

@@ -173,6 +173,7 @@ class _Section(_Table):
     numbers: list[_ArrayName]
     files: dict[str, _Digest]
     order: _Digest
+    starts: list[int] | None = None
 
     @model_validator(mode="after")
     def _agrees(self):
@@ -202,6 +203,7 @@ class _Runs(_Root):
     labels: Annotated[dict[_Part, str], Field(min_length=1)]
     sections: dict[str, _Section]
     metadata: dict[_ProblemName, dict[_MetadataFile, _Digest]]
+    left_out: dict[_Part, str] = Field(default_factory=dict)
     todo: dict[str, list[int]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -209,10 +211,8 @@ class _Runs(_Root):
         for name in self.sections:
             problem, part, number = name.split("/")
             is_number = re.fullmatch("0|[1-9][0-9]{0,8}", number) is not None
-            if not (problem in self.metadata and part in self.labels and is_number):
+            if not (problem in self.metadata and part in {**self.labels, **self.left_out} and is_number):
                 raise ValueError("no name of a section")
-        if not {*self.metadata} <= {*self.problems}:
-            raise ValueError("metadata of no problem")
         if any(not {"zarr.json", "step/zarr.json"} <= {*files} for files in self.metadata.values()):
             raise ValueError("metadata without steps")
         return self

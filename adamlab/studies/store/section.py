@@ -87,6 +87,25 @@ class Section:
         """
         return self._known(name)
 
+    def starts(self) -> np.ndarray:
+        """The number of each run's start among those of the config that was run last.
+
+        Raises:
+            DamageError: they cannot be read.
+        """
+        numbers, stored = self.entry.get("starts"), self.column("start")
+        return stored if numbers is None else np.asarray(numbers, stored.dtype)[stored]
+
+    def renumber_starts(self, now: np.ndarray) -> None:
+        """Set the number of each run's start; −1 leaves it open. It counts once the root is written."""
+        stored = self.column("start")
+        known = now >= 0
+        self.entry.pop("starts", None)
+        if (stored[known] != now[known]).any():
+            numbers = np.full(stored.max() + 1, -1)
+            numbers[stored[known]] = now[known]
+            self.entry["starts"] = numbers.tolist()
+
     def order(self) -> np.ndarray:
         """The positions of the runs in the results; −1 leaves a run out.
 

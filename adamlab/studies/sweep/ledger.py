@@ -1,6 +1,6 @@
 """The ledger: the planned runs of a study, joined with those that its store already holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -27,7 +27,8 @@ class Entry(NamedTuple):
 
     Attributes:
         section: the section.
-        rows: the row of each of its runs in the plan; −1 where the run is not planned, or will not be computed.
+        rows: the row of each of its runs in the plan; −1 where the run is not planned, is in another section, or will
+            not be computed.
         done: for each of its runs, whether it is done and can be read.
     """
 
@@ -79,8 +80,8 @@ class Ledger:
         """Open the ledger of a study's first stage; the store is only read.
 
         Raises:
-            StoreError: the store is of a config that differs by more than further runs, or of another format, or
-                damaged at its root.
+            StoreError: the store is of a config that differs by more than runs that were added or taken out, or of
+                another format, or damaged at its root.
         """
         if location.kept is None:
             return cls(plans, None)
@@ -89,9 +90,9 @@ class Ledger:
         code = frozenset(changed_code(root, study.own_code))
         outdated = [section.name for section in _all(blocks) if code & _code_of(study, section)] if code else []
         ledger = cls(plans, blocks, Damage(code=code, outdated=frozenset(outdated)))
-        if "items" in root or (changed and not ledger.only_adds()):
+        if "items" in root or (changed and not ledger.goes_on()):
             raise other_config(location.kept.parent, changed)
-        return cls(plans, blocks, replace(ledger.damage, **_damage(blocks)))
+        return cls(plans, blocks, replace(ledger.damage, **_damage(blocks, plans)))
 
     def entries(self, key: Key) -> list[Entry]:
         """The stored sections of a plan's part and stage, in the order in which they were added; they are read once."""
@@ -99,7 +100,7 @@ class Ledger:
             plan = self.plans[key]
             sections = [] if self.blocks is None else self.blocks.sections(*key)
             known = [section for section in sections if section.stage == plan.stage and ids_of(section) is not None]
-            self._entries[key] = [self._entry(section, plan) for section in known]
+            self._entries[key] = _once([self._entry(section, plan) for section in known], len(plan))
         return self._entries[key]
 
     def _entry(self, section: Section, plan: Plan) -> Entry:
@@ -107,22 +108,45 @@ class Ledger:
         flags = np.zeros(section.sizes.count(len(section)), bool) if is_damaged else section.done()
         flags[list(self.damage.blocks.get(section.name, ()))] = False
         done = np.repeat(flags, section.block)[: len(section)]
-        rows = plan.rows_of(section.column("run_id"))
-        if (rows < 0).any():
-            # Left over from an evaluation of other settings: keep what was computed, drop the rest.
-            rows = np.where(done, rows, -1)
-        return Entry(section, rows, done)
+        return Entry(section, plan.rows_of(section.column("run_id")), done)
 
-    def only_adds(self) -> bool:
-        """Whether all runs that the store was made for are planned; runs whose ids cannot be read are not."""
+    def goes_on(self) -> bool:
+        """Whether the plans go on with what the store holds: of all that both have, and of something, some runs.
+
+        Problems and optimizers can be added and taken out, and so can single runs. Where all runs of an optimizer on a
+        problem are others, something else was changed; and a new optimizer with the runs of one that was taken out is
+        that one under another label. Runs whose ids cannot be read tell nothing.
+        """
         assert self.blocks is not None
-        for section in _all(self.blocks):
+        stored = [s for s in _all(self.blocks) if s.stage == TUNING and s.name not in self.damage.outdated]
+        shared: dict[Key, bool] = {}
+        for section in stored:
             key = section.problem, section.part
-            if section.stage == TUNING and section.name not in self.damage.outdated:
-                ids = ids_of(section)
-                if ids is None or key not in self.plans or (self.plans[key].rows_of(ids) < 0).any():
+            if key in self.plans:
+                if (ids := ids_of(section)) is None:
                     return False
-        return True
+                shared[key] = shared.get(key, False) or bool((self.plans[key].rows_of(ids) >= 0).any())
+        return all(shared.values()) and (bool(shared) or not stored) and not self._renames(stored, shared)
+
+    def _renames(self, stored: Sequence[Section], shared: Collection[Key]) -> bool:
+        """Whether runs of an optimizer that is not planned any more are planned under another label."""
+        added = {key: plan for key, plan in self.plans.items() if key not in shared}
+        gone = [section for section in stored if (section.problem, section.part) not in self.plans]
+        pairs = [(plan, ids_of(s)) for s in gone for (problem, _), plan in added.items() if problem == s.problem]
+        return any(ids is not None and bool((plan.rows_of(ids) >= 0).any()) for plan, ids in pairs)
+
+    def left_out(self) -> int:
+        """The number of stored runs of this stage that are done and not planned."""
+        assert self.blocks is not None
+        stage = next(iter(self.plans.values())).stage
+        left_out: dict[Key, set[int]] = {}
+        for section in _all(self.blocks):
+            if section.stage == stage and (ids := ids_of(section)) is not None:
+                key = section.problem, section.part
+                done = ids[np.repeat(section.done(), section.block)[: len(section)]]
+                planned = self.plans[key].ids if key in self.plans else ids[:0]
+                left_out.setdefault(key, set()).update(np.setdiff1d(done, planned).tolist())
+        return sum(map(len, left_out.values()))
 
     def unfinished(self) -> dict[Key, Plan]:
         """The runs of each plan that are not done, where there are any."""
@@ -174,10 +198,10 @@ def _code_of(study: Study, section: Section) -> frozenset[str]:
     return frozenset(name for own in code for name in own)
 
 
-def _damage(blocks: Blocks) -> dict[str, Any]:
-    """The blocks and sections that are not as they were written, as fields of `Damage`."""
+def _damage(blocks: Blocks, plans: Collection[Key]) -> dict[str, Any]:
+    """The blocks and sections of plans that are not as they were written, as fields of `Damage`."""
     damaged, broken = {}, {}
-    for section in _all(blocks):
+    for section in (section for key in plans for section in blocks.sections(*key)):
         try:
             section.verify()
         except DamageError as error:
@@ -188,7 +212,27 @@ def _damage(blocks: Blocks) -> dict[str, Any]:
 
 
 def _all(blocks: Blocks) -> list[Section]:
-    return [section for problem in blocks.attributes["problems"] for section in blocks.sections(problem)]
+    problems = dict.fromkeys([*blocks.attributes["problems"], *blocks.attributes["metadata"]])
+    return [section for problem in problems for section in blocks.sections(problem)]
+
+
+def _once(entries: Sequence[Entry], count: int) -> list[Entry]:
+    """The entries with each of the planned runs in one section, and with what is left over of others dropped.
+
+    Of a section some of whose runs are not planned, or are in another, what was computed is kept, and the rest, which
+    could not be computed without these, is dropped.
+    """
+    owner = np.full(count, -1)
+    for i, (_, rows, done) in enumerate(entries):
+        own = rows[done & (rows >= 0)]
+        owner[own[owner[own] < 0]] = i
+    once = []
+    for i, (section, rows, done) in enumerate(entries):
+        is_free = (rows >= 0) & ((owner[rows] == i) | ((owner[rows] < 0) & ~done))
+        kept = rows if is_free.all() else np.where(is_free & done, rows, -1)
+        owner[kept[kept >= 0]] = i
+        once.append(Entry(section, kept, done))
+    return once
 
 
 def ids_of(section: Section) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """The programs of a study: one for each optimizer on each problem, all lowered before any is run."""
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
@@ -19,15 +20,22 @@ from adamlab.studies.sweep.ledger import Ledger
 from adamlab.types import Problem
 
 BRANCHES = (
-    "its code asks in Python how large a number is, and that of several settings is none yet; give such a number one "
-    "value, or a table for each value"
+    "its code asks in Python how large a number is, and that of several settings is none yet; compile such a number "
+    "in, as { compiled = [0.1, 0.2] }, which makes a program of each value"
 )
 
 MOST_RECENT = 16
 """The most programs that are kept for later studies."""
 
-RECENT: dict[bytes, tuple[Problem, Program]] = {}
-"""Programs by all that they depend on, each with its problem, since the id of a freed object may be used again."""
+RECENT: dict[bytes, tuple[Program, Problem, list[Any]]] = {}
+"""Programs by all that they depend on, with the objects among that, since the id of a freed one may be used again."""
+
+CODE = (
+    *("adamlab.rules", "adamlab.arithmetic", "adamlab.lifting", "adamlab.schedules", "adamlab.adapters"),
+    *("adamlab.derivatives", "adamlab.masks", "adamlab.problems", "adamlab.layers", "adamlab.studies.engine"),
+    *("adamlab.types", "optax"),
+)
+"""The modules of the code that programs are made by."""
 
 
 def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> dict[Key, Program]:
@@ -78,14 +86,21 @@ def _prepared(problem: Problem, runs: Runs, recording: Recording, **how: Any) ->
     packages = {str(call.factory.__module__).partition(".")[0] for call in runs.template.calls()}
     if not is_shipped(problem) or not packages <= {"adamlab", "optax"}:
         return prepare(problem, runs, recording, **how)
+    code = _code()
     steps, others = recording.steps.tobytes(), (recording.what, recording.target, recording.costly_every)
     rows, settings = (len(runs), tuple(runs.numbers), runs.starts is None), _settings()
-    key = repr((id(problem), runs.template, rows, others, how, settings)).encode() + steps
+    key = repr((id(problem), runs.template, rows, others, how, settings, [*map(id, code)])).encode() + steps
     if key not in RECENT:
         if len(RECENT) >= MOST_RECENT:
             del RECENT[next(iter(RECENT))]
-        RECENT[key] = problem, prepare(problem, runs, recording, **how)
-    return RECENT[key][1]
+        RECENT[key] = prepare(problem, runs, recording, **how), problem, code
+    return RECENT[key][0]
+
+
+def _code() -> list[Any]:
+    """What the modules that a program is made by define now: somebody may replace a function of theirs."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(CODE)]
+    return [value for module in modules for name, value in vars(module).items() if not name.startswith("__")]
 
 
 def _settings() -> list[Any]:

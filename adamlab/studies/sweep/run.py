@@ -1,9 +1,10 @@
 """The run of a study: stored runs are kept, and missing ones are computed."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ import xarray as xr
 
 from adamlab.analysis.rows import EVALUATION, TUNING
 from adamlab.studies import distributed
+from adamlab.studies.config.diff import differences
 from adamlab.studies.config.study import Study
 from adamlab.studies.engine.block_sizes import grouped_by_seed
 from adamlab.studies.options import RunOptions
@@ -18,12 +20,12 @@ from adamlab.studies.plan import Key, evaluation_plans, part_of, plans_of
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.blocks import Blocks
 from adamlab.studies.store.checkpoints import clear_checkpoints
-from adamlab.studies.store.dataset import dataset, problem_metadata, tree_of
+from adamlab.studies.store.dataset import dataset, is_metadata_of, problem_metadata, tree_of
 from adamlab.studies.store.files import DamageError
-from adamlab.studies.store.folder import RESUME, already_done, remove_links, replace_store, writing
+from adamlab.studies.store.folder import RESUME, already_done, left_out, remove_links, replace_store, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import locked_folder
-from adamlab.studies.store.provenance import changed_code, changed_versions, note_on_code, provenance
+from adamlab.studies.store.provenance import changed_code, changed_versions, config_of, note_on_code, provenance
 from adamlab.studies.store.root import restore_root
 from adamlab.studies.sweep.ledger import Ledger, ids_of
 from adamlab.studies.sweep.programs import Programs, lower
@@ -122,8 +124,14 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
     code = changed_code(blocks.attributes, study.own_code)
     if code:
         listener.note(note_on_code(code))
+    _note_on_left_out(study, attributes, ledger, listener)
+    stored = {section.part for problem in blocks.attributes["metadata"] for section in blocks.sections(problem)}
+    labels = {**blocks.attributes.get("left_out", {}), **blocks.attributes["labels"]}
+    attributes["left_out"] = {part: labels[part] for part in sorted(stored - {*attributes["labels"]})}
+    attributes["own_code"] = {**blocks.attributes.get("own_code", {}), **attributes["own_code"]}
     # They are written with the sections that are added.
-    blocks.attributes.update({name: attributes[name] for name in ("problems", "labels", "by", "config", "own_code")})
+    names = ("problems", "labels", "left_out", "by", "config", "own_code")
+    blocks.attributes.update({name: attributes[name] for name in names})
     for problem in attributes["problems"]:
         for section in blocks.sections(problem):
             is_unwanted = study.evaluation is None and section.stage == EVALUATION
@@ -137,6 +145,17 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
                 section.invalidate(block)
                 listener.note(f"block {block} of {section.name} is damaged; it is computed anew.")
     return blocks
+
+
+def _note_on_left_out(study: Study, attributes: Mapping[str, Any], ledger: Ledger, listener: Listener):
+    """Tell what a changed config does not ask for any more, and where that is."""
+    assert ledger.blocks is not None
+    assert ledger.blocks.path is not None
+    before = ledger.blocks.attributes
+    if differences(config_of(before), study.source) and (count := ledger.left_out()):
+        labels = [label for part, label in before["labels"].items() if part not in attributes["labels"]]
+        names = [*(name for name in before["problems"] if name not in attributes["problems"]), *labels]
+        listener.note(left_out(ledger.blocks.path.parent, f"{count:,} runs", names))
 
 
 def _add_sections(study: Study, ledger: Ledger, programs: Programs, location: Location, listener: Listener):
@@ -162,8 +181,8 @@ def _add_sections(study: Study, ledger: Ledger, programs: Programs, location: Lo
 def _add_metadata(study: Study, problem: Problem, blocks: Blocks, listener: Listener, changed: Collection[str]):
     if problem.name in blocks.attributes["metadata"] and not changed:
         try:
-            blocks.metadata(problem.name)
-            return
+            if is_metadata_of(blocks.metadata(problem.name), study, problem):
+                return
         except DamageError as error:
             listener.note(f"{error}; it is written anew, from the config.")
     blocks.set_metadata(problem.name, problem_metadata(study, problem))
@@ -180,6 +199,7 @@ def _add_section(ledger: Ledger, blocks: Blocks, key: Key, programs: Programs, o
             blocks.drop(section)
         elif section.name not in ledger.damage.sections:
             blocks.set_order(section, order)
+            section.renumber_starts(np.where(rows >= 0, plan.start[rows], -1))
         elif (rows >= 0).all():
             blocks.add(part, plan.take(rows), programs[key], order, section.number)
         else:

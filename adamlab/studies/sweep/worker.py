@@ -44,7 +44,11 @@ class Worker:
         counts = {name: _counts(section) for name, section in {s.name: s for _, s, _ in mine}.items()}
         runs = sum(int(counts[section.name][block]) for _, section, block in mine)
         self.listener.begin(runs, steps)
-        self.programs.compile({key for key, *_ in mine})
+        keys = {key for key, *_ in mine}
+        self.programs.compile(keys)
+        if any("seconds" in self.programs[key].shapes for key in keys):
+            for key in keys:
+                self.programs.compiled(key)  # which would take time from runs that are timed
         for _, blocks in groupby(mine, lambda item: item.section.name):
             self._compute(ledger, list(blocks))
         self._wait(work)

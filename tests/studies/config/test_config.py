@@ -479,6 +479,8 @@ def test_whatever_stands_under_a_key_is_read_or_refused(value, key):
     [
         ({"problem": [{"name": "beale", "start": [[0, 0]]}]}, "problem[0].start", 'did you mean "starts"?'),
         ({"problem": [{"name": "beale", "lable": "b"}]}, "problem[0].lable", 'did you mean "label"?'),
+        ({"problem": [{"name": "beale", "strats": [[0, 0]]}]}, "problem[0].strats", 'did you mean "starts"?'),
+        ({"optimizer": [{"sepc": "a", "name": "optax.adam", "learning_rate": 1}]}, "optimizer[0].sepc", 'mean "spec"?'),
         ({"optimizer": [{"name": "optax.adam", "learning_rate": 0.1, "lable": "a"}]}, "optimizer[0].lable", '"label"?'),
         ({"optimizer": [{"spec": "optax.adam(lr)", "lr": 0.1, "desing": "zip"}]}, "optimizer[0].desing", '"design"?'),
     ],

@@ -267,6 +267,7 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [  # what is out of range, or do
     ({"record": {"what": ["loss", "loss"]}}, "record.what[1]", "given twice"),
     ({"record": {"what": ["m_hut"]}}, "record.what[0]", 'did you mean "m_hat"?'),
     ({"record": {"what": ["steps_to_target"]}}, "record.target", "is missing"),
+    ({"output": [{"kind": "curves", "over": "seconds"}]}, "output[0].over", 'put "seconds" among record.what'),
     ({"record": {"target": 0.1}}, "record.target", 'is for "steps_to_target" alone'),
     ({"record": {"what": ["steps_to_target"], "target": 1e39}}, "record.target", "numbers that float32 holds"),
     (

@@ -11,6 +11,8 @@ from jax.flatten_util import ravel_pytree
 
 from adamlab import problems
 from adamlab.specs import parse
+from adamlab.studies.engine import execution, program
+from adamlab.studies.engine.block_sizes import Sizes
 from adamlab.studies.engine.curvature import gradient_noise_scale, sharpness
 from adamlab.studies.engine.learning_rates import learning_rate
 from adamlab.studies.engine.recording import BY_COORDINATE, QUANTITIES, layers_of, recorded_steps
@@ -37,7 +39,7 @@ def looked_at(problem, transform, fields, b1, b2, rate, preconditioner, threshol
     w = problem.start(jax.random.split(jax.random.key(3))[0])
     state = transform.init(w)
     g = u = np.full(w.shape, np.nan)
-    rows = {name: [] for name in ALL if name not in ("steps_to_target", "gradient_noise_scale")}
+    rows = {name: [] for name in ALL if name not in ("steps_to_target", "seconds", "gradient_noise_scale")}
     regret, hessian = 0.0, jax.jit(jax.hessian(problem.objective))
     for t in range(STEPS + 1):
         if t in recorded_steps(STEPS, EVERY):
@@ -129,6 +131,28 @@ def test_steps_to_the_target_are_counted_exactly(x64, name):
     assert everywhere["steps_to_target"].tolist() == [0, 0, 0]
 
 
+def test_the_time_of_calls_is_divided_among_the_runs_of_their_blocks(monkeypatch):
+    """Each call is made to take three seconds: of the first block two calls, of the second, with a run less, two."""
+    now = [0.0]
+
+    def collect(self):
+        now[0] += 3.0
+        whole(self)
+
+    whole = execution.Computed.collect
+    monkeypatch.setattr(execution.Computed, "collect", collect)
+    monkeypatch.setattr(execution, "_spent", lambda: now[0])
+    monkeypatch.setattr(execution._Pace, "adapt", lambda self, steps, seconds: None)
+    monkeypatch.setattr(program, "CALL", 2 * 4 * 3)  # three steps of four runs with two parameters
+    numbers = {"lr": np.linspace(0.01, 0.1, 7)}
+    recorded = computed(
+        problems.get("beale"), "optax.sgd(lr)", numbers, [0] * 7, 6, 2, ("loss", "seconds"), sizes=Sizes(4, 4)
+    )
+    np.testing.assert_allclose(recorded["seconds"], [1.5] * 4 + [2.0] * 3)
+    monkeypatch.undo()
+    assert (computed(problems.get("beale"), "optax.sgd(0.1)", what=("seconds",))["seconds"] > 0).all()
+
+
 def test_steps_can_be_recorded_at_equal_ratios():
     problem = problems.get("beale")
     steps = recorded_steps(1000, {"log": 8})
@@ -140,7 +164,7 @@ def test_steps_can_be_recorded_at_equal_ratios():
 def test_vectors_of_many_parameters_are_not_recorded():
     problem = problems.get("digits_softmax", test_share=0.95)
     recorded = computed(problem, "adamlab.adam(0.1)", steps=2, every=2, what=ALL, target=0.0)
-    of_whole = {"final_params", "diverged_at", "steps_to_target"}
+    of_whole = {"final_params", "diverged_at", "steps_to_target", "seconds"}
     needing_minima = {"distance", "regret"}
     assert {*recorded} == {*QUANTITIES} - {*BY_COORDINATE} - needing_minima | of_whole
 

@@ -335,7 +335,7 @@ def test_another_config_is_refused_whatever_is_damaged(stored):
         path = folder / STORE / name
         data = path.read_bytes()
         path.write_bytes(flipped(data, random.Random(1)))
-        with pytest.raises(StoreError, match="differs by more than further runs"):
+        with pytest.raises(StoreError, match="differs by more than what was added or taken out"):
             al.run(config | {"steps": 4}, folder)
         path.write_bytes(data)
     identical(al.load(folder), tree)

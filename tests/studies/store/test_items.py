@@ -506,26 +506,35 @@ def test_an_item_that_is_asked_for_twice_is_computed_once(items, tmp_path):
     xr.testing.assert_identical(loaded(items, tmp_path), data)
 
 
-def test_a_config_without_an_item_that_is_done_is_refused(items, tmp_path):
+def test_an_item_that_was_taken_out_is_left_out_of_the_results_and_kept(items, whole, tmp_path):
     items.run(tmp_path)
-    before = files_of(tmp_path)
-    with pytest.raises(StoreError, match=r"(?s)differs by more than further runs:.*name: .*--fresh"):
-        items.some(0, 1).run(tmp_path)
+    few, listener = items.some(0, 1), Notes()
+    xr.testing.assert_identical(few.run(tmp_path, listener), few.run(None))
+    assert [note for note in listener.notes if f"has 1 {items.of} that this config does not ask for" in note]
+    assert len([*(tmp_path / "results.zarr").glob("*/zarr.json")]) == 3
+    few.computed.clear()
     for name in ("zarr.json", "zarr.json.copy"):
         (tmp_path / "results.zarr" / name).write_text("{")
-    with pytest.raises(StoreError, match="cannot be read as a store of results"):
-        items.some(0, 1).run(tmp_path)
-    for name in ("zarr.json", "zarr.json.copy"):
-        (tmp_path / "results.zarr" / name).write_bytes(before[f"results.zarr/{name}"])
-    assert files_of(tmp_path) == before
+    few.run(tmp_path)
+    again = items.some(0, 1, 2)
+    xr.testing.assert_identical(again.run(tmp_path), whole)
+    assert (few.computed, again.computed) == ([], [])
     items.some(0, 1).run(tmp_path, fresh=True)
     assert len([*(tmp_path / "results.zarr").iterdir()]) == 4
+
+
+def test_a_config_that_shares_no_item_is_refused(items, tmp_path):
+    items.some(2).run(tmp_path)
+    before = files_of(tmp_path)
+    with pytest.raises(StoreError, match=r"(?s)differs by more than .*name: .*--fresh"):
+        items.some(0, 1).run(tmp_path)
+    assert files_of(tmp_path) == before
 
 
 def test_kinds_do_not_mix(all_items, tmp_path):
     comparisons, readings = all_items["comparisons"], all_items["readings"]
     comparisons.run(tmp_path)
-    with pytest.raises(StoreError, match="differs by more than further runs"):
+    with pytest.raises(StoreError, match="differs by more than what was added or taken out"):
         readings.run(tmp_path)
     xr.testing.assert_identical(loaded(comparisons, tmp_path), comparisons.run(None))
 

@@ -115,7 +115,7 @@ def test_runs_are_joined_by_their_ids_wherever_they_are_stored():
                 assert ids(planned, rows) == section.column("run_id").tolist()
                 known = zip(section.column("run_id").tolist(), done.tolist(), strict=True)
                 assert all(run in book.done for run, is_done in known if is_done)
-        assert ledger.only_adds()
+        assert ledger.goes_on()
 
 
 def test_nothing_is_left_of_a_study_that_is_done():
@@ -138,7 +138,7 @@ def test_a_damaged_block_counts_as_not_done_and_its_runs_are_not_missing():
     assert len(unfinished(ledger)[key]) == 3
     assert ledger.missing(key).size == 0
     assert [done for _, done in entries(ledger, key)[0]] == [True] * 3 + [False] * 3 + [True] * 4
-    assert ledger.only_adds()
+    assert ledger.goes_on()
 
 
 def evaluated(of: Study, seeds: Iterable[int]) -> dict[Key, Plan]:
@@ -176,32 +176,82 @@ def test_stages_are_apart():
     assert unfinished(Ledger(evaluation, book.blocks)) == {key: {*evaluation[key].ids.tolist()}}
     assert [len(section) for section, _, _ in Ledger(evaluation, book.blocks).entries(key)] == [2]
     book.add(other, replace(elsewhere, stage=EVALUATION))
-    assert Ledger(tuning, book.blocks).only_adds()  # whatever was evaluated
+    assert Ledger(tuning, book.blocks).goes_on()  # whatever was evaluated
 
 
 @pytest.mark.parametrize(
-    ("change", "adds"),
+    ("change", "goes_on"),
     [
         ({}, True),
         ({"seeds": 6}, True),
         ({"rates": (0.05, 0.1, 0.2)}, True),
         ({"problems": ("quadratic", "beale", "branin")}, True),
-        ({"seeds": 4}, False),
-        ({"rates": (0.1, 0.3)}, False),
-        ({"problems": ("beale",)}, False),
+        ({"seeds": 4}, True),
+        ({"rates": (0.1, 0.3)}, True),
+        ({"problems": ("beale",)}, True),
+        ({"problems": ("branin", "beale"), "seeds": 2}, True),
+        ({"problems": ("branin",)}, False),
+        ({"rates": (0.3, 0.4)}, False),
         ({"steps": 4}, False),
         ({"dtype": "float64"}, False),
     ],
 )
 @pytest.mark.parametrize("done", [(), (0, 1, 2, 3)], ids=["nothing done", "all done"])
-def test_a_study_only_adds_where_every_stored_run_is_planned(change, adds, done):
+def test_a_study_goes_on_with_a_store_that_has_runs_of_all_that_both_have(change, goes_on, done):
     first, second, book = plans_of(study()), plans_of(study(**change)), Book()
     for key, planned in first.items():
         book.add(key, planned, done)
-    assert Ledger(second, book.blocks).only_adds() is adds
-    if adds:
-        missing = {run for key in second for run in ids(second[key], Ledger(second, book.blocks).missing(key))}
-        assert missing == {run for planned in second.values() for run in planned.ids.tolist()} - book.stored
+    ledger = Ledger(second, book.blocks)
+    assert ledger.goes_on() is goes_on
+    planned = {run for plan in second.values() for run in plan.ids.tolist()}
+    assert ledger.left_out() == len(book.done - planned)
+    if goes_on:
+        sections = [{*plan.ids.tolist()} for plan in first.values()]
+        # What is not done of a section of which runs were taken out cannot be computed without these.
+        kept = {run for section in sections if done or section <= planned for run in section}
+        assert {run for key in second for run in ids(second[key], ledger.missing(key))} == planned - kept
+
+
+def test_an_optimizer_under_another_label_is_neither_added_nor_taken_out():
+    """Unless it was there under both: then one of them is taken out."""
+    book = Book()
+    labelled = {label: {"name": "optax.sgd", "learning_rate": [0.1, 0.2], "label": label} for label in ("sgd", "SGD")}
+    other = {"name": "optax.adam", "learning_rate": [0.1, 0.2]}
+    for key, planned in plans_of(study(optimizer=[labelled["sgd"], other])).items():
+        book.add(key, planned, range(4))
+    ledger = Ledger(plans_of(study(optimizer=[labelled["SGD"], other])), book.blocks)
+    assert not ledger.goes_on()
+    assert ledger.left_out() == 20
+    both = Ledger(plans_of(study(optimizer=[*labelled.values(), other])), book.blocks)
+    assert both.goes_on()
+    for key in [key for key in both.plans if not both.entries(key)]:
+        book.add(key, both.plans[key], range(4))
+    assert ledger.goes_on()
+
+
+def test_an_option_of_one_problem_among_several_that_was_changed_is_no_addition():
+    book, changed = Book(), study(problem=[{"name": "beale"}, {"name": "quadratic", "condition": 7.0}])
+    for key, planned in plans_of(study()).items():
+        book.add(key, planned)
+    assert not Ledger(plans_of(changed), book.blocks).goes_on()
+
+
+def test_runs_that_were_taken_out_and_come_back_stand_in_one_section_each():
+    """Seeds 0 to 4 of a setting, in blocks of two, the first done; then seeds 0 to 2 alone; then all again."""
+    book, (key, few) = Book(), next(iter(plans_of(study(seeds=3)).items()))
+    whole = plans_of(study())[key]
+    first = book.add(key, whole.take(np.arange(5)), done=[0], size=2)
+    ledger = Ledger({key: few.take(np.arange(3))}, book.blocks)
+    assert entries(ledger, key) == [[(0, True), (1, True), (-1, False), (-1, False), (-1, False)]]
+    second = book.add(key, few.take(ledger.missing(key)), done=[0])
+    planned = {key: whole.take(np.arange(5))}
+    again = Ledger(planned, book.blocks)
+    assert entries(again, key) == [[(0, True), (1, True), (-1, False), (-1, False), (-1, False)], [(2, True)]]
+    third = book.add(key, planned[key].take(again.missing(key)))
+    last = Ledger(planned, book.blocks)
+    assert [rows for section in entries(last, key) for rows, _ in section] == [0, 1, -1, -1, -1, 2, 3, 4]
+    assert (last.missing(key).size, pending(last)) == (0, [(third.name, 0)])
+    assert [first.name, second.name] != [third.name]
 
 
 def test_blocks_are_pending_in_the_order_of_plans_sections_and_numbers():

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 import adamlab as al
@@ -59,6 +60,19 @@ def test_own_schedules_are_traced_each_time(monkeypatch):
     al.schedules.register("scaled_rate", lambda init: lambda count: init)
     counts, _ = traced(monkeypatch, *[config(spec="adamlab.adam(scaled_rate(lr))")] * 2)
     assert counts == [1, 1]
+
+
+@pytest.mark.optimized(False)
+def test_a_function_that_was_replaced_inside_of_a_factory_is_traced(monkeypatch):
+    given = config(spec="optax.adam(lr, b1={})")
+    (first,) = traced(monkeypatch, given)[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optax.tree, "update_moment", lambda gradient, mean, decay, order: gradient)
+        replaced = al.run(given)["rosenbrock"].ds["loss"].values[:, -1]
+    assert (first != replaced).all()
+    count = len(programs.RECENT)
+    np.testing.assert_array_equal(al.run(given)["rosenbrock"].ds["loss"].values[:, -1], first)
+    assert len(programs.RECENT) == count
 
 
 @pytest.mark.optimized(False)

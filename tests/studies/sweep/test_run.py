@@ -161,13 +161,62 @@ def test_runs_that_join_are_computed_and_no_others(config, folder):
     assert json.loads(al.load(folder).attrs["config"])["seeds"] == 4
 
 
+def test_what_was_taken_out_is_left_out_of_the_results_and_kept(config, whole, folder):
+    more = {**config["optimizer"][0], "learning_rate": {"log": [1e-3, 1.0, 15]}}  # every second one is there already
+    small = config | {"seeds": [2, 0], "optimizer": [more], "problem": [*config["problem"], {"name": "quadratic"}]}
+    listener = Notes()
+    result = al.run(small, folder, listener=listener)
+    assert listener.runs == 2 * (15 + 15) - 2 * 8
+    assert [note for note in listener.notes if "14 runs, those of sgd among them, that this config" in note]
+    identical(result, al.run(small))
+    identical(al.load(folder), result)
+    listener = Notes()
+    identical(al.run(config, folder, listener=listener), whole)
+    assert listener.runs == 0
+    assert [note for note in listener.notes if "44 runs, those of quadratic among them, that" in note]
+    identical(al.load(folder), whole)
+
+
+def test_starts_have_the_numbers_of_the_config_that_was_run_last(folder):
+    def config(*starts):
+        return CONFIG | {
+            "seeds": 2,
+            "problem": [{"name": "rosenbrock", "starts": [*starts]}],
+            "optimizer": [CONFIG["optimizer"][1]],
+        }
+
+    whole = config([0, 1], [1, 2], [2, 2])
+    al.run(whole, folder, fresh=True)
+    listener = Notes()
+    few = config([2, 2], [0, 1])
+    identical(al.run(few, folder, listener=listener), al.run(few))
+    assert listener.runs == 0
+    identical(al.load(folder), al.run(few))
+    identical(al.run(whole, folder), al.run(whole))
+
+
+@pytest.mark.slow
+def test_a_problem_that_comes_back_with_other_options_has_its_own_landscape(folder):
+    """Under another optimizer, so that no run of it is stored."""
+
+    def config(kept, *problems):
+        return CONFIG | {"optimizer": [CONFIG["optimizer"][1], *kept], "problem": [*CONFIG["problem"], *problems]}
+
+    other = {"name": "adamlab.sgd", "learning_rate": 0.1}
+    al.run(config([], {"name": "quadratic"}), folder)
+    al.run(config([other]), folder)
+    steep = CONFIG | {"optimizer": [other], "problem": [CONFIG["problem"][0], {"name": "quadratic", "condition": 50}]}
+    identical(al.run(steep, folder), al.run(steep))
+    identical(al.load(folder), al.run(steep))
+
+
 CHANGES = {
     "steps": ({"steps": 40}, "steps: 30 → 40"),
-    "seeds": ({"seeds": 2}, "seeds: 3 → 2"),
+    "seeds": ({"seeds": [7, 8]}, "seeds: 3 → [7, 8]"),
     "dtype": ({"dtype": "float64"}, 'dtype: nothing → "float64"'),
     "record": ({"record": {"every": 5}}, "record.every: 10 → 5"),
     "problem": ({"problem": [{"name": "rosenbrock", "spread": 0.0}]}, "problem[0].spread: nothing → 0.0"),
-    "optimizer": ({"optimizer": CONFIG["optimizer"][:1]}, "optimizer[1]: {"),
+    "optimizer": ({"optimizer": [{"name": "optax.lion", "learning_rate": 0.1}]}, "optimizer[1]: {"),
 }
 
 

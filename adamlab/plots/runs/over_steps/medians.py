@@ -1,6 +1,6 @@
 """Medians over seeds with their bands: what is drawn of each optimizer, and how far a picture reaches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ class Median:
         label: the optimizer.
         name: its label with the numbers of its setting.
         column: the quantity.
-        x: the steps, or epochs.
+        x: the steps, epochs or seconds.
         values: the finite values (run, step).
         middle: the median; NaN where it is infinite.
         low: the lower end of the band.
@@ -43,8 +43,24 @@ class Median:
     high: np.ndarray
 
 
+def steps_per(over: str, runs: xr.Dataset) -> float:
+    """The steps in a step, in an epoch, or in a second of the runs of an optimizer, of which half took less."""
+    if over == "seconds":
+        return float(runs.step.values[-1] / np.median(runs.seconds.values))
+    return float(runs.attrs["steps_per_epoch"]) if over == "epoch" else 1.0
+
+
+def x_label(over: str) -> str:
+    """The label of the x axis."""
+    return "seconds per run" if over == "seconds" else over
+
+
 def medians_of(
-    runs: xr.Dataset, best: xr.Dataset, column: str, per: float = 1.0, statistics: xr.Dataset | None = None
+    runs: xr.Dataset,
+    best: xr.Dataset,
+    column: str,
+    per: Callable[[xr.Dataset], float] = lambda runs: 1.0,
+    statistics: xr.Dataset | None = None,
 ) -> list[Median]:
     """The median of each optimizer that has the quantity.
 
@@ -54,7 +70,7 @@ def medians_of(
         runs: the dataset of a problem, for names.
         best: the runs of each optimizer's setting.
         column: the quantity, of one number after each step.
-        per: the steps in a unit of the x axis.
+        per: the steps in a unit of the x axis, of the runs of an optimizer.
         statistics: means with standard errors, from `adamlab.analysis.over_seeds`, to take instead.
     """
     medians = []
@@ -75,7 +91,7 @@ def medians_of(
             low, high = middle - error, middle + error
         ends = (np.where(np.isnan(middle), np.nan, end) for end in (low, high))
         name = caption(runs, label, chosen)
-        medians.append(Median(label, name, column, steps[kept] / per, finite, middle, *ends))
+        medians.append(Median(label, name, column, steps[kept] / per(chosen), finite, middle, *ends))
     return medians
 
 
@@ -92,7 +108,8 @@ def draw_medians(
     Several quantities differ by their dashes, and twins that coincide are left out there.
     """
     several, looks = len(columns) > 1, styles(runs)
-    same = same_twins(runs, {median.label: median.middle for median in medians if median.column == columns[0]})
+    drawn = {m.label: np.stack([m.x, m.middle]) for m in medians if m.column == columns[0]}
+    same = same_twins(runs, drawn)
     scale = Scale.of(*(each for median in medians for each in (median.middle, median.low, median.high)))
     names = name_twins(runs, {median.label: median.name for median in medians}, same)
     lines = []

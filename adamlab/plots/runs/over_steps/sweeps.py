@@ -1,5 +1,7 @@
 """Curves of all settings of a sweep: thin lines, coloured by a number."""
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
@@ -8,10 +10,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from adamlab.analysis import optimizers, over_seeds
+from adamlab.analysis import of_optimizer, optimizers, over_seeds
 from adamlab.errors import InputError
 from adamlab.plots.lines import Scale
-from adamlab.plots.runs.over_steps.medians import cut_axes, drawable, limit_of
+from adamlab.plots.runs.over_steps.medians import cut_axes, drawable, limit_of, x_label
 from adamlab.plots.style import NothingToDrawError, describe, figure, panels, same_twins
 from adamlab.plots.words import letter, listing, number
 
@@ -20,7 +22,7 @@ MOST_PANELS = 12
 
 
 def draw_all_settings(
-    runs: xr.Dataset, what: str, setting: str | None, over: str, per: float, ax: Axes | None
+    runs: xr.Dataset, what: str, setting: str | None, over: str, per: Callable[[xr.Dataset], float], ax: Axes | None
 ) -> Figure:
     """The medians of all settings, in a panel for each optimizer; twins that coincide have one panel.
 
@@ -29,7 +31,7 @@ def draw_all_settings(
         what: a quantity of one number after each step.
         setting: the number that colours the lines; None: the first that has several values.
         over: the name of the x axis.
-        per: the steps in a unit of the x axis.
+        per: the steps in a unit of the x axis, of the runs of an optimizer.
         ax: axes to draw into, for a single optimizer.
     """
     problem = runs.attrs["problem"]
@@ -52,12 +54,13 @@ def draw_all_settings(
     drawn = medians[np.concatenate([lines_of[label] for label in labels[: len(places)]])]
     scale, limit, highest = Scale.of(drawn), limit_of([drawable(drawn)]), np.nanmax(drawable(drawn), initial=-np.inf)
     for place, label in zip(places, labels, strict=False):
+        x = runs.step.values / per(of_optimizer(runs, label))
         for row in lines_of[label]:
             known = np.isfinite(numbers[row])
             look = {"color": shades.to_rgba(numbers[row]) if known else "0.6", "lw": 0.9, "solid_capstyle": "butt"}
             kept = ~np.isnan(medians[row])
             label_of = f"{letter(name)} {number(numbers[row])}" if known else label
-            scale.draw(place, runs.step.values[kept] / per, medians[row][kept], look, label_of)
+            scale.draw(place, x[kept], medians[row][kept], look, label_of)
         scale.apply(place, min(highest, limit))
     for place in places if highest > limit else ():  # once all is drawn, since they share the axis
         cut_axes(place, limit)
@@ -67,8 +70,8 @@ def draw_all_settings(
         others = f"; {len(labels) - len(places)} further optimizers are left out" if len(labels) > len(places) else ""
         describe(
             fig,
-            f"{what} over {over}s on {problem}, the median of the runs of each of {len(drawn)} settings of "
-            f"{listing(labels[: len(places)])}, coloured by {letter(name)} from {number(given.min())} to "
+            f"{what} over {over.removesuffix('s')}s on {problem}, the median of the runs of each of {len(drawn)} "
+            f"settings of {listing(labels[: len(places)])}, coloured by {letter(name)} from {number(given.min())} to "
             f"{number(given.max())}{others}.",
         )
     return fig
@@ -78,6 +81,6 @@ def _places(runs: xr.Dataset, what: str, labels: list[str], over: str, ax: Axes 
     title = f"{what}, the median of each setting"
     if len(labels) == 1:
         fig, axes = figure(runs, f"{title} of {labels[0]}", ax=ax)
-        axes.set(xlabel=over, ylabel=what)
+        axes.set(xlabel=x_label(over), ylabel=what)
         return fig, [axes]
-    return panels(runs, title, labels[:MOST_PANELS], over, share_y=True)
+    return panels(runs, title, labels[:MOST_PANELS], x_label(over), share_y=True)
