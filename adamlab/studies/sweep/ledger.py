@@ -91,7 +91,7 @@ class Ledger:
         ledger = cls(plans, blocks, Damage(code=code, outdated=frozenset(outdated)))
         if "items" in root or (changed and not ledger.only_adds()):
             raise other_config(location.kept.parent, changed)
-        return cls(plans, blocks, replace(ledger.damage, **_damage(blocks)))
+        return cls(plans, blocks, replace(ledger.damage, **_damage(study, blocks)))
 
     def entries(self, key: Key) -> list[Entry]:
         """The stored sections of a plan's part and stage, in the order in which they were added; they are read once."""
@@ -174,12 +174,13 @@ def _code_of(study: Study, section: Section) -> frozenset[str]:
     return frozenset(name for own in code for name in own)
 
 
-def _damage(blocks: Blocks) -> dict[str, Any]:
+def _damage(study: Study, blocks: Blocks) -> dict[str, Any]:
     """The blocks and sections that are not as they were written, as fields of `Damage`."""
     damaged, broken = {}, {}
+    sizes = {problem.name: study.recording.sizes(problem) for problem in study.problems}
     for section in _all(blocks):
         try:
-            section.verify()
+            section.verify(sizes.get(section.problem, {}))
         except DamageError as error:
             broken[section.name] = str(error)
         else:

@@ -160,13 +160,21 @@ def _add_sections(study: Study, ledger: Ledger, programs: Programs, location: Lo
 
 
 def _add_metadata(study: Study, problem: Problem, blocks: Blocks, listener: Listener, changed: Collection[str]):
+    metadata = problem_metadata(study, problem)
     if problem.name in blocks.attributes["metadata"] and not changed:
         try:
-            blocks.metadata(problem.name)
-            return
+            if _form(blocks.metadata(problem.name)) == _form(metadata):
+                return
+            raise DamageError(f"{problem.name}: its metadata is not that of the config")
         except DamageError as error:
             listener.note(f"{error}; it is written anew, from the config.")
-    blocks.set_metadata(problem.name, problem_metadata(study, problem))
+    blocks.set_metadata(problem.name, metadata)
+
+
+def _form(metadata: xr.Dataset) -> list[object]:
+    """All of a problem's metadata but for numbers that other versions may round differently."""
+    forms = {str(name): (variable.dims, variable.shape) for name, variable in metadata.variables.items()}
+    return [forms, metadata.step.values.tolist(), dict(metadata.attrs)]
 
 
 def _add_section(ledger: Ledger, blocks: Blocks, key: Key, programs: Programs, offset: int):
