@@ -17,8 +17,8 @@ import typer
 from adamlab.derivations.names import NAMES as DERIVATIONS
 from adamlab.errors import InputError
 from adamlab.files import discard
+from adamlab.interrupts import hearing_interrupts
 from adamlab.studies.options import RunOptions
-from adamlab.terminal.interrupts import hearing_interrupts
 
 app = typer.Typer(
     no_args_is_help=True,

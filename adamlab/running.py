@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from adamlab.errors import InputError
+from adamlab.errors import InputError, reason
 from adamlab.exporting import write_csv
+from adamlab.interrupts import hearing_interrupts, stop_if_interrupted
 from adamlab.own import is_known, load_all
 from adamlab.plots import PLOTS_OF
 from adamlab.plots.files import draw_outputs
@@ -19,11 +20,11 @@ from adamlab.report import write_report
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Config
 from adamlab.studies.config.toml import read_config, text_of
-from adamlab.studies.kinds import kind_in, kind_of
+from adamlab.studies.kinds import kind_in, kind_of, load
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.files import DamageError
-from adamlab.studies.store.folder import STORE, StoreError, removed
+from adamlab.studies.store.folder import REPLACE, STORE, StoreError, removed
 from adamlab.studies.store.location import Location
 
 
@@ -61,6 +62,7 @@ def run(
         InputError: a module cannot be imported.
         StoreError: the folder holds results of another config, cannot be written, or is locked by another run.
         TypeError: an option that does not exist.
+        KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on from there.
 
     >>> results = run("experiments/quickstart.toml", out="results/quickstart")  # doctest: +SKIP
     """
@@ -81,10 +83,11 @@ def run_data(
         remedy = "import it in each, with --import mine.py"
         raise InputError(f"{', '.join(loose)}: code of your own has no text that all processes could know; {remedy}.")
     keep_programs(options)
-    with _told(folder):
+    with hearing_interrupts(), _told(folder):
         tree = kind_in(data).run(study, where, Location(folder, options.fresh), options, listener)
         if folder is not None and distributed.is_first():
             _write_products(study, tree, folder, listener, text)
+        stop_if_interrupted()
         return tree
 
 
@@ -106,22 +109,42 @@ def study_of(data: Mapping[str, Any], where: str = "the config") -> Config:
 
 @contextmanager
 def _told(folder: Path | None) -> Iterator[None]:
-    """Turn what goes wrong with the folder meanwhile into a `StoreError`.
+    """Turn what goes wrong with the folder meanwhile into a `StoreError`, and say what is kept where a run is stopped.
 
     Raises:
-        StoreError: a file cannot be read or written, or the results were removed or renamed.
+        StoreError: a file cannot be read or written, or the results were removed or renamed, or do not fit together.
     """
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):
         raise
+    except KeyboardInterrupt:
+        if folder is None:
+            raise
+        kept = f"Stopped. What was done is kept in {folder}, and the same command goes on from there."
+        raise KeyboardInterrupt(kept) from None
     except OSError as error:
         raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
-    except (DamageError, LookupError) as error:
+    except Exception as error:
         # Arrays can be written to a folder that is gone: their own folders are created anew.
-        if folder is None or (isinstance(error, LookupError) and os.path.exists(folder / STORE)):
-            raise
-        raise removed(folder) from error
+        if folder is not None and (isinstance(error, DamageError) or not os.path.exists(folder / STORE)):
+            raise removed(folder) from error
+        if folder is not None:
+            _require_sound(folder, error)
+        raise
+
+
+def _require_sound(folder: Path, error: Exception) -> None:
+    """Require that what is stored can be loaded, where a run ended with an error.
+
+    Raises:
+        StoreError: it cannot, since its parts do not fit together, although each is as it was written.
+    """
+    try:
+        load(folder)
+    except StoreError:
+        why = f"what is stored here does not fit together: {reason(error, 200)}"
+        raise StoreError(f"{folder}: {why}. {REPLACE}") from error
 
 
 def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener, text: str) -> None:

@@ -171,6 +171,7 @@ class Problem:
         minimum: the least value of the objective, where it is known.
         domain: the (low, high) of each dimension that is worth looking at; empty where there is nothing to draw.
         side_by_side: how many runs the engine computes at a time; None leaves it to the engine.
+        data: how many numbers were drawn for its data, which bounds the problems of a config.
         source: where the problem comes from.
     """
 
@@ -187,6 +188,7 @@ class Problem:
     minimum: float | None = None
     domain: tuple[tuple[float, float], ...] = ()
     side_by_side: int | None = None
+    data: int = 0
     source: str = ""
 
     @property

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "adamlab"
 
 LAYERS = [  # from the bottom; a module imports from its own layer and from those above it in this list
     ["errors", "types"],
-    ["files"],
+    ["files", "interrupts"],
     ["own"],
     ["masks"],
     ["dependence"],

@@ -3,11 +3,16 @@
 import gc
 import os
 import signal
-from contextlib import suppress
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 
 import pytest
+import xarray as xr
 
-from adamlab.terminal.interrupts import hearing_interrupts
+import adamlab as al
+from adamlab.interrupts import hearing_interrupts
+from adamlab.studies.progress import Listener
 
 CONFIG = """
 name = "interrupted"
@@ -65,6 +70,28 @@ def test_a_run_whose_interrupt_is_lost_ends_with_130(adamlab, monkeypatch, tmp_p
     (tmp_path / "config.toml").write_text(CONFIG)
     with pytest.raises(Ended, match="130"):
         adamlab("run", "config.toml", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["raised", "lost"])
+def test_a_run_in_python_says_how_to_go_on(monkeypatch, tmp_path, is_lost):
+    monkeypatch.setattr("adamlab.running.draw_outputs", lambda *arguments: ({}, []))
+    config = tomllib.loads(CONFIG)
+
+    class Pressed(Listener):
+        def working_on(self, what: str):
+            with suppress(KeyboardInterrupt) if is_lost else nullcontext():
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match=rf"Stopped\. What was done is kept in {tmp_path}/out, and"):
+        al.run(config, tmp_path / "out", listener=Pressed())
+    assert int(al.load(tmp_path / "out")["beale"].ds.done.sum()) == (4 if is_lost else 0)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    xr.testing.assert_identical(al.run(config, tmp_path / "out")["beale"].ds, al.run(config)["beale"].ds)
+
+
+def test_a_run_in_another_thread_leaves_interrupts_to_the_main_one():
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(al.run, tomllib.loads(CONFIG)).result()["beale"].ds.done.all()
 
 
 def test_a_shells_background_job_goes_on_ignoring_interrupts():

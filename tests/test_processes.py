@@ -16,6 +16,7 @@ from adamlab.errors import InputError
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.locks import LOCK, locked
+from adamlab.terminal import last_words
 
 ROOT = Path(__file__).parents[1]
 
@@ -107,14 +108,14 @@ def test_two_devices_compute_what_one_does(config, whole, tmp_path):
     assert al.load(tmp_path).attrs["device"].startswith("2 × ")
 
 
-def shared(config, folder, after=-1):
-    """The ends of two processes that share a run; the second is killed after some blocks, unless `after` is −1."""
+def shared(config, folder, after=-1, killed=1):
+    """The ends of two processes that share a run; one is killed after some blocks, unless `after` is −1."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     how = ("run", config, "--out", folder, "--coordinator", coordinator, "--processes", "2")
-    second = started(*how, "--process", "1", after=after)
-    first = started(*how, "--process", "0")
+    second = started(*how, "--process", "1", after=after if killed == 1 else -1)
+    first = started(*how, "--process", "0", after=after if killed == 0 else -1)
     return ended(first), ended(second)
 
 
@@ -139,6 +140,37 @@ def test_a_process_that_dies_costs_its_unfinished_blocks_only(adamlab, config, w
     assert result.returncode == 0
     assert "32 runs of 60 steps" in result.stdout
     same(tmp_path, whole)
+
+
+@pytest.mark.slow
+def test_where_process_0_dies_the_other_says_so_in_a_line(config, tmp_path):
+    (code, _, _), (other, _, err) = shared(config, tmp_path, after=1, killed=0)
+    assert (code, other) == (-signal.SIGKILL, -signal.SIGABRT)
+    assert "stack trace" not in err
+    assert [line for line in err.splitlines() if "process" in line][-1] == last_words.MESSAGE.decode().strip()
+
+
+OF_JAX = """W1129 21:24:59.325555   10124 preemption_sync_manager.cc:147] Failed to retrieve preemption notice
+Additional GRPC error information from remote target coordination_service
+E1129 21:24:59.334397   10124 coordination_service_agent.cc:289] Polled an error from coordination service
+F1129 21:24:59.334405   10124 client.h:80] Terminating process because the JAX distributed service detected errors.
+*** Check failure stack trace: ***
+    @     0x7fa924610634  absl::lts_20260107::log_internal::LogMessage::SendToLog()
+"""
+"""What JAX writes where process 0 of a run died."""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("W1129 a warning\nours\n" + OF_JAX, "W1129 a warning\nours\n" + last_words.MESSAGE.decode()),
+        (OF_JAX.partition("F1129")[0] + "adamlab: ours\n", OF_JAX.partition("F1129")[0] + "adamlab: ours\n"),
+    ],
+    ids=["ended", "not ended"],
+)
+def test_pages_of_last_words_become_a_line(text, expected):
+    command = [sys.executable, last_words.__file__]
+    assert subprocess.run(command, input=text, capture_output=True, text=True, check=True).stderr == expected
 
 
 @pytest.mark.slow

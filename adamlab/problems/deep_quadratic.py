@@ -63,6 +63,7 @@ def quadratic_deep(
         minima=[(rotation.T @ best).tolist()],
         minimum=spread["train"],
         side_by_side=TOGETHER,
+        data=examples * dim + dim**2,
         source="Schneider, Balles & Hennig 2019, DeepOBS, quadratic_deep; its spectrum: Chaudhari et al. 2017",
     )
 

@@ -42,6 +42,7 @@ def problem_of(
     minimum: int | float | None = None,
     domain: Sequence[Sequence[int | float]] = (),
     side_by_side: int | None = None,
+    data: int = 0,
     source: str = "",
 ) -> Problem:
     """A problem made of a function.
@@ -62,6 +63,7 @@ def problem_of(
         minimum: the least value of the objective.
         domain: the (low, high) of each dimension to be drawn.
         side_by_side: how many runs are computed at a time.
+        data: how many numbers were drawn for its data, which bounds the problems of a config.
         source: where the function comes from.
 
     Raises:
@@ -86,6 +88,7 @@ def problem_of(
         minimum=None if minimum is None else float(minimum),
         domain=tuple((float(low), float(high)) for low, high in domain),
         side_by_side=side_by_side,
+        data=data,
         source=source,
     )
 

@@ -48,6 +48,7 @@ def heavy_tailed_regression(
         minima=[best.tolist()],
         minimum=0.5 * float(np.mean((x @ best - y) ** 2)),
         side_by_side=TOGETHER,
+        data=examples * dim,
         source="in the manner of Zhang et al. 2020, Why are adaptive methods good for attention models?, section 2",
     )
 

@@ -71,6 +71,7 @@ def least_squares(
         minima=[best.tolist()],
         minimum=0.5 * float(np.mean((train.x @ best - train.y) ** 2)),
         side_by_side=TOGETHER,
+        data=2 * examples * dim + dim**2,
         source="linear least squares, as in Boyd & Vandenberghe 2004, section 1.2.1; random data",
     )
 
@@ -158,6 +159,7 @@ def sparse_logistic(features: int = 300, examples: int = 4000, batch_size: int =
             "test_accuracy": lambda w: _accuracy(w, _in_jax(test)),
         },
         side_by_side=TOGETHER,
+        data=examples * features,
         source="data in the manner of Duchi, Hazan & Singer 2011, section 1.3; McMahan & Streeter 2010",
     )
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import xarray as xr
 
+from adamlab.errors import InputError
 from adamlab.parity.comparison import Comparison, compare
 from adamlab.specs import own_code
 from adamlab.studies.config.comparisons import SIDES, SWEPT, Comparisons, Pair
+from adamlab.studies.config.errors import ConfigError, Mistakes
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.items import Assemble, Document, compute_items, item_id
@@ -32,17 +34,24 @@ def run_comparisons(
         assemble: makes the dataset from the documents.
 
     Raises:
-        InputError: an optimizer cannot be compared; the comparisons before it are kept.
+        ConfigError: with each pair of optimizers that cannot be compared; the comparisons of the others are kept.
         StoreError: the folder has results of another config, cannot be written, or is locked by another run.
     """
     pairs, steps = comparisons.pairs, comparisons.head.steps
 
-    def compute(missing: Sequence[int]) -> Iterator[Document]:
+    def compute(missing: Sequence[int]) -> Iterator[Document | None]:
+        mistakes = Mistakes(where)
         listener.begin(len(missing), steps)
         for pair in (pairs[i] for i in missing):
             listener.working_on(f"{pair.label} in {', '.join(pair.arguments[key] for key in SWEPT)}")
-            yield document_of(pair, compare(**pair.arguments, steps=steps))
+            try:
+                yield document_of(pair, compare(**pair.arguments, steps=steps))
+            except InputError as error:
+                mistakes.tell(pair.key, str(error))
+                yield None
             listener.advance(1)
+        if mistakes:
+            raise ConfigError(where, mistakes)
 
     ids = [item_id("comparison", pair.label, pair.arguments, steps, *_code(pair)) for pair in pairs]
     return compute_items(comparisons, "comparisons", ids, assemble, location, listener, compute)

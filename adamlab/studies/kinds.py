@@ -143,7 +143,7 @@ def comparisons_of(documents: Sequence[Document]) -> xr.Dataset:
         name: ("comparison", _texts(document[name] for document in documents))
         for name in ("left", "right", "dtype", "context", "layout", "kind", "verdict", "label")
     } | {
-        name: ("comparison", np.array([document["settings"].get(name, np.nan) for document in documents]))
+        name: ("comparison", np.array([float(document["settings"].get(name, np.nan)) for document in documents]))
         for name in settings
     }
     coordinates["sees"] = ("family", _texts(sees[name] for name in families))
@@ -171,9 +171,9 @@ def readings_of(documents: Sequence[Document]) -> xr.Dataset:
     of_optimizer = {name: [document[name] for document, _ in rows] for name in ("label", "spec", "assumptions")}
     texts = {**of_optimizer, "state": [state["state"] for _, state in rows]}
     coordinates = {name: ("reading", _texts(texts[name])) for name in ("label", "spec", "state", "assumptions")}
-    coordinates["solved"] = ("reading", np.array([state["solved"] for _, state in rows]))
+    coordinates["solved"] = ("reading", np.array([bool(state["solved"]) for _, state in rows]))
     printed = {
-        name: (("reading", "step"), np.array([state[name] for _, state in rows], object))
+        name: (("reading", "step"), np.array([_texts(state[name]) for _, state in rows]))
         for name in ("text", "latex", "mathml")
     }
     steps = range(1, len(rows[0][1]["text"]))
@@ -186,15 +186,18 @@ def readings_of(documents: Sequence[Document]) -> xr.Dataset:
 def _weights(rows: Sequence[tuple[Document, Any]]) -> xr.Dataset:
     sums = [(k, weighted) for k, (_, state) in enumerate(rows) for weighted in state["weights"]]
     names = _union(name for _, weighted in sums for name in weighted["setting"])
-    lags = max(document["lags"] for document, _ in rows)
+    lags = max(len(weighted["values"]) for _, weighted in sums)
     values = np.full((len(sums), lags), np.nan)
     for row, (_, weighted) in zip(values, sums, strict=True):
         row[: len(weighted["values"])] = weighted["values"]
     coordinates = {
         "reading_of": ("setting", np.array([k for k, _ in sums])),
-        "power": ("setting", np.array([weighted["power"] for _, weighted in sums])),
+        "power": ("setting", np.array([int(weighted["power"]) for _, weighted in sums])),
         "note": ("setting", _texts(weighted["note"] for _, weighted in sums)),
-    } | {name: ("setting", np.array([weighted["setting"].get(name, np.nan) for _, weighted in sums])) for name in names}
+    } | {
+        name: ("setting", np.array([float(weighted["setting"].get(name, np.nan)) for _, weighted in sums]))
+        for name in names
+    }
     return xr.Dataset({"weight": (("setting", "lag"), values)}, {**coordinates, "lag": np.arange(lags)})
 
 
@@ -204,7 +207,10 @@ def _union(names: Any) -> list[str]:
 
 
 def _texts(texts: Any) -> np.ndarray:
-    return np.array([*texts], object)
+    listed = [*texts]
+    if not all(isinstance(text, str) for text in listed):  # of a document that somebody wrote by hand
+        raise TypeError("expected texts")
+    return np.array(listed, object)
 
 
 def _number(column: str, value: Any) -> float | int:

@@ -67,14 +67,21 @@ def run_readings(
         assemble: makes the dataset from the documents.
 
     Raises:
-        ConfigError: with each optimizer that cannot be read; nothing has been written.
+        ConfigError: with each optimizer that cannot be read; the readings of the others are kept.
         StoreError: the folder has results of another config, cannot be written, or is locked by another run.
     """
     reads, head = readings.reads, readings.head
 
-    def compute(missing: Sequence[int]) -> Iterator[Document]:
-        for formulas in read_formulas([reads[i] for i in missing], head.steps, where):
-            yield document_of(formulas, head.superscripts, listener)
+    def compute(missing: Sequence[int]) -> Iterator[Document | None]:
+        mistakes = Mistakes(where)
+        for read in (reads[i] for i in missing):
+            try:
+                yield document_of(formulas_of(read, head.steps), head.superscripts, listener)
+            except InputError as error:
+                mistakes.tell(read.key, str(error))
+                yield None
+        if mistakes:
+            raise ConfigError(where, mistakes)
 
     ids = [item_id("reading", _asked_for(read), head.steps, head.superscripts) for read in reads]
     return compute_items(readings, "readings", ids, assemble, location, listener, compute)
@@ -86,21 +93,13 @@ def _asked_for(read: Read) -> Sequence[Any]:
     return read.label, read.spec, read.fixed, list(read.swept.items()), read.states, read.lags, *code
 
 
-def read_formulas(reads: Sequence[Read], steps: int, where: str) -> list[Formulas]:
-    """The formulas of every optimizer.
+def formulas_of(read: Read, steps: int) -> Formulas:
+    """The formulas of an optimizer.
 
     Raises:
-        ConfigError: with each optimizer that cannot be read.
+        InputError: it cannot be read.
     """
-    formulas, mistakes = [], Mistakes()
-    for read in reads:
-        try:
-            formulas.append(Formulas(read, unroll_open(read.opened, steps), closed_form_of(read.opened)))
-        except InputError as error:
-            mistakes.tell(read.key, str(error))
-    if mistakes:
-        raise ConfigError(where, mistakes)
-    return formulas
+    return Formulas(read, unroll_open(read.opened, steps), closed_form_of(read.opened))
 
 
 def document_of(formulas: Formulas, superscripts: bool, listener: Listener) -> Document:

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adamlab.errors import printable
+from adamlab.interrupts import stop_if_interrupted
 from adamlab.plots.updates.films import Advance
 from adamlab.studies.progress import Listener
 from adamlab.terminal.console import waiting
-from adamlab.terminal.interrupts import stop_if_interrupted
 
 
 class Lines(Listener, AbstractContextManager):

@@ -12,6 +12,7 @@ from adamlab.analysis import answer
 from adamlab.errors import InputError
 from adamlab.running import keep_programs, run_data, study_of
 from adamlab.studies import distributed
+from adamlab.studies.config.sizes import in_bytes
 from adamlab.studies.config.study import Study
 from adamlab.studies.config.toml import read_config, text_of
 from adamlab.studies.kinds import Table, kind_of
@@ -20,7 +21,7 @@ from adamlab.studies.progress import Listener
 from adamlab.studies.store.location import Location
 from adamlab.studies.sweep.estimate import Estimate, compiling_time, estimate
 from adamlab.terminal.console import console, say, table_of
-from adamlab.terminal.interrupts import stop_if_interrupted
+from adamlab.terminal.last_words import shorten_last_words
 from adamlab.terminal.progress import Bar, Lines
 
 
@@ -34,6 +35,8 @@ def run_and_show(
         keep_programs(options)
         _show_estimate(study_of(data, str(config)), str(config), Location(folder, options.fresh), options)
         return
+    if options.is_shared:
+        shorten_last_words()
     distributed.begin(options)
     screen = console()
     is_first = not options.is_shared or distributed.is_first()
@@ -41,9 +44,8 @@ def run_and_show(
     with progress if is_first else nullcontext(Listener()) as listener:
         try:
             tree = run_data(data, str(config), folder, options, listener, text_of(config, overrides))
-            stop_if_interrupted()
-        except KeyboardInterrupt:
-            listener.note(f"Stopped. What was done is kept in {folder}, and the same command goes on from there.")
+        except KeyboardInterrupt as stopped:
+            listener.note(str(stopped) or "Stopped.")
             raise
     if is_first:
         for name, child in tree.children.items():
@@ -84,7 +86,7 @@ def _show_estimate(study: object, where: str, location: Location, options: RunOp
             "optimizer": item.optimizer,
             "runs": f"{item.runs:,}",
             "blocks": item.blocks,
-            "bytes": _size(item.bytes),
+            "bytes": in_bytes(item.bytes),
             "time": _time(item.seconds),
         }
         for item in estimates
@@ -102,17 +104,9 @@ def _total(estimates: Sequence[Estimate], steps: int) -> str:
         return "All runs of this config are done."
     runs, size, seconds = (sum(getattr(item, name) for item in estimates) for name in ("runs", "bytes", "seconds"))
     return (
-        f"{runs:,} runs of {steps:,} steps: {len(estimates)} programs, {_size(size)} of results, about "
+        f"{runs:,} runs of {steps:,} steps: {len(estimates)} programs, {in_bytes(size)} of results, about "
         f"{_time(seconds)}, and {_time(compiling_time(estimates))} to compile what is not kept from before."
     )
-
-
-def _size(number: int | float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} GB"
 
 
 def _time(seconds: float) -> str:

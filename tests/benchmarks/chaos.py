@@ -1,10 +1,11 @@
 """Chaos: runs that are killed at random file operations and times, and stores with files deleted and bits flipped.
 
-python -m tests.benchmarks.chaos [--kills 120] [--flips 200] [--seed 0]
+python -m tests.benchmarks.chaos [--kind KIND]… [--kills 120] [--flips 200] [--reruns 40] [--seed 0]
 
 A run is killed, begun again and killed again until it ends; then its results, and summary.csv, are compared bit for bit
-with those of a run that was let alone. Of a store of each kind every file is deleted once and flipped at so many
-places, with `al.load` after each, and a run into the folder after some. Prints a table; exit code 0 where all held.
+with those of a run that was let alone. Of a small store of each kind every file is deleted once and flipped at so many
+places, or in each of its bits where it has fewer, with `al.load` after each, and a run into the folder after some.
+Prints a table; exit code 0 where all held.
 """
 
 import argparse
@@ -70,6 +71,17 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
 }
 """A config of each kind, and one of runs that are long enough for checkpoints."""
+
+FEWER: dict[str, dict[str, Any]] = {
+    "runs": {
+        "seeds": 1,
+        "evaluation": {"seeds": 1},
+        "problem": [{"name": "rosenbrock"}],
+        "optimizer": [{"name": "optax.sgd", "learning_rate": [1e-3, 1e-2]}],
+    },
+    "long-runs": {"optimizer": [{"name": "adamlab.adam", "learning_rate": 1e-2}]},
+}
+"""The keys by which a store has as few files as it can, each of its kinds among them."""
 
 WRITES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "shutil.rmtree"}
 """Python's audit events of operations on files; of those that open one only such as can write count."""
@@ -148,7 +160,7 @@ def _same(results: xr.DataTree, expected: xr.DataTree, name: str) -> bool:
 def kill(kind: str, reference: Path, kills: int, chance: random.Random, tally: Tally) -> None:
     """Kill runs of a kind so many times."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["adamlab.running", "tests.benchmarks.chaos"])
+    context.set_forkserver_preload(["adamlab.running"])
     while tally.tried["kills"] < kills:
         with tempfile.TemporaryDirectory() as place:
             out = Path(place) / "out"
@@ -157,14 +169,15 @@ def kill(kind: str, reference: Path, kills: int, chance: random.Random, tally: T
             tally.failures += [f"killed: {what} differs" for what in differences(out, reference)]
 
 
-def damage(kind: str, reference: Path, flips: int, reruns: int, chance: random.Random, tally: Tally) -> None:
-    """Delete each file of a store once, and flip bits in it; load after each, and run again after some."""
+def damage(config: Any, reference: Path, flips: int, reruns: int, chance: random.Random, tally: Tally) -> None:
+    """Delete each file of a config's store once, and flip bits in it; load after each, and run again after some."""
+    al.run(config, reference)
     files = [path.relative_to(reference) for path in (reference / stores.STORE).rglob("*") if path.is_file()]
     damages: list[tuple[str, Path, Callable[[bytes], bytes | None]]] = []
     for file in files:
-        size = (reference / file).stat().st_size
+        bits = 8 * (reference / file).stat().st_size
         damages.append(("deleted", file, lambda content: None))
-        for at in (chance.randrange(8 * size) for _ in range(flips if size else 0)):
+        for at in sorted(chance.sample(range(bits), min(flips, bits))):
             damages.append(("flipped", file, lambda content, at=at: _flipped(content, at)))
     chosen = {*chance.sample(range(len(damages)), min(reruns, len(damages)))}
     expected = al.load(reference)
@@ -181,7 +194,7 @@ def damage(kind: str, reference: Path, flips: int, reruns: int, chance: random.R
                 (folder / file).write_bytes(content)
                 continue
             tally.tried["repairs"] += 1
-            al.run(CONFIGS[kind], folder)
+            al.run(config, folder)
             tally.failures += [f"{file} {what}, run again: {name} differs" for name in differences(folder, reference)]
             shutil.rmtree(folder)
             shutil.copytree(reference, folder)
@@ -205,19 +218,21 @@ def _told_or_right(folder: Path, expected: xr.DataTree) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Try everything on every kind, and print a table of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kind", action="append", choices=[*CONFIGS], help="by default all, one after the other")
     parser.add_argument("--kills", type=int, default=120, help="over all kinds")
     parser.add_argument("--flips", type=int, default=200, help="of each file")
     parser.add_argument("--reruns", type=int, default=40, help="of each kind, after damage")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     settle()
-    tallies = {kind: Tally() for kind in CONFIGS}
+    tallies = {kind: Tally() for kind in options.kind or CONFIGS}
     with tempfile.TemporaryDirectory() as place:
         for kind, tally in tallies.items():
             chance, reference = random.Random(f"{options.seed} {kind}"), Path(place) / kind
             al.run(CONFIGS[kind], reference)
             kill(kind, reference, -(-options.kills // len(CONFIGS)), chance, tally)
-            damage(kind, reference, options.flips, options.reruns, chance, tally)
+            fewer = CONFIGS[kind] | FEWER.get(kind, {})
+            damage(fewer, Path(place) / f"{kind}-fewer", options.flips, options.reruns, chance, tally)
     columns = ["kills", "runs that ended", "deleted", "flipped", "repairs"]
     table = Table("kind", *columns, "failed")
     for kind, tally in tallies.items():

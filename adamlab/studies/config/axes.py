@@ -11,7 +11,7 @@ import numpy as np
 from adamlab.calls import REQUIRED, Argument, Call, SpecError, Symbol, arguments, call
 from adamlab.errors import nearest
 from adamlab.specs import find_schedule
-from adamlab.studies.config.designs import GRID, MOST_SETTINGS, Design, Interval, Points, Values, drawn
+from adamlab.studies.config.designs import DRAWN, GRID, MOST_SETTINGS, Design, Interval, Points, Values, drawn
 from adamlab.studies.config.errors import Mistakes, join, shown
 from adamlab.studies.config.expressions import Coupled, names_used, parse_expression
 from adamlab.types import Decay
@@ -21,7 +21,7 @@ INTERVALS = ("uniform", "loguniform")
 FARTHEST = 1e307
 
 MOST_VALUES = 3 * 10**6
-"""The greatest number of values in one table that are drawn or go in step; some seconds of work."""
+"""The greatest number of values in one table that are drawn or go in step, and in all tables; some seconds of work."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,13 @@ def _beyond(most: int, what: str, factors: Sequence[int]) -> str | None:
         return None
     product = " × ".join(f"{factor:,}" for factor in factors)
     return f"expected at most {most:,} {what}; got {product}" + (f" = {total:,}" if len(factors) > 1 else "")
+
+
+def values_in(table: Mapping[str, Any]) -> int:
+    """The number of values that a table asks for, those of its schedules and what is drawn included."""
+    drawn = [table[way] for way in DRAWN if type(table.get(way)) is int]
+    inner = [value for value in table.values() if isinstance(value, Mapping)]
+    return max(drawn, default=0) + sum(map(values_in, inner)) + sum(map(_count, table.values()))
 
 
 def _count(value: Any) -> int:

@@ -34,8 +34,9 @@ MOST_PAIRS = 10_000
 
 @dataclass(frozen=True)
 class Pair:
-    """A comparison to compute: its label, the arguments of `al.compare`, and the numbers that were set, by name."""
+    """A comparison to compute: its label, the arguments of `al.compare`, the numbers that were set, and its table."""
 
+    key: str
     label: str
     arguments: Mapping[str, Any]
     settings: Mapping[str, float]
@@ -94,7 +95,7 @@ def read_comparisons(data: Mapping[str, Any], plots: Plots, where: str = "the co
     mistakes = Mistakes(where)
     head = read_table(ComparisonsHead, data, mistakes)
     pairs: list[Pair] = []
-    for key, table in tables_of(data, "compare"):
+    for key, table in tables_of(data, "compare", mistakes):
         pairs += _pairs(key, table, MOST_PAIRS - len(pairs), mistakes)
     settings = list(dict.fromkeys(name for pair in pairs for name in pair.settings))
     outputs = read_outputs(data, plots, mistakes)
@@ -130,7 +131,7 @@ def _pairs(key: str, table: Mapping[str, Any], room: int, mistakes: Mistakes) ->
         way, numbers = dict(zip(SWEPT, values, strict=False)), dict(zip(axes, values[len(SWEPT) :], strict=True))
         settings = dict(_setting(name, value) for name, value in numbers.items())
         _try(key, calls, numbers, mistakes)
-        pairs.append(Pair(options.label or options.left, fixed | way | {"hyper": numbers}, settings))
+        pairs.append(Pair(key, options.label or options.left, fixed | way | {"hyper": numbers}, settings))
     return pairs
 
 

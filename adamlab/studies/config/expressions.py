@@ -20,6 +20,9 @@ from adamlab.studies.config.errors import Mistakes, shown
 LONGEST = 500
 """The most characters of an expression."""
 
+MOST_OPERATIONS = 2 * 10**6
+"""The most operations in all expressions of a table, at all of its settings; some seconds of work."""
+
 SIGNS = str.maketrans({"^": "**", "−": "-", "×": "*", "÷": "/"})
 
 OPERATORS = {
@@ -111,6 +114,11 @@ def coupled_columns(
     for each in coupled.values():
         _check_names(each, known, numbers, mistakes)
     if len(mistakes) > before:
+        return {}
+    operations = count * sum(len([*ast.walk(each.expression.tree)]) for each in coupled.values())
+    if operations > MOST_OPERATIONS:
+        most = f"expected expressions of at most {MOST_OPERATIONS:,} operations at all settings together"
+        mistakes.tell(next(iter(coupled.values())).key, f"{most}; at {count:,} settings these have {operations:,}")
         return {}
     try:
         order = [*TopologicalSorter({name: each.expression.names for name, each in coupled.items()}).static_order()]

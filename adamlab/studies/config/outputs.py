@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from adamlab.errors import nearest
-from adamlab.studies.config.axes import read_choice
+from adamlab.studies.config.axes import MOST_VALUES, read_choice, values_in
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
 from adamlab.studies.config.schema import MOST_TABLES
 
@@ -37,7 +37,7 @@ def read_output(
 
 def read_outputs(data: Mapping[str, Any], plots: Plots, mistakes: Mistakes) -> list[dict[str, Any]]:
     """The outputs of a config, still to be checked by `check_output`."""
-    tables = tables_of(data, "output")
+    tables = tables_of(data, "output", mistakes)
     return [output for key, table in tables if (output := _output(key, table, plots, mistakes))]
 
 
@@ -72,11 +72,27 @@ def check_output(
                 mistakes.tell(join(key, option), f"no optimizer is given a {shown(name)}; {nearest(name, settings)}")
 
 
-def tables_of(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The tables under a double-bracketed head, each with its key; the schema reports what is no table, or too many."""
-    tables = data.get(name)
+def tables_of(
+    data: Mapping[str, Any], name: str, mistakes: Mistakes, each: int = 0
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tables under a double-bracketed head, each with its key, as far as their values can be read in seconds.
+
+    The schema reports what is no table, or too many.
+
+    Args:
+        data: the config's plain data.
+        name: the name under the head.
+        mistakes: receives the mistake of too many values.
+        each: the number of values that each table has beside its own.
+    """
+    tables, values = data.get(name), 0
     for i, table in enumerate(tables[:MOST_TABLES] if isinstance(tables, list) else []):
         if isinstance(table, dict):
+            if values > MOST_VALUES:
+                most = f"expected at most {MOST_VALUES:,} values in all tables"
+                mistakes.tell(name, f"{most}; the first {i} have {values:,}")
+                return
+            values += each + values_in(table)
             yield join(name, i), table
 
 

@@ -20,11 +20,14 @@ from adamlab.studies.config.errors import Mistakes, join, shown
 from adamlab.studies.config.starts import read_starts
 from adamlab.types import Problem
 
-MOST_PROBLEMS = 1000
-"""The greatest number of problems: each has a folder, figures, and a program for each optimizer."""
+MOST_PROBLEMS = 200
+"""The greatest number of problems: each takes a folder, figures, a program for each optimizer, and time to read."""
 
 MOST_COORDINATES = 3 * 10**6
 """The greatest number of coordinates of all known minima, which are made one by one."""
+
+MOST_DATA = 15 * 10**6
+"""The greatest count of numbers that are drawn for the data of all problems as the config is read."""
 
 
 class ProblemTable(NamedTuple):

@@ -109,7 +109,7 @@ def read_readings(data: Mapping[str, Any], plots: Plots, where: str = "the confi
     mistakes = Mistakes(where)
     head = read_table(ReadingsHead, data, mistakes)
     reads: list[Read] = []
-    for key, table in tables_of(data, "reading"):
+    for key, table in tables_of(data, "reading", mistakes):
         if read := _read(key, table, MOST_WEIGHED - sum(map(Read.weighed, reads)), mistakes):
             reads.append(read)
     _require_different(reads, mistakes)

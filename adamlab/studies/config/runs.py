@@ -12,7 +12,7 @@ from adamlab.studies.config.designs import Design, read_design
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
 from adamlab.studies.config.optimizers import read_optimizers
 from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
-from adamlab.studies.config.problems import MOST_COORDINATES, MOST_PROBLEMS, ProblemTable, read_problems
+from adamlab.studies.config.problems import MOST_COORDINATES, MOST_DATA, MOST_PROBLEMS, ProblemTable, read_problems
 from adamlab.studies.config.reserved import RUN_NAMES
 from adamlab.studies.config.schema import GREATEST_SEED, RunsHead, read_table
 from adamlab.studies.config.sizes import MOST_PROGRAMS, MOST_RUNS, check_sizes
@@ -85,15 +85,17 @@ def read_study(data: Mapping[str, Any], plots: Plots, where: str = "the config")
 
 def _problem_tables(data: Mapping[str, Any], mistakes: Mistakes) -> list[ProblemTable]:
     """The problems of all tables, as far as memory holds them."""
-    tables, coordinates, numbers = [], 0, 0
-    for key, table in tables_of(data, "problem"):
+    tables, coordinates, examples, numbers = [], 0, 0, 0
+    for key, table in tables_of(data, "problem", mistakes):
         for read in read_problems(key, table, mistakes):
             tables.append(read)
             coordinates += read.problem.dimension * len(read.problem.minima)
+            examples += read.problem.data
             numbers += 0 if read.points is None else read.points.size
             for count, most, what in (
                 (len(tables), MOST_PROBLEMS, "problems"),
                 (coordinates, MOST_COORDINATES, "coordinates of known minima"),
+                (examples, MOST_DATA, "numbers in the data of problems"),
                 (numbers, MOST_NUMBERS, "numbers in all starts"),
             ):
                 if count > most:
@@ -105,7 +107,7 @@ def _problem_tables(data: Mapping[str, Any], mistakes: Mistakes) -> list[Problem
 def _optimizers(data: Mapping[str, Any], design: Design, mistakes: Mistakes) -> list[Optimizer]:
     """The optimizers of all tables, as far as their settings can be run."""
     optimizers, settings = [], 0
-    for key, table in tables_of(data, "optimizer"):
+    for key, table in tables_of(data, "optimizer", mistakes, design.count):
         for optimizer in read_optimizers(key, table, design, mistakes):
             optimizers.append(optimizer)
             settings += optimizer.count

@@ -3,7 +3,9 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import prod
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -26,6 +28,12 @@ MOST_RECORDED = 10**7
 
 ROW = 300
 """The bytes of a run's labels and numbers in memory, about."""
+
+SYSTEM = Path("/")
+"""The root of the system's files."""
+
+LIMITS = {"": "memory.max", "memory": "memory.limit_in_bytes"}
+"""The file of a control group's limit, by the controller, in the second version of the system and in the first."""
 
 COPIES = 2
 """The copies of the results in memory while their blocks are joined."""
@@ -51,10 +59,13 @@ def check_sizes(
         "seeds": len(head.seeds),
         "starts on problems": sum(starts),
     }
-    if (runs := prod(factors.values())) > MOST_RUNS:
-        mistakes.tell("", f"{_product(factors)} = {runs:,} runs: at most {MOST_RUNS:,}")
-        return
-    each = factors["settings"] * len(head.seeds) + len(optimizers) * _evaluated(head)
+    runs, evaluated = prod(factors.values()), _evaluated(head)
+    further = {"optimizers": len(optimizers), "fresh seeds": evaluated, "starts on problems": sum(starts)}
+    for of, count in ((factors, runs), (further, prod(further.values()))):
+        if count > MOST_RUNS:
+            mistakes.tell("", f"{_product(of)} = {count:,} runs: at most {MOST_RUNS:,}")
+            return
+    each = factors["settings"] * len(head.seeds) + len(optimizers) * evaluated
     needed = COPIES * sum(
         max(LANES, each * count) * (ROW + _record_bytes(head, table.problem, recorded))
         for table, count in zip(tables, starts, strict=True)
@@ -63,8 +74,8 @@ def check_sizes(
         mistakes.tell(
             "",
             f"{_product(factors)} = {runs:,} runs of {recorded:,} recorded steps: joining their results takes "
-            f"{_size(needed)} of memory, of {_size(memory)} here. Record fewer steps or quantities, or divide the runs "
-            "among several configs.",
+            f"{in_bytes(needed)} of memory, of {in_bytes(memory)} here. Record fewer steps or quantities, or divide "
+            "the runs among several configs.",
         )
 
 
@@ -76,7 +87,23 @@ def available_memory() -> int:
     except ImportError:  # on Windows
         return physical
     limits = [getrlimit(limit)[0] for limit in (RLIMIT_AS, RLIMIT_DATA)]
-    return min([physical, *(limit for limit in limits if limit != RLIM_INFINITY)])
+    return min([physical, *_container_limits(), *(limit for limit in limits if limit != RLIM_INFINITY)])
+
+
+def _container_limits() -> list[int]:
+    """The memory that the control groups of this process may use, as those of a container or of a Slurm job."""
+    try:
+        groups = [line.split(":", 2)[1:] for line in (SYSTEM / "proc/self/cgroup").read_text().splitlines()]
+    except OSError:  # on other systems than Linux
+        return []
+    limits: list[int] = []
+    for controller, path in groups:
+        if controller in LIMITS:
+            own = PurePosixPath(path.lstrip("/"))
+            for group in (own, *own.parents):  # a group is within the limits of those above it
+                with suppress(OSError, ValueError):  # in a container its own group is the root; no limit is "max"
+                    limits.append(int((SYSTEM / "sys/fs/cgroup" / controller / group / LIMITS[controller]).read_text()))
+    return limits
 
 
 def _evaluated(head: RunsHead) -> int:
@@ -93,7 +120,8 @@ def _product(factors: Mapping[str, int]) -> str:
     return " × ".join(f"{count:,} {name}" for name, count in factors.items())
 
 
-def _size(number: float) -> str:
+def in_bytes(number: float) -> str:
+    """A number of bytes in words."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1000:
             return f"{number:.3g} {unit}"

@@ -107,8 +107,17 @@ class Recording:
     def numbers(self, problem: Problem) -> int:
         """How many numbers are recorded of a run of the problem at each recorded step."""
         what = {"loss", *self.on(problem).what}
-        sizes = {"dim": problem.dimension, "layer": len(layers_of(problem))}
-        return sum(prod(sizes.get(dim, 1) for dim in dims_of(name)) for name in what)
+        sizes = {**self.sizes(problem), "step": 1}
+        return sum(prod(sizes[dim] for dim in dims_of(name)) for name in what)
+
+    def sizes(self, problem: Problem) -> dict[str, int]:
+        """The sizes of the dims of recorded quantities."""
+        return {
+            "step": len(self.steps),
+            "dim": problem.dimension,
+            "parameter": problem.dimension,
+            "layer": len(layers_of(problem)),
+        }
 
 
 def can_record(problem: Problem, name: str) -> bool:

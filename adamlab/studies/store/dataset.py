@@ -48,6 +48,9 @@ def problem_metadata(study: Study, problem: Problem) -> xr.Dataset:
 def is_metadata_of(metadata: xr.Dataset, study: Study, problem: Problem) -> bool:
     """Whether that is a problem's part as the study asks for it; another of its name may have been there before."""
     described = _described(study, problem)
+    drawn = {"landscape", "minima", *"xy"[: len(problem.domain or ())]} if has_landscape(problem) else set()
+    if {*metadata.variables} != {"step", *drawn}:
+        return False
     return metadata.attrs == described.attrs and metadata.step.identical(described.step)
 
 
@@ -92,7 +95,6 @@ def dataset(blocks: Blocks, name: str, labels: Mapping[str, str], stages: Collec
     Raises:
         DamageError: a file is not as it was written.
     """
-    metadata = blocks.metadata(name)
     sections = [
         (label, section)
         for part, label in labels.items()
@@ -100,7 +102,12 @@ def dataset(blocks: Blocks, name: str, labels: Mapping[str, str], stages: Collec
         if section.stage in stages
     ]
     for _, section in sections:
-        section.verify()
+        section.verify_files()  # digests take little time, and what they miss is looked for in what is read
+    names, metadata = sections[0][1].names, blocks.metadata(name)
+    for _, section in sections:
+        section.verify({"step": metadata.sizes["step"]})
+        if {*section.names} != {*names}:
+            raise DamageError(f"{section.name}: it has other quantities than {sections[0][1].name}")
     places = np.concatenate([section.order() for _, section in sections])
     rows = np.argsort(places, kind="stable")
     rows = rows[places[rows] >= 0]
@@ -108,8 +115,7 @@ def dataset(blocks: Blocks, name: str, labels: Mapping[str, str], stages: Collec
     for (_, section), flags in zip(sections, done, strict=True):
         section.verify_flags(flags)
     variables = {
-        quantity: (("run", *dims_of(quantity)), _runs_first(quantity, sections, done, rows))
-        for quantity in sections[0][1].names
+        quantity: (("run", *dims_of(quantity)), _runs_first(quantity, sections, done, rows)) for quantity in names
     }
     coordinates, settings = _coordinates(sections, done, rows)
     criterion = {"by": by} if (by := blocks.attributes.get("by")) else {}

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
+from adamlab.files import replacing
+
 Files = dict[str, bytes]
 """Contents by the path within a store, or within a group of it."""
-
-
-PARTIAL = ".partial"
-"""The end of a file's name while it is written, zarr's too."""
 
 
 class DamageError(Exception):
@@ -27,12 +25,8 @@ def digest(data: bytes) -> str:
 def write_file(root: Path, name: str, data: bytes) -> None:
     """Write a file below the root, whole or not at all, see `make_way`."""
     make_way(root, name)
-    path = _below(root, name)
-    new = path.with_name(f"{path.name}{PARTIAL}")
-    new.unlink(missing_ok=True)
-    with new.open("xb") as file:
-        file.write(data)
-    new.replace(path)
+    with replacing(_below(root, name)) as new:
+        new.write_bytes(data)
 
 
 def make_way(root: Path, name: str) -> None:

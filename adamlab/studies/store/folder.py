@@ -9,12 +9,14 @@ from typing import Any
 
 from adamlab.errors import InputError, listed
 from adamlab.files import UNFINISHED
-from adamlab.studies.store.files import PARTIAL, remove
+from adamlab.studies.store.files import remove
 
 STORE = "results.zarr"
 ROOT = "zarr.json"
 ASIDE = ".adamlab-aside-"
 CHECKPOINTS = ".adamlab-checkpoints"
+PARTIAL = ".partial"
+"""The end of the names of files that zarr is writing."""
 
 RESUME = "What was done is kept; the same command goes on from there."
 RUN_AGAIN = "Run its config again: what can be read is kept, and the rest is computed anew."
@@ -65,8 +67,9 @@ def recover(folder: Path) -> None:
         if not aside.is_symlink() and (aside / "old").exists() and not (folder / STORE).exists():
             (aside / "old").rename(folder / STORE)
         remove(aside)
-    for partial in (folder / STORE).rglob(f"*{PARTIAL}"):
-        partial.unlink()
+    within = [*(folder / STORE).rglob("*")]
+    for path in (path for path in within if path.name.startswith(UNFINISHED) or path.suffix == PARTIAL):
+        remove(path)
 
 
 def require_own_files(folder: Path) -> None:

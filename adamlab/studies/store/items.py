@@ -15,6 +15,7 @@ import xarray as xr
 import zarr
 
 from adamlab.errors import reason
+from adamlab.interrupts import stop_if_interrupted
 from adamlab.studies import distributed
 from adamlab.studies.config.diff import differences
 from adamlab.studies.config.study import Config
@@ -67,7 +68,7 @@ def compute_items(
     assemble: Assemble,
     location: Location,
     listener: Listener,
-    compute: Callable[[Sequence[int]], Iterator[Document]],
+    compute: Callable[[Sequence[int]], Iterator[Document | None]],
 ) -> xr.DataTree:
     """Compute the items that are not stored, or damaged, and return the results.
 
@@ -79,7 +80,8 @@ def compute_items(
         location: where the results are kept.
         listener: receives a note on damage, and where nothing is left to compute.
         compute: computes the documents of the items at these positions, one after the other; each is written before the
-            next is asked for. A mistake that it raises ahead of the first leaves the folder as it was.
+            next is asked for. It gives None for an item that has none, and raises why after the last. Where there is
+            no document at all, the folder stays as it was.
 
     Raises:
         StoreError: the folder has results of another config, cannot be written, or is locked by another run.
@@ -93,10 +95,14 @@ def compute_items(
         missing = [ids.index(item) for item in dict.fromkeys(ids) if item not in documents]
         if missing and documents and (note := changed_versions(root)):
             listener.note(note)
+        is_first = True
         for i, document in zip(missing, compute(missing) if missing else (), strict=True):
-            text = json.dumps(document)
-            documents[ids[i]] = json.loads(text)
-            _write(location, root, {ids[i]: text}, is_first=i == missing[0])
+            if document is not None:
+                text = json.dumps(document)
+                documents[ids[i]] = json.loads(text)
+                _write(location, root, {ids[i]: text}, is_first=is_first)
+                is_first = False
+            stop_if_interrupted()
         if not missing and location.folder is not None:
             _write(location, root, {}, is_first=True)
             listener.note(already_done(location.folder))

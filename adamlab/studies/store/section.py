@@ -35,6 +35,9 @@ CHECKED = (Crc32cCodec(),)
 CHECKSUM = 4
 """The bytes of a checksum, with which the file of a chunk ends."""
 
+COLUMNS = {"run_id": np.uint64, "seed": np.uint32, "start": np.int32, "setting": np.int32}
+"""The types of columns."""
+
 WRITTEN: Any = {"write_empty_chunks": True}
 """A chunk of fill values alone, as where all runs diverge at once, is written too: a missing chunk is damage."""
 
@@ -192,7 +195,7 @@ class Section:
             values[..., rows] = self._values(array, int(block))
         return values
 
-    def verify(self) -> None:
+    def verify_files(self) -> None:
         """Read all its files that never change.
 
         Raises:
@@ -201,6 +204,36 @@ class Section:
         for name, expected in self.entry["files"].items():
             self._file(name, expected)
         self.order()
+
+    def verify(self, sizes: Mapping[str, int]) -> None:
+        """Read all its files that never change, and check that they go together.
+
+        Args:
+            sizes: the sizes of dims, where they are known.
+
+        Raises:
+            DamageError: a file is not as it was written, or does not go with the others.
+        """
+        self.verify_files()
+        for name, dtype in COLUMNS.items():
+            self._require(self.column(name).dtype == dtype, name)
+        specs, numbers = self.settings()
+        self._require(all(isinstance(spec, str) for spec in specs), "settings/spec")
+        for name, values in numbers.items():
+            self._require(values.dtype == float and len(values) == len(specs), f"settings/{name}")
+        self._require(bool(np.isin(self.column("setting"), np.arange(len(specs))).all()), "setting")
+        self._require((self._array("done").dtype, self._array("done").chunks) == (np.uint64, (1,)), "done")
+        for name in self.names:
+            array = self._array(name)
+            whole = (*array.shape[:-1], min(self.block, len(self)))
+            self._require(array.dtype.kind in "biufc" and array.chunks == whole, name)
+            self._require(array.ndim == len(dims_of(name)) + 1, name)
+            dims = dict(zip(dims_of(name), array.shape, strict=False))
+            self._require(dims.items() <= {**dims, **sizes}.items(), name)
+
+    def _require(self, agrees: bool, name: str):
+        if not agrees:
+            raise DamageError(f"{self.name}/{name}: it does not go with the other files")
 
     def verify_flags(self, done: np.ndarray) -> None:
         """Compare the flags of blocks with their runs and the checksums of their files.

@@ -92,7 +92,7 @@ class Ledger:
         ledger = cls(plans, blocks, Damage(code=code, outdated=frozenset(outdated)))
         if "items" in root or (changed and not ledger.goes_on()):
             raise other_config(location.kept.parent, changed)
-        return cls(plans, blocks, replace(ledger.damage, **_damage(blocks, plans)))
+        return cls(plans, blocks, replace(ledger.damage, **_damage(study, plans, blocks)))
 
     def entries(self, key: Key) -> list[Entry]:
         """The stored sections of a plan's part and stage, in the order in which they were added; they are read once."""
@@ -198,17 +198,32 @@ def _code_of(study: Study, section: Section) -> frozenset[str]:
     return frozenset(name for own in code for name in own)
 
 
-def _damage(blocks: Blocks, plans: Collection[Key]) -> dict[str, Any]:
+def _damage(study: Study, plans: Mapping[Key, Plan], blocks: Blocks) -> dict[str, Any]:
     """The blocks and sections of plans that are not as they were written, as fields of `Damage`."""
     damaged, broken = {}, {}
+    sizes = {problem.name: study.recording.sizes(problem) for problem in study.problems}
     for section in (section for key in plans for section in blocks.sections(*key)):
         try:
-            section.verify()
+            section.verify(sizes.get(section.problem, {}))
+            plan = plans.get((section.problem, section.part))
+            if plan is not None and plan.stage == section.stage:
+                _require_as_planned(section, plan)
         except DamageError as error:
             broken[section.name] = str(error)
         else:
             damaged[section.name] = section.damaged()
     return {"blocks": damaged, "sections": broken}
+
+
+def _require_as_planned(section: Section, plan: Plan) -> None:
+    """Require that what a section says of its runs is what their ids were made of, but for numbers of starts."""
+    rows = plan.rows_of(section.column("run_id"))
+    specs, planned = section.settings()[0], np.array(plan.optimizer.specs(), object)
+    differs = (specs[section.column("setting")] != planned[plan.setting[rows]]) | (
+        section.column("seed") != plan.seed[rows]
+    )
+    if (differs & (rows >= 0)).any():
+        raise DamageError(f"{section.name}: its settings or seeds are not those of its runs")
 
 
 def _all(blocks: Blocks) -> list[Section]:

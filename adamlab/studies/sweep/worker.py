@@ -6,12 +6,13 @@ from itertools import groupby
 
 import numpy as np
 
+from adamlab.interrupts import stop_if_interrupted
 from adamlab.studies import distributed
 from adamlab.studies.engine.execution import execute
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.blocks import Blocks, Section
 from adamlab.studies.store.checkpoints import Checkpoints
-from adamlab.studies.store.folder import RESUME, StoreError, writing
+from adamlab.studies.store.folder import REPLACE, RESUME, StoreError, writing
 from adamlab.studies.store.location import Location
 from adamlab.studies.store.locks import is_alive
 from adamlab.studies.sweep.ledger import Ledger, Work
@@ -72,6 +73,8 @@ class Worker:
         self.listener.working_on(f"{plan.problem.name}: {plan.optimizer.label}")
         blocks, runs, folder = [item.block for item in work], ledger.runs(key, section), self.location.folder
         program, compiled, counts = self.programs[key], self.programs.compiled(key), _counts(section)
+        if {*section.names} != {*program.shapes}:
+            raise StoreError(f"{folder}: {section.name} has other quantities than the config asks for. {REPLACE}")
         checkpoints = None if folder is None else Checkpoints(folder, section, program)
         begun = {} if checkpoints is None else checkpoints.load(blocks)
         self.listener.advance(sum(counts[block] * begun[block].step / program.steps[-1] for block in begun))
@@ -87,6 +90,7 @@ class Worker:
                     for block, snapshot in computed.snapshots():
                         checkpoints.save(block, snapshot)
                     saved = time.monotonic()
+            stop_if_interrupted()
             self.listener.advance(computed.part * sum(counts[block] for block in computed.rows))
 
     def _wait(self, work: Sequence[Work]):

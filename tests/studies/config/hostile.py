@@ -46,6 +46,10 @@ def problem(name: str, **options: Any) -> dict[str, Any]:
     return {"problem": [{"name": name} | options]}
 
 
+def sgds(count: int, **keys: Any) -> dict[str, Any]:
+    return runs(optimizer=[{"name": "optax.sgd", "label": str(i), **keys} for i in range(count)])
+
+
 def adam(**numbers: Any) -> dict[str, Any]:
     return {"optimizer": [{"name": "adamlab.adam", "learning_rate": 0.1} | numbers]}
 
@@ -95,6 +99,52 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {  # a config, and words of its
         ),
         r"a whole count from 1 to 1,000,000",
     ),
+    "tables × a million rates": (sgds(1000, learning_rate=RANGE), r"at most 3,000,000 values in all tables; the first"),
+    "tables × wrong rates": (sgds(1000, learning_rate=RANGE, wat=1), r"at most 3,000,000 values in all tables"),
+    "tables × draws": (
+        sgds(1000, design={"sobol": MANY}, learning_rate={"loguniform": [0.1, 1.0]}, momentum="1 - wat"),
+        r"at most 3,000,000 values in all tables",
+    ),
+    "tables × draws of one design": (
+        runs(design={"random": MANY}) | sgds(1000, learning_rate={"loguniform": [0.1, 1.0]}, momentum="1 - wat"),
+        r"at most 3,000,000 values in all tables",
+    ),
+    "tables × numbers of comparisons": (
+        {**compare(), "compare": [{**compare(lr=RANGE)["compare"][0], "label": str(i)} for i in range(1000)]},
+        r"at most 3,000,000 values in all tables",
+    ),
+    "tables × numbers of readings": (
+        {**reading(), "reading": [{**reading(m=LINE)["reading"][0], "label": str(i)} for i in range(1000)]},
+        r"at most 3,000,000 values in all tables",
+    ),
+    "rates × operations": (
+        runs() | adam(learning_rate=RANGE, b1="0.9" + " + 0*learning_rate" * 27),
+        r"at most 2,000,000 operations at all settings together; at 1,000,000 settings these have",
+    ),
+    "a tower of powers": (runs() | adam(b1="9^9^9^9^9"), r"is too large for a number"),
+    "a tower of roots": (runs() | adam(b1="(2^(0-9)^9)^9^9^9"), r"optimizer\[0\]\.b1"),
+    "brackets in an expression": (runs() | adam(b1="(" * 240 + "b2" + ")" * 240), r"optimizer\[0\]\.b1"),
+    "signs in an expression": (runs() | adam(b1="-" * 498 + "b2"), r"optimizer\[0\]\.b1"),
+    "fresh seeds × optimizers": (
+        sgds(20, learning_rate=0.1) | {"evaluation": {"seeds": MANY}},
+        r"20 optimizers × 1,000,000 fresh seeds × 1 starts on problems = 20,000,000 runs: at most 10,000,000",
+    ),
+    "data × data": (
+        runs() | problem("least_squares", dim=1000, examples=1000, data_seed=[*range(150)]),
+        r"at most 15,000,000 numbers in the data of problems",
+    ),
+    "sparse data × sparse data": (
+        runs() | problem("sparse_logistic", features=1000, examples=10**4, data_seed=[*range(150)]),
+        r"at most 15,000,000 numbers in the data of problems",
+    ),
+    "heavy-tailed data × data": (
+        runs() | problem("heavy_tailed_regression", dim=1000, examples=10**4, data_seed=[*range(150)]),
+        r"at most 15,000,000 numbers in the data of problems",
+    ),
+    "deep quadratics": (
+        runs() | problem("quadratic_deep", dim=1000, examples=10**4, data_seed=[*range(150)]),
+        r"at most 15,000,000 numbers in the data of problems",
+    ),
     "a range of 10^9": (runs() | adam(learning_rate={"log": [1e-3, 1, 10**9]}), r"a whole count from 1 to 1,000,000"),
     "a range of no end": (runs() | adam(learning_rate={"log": [1e-3, 1, HUGE]}), r"a whole count from 1 to 1,000,000"),
     "10^9 seeds": (runs(seeds=10**9), r"how many seeds, from 1 to 1,000,000"),
@@ -106,7 +156,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {  # a config, and words of its
         r"1000 dimensions take at most 10,000",
     ),
     "starts of many problems": (
-        runs() | beale(spread=[i / 1000 for i in range(1000)], starts={"grid": 1000}),
+        runs() | beale(spread=[i / 1000 for i in range(150)], starts={"grid": 1000}),
         r"at most 10,000,000 numbers in all starts",
     ),
     "every step of 2^31": (runs(steps=2**31 - 2), r"at most 10,000,000 recorded steps of a run; got 2,147,483,647"),
@@ -141,7 +191,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {  # a config, and words of its
     ),
     "options × options": (
         runs() | problem("quadratic", condition=[*range(1, 101)], dim=[*range(2, 102)]),
-        r"at most 1,000 problems; its options make 10,000",
+        r"at most 200 problems; its options make 10,000",
     ),
     "a wide network": (runs() | problem("digits_mlp", hidden=10**9), r"hidden must be from 1"),
     "a wide encoder": (runs() | problem("digits_vae", latent=10**9), r"latent must be from 1"),
@@ -252,6 +302,8 @@ READ = {  # large and sound
     "a million drawn settings": runs(design={"sobol": MANY}) | adam(learning_rate={"loguniform": [0.1, 1.0]}),
     "2^31 steps": runs(steps=2**31 - 2, record={"every": 10**6}),
     "2^31 steps in equal ratios": runs(steps=2**31 - 2, record={"every": {"log": 1000}}),
+    "a chain of powers": runs() | adam(b1="0.9" + "^1.0000001" * 45),
+    "networks × shares": runs() | problem("digits_mlp", validation_share=[i / 1000 for i in range(1, 201)]),
     "a hundred problems": runs() | beale(spread=[i / 1000 for i in range(100)]),
 }
 
@@ -282,7 +334,8 @@ def files(folder: Path) -> Iterator[tuple[Path, bytes | None, str]]:
 
 HEAVY = (
     *("numbers of a reading", "many large problems", "seeds × rates", "types × contexts × numbers"),
-    *("seeds × drawn settings", "30,000 problems", "seeds × random starts"),
+    *("seeds × drawn settings", "30,000 problems", "seeds × random starts", "rates × operations", "deep quadratics"),
+    *(name for name in REFUSED if name.startswith(("tables × ", "data × ", "sparse data × ", "heavy-tailed data × "))),
 )
 """Configs that are refused after some seconds."""
 

@@ -80,3 +80,27 @@ def test_the_memory_that_is_there_is_what_the_system_says(monkeypatch):
     assert 10**8 < sizes.available_memory() < 10**15
     monkeypatch.setattr(resource, "getrlimit", lambda limit: (10**9, 10**9))
     assert sizes.available_memory() == 10**9
+
+
+GROUPS = {
+    "of the second version": ("0::/job/step\n", {"job/memory.max": "3000\n", "job/step/memory.max": "max\n"}),
+    "of the first version": (
+        "3:cpu,cpuacct:/job\n4:memory:/job\n0::/\n",
+        {"memory/job/memory.limit_in_bytes": "3000", "memory/memory.limit_in_bytes": str(2**63 - 4096)},
+    ),
+    "of a container": ("0::/seen/from/outside\n", {"memory.max": "3000"}),
+}
+
+
+@pytest.mark.parametrize("groups", GROUPS)
+def test_the_memory_of_a_container_is_what_its_group_may_use(monkeypatch, tmp_path, groups):
+    monkeypatch.setattr(sizes, "SYSTEM", tmp_path)
+    without = sizes.available_memory()
+    own, limits = GROUPS[groups]
+    for name, text in {
+        "proc/self/cgroup": own,
+        **{f"sys/fs/cgroup/{name}": text for name, text in limits.items()},
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert without > 3000 == sizes.available_memory()

@@ -22,6 +22,7 @@ import zarr
 import adamlab as al
 from adamlab.errors import InputError
 from adamlab.running import study_of
+from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.config.study import Config
 from adamlab.studies.kinds import KINDS, load
 from adamlab.studies.options import RunOptions
@@ -204,12 +205,12 @@ def kill_at(patch: pytest.MonkeyPatch, moment: int):
         original = getattr(Path, name)
 
         def call(self: Path, *arguments: Any, **keywords: Any) -> Any:
-            if ".lock" in self.name or (name == "open" and "xb" not in arguments):
+            if ".lock" in self.name or (name == "open" and keywords.get("mode") != "wb"):
                 return original(self, *arguments, **keywords)
             left[0] -= 1
             if left[0] == 0:
                 if name == "open":
-                    with original(self, *arguments) as file:
+                    with original(self, *arguments, **keywords) as file:
                         file.write(b'{"attributes": ')
                 raise Killed
             return original(self, *arguments, **keywords)
@@ -305,11 +306,26 @@ def test_a_run_that_is_interrupted_ends_with_the_same_files(of, tmp_path, monkey
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 
-def test_comparisons_before_one_that_fails_are_kept(tmp_path, monkeypatch):
-    interrupted_at(monkeypatch, "comparisons", 2, InputError)
-    with pytest.raises(InputError, match="stopped"):
-        al.run(CONFIGS["comparisons"], tmp_path / "out")
-    assert len([*(tmp_path / "out" / "results.zarr").glob("*/zarr.json")]) == 1
+@pytest.mark.parametrize("of", CONFIGS)
+def test_items_beside_one_that_fails_are_kept(all_items, of, tmp_path, monkeypatch):
+    monkeypatch.setattr("adamlab.running.draw_outputs", lambda *arguments: ({}, []))
+    ids, folder, work, failing = all_items[of].ids, tmp_path / "out", pydoc.locate(WORK[of]), [False, True, False]
+    assert callable(work)
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        assert len(failing) == 3 or (folder / "results.zarr" / ids[0] / "zarr.json").exists()
+        if failing.pop(0):
+            raise InputError("stopped")
+        return work(*arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WORK[of], call)
+        with pytest.raises(ConfigError, match=r"(compare\[0\]|reading\[1\]): stopped$"):
+            al.run(CONFIGS[of], folder)
+    assert {path.parent.name for path in folder.glob("results.zarr/*/zarr.json")} == {ids[0], ids[2]}
+    calls = interrupted_at(monkeypatch, of, 0, InputError)
+    al.run(CONFIGS[of], folder)
+    assert len(calls) == 1
 
 
 def toml_of(data: Mapping[str, Any]) -> str:

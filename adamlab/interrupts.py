@@ -1,6 +1,7 @@
 """Interrupts: Ctrl-C, heard wherever it arrives."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -16,16 +17,17 @@ def hearing_interrupts() -> Iterator[Event]:
         _HEARD.set()
         raise KeyboardInterrupt
 
-    before = signal.getsignal(signal.SIGINT)
-    is_ours = before is signal.default_int_handler  # a shell's background jobs ignore it
-    if is_ours:
-        signal.signal(signal.SIGINT, interrupt)
+    # A shell's background jobs ignore it, others may handle it in their own way, and only the main thread hears it.
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield _HEARD
+        return
+    signal.signal(signal.SIGINT, interrupt)
     try:
         yield _HEARD
     finally:
         _HEARD.clear()
-        if is_ours:
-            signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def stop_if_interrupted() -> None:
