@@ -28,7 +28,7 @@ def evaluate(e: Any, values: Mapping[Any, Any]) -> Any:
 
 class _Evaluation:
     def __init__(self, values: Mapping[Any, Any]):
-        self.values = values
+        self.values: Any = values
         self.known: dict[Any, Any] = {}
 
     def __call__(self, e: Any) -> Any:

@@ -215,11 +215,7 @@ class Reader:
         if name == "convert_element_type":
             function: Any = partial(self._converted, _kind(equation.invars[0].aval.dtype), dtype)
         elif name == "select_n":
-            select = self.algebra.select
-
-            def function(which: Any, *cases: Any) -> Any:
-                return select(which, cases)
-
+            function = self._selected
         elif meaning := table.get(f"{kind} {name}", table.get(name)):
             numbers = _numbers_in(name, equation.params, dtype)
             function = partial(meaning, **numbers) if numbers else meaning
@@ -330,6 +326,9 @@ class Reader:
         """The numbers 0, 1, 2 … along a dimension."""
         values = np.indices(shape)[dimension].astype(object)
         return [values if _kind(dtype) == "integer" else each(self.algebra.number, values)]
+
+    def _selected(self, which: Any, *cases: Any) -> Any:
+        return self.algebra.select(which, cases)
 
     def _converted(self, old: str, new_dtype: Any, x: Any) -> Any:
         """A number of some kind in another type; from float to float nothing is rounded."""

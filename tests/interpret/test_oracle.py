@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import mpmath
 import numpy as np
@@ -92,7 +93,7 @@ def test_trials_run_together_as_each_does_alone(spec):
 
 def stepped(learning_rate):
     """SGD on whole gradients."""
-    return optax.stateless(lambda updates, _: -learning_rate * jnp.floor(updates).astype(jnp.int32))
+    return optax.stateless(lambda gs, _: jax.tree.map(lambda g: -learning_rate * jnp.floor(g).astype(jnp.int32), gs))
 
 
 def test_integers_of_their_own_are_not_read_together():
