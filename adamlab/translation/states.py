@@ -221,7 +221,7 @@ def _one_group(optimizer: Any) -> Any:
 
 
 def _require_params(shapes: list[tuple[int, ...]], params: PyTree, framework: str) -> None:
-    leaves = [params] if isinstance(params, Iterator) else jax.tree.leaves(params)
+    leaves: list[Any] = [params] if isinstance(params, Iterator) else jax.tree.leaves(params)
     for w in leaves:
         if not _is_inexact(w):
             how = {
