@@ -260,7 +260,10 @@ class _Linearization:
         if factor == 1:
             return rest
         if open_cases := [
-            c for cases in factor.atoms(Piecewise) for _, c in cases.args if not c.has(*held, self.g, self.w)
+            c
+            for cases in factor.atoms(Piecewise)
+            for _, c in cases.args
+            if c != S.true and not c.has(*held, self.g, self.w)
         ]:
             raise self._refuse(
                 f"its step has cases that open numbers decide, {text(open_cases[0])}; give their numbers"

@@ -452,24 +452,6 @@ def test_panels_by_a_second_number(runs):
         al.plots.sensitivity(swept, panels=["b2", "b2"])
 
 
-@pytest.mark.slow
-def test_panels_by_two_numbers_stand_in_rows_and_columns(runs):
-    b1, b2 = np.repeat([0.0, 0.9], 6), np.tile([0.9, 0.9, 0.99, 0.99, 0.999, 0.999], 2)
-    rates = np.tile([0.01, 0.1], 6)
-    swept = runs.assign_coords(b1=("run", b1), b2=("run", b2), learning_rate=("run", rates), seed=("run", [0] * 12))
-    swept = swept.assign_coords(optimizer=("run", np.array(["adamlab.adam"] * 12, object)))
-    swept = swept.assign_attrs(settings=["learning_rate", "b1", "b2"])
-    swept = swept.assign_coords(spec=("run", [f"{a}{b}{c}" for a, b, c in zip(b1, b2, rates, strict=True)]))
-    figure = al.plots.sensitivity(swept, panels=["b1", "b2"])
-    titles = [f"β₁ {first}, β₂ {second}" for first in (0, 0.9) for second in (0.9, 0.99, 0.999)]
-    assert [axes.get_title() for axes in figure.axes] == titles
-    tops = [axes.get_position().y1 for axes in figure.axes]
-    assert max(tops[3:]) < min(tops[:3])
-    for k, axes in enumerate(figure.axes):
-        finals = runs.loss.values[2 * k : 2 * k + 2, -1]
-        np.testing.assert_allclose(np.asarray(axes.get_lines()[0].get_ydata()), finals, rtol=1e-6)
-
-
 def test_the_best_at_the_end_of_the_range_is_marked(runs):
     figure = al.plots.sensitivity(runs)
     (axes,) = figure.axes

@@ -151,6 +151,18 @@ def test_boxes_count_diverged_runs_as_the_worst():
     assert "medians: a 0.3; a: 2 of 5 diverged." in str(figure.get_label())
 
 
+def test_two_numbers_make_rows_and_columns_of_panels():
+    figure = al.plots.sensitivity(swept(), panels=["extra", "b2"])
+    shown = [*itertools.product(EXTRAS, DECAYS)]
+    assert [axes.get_title() for axes in figure.axes] == [f"extra {extra:g}, β₂ {decay:g}" for extra, decay in shown]
+    places = [axes.get_subplotspec() for axes in figure.axes]
+    assert [(at.rowspan.start, at.colspan.start) for at in places if at] == [*itertools.product(range(2), range(4))]
+    for axes, (extra, decay) in zip(figure.axes, shown, strict=True):
+        wanted = [rate + decay + extra + 1.0 for rate in RATES]  # the seed 1
+        np.testing.assert_allclose(np.asarray(axes.get_lines()[0].get_ydata()), wanted)
+    assert "a panel for each extra and β₂" in str(figure.get_label())
+
+
 def test_a_target_that_is_not_reached_is_no_divergence():
     data = swept(steps_to_target=np.full(len(GRID), -1)).assign_attrs(by="steps_to_target")
     for figure in (al.plots.heat_map(data), al.plots.sensitivity(data), al.plots.sensitivity(data, panels="b2")):
