@@ -142,7 +142,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {  # a config, and words of its
         r"at most 15,000,000 numbers in the data of problems",
     ),
     "deep quadratics": (
-        runs() | problem("quadratic_deep", dim=1000, examples=10**4, data_seed=[*range(100)]),
+        runs() | problem("quadratic_deep", dim=1000, examples=1000, data_seed=[*range(100)]),
         r"at most 15,000,000 numbers in the data of problems",
     ),
     "a range of 10^9": (runs() | adam(learning_rate={"log": [1e-3, 1, 10**9]}), r"a whole count from 1 to 1,000,000"),
