@@ -474,7 +474,7 @@ def main():
             _fail(InputError(f"{error.filename or 'the output'}: {error.strerror or error}"))
         except MemoryError:
             _fail(InputError("there is not enough memory for this: ask for less at once."))
-        except SystemExit:
+        except (SystemExit, ImportError):  # the latter of what is interrupted while it is loaded
             if heard.is_set():
                 sys.exit(130)
             raise

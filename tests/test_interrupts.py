@@ -102,12 +102,14 @@ def test_a_shells_background_job_goes_on_ignoring_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def test_other_commands_end_with_130_as_well(adamlab, monkeypatch, tmp_path):
+@pytest.mark.parametrize("error", [SystemExit(0), ImportError("half loaded")])
+def test_other_commands_end_with_130_as_well(adamlab, monkeypatch, tmp_path, error):
     from adamlab.terminal import lists
 
     def interrupted(what):
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+        raise error
 
     monkeypatch.setattr(lists, "show_list", interrupted)
     assert adamlab("list", "plots", cwd=tmp_path).returncode == 130

@@ -130,7 +130,7 @@ ESTIMATES = [
     Estimate("booth", "huge", runs=3, blocks=1, bytes=7_000_000_000, seconds=9000.0, compiling=1.0),
 ]
 SHOWN = [
-    {"problem": "beale", "optimizer": "small", "runs": "12", "blocks": "2", "bytes": "999 B", "time": "1.2 s"},
+    {"problem": "beale", "optimizer": "small", "runs": "12", "blocks": "2", "bytes": "999 bytes", "time": "1.2 s"},
     {
         "problem": "booth",
         "optimizer": "large",

@@ -89,6 +89,9 @@ WRITES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "
 LONGEST = 4.0
 """The seconds within which a run is killed that is not killed at a file operation."""
 
+MOST = 15
+"""The kills of a run after which it is let alone: on a slow machine it would never end."""
+
 
 @dataclass
 class Tally:
@@ -124,14 +127,14 @@ def run_until_killed(config: dict[str, Any], out: str, operation: int) -> None:
 
 
 def killed_run(context: Any, config: dict[str, Any], out: Path, chance: random.Random) -> int:
-    """Run a config with a kill in every second attempt or more, until it ends; the number of kills."""
+    """Run a config with a kill in every second attempt or more, until it ends, after `MOST` kills at the latest."""
     kills = 0
     while True:
         at_operation = chance.random() < 0.7
-        operation = int(chance.expovariate(1 / 40)) if at_operation else -1
+        operation = int(chance.expovariate(1 / 40)) if at_operation and kills < MOST else -1
         process = context.Process(target=run_until_killed, args=(config, str(out), operation))
         process.start()
-        process.join(None if at_operation else chance.uniform(0.2, LONGEST))
+        process.join(None if at_operation or kills >= MOST else chance.uniform(0.2, LONGEST))
         if process.is_alive():
             process.kill()
             process.join()

@@ -1,5 +1,6 @@
 """Configs of readings: formulas and weights are those of al.unroll and al.closed_form; every mistake is told."""
 
+import shutil
 import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
@@ -229,23 +230,30 @@ def test_all_mistakes_are_told_at_once(data):
 def test_an_optimizer_that_cannot_be_read_is_a_mistake(data, tmp_path):
     data["reading"] = [{"spec": "optax.adafactor(0.1)"}, {"spec": "optax.adam", "b2": [0.5]}]
     with pytest.raises(ConfigError, match=r"reading\[0\]: .* keeps an array of shape"):
-        al.run(data, tmp_path / "out")
+        al.run(data, tmp_path / "beside")
+    assert {*al.load(tmp_path / "beside")["readings"].ds.label.values} == {"optax.adam"}
     data["reading"] = [{"spec": "optax.sgd"}, {"spec": "optax.noisy_sgd(0.1, 1.0, 0.5, 3)"}]
     with pytest.raises(ConfigError, match=r"reading\[0\]\.spec: optax\.sgd keeps no state to read"):
         al.run(data, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_reading_that_cannot_be_added_leaves_the_folder_as_it_was(data, folder, dataset):
+def test_a_reading_that_cannot_be_added_leaves_the_others(data, folder, dataset, tmp_path):
+    folder = shutil.copytree(folder, tmp_path / "out")
+
     def contents() -> dict[Path, bytes]:
         return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    before = contents()
-    data["reading"] += [{"spec": "optax.adagrad", "lags": 2}, {"spec": "optax.adafactor(0.1)"}]
-    with pytest.raises(ConfigError, match=r"reading\[3\]: .* keeps an array of shape"):
+    before, given = contents(), data["reading"]
+    data["reading"] = [*given, {"spec": "optax.adafactor(0.1)"}]
+    with pytest.raises(ConfigError, match=r"reading\[2\]: .* keeps an array of shape"):
         al.run(data, folder)
     assert contents() == before
     xr.testing.assert_identical(al.load(folder)["readings"].to_dataset(), dataset)
+    data["reading"] = [*given, {"spec": "optax.adagrad", "lags": 2}, {"spec": "optax.adafactor(0.1)"}]
+    with pytest.raises(ConfigError, match=r"reading\[3\]: .* keeps an array of shape"):
+        al.run(data, folder)
+    assert [*al.load(folder)["readings"].ds.label.values][-1] == "optax.adagrad"
 
 
 def test_readings_and_other_tables_do_not_mix(data):

@@ -21,7 +21,7 @@ INTERVALS = ("uniform", "loguniform")
 FARTHEST = 1e307
 
 MOST_VALUES = 3 * 10**6
-"""The greatest number of values in one table that are drawn or go in step, and in all tables; some seconds of work."""
+"""The greatest number of values in one table that are drawn or go in step; some seconds of work."""
 
 
 @dataclass(frozen=True)

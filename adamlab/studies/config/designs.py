@@ -11,7 +11,7 @@ import numpy as np
 from adamlab.studies.config.errors import Mistakes, join, shown
 
 MOST_SETTINGS = 10**6
-"""The greatest number of settings of one optimizer, and of the values of one number."""
+"""The greatest number of settings of one optimizer, of the values of one number, and of those in all tables."""
 
 DRAWN = ("random", "sobol")
 EXPECTED = 'expected "grid", "zip", { random = 64 } or { sobol = 64 }, with seed = 0 where another is wanted'

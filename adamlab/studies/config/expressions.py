@@ -89,6 +89,14 @@ def names_used(table: Mapping[str, Any]) -> set[str]:
     return {name for expression in _expressions(table) for name in expression.names}
 
 
+def check_operations(coupled: Mapping[str, Coupled], count: int, mistakes: Mistakes) -> None:
+    """Check that the coupled numbers of so many settings can be computed."""
+    operations = count * sum(len([*ast.walk(each.expression.tree)]) for each in coupled.values())
+    if operations > MOST_OPERATIONS:
+        most = f"expected expressions of at most {MOST_OPERATIONS:,} operations at all settings together"
+        mistakes.tell(next(iter(coupled.values())).key, f"{most}; at {count:,} settings these have {operations:,}")
+
+
 def coupled_columns(
     coupled: Mapping[str, Coupled],
     complements: Container[str],
@@ -114,11 +122,6 @@ def coupled_columns(
     for each in coupled.values():
         _check_names(each, known, numbers, mistakes)
     if len(mistakes) > before:
-        return {}
-    operations = count * sum(len([*ast.walk(each.expression.tree)]) for each in coupled.values())
-    if operations > MOST_OPERATIONS:
-        most = f"expected expressions of at most {MOST_OPERATIONS:,} operations at all settings together"
-        mistakes.tell(next(iter(coupled.values())).key, f"{most}; at {count:,} settings these have {operations:,}")
         return {}
     try:
         order = [*TopologicalSorter({name: each.expression.names for name, each in coupled.items()}).static_order()]

@@ -12,7 +12,7 @@ from adamlab.specs import find, parse
 from adamlab.studies.config.axes import Axis, check_complements, read_arguments
 from adamlab.studies.config.designs import Design, Points, Values, read_design
 from adamlab.studies.config.errors import Mistakes, join, shown
-from adamlab.studies.config.expressions import coupled_columns, decimals, names_used
+from adamlab.studies.config.expressions import check_operations, coupled_columns, decimals, names_used
 from adamlab.studies.config.study import Optimizer
 from adamlab.types import Decay
 
@@ -105,6 +105,9 @@ def _coupled(
     if not coupled:
         return columns
     before, count = len(mistakes), len(next(iter(columns.values()), [0]))
+    check_operations(coupled, count, mistakes)
+    if len(mistakes) > before:
+        return None
     used = {name for number in coupled.values() for name in number.expression.names}
     numbers = {
         name: _in_decimal(axis.forms, columns.get(name), count)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from adamlab.errors import nearest
-from adamlab.studies.config.axes import MOST_VALUES, read_choice, values_in
+from adamlab.studies.config.axes import read_choice, values_in
+from adamlab.studies.config.designs import MOST_SETTINGS
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
 from adamlab.studies.config.schema import MOST_TABLES
 
@@ -88,8 +89,8 @@ def tables_of(
     tables, values = data.get(name), 0
     for i, table in enumerate(tables[:MOST_TABLES] if isinstance(tables, list) else []):
         if isinstance(table, dict):
-            if values > MOST_VALUES:
-                most = f"expected at most {MOST_VALUES:,} values in all tables"
+            if values > MOST_SETTINGS:
+                most = f"expected at most {MOST_SETTINGS:,} values in all tables"
                 mistakes.tell(name, f"{most}; the first {i} have {values:,}")
                 return
             values += each + values_in(table)

@@ -20,7 +20,7 @@ from adamlab.studies.config.errors import Mistakes, join, shown
 from adamlab.studies.config.starts import read_starts
 from adamlab.types import Problem
 
-MOST_PROBLEMS = 200
+MOST_PROBLEMS = 100
 """The greatest number of problems: each takes a folder, figures, a program for each optimizer, and time to read."""
 
 MOST_COORDINATES = 3 * 10**6

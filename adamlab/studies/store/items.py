@@ -18,6 +18,7 @@ from adamlab.errors import reason
 from adamlab.interrupts import stop_if_interrupted
 from adamlab.studies import distributed
 from adamlab.studies.config.diff import differences
+from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.config.study import Config
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.files import digest, write_file
@@ -96,13 +97,18 @@ def compute_items(
         if missing and documents and (note := changed_versions(root)):
             listener.note(note)
         is_first = True
-        for i, document in zip(missing, compute(missing) if missing else (), strict=True):
-            if document is not None:
-                text = json.dumps(document)
-                documents[ids[i]] = json.loads(text)
-                _write(location, root, {ids[i]: text}, is_first=is_first)
-                is_first = False
-            stop_if_interrupted()
+        try:
+            for i, document in zip(missing, compute(missing) if missing else (), strict=True):
+                if document is not None:
+                    text = json.dumps(document)
+                    documents[ids[i]] = json.loads(text)
+                    _write(location, root, {ids[i]: text}, is_first=is_first)
+                    is_first = False
+                stop_if_interrupted()
+        except ConfigError:
+            if not is_first:  # the others can be loaded
+                _write(location, {**root, "items": [item for item in ids if item in documents]}, {}, is_first=True)
+            raise
         if not missing and location.folder is not None:
             _write(location, root, {}, is_first=True)
             listener.note(already_done(location.folder))

@@ -299,16 +299,11 @@ SCREEN = [
             TERMINAL,
         ),
         (
-            '"bytes": _size(item.bytes),\n            "time": _time(item.seconds),',
-            '"bytes": _size(item.seconds),\n            "time": _time(item.bytes),',
+            '"bytes": in_bytes(item.bytes),\n            "time": _time(item.seconds),',
+            '"bytes": in_bytes(item.seconds),\n            "time": _time(item.bytes),',
             TERMINAL,
         ),
         ('for name in ("runs", "bytes", "seconds"))', 'for name in ("runs", "bytes", "compiling"))', TERMINAL),
-        (
-            '        number /= 1000\n    return f"{number:.3g} GB"',
-            '        number /= 1024\n    return f"{number:.3g} GB"',
-            TERMINAL,
-        ),
         (
             'return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.3g} h"',
             'return f"{seconds / 3600:.3g} h" if seconds < 5400 else f"{seconds / 60:.0f} min"',
@@ -320,7 +315,7 @@ SCREEN = [
             "evaluated = len(study.problems) * len(study.optimizers)",
             TERMINAL,
         ),
-        ("        return\n    distributed.begin(options)", "    distributed.begin(options)", TERMINAL),
+        ("        return\n    if options.is_shared:", "    if options.is_shared:", TERMINAL),
         ("    if not isinstance(study, Study):\n", "    if False:\n", f"{TERMINAL} {COMMANDS}"),
     ),
     *of(

@@ -61,7 +61,7 @@ CONFIGS = [
         "studies/config/sizes.py",
         "tests/studies/config/test_hostile.py tests/studies/config/test_malformed.py -k 'hostile_config or range'",
         ("    if needed > (memory := available_memory()):", "    if needed > 10**9 * (memory := available_memory()):"),
-        ("if (runs := prod(factors.values())) > MOST_RUNS:", "if (runs := prod(factors.values())) > MOST_RUNS**2:"),
+        ("        if count > MOST_RUNS:", "        if count > MOST_RUNS**2:"),
     ),
     *of(
         "studies/plan.py",
@@ -330,13 +330,13 @@ KINDS_OF = [
         ),
         ("return -1 if value is None else int(value)", "return 0 if value is None else int(value)"),
         (
-            '("reading", "step"), np.array([state[name] for _, state in rows], object))',
-            '("reading", "step"), np.array([state[name][::-1] for _, state in rows], object))',
+            '("reading", "step"), np.array([_texts(state[name]) for _, state in rows]))',
+            '("reading", "step"), np.array([_texts(state[name][::-1]) for _, state in rows]))',
             "tests/studies/test_readings.py tests/studies/test_kinds.py",
         ),
         (
-            'np.array([document["settings"].get(name, np.nan) for document in documents])',
-            'np.array([document["settings"].get(name, 0.0) for document in documents])',
+            'np.array([float(document["settings"].get(name, np.nan)) for document in documents])',
+            'np.array([float(document["settings"].get(name, 0.0)) for document in documents])',
         ),
     ),
     *of(

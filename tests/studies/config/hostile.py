@@ -99,23 +99,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {  # a config, and words of its
         ),
         r"a whole count from 1 to 1,000,000",
     ),
-    "tables × a million rates": (sgds(1000, learning_rate=RANGE), r"at most 3,000,000 values in all tables; the first"),
-    "tables × wrong rates": (sgds(1000, learning_rate=RANGE, wat=1), r"at most 3,000,000 values in all tables"),
+    "tables × a million rates": (sgds(1000, learning_rate=RANGE), r"at most 1,000,000 values in all tables; the first"),
+    "tables × wrong rates": (sgds(1000, learning_rate=RANGE, wat=1), r"at most 1,000,000 values in all tables"),
     "tables × draws": (
         sgds(1000, design={"sobol": MANY}, learning_rate={"loguniform": [0.1, 1.0]}, momentum="1 - wat"),
-        r"at most 3,000,000 values in all tables",
+        r"at most 1,000,000 values in all tables",
     ),
     "tables × draws of one design": (
         runs(design={"random": MANY}) | sgds(1000, learning_rate={"loguniform": [0.1, 1.0]}, momentum="1 - wat"),
-        r"at most 3,000,000 values in all tables",
+        r"at most 1,000,000 values in all tables",
     ),
     "tables × numbers of comparisons": (
         {**compare(), "compare": [{**compare(lr=RANGE)["compare"][0], "label": str(i)} for i in range(1000)]},
-        r"at most 3,000,000 values in all tables",
+        r"at most 1,000,000 values in all tables",
     ),
     "tables × numbers of readings": (
         {**reading(), "reading": [{**reading(m=LINE)["reading"][0], "label": str(i)} for i in range(1000)]},
-        r"at most 3,000,000 values in all tables",
+        r"at most 1,000,000 values in all tables",
     ),
     "rates × operations": (
         runs() | adam(learning_rate=RANGE, b1="0.9" + " + 0*learning_rate" * 27),
@@ -130,19 +130,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {  # a config, and words of its
         r"20 optimizers × 1,000,000 fresh seeds × 1 starts on problems = 20,000,000 runs: at most 10,000,000",
     ),
     "data × data": (
-        runs() | problem("least_squares", dim=1000, examples=1000, data_seed=[*range(150)]),
+        runs() | problem("least_squares", dim=1000, examples=1000, data_seed=[*range(100)]),
         r"at most 15,000,000 numbers in the data of problems",
     ),
     "sparse data × sparse data": (
-        runs() | problem("sparse_logistic", features=1000, examples=10**4, data_seed=[*range(150)]),
+        runs() | problem("sparse_logistic", features=1000, examples=10**4, data_seed=[*range(100)]),
         r"at most 15,000,000 numbers in the data of problems",
     ),
     "heavy-tailed data × data": (
-        runs() | problem("heavy_tailed_regression", dim=1000, examples=10**4, data_seed=[*range(150)]),
+        runs() | problem("heavy_tailed_regression", dim=1000, examples=10**4, data_seed=[*range(100)]),
         r"at most 15,000,000 numbers in the data of problems",
     ),
     "deep quadratics": (
-        runs() | problem("quadratic_deep", dim=1000, examples=10**4, data_seed=[*range(150)]),
+        runs() | problem("quadratic_deep", dim=1000, examples=1000, data_seed=[*range(100)]),
         r"at most 15,000,000 numbers in the data of problems",
     ),
     "a range of 10^9": (runs() | adam(learning_rate={"log": [1e-3, 1, 10**9]}), r"a whole count from 1 to 1,000,000"),
@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {  # a config, and words of its
         r"1000 dimensions take at most 10,000",
     ),
     "starts of many problems": (
-        runs() | beale(spread=[i / 1000 for i in range(150)], starts={"grid": 1000}),
+        runs() | beale(spread=[i / 1000 for i in range(100)], starts={"grid": 1000}),
         r"at most 10,000,000 numbers in all starts",
     ),
     "every step of 2^31": (runs(steps=2**31 - 2), r"at most 10,000,000 recorded steps of a run; got 2,147,483,647"),
@@ -185,13 +185,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {  # a config, and words of its
         r"at most 3,000,000 coordinates of known minima",
     ),
     "problems × optimizers": (
-        runs(optimizer=[{"name": "optax.sgd", "label": f"{i}", "learning_rate": 0.1} for i in range(100)])
-        | beale(spread=[i / 1000 for i in range(101)]),
-        r"101 problems × 100 optimizers = 10,100 programs",
+        runs(optimizer=[{"name": "optax.sgd", "label": f"{i}", "learning_rate": 0.1} for i in range(101)])
+        | beale(spread=[i / 1000 for i in range(100)]),
+        r"100 problems × 101 optimizers = 10,100 programs",
     ),
     "options × options": (
         runs() | problem("quadratic", condition=[*range(1, 101)], dim=[*range(2, 102)]),
-        r"at most 200 problems; its options make 10,000",
+        r"at most 100 problems; its options make 10,000",
     ),
     "a wide network": (runs() | problem("digits_mlp", hidden=10**9), r"hidden must be from 1"),
     "a wide encoder": (runs() | problem("digits_vae", latent=10**9), r"latent must be from 1"),
@@ -303,7 +303,7 @@ READ = {  # large and sound
     "2^31 steps": runs(steps=2**31 - 2, record={"every": 10**6}),
     "2^31 steps in equal ratios": runs(steps=2**31 - 2, record={"every": {"log": 1000}}),
     "a chain of powers": runs() | adam(b1="0.9" + "^1.0000001" * 45),
-    "networks × shares": runs() | problem("digits_mlp", validation_share=[i / 1000 for i in range(1, 201)]),
+    "networks × shares": runs() | problem("digits_mlp", validation_share=[i / 1000 for i in range(1, 101)]),
     "a hundred problems": runs() | beale(spread=[i / 1000 for i in range(100)]),
 }
 
