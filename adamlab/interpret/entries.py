@@ -1,14 +1,13 @@
 """The entries of an array of parameters: whether they depend on each other, and whether shapes share their code."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from adamlab.interpret.arrays import Values, each
-from adamlab.interpret.jaxpr import MOVES, Program, Reader, literals
+from adamlab.interpret.jaxpr import MOVES, Program, Reader, literals, primitives
 from adamlab.interpret.lanes import Doubles
 from adamlab.types import PyTree
 
@@ -93,19 +92,6 @@ def outline(program: Program) -> tuple[list[str], frozenset[str]]:
 
     Code that computes the same on every entry of an array has the same outline whatever the shape is.
     """
-    return list(_primitives(program.jaxpr)), frozenset(
+    return [name for name in primitives(program) if name not in MOVES], frozenset(
         str(value) for value, _ in literals(program) if not np.ndim(value)
     )
-
-
-def _primitives(part: Any) -> Iterator[str]:
-    if isinstance(part, (list, tuple)):
-        for element in part:
-            yield from _primitives(element)
-    elif isinstance(part, ClosedJaxpr):
-        yield from _primitives(part.jaxpr)
-    elif isinstance(part, Jaxpr):
-        for equation in part.eqns:
-            if equation.primitive.name not in MOVES:
-                yield equation.primitive.name
-            yield from _primitives(list(equation.params.values()))

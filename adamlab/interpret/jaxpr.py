@@ -474,6 +474,23 @@ def _literals(part: Any) -> Iterator[tuple[Any, Any]]:
         yield from _literals(part.outvars)
 
 
+def primitives(program: Program) -> Iterator[str]:
+    """The names of the primitives in a program and the programs inside it, in the order of the code."""
+    return _primitives(program.jaxpr)
+
+
+def _primitives(part: Any) -> Iterator[str]:
+    if isinstance(part, (list, tuple)):
+        for each_part in part:
+            yield from _primitives(each_part)
+    elif isinstance(part, ClosedJaxpr):
+        yield from _primitives(part.jaxpr)
+    elif isinstance(part, Jaxpr):
+        for equation in part.eqns:
+            yield equation.primitive.name
+            yield from _primitives(list(equation.params.values()))
+
+
 def _where(condition: Values, new: Values, old: Values) -> Values:
     """The new values of the members of a batch, on its first axes, that a condition holds for."""
     aligned = condition.reshape((*condition.shape, *[1] * (new.ndim - condition.ndim)))
