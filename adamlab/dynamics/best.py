@@ -98,7 +98,7 @@ def _is_nesterovs(p: Poly, h: Symbol) -> bool:
         return False
     _, middle, last = p.all_coeffs()
     decay = cancel(last.subs(h, 0))
-    s = cancel(last / decay) if decay != 0 else decay
+    s: Formula = cancel(last / decay) if decay != 0 else decay
     return s.is_polynomial(h) and Poly(s, h).degree() == 1 and cancel(middle + (1 + decay) * s) == 0
 
 

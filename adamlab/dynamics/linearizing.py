@@ -259,12 +259,8 @@ class _Linearization:
         rest = Mul(*plain, *map(self._preconditioned, sums))
         if factor == 1:
             return rest
-        if open_cases := [
-            c
-            for cases in factor.atoms(Piecewise)
-            for _, c in cases.args
-            if c != S.true and not c.has(*held, self.g, self.w)
-        ]:
+        cases: Any = [case for piecewise in factor.atoms(Piecewise) for case in piecewise.args]
+        if open_cases := [c for _, c in cases if c != S.true and not c.has(*held, self.g, self.w)]:
             raise self._refuse(
                 f"its step has cases that open numbers decide, {text(open_cases[0])}; give their numbers"
             )

@@ -256,7 +256,7 @@ def _influence_anew(call: Call) -> Any:
 
 def _number(call: Call, given: Call, name: str) -> float | None:
     """The number that a symbol stands for, as `_value`; None of a schedule and of an inner optimizer's."""
-    value = call.bound().get(name)
+    value: Any = call.bound().get(name)
     value = given.arguments[name] if isinstance(value, Symbol) else value
     value = value.rate if isinstance(value, Decay) else value
     return float(value) if type(value) in (int, float) else None
