@@ -100,7 +100,7 @@ def test_the_folder_has_everything(kept):
     assert table.optax_params_difference.notna().sum() == 16
     assert table.final_test_accuracy.notna().sum() == 18
     report = (folder / "report.html").read_text()
-    assert report.count("data:image/svg+xml;base64,") == 3
+    assert report.count("data:image/svg+xml;base64,") == 4
     assert not re.search(r'(src|href)="(?!data:|#)', report)  # nothing to load from elsewhere
 
 

@@ -33,10 +33,13 @@ def assert_exact(numbers: list, expected: list):
 @pytest.mark.parametrize(("name", "hyper"), CASES)
 def test_exact_reading_of_either_library_is_the_paper_in_50_digits(rng, name, hyper):
     formula, gs = getattr(oracle, name), families(rng, 40)["heavy_tailed"]
-    ours, theirs = (al.exact(getattr(library, name), gs, hyper, params=0.3) for library in (al, optax))
-    given = {"weights": ours.params[:-1]} if "weights" in inspect.signature(formula).parameters else {}
+    factories = (getattr(library, name) for library in (al, optax))
+    read = [
+        al.exact(f, gs, hyper, params=0.3) for f in factories if hyper.keys() <= inspect.signature(f).parameters.keys()
+    ]
+    given = {"weights": read[0].params[:-1]} if "weights" in inspect.signature(formula).parameters else {}
     expected = formula(gs, **given, **hyper)
-    for e in (ours, theirs):
+    for e in read:
         assert_exact(e.updates, expected)
         assert_exact(e.params, [mpf(0.3) + mpmath.fsum(e.updates[:t]) for t in range(41)])
 

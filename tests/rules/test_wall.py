@@ -67,6 +67,15 @@ ADAM = {
     ),
     "u": lambda ahead, v_hat, eps, eps_root: ahead / (sqrt(v_hat + eps_root) + eps),
 }
+WITH_SWITCH = {
+    "m_hat": lambda m, b1, t, bias_correction: m / (1 - b1**t) if bias_correction else m,
+    "v_hat": lambda v, b2, t, bias_correction: v / (1 - b2**t) if bias_correction else v,
+    "ahead": lambda g, m, m_hat, b1, t, nesterov, bias_correction: (
+        (b1 * m / (1 - b1 ** (t + 1)) + (1 - b1) * g / (1 - b1**t) if bias_correction else b1 * m + (1 - b1) * g)
+        if nesterov
+        else m_hat
+    ),
+}
 ADAMAX = {
     "m": lambda g, s, b1: b1 * s.m + (1 - b1) * g,
     "v": lambda g, s, b2, eps: maximum(b2 * s.v, abs(g) + eps),
@@ -87,7 +96,7 @@ RIGHT: dict[str, Lines] = {
     "adagrad": START | ADAGRAD | END,
     "rmsprop": START | RMSPROP,
     "adadelta": START | ADADELTA | END,
-    "adam": START | ADAM | END,
+    "adam": START | ADAM | WITH_SWITCH | END,
     "adamw": START | ADAM | DECAY,
     "adamax": START | ADAMAX | END,
     "adamaxw": START | ADAMAX | DECAY,

@@ -159,7 +159,7 @@ def side_names(side) -> set[str]:
     return set(names_in(as_call(side)))
 
 
-FAR = 10.0**13
+FAR = 10.0**37
 """A size of gradients that no search tries."""
 
 

@@ -120,7 +120,7 @@ def _product(factors: Mapping[str, int]) -> str:
     return " × ".join(f"{count:,} {name}" for name, count in factors.items())
 
 
-def in_bytes(number: float) -> str:
+def in_bytes(number: int | float) -> str:
     """A number of bytes in words."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1000:
