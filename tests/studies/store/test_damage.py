@@ -387,6 +387,7 @@ def test_until_the_root_is_written_the_earlier_results_count(tmp_path):
     assert moment > 50
 
 
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize("file", ["done/zarr.json", "run_id/c/0"])
 def test_damage_in_what_is_left_out_shows_when_it_comes_back(pristine, tmp_path, file):
     """The file of an optimizer that is taken out, and of one that stays and loses a run at the same time."""
