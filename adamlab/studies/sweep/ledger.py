@@ -1,6 +1,6 @@
 """The ledger: the planned runs of a study, joined with those that its store already holds."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -88,17 +88,13 @@ class Ledger:
             return cls(plans, None)
         root = read_root(location.kept)
         changed, blocks = differences(config_of(root), study.source), Blocks(location.kept, root)
+        if "items" in root:
+            raise other_config(location.kept.parent, changed)
         code = frozenset(changed_code(root, study.own_code))
         outdated = [section.name for section in _all(blocks) if code & _code_of(study, section)] if code else []
         ledger = cls(plans, blocks, Damage(code=code, outdated=frozenset(outdated)))
-        if "items" in root or (changed and not ledger.goes_on()):
-            others = [key for key, is_shared in ledger.shared().items() if not is_shared]
-            labels = {part_of(optimizer): optimizer.label for optimizer in study.optimizers}
-            apart = [
-                f"{labels[part]} on {problem}: none of its runs is among those that are stored"
-                for problem, part in others
-            ]
-            raise other_config(location.kept.parent, [*changed, *apart])
+        if changed and not ledger.goes_on():
+            raise other_config(location.kept.parent, [*changed, *ledger.hindrances()])
         return cls(plans, blocks, replace(ledger.damage, **_damage(study, plans, blocks)))
 
     def entries(self, key: Key) -> list[Entry]:
@@ -131,29 +127,41 @@ class Ledger:
         which is computed anew. Runs whose ids cannot be read tell nothing.
         """
         assert self.blocks is not None
-        stored = [s for s in _all(self.blocks) if s.stage == TUNING and s.name not in self.damage.outdated]
-        shared = self.shared()
-        moved = self._moved(stored, shared)
-        labels = self.blocks.attributes["labels"]
-        is_renamed = any(labels.get(s.part, plan.optimizer.label) != plan.optimizer.label for s, plan in moved)
-        is_of_any = any(shared.values()) or bool(moved) or not stored
-        return all(shared.values()) and is_of_any and not is_renamed
+        is_of_any = any(self._shared.values()) or bool(self._moved) or not self._stored
+        return is_of_any and not self.hindrances()
 
-    def shared(self) -> dict[Key, bool]:
-        """Of what is both planned and stored, by its key, whether it has any runs in common."""
+    def hindrances(self) -> list[str]:
+        """What stands in the way of going on with the store, by optimizer and problem."""
         assert self.blocks is not None
+        apart = [self.plans[key] for key, is_shared in self._shared.items() if not is_shared]
+        labels = self.blocks.attributes["labels"]
+        before = [(plan, labels.get(section.part, plan.optimizer.label)) for section, plan in self._moved]
+        return [
+            *(f"{_named(plan)}: none of its runs is stored" for plan in apart),
+            *(f'{_named(plan)}: its runs are stored as "{old}"' for plan, old in before if old != plan.optimizer.label),
+        ]
+
+    @property
+    def _stored(self) -> list[Section]:
+        """The stored sections of the first stage whose code has not changed."""
+        assert self.blocks is not None
+        return [s for s in _all(self.blocks) if s.stage == TUNING and s.name not in self.damage.outdated]
+
+    @property
+    def _shared(self) -> dict[Key, bool]:
+        """Of what is both planned and stored, by its key, whether it has any runs in common."""
         shared: dict[Key, bool] = {}
-        for section in _all(self.blocks):
+        for section in self._stored:
             key = section.problem, section.part
-            is_of_plan = key in self.plans and section.stage == TUNING and section.name not in self.damage.outdated
-            if is_of_plan and (ids := ids_of(section)) is not None:
+            if key in self.plans and (ids := ids_of(section)) is not None:
                 shared[key] = shared.get(key, False) or bool((self.plans[key].rows_of(ids) >= 0).any())
         return shared
 
-    def _moved(self, stored: Sequence[Section], shared: Collection[Key]) -> list[tuple[Section, Plan]]:
+    @property
+    def _moved(self) -> list[tuple[Section, Plan]]:
         """The sections of parts that are not planned any more, with the new plans that have runs of theirs."""
-        added = {key: plan for key, plan in self.plans.items() if key not in shared}
-        gone = [section for section in stored if (section.problem, section.part) not in self.plans]
+        added = {key: plan for key, plan in self.plans.items() if key not in self._shared}
+        gone = [section for section in self._stored if (section.problem, section.part) not in self.plans]
         pairs = [(s, plan) for s in gone for (problem, _), plan in added.items() if problem == s.problem]
         return [
             (section, plan)
@@ -249,6 +257,10 @@ def _require_as_planned(section: Section, plan: Plan) -> None:
     )
     if (differs & (rows >= 0)).any():
         raise DamageError(f"{section.name}: its settings or seeds are not those of its runs")
+
+
+def _named(plan: Plan) -> str:
+    return f"{plan.optimizer.label} on {plan.problem.name}"
 
 
 def _all(blocks: Blocks) -> list[Section]:

@@ -222,6 +222,7 @@ def test_an_optimizer_under_another_label_is_neither_added_nor_taken_out():
         book.add(key, planned, range(4))
     ledger = Ledger(plans_of(study(optimizer=[labelled["SGD"], other])), book.blocks)
     assert not ledger.goes_on()
+    assert ledger.hindrances() == [f'SGD on {problem}: its runs are stored as "sgd"' for problem in PROBLEMS]
     assert ledger.left_out() == 20
     both = Ledger(plans_of(study(optimizer=[*labelled.values(), other])), book.blocks)
     assert both.goes_on()
@@ -256,7 +257,9 @@ def test_an_option_of_one_problem_among_several_that_was_changed_is_no_addition(
     book, changed = Book(), study(problem=[{"name": "beale"}, {"name": "quadratic", "condition": 7.0}])
     for key, planned in plans_of(study()).items():
         book.add(key, planned)
-    assert not Ledger(plans_of(changed), book.blocks).goes_on()
+    ledger = Ledger(plans_of(changed), book.blocks)
+    assert not ledger.goes_on()
+    assert ledger.hindrances() == ["sgd on quadratic: none of its runs is stored"]
 
 
 def test_runs_that_were_taken_out_and_come_back_stand_in_one_section_each():
