@@ -252,11 +252,13 @@ def _require_as_planned(section: Section, plan: Plan) -> None:
     """Require that what a section says of its runs is what their ids were made of, but for numbers of starts."""
     rows = plan.rows_of(section.column("run_id"))
     specs, planned = section.settings()[0], np.array(plan.optimizer.specs(), object)
-    differs = (specs[section.column("setting")] != planned[plan.setting[rows]]) | (
-        section.column("seed") != plan.seed[rows]
+    differs = (
+        (specs[section.column("setting")] != planned[plan.setting[rows]])
+        | (section.column("seed") != plan.seed[rows])
+        | ((section.column("start") < 0) != (plan.start[rows] < 0))
     )
     if (differs & (rows >= 0)).any():
-        raise DamageError(f"{section.name}: its settings or seeds are not those of its runs")
+        raise DamageError(f"{section.name}: its settings, seeds or starts are not those of its runs")
 
 
 def _named(plan: Plan) -> str:

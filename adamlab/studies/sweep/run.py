@@ -109,6 +109,7 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
         "problems": [problem.name for problem in study.problems],
         "by": study.by,
         "labels": {part_of(optimizer): optimizer.label for optimizer in study.optimizers},
+        "left_out": {},
         **provenance(study.source, study.own_code),
     }
     if location.path is None:
