@@ -127,11 +127,11 @@ def _told(folder: Path | None) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
     except Exception as error:
-        is_stored = folder is not None and os.path.exists(folder / STORE)
+        if folder is None:
+            raise
+        is_stored = os.path.exists(folder / STORE)
         # Arrays can be written to a folder that is gone: their own folders are created anew.
-        if folder is not None and (
-            isinstance(error, DamageError) or (isinstance(error, LookupError) and not is_stored)
-        ):
+        if isinstance(error, DamageError) or (isinstance(error, LookupError) and not is_stored):
             raise removed(folder) from error
         if is_stored:
             _require_sound(folder, error)
