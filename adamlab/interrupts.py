@@ -1,6 +1,7 @@
 """Interrupts: Ctrl-C, heard wherever it arrives."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,12 +23,16 @@ def hearing_interrupts() -> Iterator[Event]:
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield _HEARD
         return
+    _HEARD.clear()
+    tell = sys.unraisablehook
     signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = lambda lost: None if lost.exc_type is KeyboardInterrupt else tell(lost)  # no traceback of it
     try:
         yield _HEARD
     finally:
-        _HEARD.clear()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.unraisablehook = tell
+        _HEARD.clear()
 
 
 def stop_if_interrupted() -> None:

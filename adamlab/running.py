@@ -25,6 +25,7 @@ from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.files import DamageError
 from adamlab.studies.store.folder import REPLACE, STORE, StoreError, removed
+from adamlab.studies.store.items import UnfinishedError
 from adamlab.studies.store.location import Location
 
 
@@ -126,10 +127,13 @@ def _told(folder: Path | None) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
     except Exception as error:
+        if folder is None:
+            raise
+        is_stored = os.path.exists(folder / STORE)
         # Arrays can be written to a folder that is gone: their own folders are created anew.
-        if folder is not None and (isinstance(error, DamageError) or not os.path.exists(folder / STORE)):
+        if isinstance(error, DamageError) or (isinstance(error, LookupError) and not is_stored):
             raise removed(folder) from error
-        if folder is not None:
+        if is_stored:
             _require_sound(folder, error)
         raise
 
@@ -142,6 +146,8 @@ def _require_sound(folder: Path, error: Exception) -> None:
     """
     try:
         load(folder)
+    except UnfinishedError:
+        return
     except StoreError:
         why = f"what is stored here does not fit together: {reason(error, 200)}"
         raise StoreError(f"{folder}: {why}. {REPLACE}") from error

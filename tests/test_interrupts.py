@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
@@ -33,8 +34,10 @@ def _as_in_a_terminal():
     assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_is_lost_in_a_callback_of_the_collector_is_remembered():
+def test_what_is_lost_in_a_callback_of_the_collector_is_remembered_and_no_traceback_of_it_shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+
     def callback(phase, info):
         if phase == "start":
             os.kill(os.getpid(), signal.SIGINT)
@@ -46,6 +49,7 @@ def test_what_is_lost_in_a_callback_of_the_collector_is_remembered():
         finally:
             gc.callbacks.remove(callback)
         assert heard.is_set()
+    assert (shown, sys.unraisablehook) == ([], shown.append)
 
 
 @pytest.mark.parametrize("moment", ["begin", "working_on", "advance", "note"])

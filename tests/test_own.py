@@ -204,6 +204,18 @@ def test_a_study_computes_what_code_has_changed_and_nothing_else(mine, tmp_path)
     assert notes.runs == 1  # nothing of what is outdated stands in the way of further runs
 
 
+@pytest.mark.slow
+def test_what_is_left_out_while_its_code_changes_is_computed_anew_when_it_comes_back(mine, tmp_path):
+    run(mine, tmp_path)
+    few = {"optimizer": CONFIG["optimizer"][:1]}
+    mine.write_text(MINE.replace("(w - 1) ** 2", "(w - 2) ** 2"))
+    _, notes = run(mine, tmp_path, few)
+    assert notes.runs == 2
+    again, notes = run(mine, tmp_path)
+    assert notes.runs == 1
+    assert float(again["hole"].ds["loss"][2, 0]) == (3 - 2) ** 2 + (4 - 2) ** 2
+
+
 def rate(spec: str) -> float:
     tx = parse(spec).build()
     return -float(tx.update(jnp.ones(()), tx.init(jnp.ones(())))[0])

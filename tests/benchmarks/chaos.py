@@ -89,6 +89,9 @@ WRITES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "
 LONGEST = 4.0
 """The seconds within which a run is killed that is not killed at a file operation."""
 
+PATIENCE = 600.0
+"""The seconds after which a run that is let alone hangs."""
+
 MOST = 15
 """The kills of a run after which it is let alone: on a slow machine it would never end."""
 
@@ -134,10 +137,12 @@ def killed_run(context: Any, config: dict[str, Any], out: Path, chance: random.R
         operation = int(chance.expovariate(1 / 40)) if at_operation and kills < MOST else -1
         process = context.Process(target=run_until_killed, args=(config, str(out), operation))
         process.start()
-        process.join(None if at_operation or kills >= MOST else chance.uniform(0.2, LONGEST))
+        is_timed = not at_operation and kills < MOST
+        process.join(chance.uniform(0.2, LONGEST) if is_timed else PATIENCE)
         if process.is_alive():
             process.kill()
             process.join()
+            assert is_timed, f"{config['name']} did not end within {PATIENCE:g} s"
         if process.exitcode == 0:
             return kills
         assert process.exitcode == -signal.SIGKILL, f"{config['name']} ended with {process.exitcode}"

@@ -32,11 +32,13 @@ class Axis:
         forms: literals, a symbol, or calls of schedules; each form becomes a program of its own.
         values: the numbers of each symbol.
         coupled: the symbols whose numbers are computed from others.
+        are_named: whether labels say the form though it be the only one, so that others can join it.
     """
 
     forms: list[Any]
     values: Mapping[str, Values] = field(default_factory=dict)
     coupled: Mapping[str, Coupled] = field(default_factory=dict)
+    are_named: bool = False
 
     @property
     def is_complement(self) -> bool:
@@ -227,7 +229,7 @@ class _Reader:
             mistakes.tell(key, f"expected {{ compiled = [0.1, 0.2] }}, a list of numbers; got {shown(values)}")
             return None
         axis = self._values(symbol, values, key, mistakes)
-        return None if axis is None else Axis(axis.listed())
+        return None if axis is None else Axis(axis.listed(), are_named=True)
 
     def expected(self) -> str:
         """The values that the argument takes, in words."""

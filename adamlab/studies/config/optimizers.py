@@ -46,7 +46,8 @@ def read_optimizers(key: str, table: Mapping[str, Any], design: Design, mistakes
     check_complements(template, uses, axes, key, mistakes)
     if len(mistakes) > before:
         return []
-    forms = {name: list(dict.fromkeys(axis.forms)) for name, axis in axes.items() if len(axis.forms) > 1}
+    named = {name: axis for name, axis in axes.items() if len(axis.forms) > 1 or axis.are_named}
+    forms = {name: list(dict.fromkeys(axis.forms)) for name, axis in named.items()}
     if (most := max(map(len, forms.values()), default=0)) > MOST_FORMS:
         mistakes.tell(key, f"expected at most {MOST_FORMS:,} values of what is compiled in; got {most:,}")
         return []

@@ -107,7 +107,7 @@ class Blocks:
     def sections(self, problem: str, part: str | None = None) -> list[Section]:
         """The sections of a problem, or of one part of it, in the order in which they were added."""
         ahead = f"{problem}/" if part is None else f"{problem}/{part}/"
-        sections = [self._section(name) for name in self.attributes["sections"] if name.startswith(ahead)]
+        sections = [self.section(name) for name in self.attributes["sections"] if name.startswith(ahead)]
         return sorted(sections, key=lambda section: (section.part, section.number))
 
     def add(self, part: str, plan: Plan, program: Program, order: np.ndarray, number: int | None = None) -> Section:
@@ -148,7 +148,8 @@ class Blocks:
         self._replaced.append(section.name)
         self._sections.pop(section.name, None)
 
-    def _section(self, name: str) -> Section:
+    def section(self, name: str) -> Section:
+        """The section of that name."""
         if name not in self._sections:
             self._sections[name] = Section(self._store, self.path, name, self.attributes["sections"][name])
         return self._sections[name]

@@ -57,6 +57,10 @@ MOST_NAMED = 3
 """The most damaged items that an error names."""
 
 
+class UnfinishedError(StoreError):
+    """A store that lacks items, or where some are damaged: what can be read is kept by the next run."""
+
+
 def item_id(*depends_on: Any) -> str:
     """The id of an item, hashed from all that it depends on."""
     return hashlib.blake2b(json.dumps(depends_on, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
@@ -119,7 +123,8 @@ def load_items(path: Path, assemble: Assemble) -> xr.DataTree:
     """Load a store of items, from whose documents `assemble` makes the dataset.
 
     Raises:
-        StoreError: it is damaged, or lacks items.
+        StoreError: it is damaged.
+        UnfinishedError: it lacks items.
     """
     attributes = read_root(path)
     documents, damaged = _read_items(path, attributes["items"], assemble)
@@ -127,7 +132,7 @@ def load_items(path: Path, assemble: Assemble) -> xr.DataTree:
         named = [f"{item}: {why}" for item, why in damaged.items()][:MOST_NAMED]
         more = [f"and {len(damaged) - MOST_NAMED} more"] if len(damaged) > MOST_NAMED else []
         count = f"{len(damaged)} of its {len(attributes['items'])} {attributes['of']} are not finished, or damaged"
-        raise StoreError(f"{path}: {count} ({'; '.join([*named, *more])}). {RUN_AGAIN}")
+        raise UnfinishedError(f"{path}: {count} ({'; '.join([*named, *more])}). {RUN_AGAIN}")
     try:
         return _tree(attributes, documents, assemble)
     except MemoryError:
@@ -170,7 +175,7 @@ def _stored(
     else:
         code = changed_code(root, config.own_code)
         stored = held & {*root.get("items", ())}
-        if root.get("of") != of or (stored and not code and not stored & {*ids}):
+        if root.get("of") != of or (stored and not code and not held & {*ids}):
             changed = differences(config_of(root), config.source)
             raise other_config(path.parent, changed or ["what the config leaves to defaults"])
         if code:

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-FORMAT = 3
-"""The version of the store's layout; stores of another version are refused."""
+FORMAT = 4
+"""The version of the store's layout that is written; it changes where an older adamlab cannot read what is new."""
+
+OLDEST = 3
+"""The oldest version that is read, and gone on with."""
 
 PACKAGES = ("adamlab", "jax", "jaxlib", "optax", "numpy", "sympy")
 

@@ -17,7 +17,7 @@ from adamlab.errors import reason
 from adamlab.problems import is_name
 from adamlab.studies.store.files import DamageError, digest, read_file, size_of, write_file
 from adamlab.studies.store.folder import REPLACE, ROOT, RUN_AGAIN, StoreError
-from adamlab.studies.store.provenance import FORMAT
+from adamlab.studies.store.provenance import FORMAT, OLDEST
 from adamlab.studies.store.section import CHECKSUM
 
 COPY = "zarr.json.copy"
@@ -47,9 +47,9 @@ def read_root(path: Path) -> dict[str, Any]:
         raise StoreError(f"{path} is a store that adamlab did not write. Choose another folder.")
     if type(version) is not int:
         raise StoreError(f"{path} is damaged: its format is no number. {_remedy(path)}")
-    if version != FORMAT:
+    if not OLDEST <= version <= FORMAT:
         remedy = "Update adamlab to read it." if version > FORMAT else "Run its config anew, with --fresh."
-        raise StoreError(f"{path} is of format {version}; this adamlab reads format {FORMAT}. {remedy}")
+        raise StoreError(f"{path} is of format {version}; this adamlab reads formats {OLDEST} to {FORMAT}. {remedy}")
     try:
         return verified_root(path)
     except DamageError as error:
@@ -186,7 +186,7 @@ class _Section(_Table):
 
 
 class _Root(_Table):
-    adamlab_format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
+    adamlab_format: Annotated[int, Field(ge=OLDEST, le=FORMAT)]
     config: Annotated[str, AfterValidator(_json_table)]
     own_code: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]

@@ -1,6 +1,7 @@
 """The ledger: the planned runs of a study, joined with those that its store already holds."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -87,11 +88,13 @@ class Ledger:
             return cls(plans, None)
         root = read_root(location.kept)
         changed, blocks = differences(config_of(root), study.source), Blocks(location.kept, root)
+        if "items" in root:
+            raise other_config(location.kept.parent, changed)
         code = frozenset(changed_code(root, study.own_code))
         outdated = [section.name for section in _all(blocks) if code & _code_of(study, section)] if code else []
         ledger = cls(plans, blocks, Damage(code=code, outdated=frozenset(outdated)))
-        if "items" in root or (changed and not ledger.goes_on()):
-            raise other_config(location.kept.parent, changed)
+        if changed and not ledger.goes_on():
+            raise other_config(location.kept.parent, [*changed, *ledger.hindrances()])
         return cls(plans, blocks, replace(ledger.damage, **_damage(study, plans, blocks)))
 
     def entries(self, key: Key) -> list[Entry]:
@@ -104,36 +107,67 @@ class Ledger:
         return self._entries[key]
 
     def _entry(self, section: Section, plan: Plan) -> Entry:
-        is_damaged = section.name in self.damage.sections or section.name in self.damage.outdated
-        flags = np.zeros(section.sizes.count(len(section)), bool) if is_damaged else section.done()
+        return Entry(section, plan.rows_of(section.column("run_id")), self._done(section))
+
+    def _done(self, section: Section) -> np.ndarray:
+        """For each run of a section whether it is done and, as far as is known, can be read."""
+        flags = np.zeros(section.sizes.count(len(section)), bool)
+        if section.name not in {*self.damage.sections, *self.damage.outdated}:
+            with suppress(DamageError):  # of what is not planned nothing was verified
+                flags = section.done()
         flags[list(self.damage.blocks.get(section.name, ()))] = False
-        done = np.repeat(flags, section.block)[: len(section)]
-        return Entry(section, plan.rows_of(section.column("run_id")), done)
+        return np.repeat(flags, section.block)[: len(section)]
 
     def goes_on(self) -> bool:
         """Whether the plans go on with what the store holds: of all that both have, and of something, some runs.
 
         Problems and optimizers can be added and taken out, and so can single runs. Where all runs of an optimizer on a
-        problem are others, something else was changed; and a new optimizer with the runs of one that was taken out is
-        that one under another label. Runs whose ids cannot be read tell nothing.
+        problem are others, something else was changed. A new optimizer with runs of one that was taken out is that one
+        under another label, which is refused, or with numbers compiled in that were swept, or the other way round,
+        which is computed anew. Runs whose ids cannot be read tell nothing.
         """
         assert self.blocks is not None
-        stored = [s for s in _all(self.blocks) if s.stage == TUNING and s.name not in self.damage.outdated]
-        shared: dict[Key, bool] = {}
-        for section in stored:
-            key = section.problem, section.part
-            if key in self.plans:
-                if (ids := ids_of(section)) is None:
-                    return False
-                shared[key] = shared.get(key, False) or bool((self.plans[key].rows_of(ids) >= 0).any())
-        return all(shared.values()) and (bool(shared) or not stored) and not self._renames(stored, shared)
+        is_of_any = any(self._shared.values()) or bool(self._moved) or not self._stored
+        return is_of_any and not self.hindrances()
 
-    def _renames(self, stored: Sequence[Section], shared: Collection[Key]) -> bool:
-        """Whether runs of an optimizer that is not planned any more are planned under another label."""
-        added = {key: plan for key, plan in self.plans.items() if key not in shared}
-        gone = [section for section in stored if (section.problem, section.part) not in self.plans]
-        pairs = [(plan, ids_of(s)) for s in gone for (problem, _), plan in added.items() if problem == s.problem]
-        return any(ids is not None and bool((plan.rows_of(ids) >= 0).any()) for plan, ids in pairs)
+    def hindrances(self) -> list[str]:
+        """What stands in the way of going on with the store, by optimizer and problem."""
+        assert self.blocks is not None
+        apart = [self.plans[key] for key, is_shared in self._shared.items() if not is_shared]
+        labels = self.blocks.attributes["labels"]
+        before = [(plan, labels.get(section.part, plan.optimizer.label)) for section, plan in self._moved]
+        return [
+            *(f"{_named(plan)}: none of its runs is stored" for plan in apart),
+            *(f'{_named(plan)}: its runs are stored as "{old}"' for plan, old in before if old != plan.optimizer.label),
+        ]
+
+    @property
+    def _stored(self) -> list[Section]:
+        """The stored sections of the first stage whose code has not changed."""
+        assert self.blocks is not None
+        return [s for s in _all(self.blocks) if s.stage == TUNING and s.name not in self.damage.outdated]
+
+    @property
+    def _shared(self) -> dict[Key, bool]:
+        """Of what is both planned and stored, by its key, whether it has any runs in common."""
+        shared: dict[Key, bool] = {}
+        for section in self._stored:
+            key = section.problem, section.part
+            if key in self.plans and (ids := ids_of(section)) is not None:
+                shared[key] = shared.get(key, False) or bool((self.plans[key].rows_of(ids) >= 0).any())
+        return shared
+
+    @property
+    def _moved(self) -> list[tuple[Section, Plan]]:
+        """The sections of parts that are not planned any more, with the new plans that have runs of theirs."""
+        added = {key: plan for key, plan in self.plans.items() if key not in self._shared}
+        gone = [section for section in self._stored if (section.problem, section.part) not in self.plans]
+        pairs = [(s, plan) for s in gone for (problem, _), plan in added.items() if problem == s.problem]
+        return [
+            (section, plan)
+            for section, plan in pairs
+            if (ids := ids_of(section)) is not None and bool((plan.rows_of(ids) >= 0).any())
+        ]
 
     def left_out(self) -> int:
         """The number of stored runs of this stage that are done and not planned."""
@@ -143,9 +177,8 @@ class Ledger:
         for section in _all(self.blocks):
             if section.stage == stage and (ids := ids_of(section)) is not None:
                 key = section.problem, section.part
-                done = ids[np.repeat(section.done(), section.block)[: len(section)]]
                 planned = self.plans[key].ids if key in self.plans else ids[:0]
-                left_out.setdefault(key, set()).update(np.setdiff1d(done, planned).tolist())
+                left_out.setdefault(key, set()).update(np.setdiff1d(ids[self._done(section)], planned).tolist())
         return sum(map(len, left_out.values()))
 
     def unfinished(self) -> dict[Key, Plan]:
@@ -219,11 +252,17 @@ def _require_as_planned(section: Section, plan: Plan) -> None:
     """Require that what a section says of its runs is what their ids were made of, but for numbers of starts."""
     rows = plan.rows_of(section.column("run_id"))
     specs, planned = section.settings()[0], np.array(plan.optimizer.specs(), object)
-    differs = (specs[section.column("setting")] != planned[plan.setting[rows]]) | (
-        section.column("seed") != plan.seed[rows]
+    differs = (
+        (specs[section.column("setting")] != planned[plan.setting[rows]])
+        | (section.column("seed") != plan.seed[rows])
+        | ((section.column("start") < 0) != (plan.start[rows] < 0))
     )
     if (differs & (rows >= 0)).any():
-        raise DamageError(f"{section.name}: its settings or seeds are not those of its runs")
+        raise DamageError(f"{section.name}: its settings, seeds or starts are not those of its runs")
+
+
+def _named(plan: Plan) -> str:
+    return f"{plan.optimizer.label} on {plan.problem.name}"
 
 
 def _all(blocks: Blocks) -> list[Section]:

@@ -131,8 +131,12 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
     attributes["left_out"] = {part: labels[part] for part in sorted(stored - {*attributes["labels"]})}
     attributes["own_code"] = {**blocks.attributes.get("own_code", {}), **attributes["own_code"]}
     # They are written with the sections that are added.
-    names = ("problems", "labels", "left_out", "by", "config", "own_code")
+    names = ("problems", "labels", "left_out", "by", "config", "own_code", "adamlab_format")
     blocks.attributes.update({name: attributes[name] for name in names})
+    for name in ledger.damage.outdated:
+        section = blocks.section(name)
+        if (section.problem, section.part) not in ledger.plans:
+            blocks.drop(section)
     for problem in attributes["problems"]:
         for section in blocks.sections(problem):
             is_unwanted = study.evaluation is None and section.stage == EVALUATION
@@ -154,7 +158,8 @@ def _note_on_left_out(study: Study, attributes: Mapping[str, Any], ledger: Ledge
     assert ledger.blocks.path is not None
     before = ledger.blocks.attributes
     if differences(config_of(before), study.source) and (count := ledger.left_out()):
-        labels = [label for part, label in before["labels"].items() if part not in attributes["labels"]]
+        asked_for = {*attributes["labels"], *attributes["labels"].values()}
+        labels = [label for part, label in before["labels"].items() if not {part, label} & asked_for]
         names = [*(name for name in before["problems"] if name not in attributes["problems"]), *labels]
         listener.note(left_out(ledger.blocks.path.parent, f"{count:,} runs", names))
 

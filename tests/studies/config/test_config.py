@@ -55,6 +55,13 @@ def test_ranges_flags_and_schedules_are_swept(config):
     assert columns(sgd) == {"learning_rate.init": [0.1, 0.2, 0.3]}
 
 
+def test_a_number_that_is_asked_to_be_compiled_in_is_in_the_label_though_it_is_the_only_one(config):
+    optimizers = [{"name": "optax.sgd", "learning_rate": rate} for rate in ({"compiled": [0.2]}, 0.2)]
+    read = read_study(config | {"output": [], "optimizer": optimizers}, PLOTS).optimizers
+    assert [optimizer.label for optimizer in read] == ["optax.sgd (learning_rate=0.2)", "optax.sgd"]
+    assert read[0].specs() == read[1].specs() == ["optax.sgd(learning_rate=0.2)"]
+
+
 def test_whole_numbers_of_schedules_are_swept_and_stay_whole(config):
     config["optimizer"] = [
         {"name": "optax.sgd", "learning_rate": {"schedule": "cosine", "init": 0.1, "steps": [9, 12]}},

@@ -385,3 +385,23 @@ def test_until_the_root_is_written_the_earlier_results_count(tmp_path):
             xr.testing.assert_identical(again[name].to_dataset(), after[name].to_dataset())
         shutil.rmtree(folder)
     assert moment > 50
+
+
+@pytest.mark.one_case_in(4)
+@pytest.mark.parametrize("file", ["done/zarr.json", "run_id/c/0"])
+def test_damage_in_what_is_left_out_shows_when_it_comes_back(pristine, tmp_path, file):
+    """The file of an optimizer that is taken out, and of one that stays and loses a run at the same time."""
+    folder, config, tree = pristine
+    adam, sgd = config["optimizer"]
+    fewer = config | {"optimizer": [adam | {"learning_rate": [0.1, 0.2]}, sgd]}
+    for i, few in enumerate([config | {"optimizer": [adam]}, fewer]):
+        stored = shutil.copytree(folder, tmp_path / str(i))
+        part = next(p for p, label in tree_labels(tree).items() if label == ("sgd", "adamlab.adam")[i])
+        (stored / STORE / "beale" / part / "0" / file).unlink()
+        al.run(few, stored)
+        identical(al.run(config, stored), tree)
+        identical(al.load(stored), tree)
+
+
+def tree_labels(tree: xr.DataTree) -> dict[str, str]:
+    return json.loads(tree.attrs["labels"])

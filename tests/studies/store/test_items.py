@@ -31,7 +31,7 @@ from adamlab.studies.store.files import write_file
 from adamlab.studies.store.folder import ASIDE, StoreError, make_folder, recover, replace_store
 from adamlab.studies.store.items import Assemble, Document, compute_items
 from adamlab.studies.store.location import Location
-from adamlab.studies.store.provenance import FORMAT
+from adamlab.studies.store.provenance import FORMAT, OLDEST
 
 CONFIGS = {
     "comparisons": {
@@ -539,6 +539,20 @@ def test_an_item_that_was_taken_out_is_left_out_of_the_results_and_kept(items, w
     assert len([*(tmp_path / "results.zarr").iterdir()]) == 4
 
 
+def test_an_item_that_comes_back_is_there_though_the_last_config_had_others(items, tmp_path):
+    configs = [items.some(*asked) for asked in ((0, 1), (0,), (1,), (0, 1))]
+    for some in configs:
+        some.run(tmp_path)
+    assert [some.computed for some in configs] == [[0, 1], [], [], []]
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_an_error_of_ours_is_no_fault_of_the_folder(tmp_path, monkeypatch, moment):
+    interrupted_at(monkeypatch, "comparisons", moment, RuntimeError)
+    with pytest.raises(RuntimeError, match="stopped"):
+        al.run(CONFIGS["comparisons"], tmp_path / "out")
+
+
 def test_a_config_that_shares_no_item_is_refused(items, tmp_path):
     items.some(2).run(tmp_path)
     before = files_of(tmp_path)
@@ -630,7 +644,7 @@ def test_what_is_no_store_is_told(tmp_path):
 @pytest.mark.parametrize(("version", "remedy"), [(99, "Update adamlab"), (1, "Run its config anew, with --fresh")])
 def test_another_format_is_refused(items, tmp_path, version, remedy):
     zarr.create_group(tmp_path / "results.zarr", attributes={"adamlab_format": version})
-    told = rf"is of format {version}; this adamlab reads format {FORMAT}\. {remedy}"
+    told = rf"is of format {version}; this adamlab reads formats {OLDEST} to {FORMAT}\. {remedy}"
     with pytest.raises(StoreError, match=told):
         load(tmp_path)
     with pytest.raises(StoreError, match=told):

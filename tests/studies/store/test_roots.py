@@ -16,6 +16,7 @@ from adamlab.studies.progress import Listener
 from adamlab.studies.store import dataset
 from adamlab.studies.store.files import DamageError, digest, make_way, size_of, write_file
 from adamlab.studies.store.folder import STORE, StoreError
+from adamlab.studies.store.provenance import FORMAT, OLDEST
 from adamlab.studies.store.root import COPY, group
 
 RUNS = """name = "tiny"
@@ -189,6 +190,19 @@ def test_a_root_of_any_shape_is_told(copied, of, words):
         told(lambda root, key=key: section(root).pop(key))
         for word in words:
             told(lambda root, key=key, word=word: section(root).update({key: word}))
+
+
+def test_a_store_of_the_format_before_is_gone_on_with_and_then_of_this_one(copied):
+    folder = copied("runs")
+    root = attributes_of(folder)
+    assert (OLDEST, root["adamlab_format"]) == (3, 4)
+    before = al.load(folder / "out")
+    root.pop("left_out", None)
+    seal(folder, root | {"adamlab_format": OLDEST})
+    for tree in (al.load(folder / "out"), al.run(folder / "config.toml", folder / "out")):
+        for name, child in before.children.items():
+            xr.testing.assert_identical(tree[name].to_dataset(), child.to_dataset())
+    assert attributes_of(folder)["adamlab_format"] == FORMAT
 
 
 @pytest.mark.parametrize("root", [*WORDS, {"adamlab_format": 3}, {"adamlab_format": 3, "of": []}])

@@ -38,7 +38,7 @@ class Book:
     """A store in memory, and for every run that was written to it the id: the oracle, which knows no plans or rows."""
 
     def __init__(self):
-        self.blocks = Blocks.create(None, {"problems": [*PROBLEMS]})
+        self.blocks = Blocks.create(None, {"problems": [*PROBLEMS], "labels": {}})
         self.stored: set[int] = set()
         self.done: set[int] = set()
 
@@ -47,6 +47,7 @@ class Book:
         shapes = {"loss": jax.ShapeDtypeStruct((1,), np.dtype("float32"))}
         lowered = jax.jit(lambda x: x).lower(0.0)
         program = Program(lowered, Sizes(size, size), 1, shapes, steps=np.array([0]), carry=None, stride=1, text=str)
+        self.blocks.attributes["labels"][key[1]] = runs.optimizer.label
         section = self.blocks.add(key[1], runs, program, np.arange(len(runs)))
         ids = runs.ids.tolist()
         self.stored |= {*ids}
@@ -221,6 +222,7 @@ def test_an_optimizer_under_another_label_is_neither_added_nor_taken_out():
         book.add(key, planned, range(4))
     ledger = Ledger(plans_of(study(optimizer=[labelled["SGD"], other])), book.blocks)
     assert not ledger.goes_on()
+    assert ledger.hindrances() == [f'SGD on {problem}: its runs are stored as "sgd"' for problem in PROBLEMS]
     assert ledger.left_out() == 20
     both = Ledger(plans_of(study(optimizer=[*labelled.values(), other])), book.blocks)
     assert both.goes_on()
@@ -229,11 +231,35 @@ def test_an_optimizer_under_another_label_is_neither_added_nor_taken_out():
     assert ledger.goes_on()
 
 
+def test_an_optimizer_that_was_left_out_comes_back_under_another_label():
+    book, others = Book(), [{"name": "optax.sgd", "learning_rate": [0.1, 0.2], "label": "SGD"}]
+    others += [{"name": "optax.adam", "learning_rate": [0.1, 0.2]}]
+    for key, planned in {**plans_of(study()), **plans_of(study(optimizer=others[1:]))}.items():
+        book.add(key, planned)
+    again = Ledger(plans_of(study(optimizer=others)), book.blocks)
+    assert not again.goes_on()
+    del book.blocks.attributes["labels"][key_of(study(), "beale")[1]]
+    assert again.goes_on()
+
+
+@pytest.mark.parametrize(("before", "after"), [((0.1, 0.2), (0.2,)), ((0.2,), (0.1, 0.2))])
+def test_a_number_that_is_compiled_in_after_it_was_swept_or_before_is_computed_anew(before, after):
+    book, plans = Book(), plans_of(study(rates=after))
+    for key, planned in plans_of(study(rates=before)).items():
+        book.add(key, planned, range(4))
+    ledger = Ledger(plans, book.blocks)
+    assert ledger.goes_on()
+    assert ledger.unfinished().keys() == plans.keys()
+    assert not Ledger(plans_of(study(rates=after, steps=4)), book.blocks).goes_on()
+
+
 def test_an_option_of_one_problem_among_several_that_was_changed_is_no_addition():
     book, changed = Book(), study(problem=[{"name": "beale"}, {"name": "quadratic", "condition": 7.0}])
     for key, planned in plans_of(study()).items():
         book.add(key, planned)
-    assert not Ledger(plans_of(changed), book.blocks).goes_on()
+    ledger = Ledger(plans_of(changed), book.blocks)
+    assert not ledger.goes_on()
+    assert ledger.hindrances() == ["sgd on quadratic: none of its runs is stored"]
 
 
 def test_runs_that_were_taken_out_and_come_back_stand_in_one_section_each():
