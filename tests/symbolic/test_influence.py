@@ -196,6 +196,24 @@ def test_clipping_and_the_mean_of_a_variance_are_told():
     assert [memory.power for memory in centered.states.values()] == [1, 2]
 
 
+WITHIN = {
+    "both": lambda g, c: (g < c) & (g > -c),
+    "not either": lambda g, c: ~((g >= c) | (g <= -c)),
+}
+"""Two bounds in one condition."""
+
+
+@pytest.mark.parametrize("bounds", WITHIN)
+def test_a_condition_of_two_bounds_is_that_of_small_gradients(bounds):
+    def clipped(learning_rate, c):
+        return optax.stateless(lambda g, _: -learning_rate * jnp.where(WITHIN[bounds](g, c), g, c * jnp.sign(g)))
+
+    assert "g_t < c ∧ g_t > -c: beyond, the weights are others" in al.influence(clipped).assumptions
+    stable: Any = al.stability(clipped)
+    assert stable.largest_rate == 2 / stable.h
+    assert "g < c ∧ g > -c, as it is near the minimum" in stable.assumptions
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("t", [4, 9])
 def test_radam_weighs_as_momentum_and_later_as_adam(t):
