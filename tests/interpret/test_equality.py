@@ -157,6 +157,13 @@ def test_equal_formulas_do_not_differ_at_a_point():
     assert [pair for pair in EQUAL if differ(*pair)] == []
 
 
+def test_terms_that_cancel_are_no_difference():
+    power = b ** (40 * t)
+    assert same((1 - power) * (1 + power) - 1, -(power**2))
+    large = Integer(10) ** 50
+    assert same(sqrt(large + p) - sqrt(large), p / (sqrt(large + p) + sqrt(large)))
+
+
 def test_conditions_of_equality_are_the_divisors_of_one_side():
     product = (x * y + x) / x
     for left, right, conditions in [
