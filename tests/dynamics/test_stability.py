@@ -1,12 +1,15 @@
 """The stability read off optimizers' code: known thresholds, runs just below and above them, and what has none."""
 
 import json
+from typing import Any
 from xml.etree import ElementTree
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from sympy import cancel, parse_expr
+from sympy import Indexed, cancel, parse_expr
 
 import adamlab as al
 from adamlab.errors import InputError
@@ -112,6 +115,8 @@ FURTHER = {
     "optax.rmsprop(lr, centered=true, momentum=b)": MOMENTUM,
     "optax.contrib.simplified_ademamix(lr, b1=b1, alpha=t)": "2*(1 + b1)/((1 + t + t*b1)*h)",
     "torch.AdamW(lr, beta1=b1, weight_decay=decay)": "2*(1 + b1)/((1 - b1)*h + (1 + b1)*decay)",
+    "torch.RMSprop(lr, momentum=b)": MOMENTUM,
+    "torch.RMSprop(lr, centered=true, momentum=b)": MOMENTUM,
     "torch.NAdam(lr, beta1=b1)": "2*(1 + b1)/((1 - b1)*(1 + 2*b1)*h)",
     "optax.chain(optax.sgd(lr, momentum=b), optax.clip(t))": MOMENTUM,
     "optax.chain(optax.adaptive_grad_clip(t), optax.sgd(lr))": "2/h",
@@ -125,6 +130,29 @@ FURTHER = {
 def test_the_largest_rate_of_others_is_the_formula_by_hand(spec, read):
     s = read(spec)
     assert cancel(s.largest_rate - expected(s, FURTHER[spec])) == 0
+
+
+def of_framework(lr, b1, b2):
+    """RMSProp with momentum as frameworks have it, whose code computes the second moment within the momentum."""
+
+    @jax.jit
+    def step(g, v, z):
+        v = b2 * v + (1 - b2) * g * g
+        return v, b1 * z + g / jnp.sqrt(v)
+
+    def update(g, state, params=None):
+        v, z = step(g, *state)
+        return -lr * z, (v, z)
+
+    return optax.GradientTransformation(lambda w: (jnp.zeros_like(w), jnp.zeros_like(w)), update)
+
+
+def test_a_moment_that_is_computed_within_a_momentum_is_held():
+    s: Any = al.stability(of_framework)
+    assert cancel(s.largest_rate - expected(s, "2*(1 + b1)/h")) == 0
+    weight = al.influence(of_framework).weight
+    (held,) = weight.atoms(Indexed)
+    assert str(held.indices[0]) == "-k + t"
 
 
 def test_adam_stays_stable_up_to_38_over_the_rate():

@@ -50,6 +50,7 @@ SPECS = [
     "optax.chain(optax.clip_by_global_norm(a), optax.sgd(lr, momentum=b))",
     "optax.chain(optax.sgd(lr, momentum=b), optax.clip(a))",
     "adamlab.adam(lr, b1=b1, b2=b2, eps=e, bias_correction=false)",
+    "torch.RMSprop(lr, alpha=d, momentum=b, eps=e, centered=true)",
 ]
 
 
