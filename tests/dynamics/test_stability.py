@@ -185,6 +185,24 @@ def test_what_has_no_linear_map_says_why(spec):
     assert spec in str(refused.value)
 
 
+OF_MATRICES = {
+    "orthogonal": lambda g: jnp.matmul(*jnp.linalg.svd(g, full_matrices=False)[::2]),
+    "the first row": lambda g: jnp.broadcast_to(g[:1], g.shape),
+    "sums so far": lambda g: jnp.cumsum(g, axis=1),
+}
+"""What mixes the entries of a matrix."""
+
+
+@pytest.mark.parametrize("case", OF_MATRICES)
+def test_what_mixes_entries_of_matrices_alone_has_no_single_curvature(case):
+    def of_matrices(lr):
+        return optax.stateless(lambda g, _: -lr * (OF_MATRICES[case](g) if g.ndim > 1 else g))
+
+    for read_off in (al.stability, al.influence):
+        with pytest.raises(InputError, match="on a matrix it"):
+            read_off(of_matrices)
+
+
 def test_certified_numbers_are_where_the_eigenvalues_of_the_map_leave_the_circle():
     """With two averages of the gradient, by bisection on NumPy's eigenvalues."""
     s = al.stability("optax.contrib.simplified_ademamix(lr, b1=b1, alpha=a)")
