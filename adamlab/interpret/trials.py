@@ -12,6 +12,7 @@ import mpmath
 import numpy as np
 from mpmath import mpf
 from sympy import Indexed, Symbol
+from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.signs import Complement, Rate
@@ -82,9 +83,9 @@ def holds(condition: Any, values: Mapping[Any, Any]) -> bool:
 class _Point(dict[Any, Any]):
     """A number for each symbol, and for each x[1], x[2] …, drawn from its domain when it is asked for."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, first: int):
         super().__init__()
-        self._rng = np.random.default_rng(seed)
+        self._rng, self._first = np.random.default_rng(seed), first
 
     def __contains__(self, e: Any) -> bool:
         return e.is_Symbol or (isinstance(e, Indexed) and all(k.is_Integer for k in e.indices))
@@ -97,10 +98,16 @@ class _Point(dict[Any, Any]):
         if isinstance(e, (Rate, Complement)):
             return self._rng.uniform(0.05, 0.95)
         if e.is_integer:
-            return float(self._rng.integers(*WHOLE_NUMBERS))
+            return float(self._first + self._rng.integers(*WHOLE_NUMBERS))
         size = 10 ** self._rng.uniform(-1, 1)
         is_negative = e.is_nonpositive or (not e.is_nonnegative and self._rng.random() < 0.5)
         return -size if is_negative else size
+
+
+def _latest_start(e: Any) -> int:
+    """The number that the last of its sums starts from, ahead of which an equation of sums need not hold."""
+    starts = [low for part in e.atoms(ExprWithLimits) for _, low, *_ in part.limits]
+    return max([int(low) for low in starts if low.is_Integer], default=0)
 
 
 @lru_cache(maxsize=4096)
@@ -110,9 +117,10 @@ def differ(left: Any, right: Any) -> bool:
 
 
 def _are_apart(left: Any, right: Any, digits: int) -> bool:
+    first = max(map(_latest_start, (left, right)))
     with mpmath.workdps(digits), suppress(*UNTOLD):
         for seed in range(POINTS):
-            point = _Point(seed)
+            point = _Point(seed, first)
             a, b = evaluate(left, point), evaluate(right, point)
             if mpmath.isfinite(a) and mpmath.isfinite(b) and abs(a - b) > CLEAR * max(abs(a), abs(b)):
                 return True

@@ -14,6 +14,7 @@ from sympy import Indexed, cancel, parse_expr
 import adamlab as al
 from adamlab.errors import InputError
 from tests.dynamics.runs import growth
+from tests.symbolic.examples import transformation
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -140,11 +141,11 @@ def of_framework(lr, b1, b2):
         v = b2 * v + (1 - b2) * g * g
         return v, b1 * z + g / jnp.sqrt(v)
 
-    def update(g, state, params=None):
+    def update(g, state, w=None):
         v, z = step(g, *state)
         return -lr * z, (v, z)
 
-    return optax.GradientTransformation(lambda w: (jnp.zeros_like(w), jnp.zeros_like(w)), update)
+    return transformation(lambda w: (jnp.zeros_like(w), jnp.zeros_like(w)), update)
 
 
 def test_a_moment_that_is_computed_within_a_momentum_is_held():
@@ -185,7 +186,7 @@ def test_what_has_no_linear_map_says_why(spec):
     assert spec in str(refused.value)
 
 
-OF_MATRICES = {
+OF_MATRICES: dict[str, Any] = {
     "orthogonal": lambda g: jnp.matmul(*jnp.linalg.svd(g, full_matrices=False)[::2]),
     "the first row": lambda g: jnp.broadcast_to(g[:1], g.shape),
     "sums so far": lambda g: jnp.cumsum(g, axis=1),
@@ -196,7 +197,9 @@ OF_MATRICES = {
 @pytest.mark.parametrize("case", OF_MATRICES)
 def test_what_mixes_entries_of_matrices_alone_has_no_single_curvature(case):
     def of_matrices(lr):
-        return optax.stateless(lambda g, _: -lr * (OF_MATRICES[case](g) if g.ndim > 1 else g))
+        return transformation(
+            lambda w: (), lambda g, state, w=None: (-lr * (OF_MATRICES[case](g) if g.ndim > 1 else g), state)
+        )
 
     for read_off in (al.stability, al.influence):
         with pytest.raises(InputError, match="on a matrix it"):

@@ -14,6 +14,7 @@ import adamlab as al
 from adamlab.errors import InputError
 from adamlab.interpret.programs import state_names
 from adamlab.specs import parse
+from tests.symbolic.examples import transformation
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -197,7 +198,7 @@ def test_clipping_and_the_mean_of_a_variance_are_told():
     assert [memory.power for memory in centered.states.values()] == [1, 2]
 
 
-WITHIN = {
+WITHIN: dict[str, Any] = {
     "both": lambda g, c: (g < c) & (g > -c),
     "not either": lambda g, c: ~((g >= c) | (g <= -c)),
 }
@@ -207,7 +208,10 @@ WITHIN = {
 @pytest.mark.parametrize("bounds", WITHIN)
 def test_a_condition_of_two_bounds_is_that_of_small_gradients(bounds):
     def clipped(learning_rate, c):
-        return optax.stateless(lambda g, _: -learning_rate * jnp.where(WITHIN[bounds](g, c), g, c * jnp.sign(g)))
+        def update(g, state, w=None):
+            return -learning_rate * jnp.where(WITHIN[bounds](g, c), g, c * jnp.sign(g)), state
+
+        return transformation(lambda w: (), update)
 
     assert "g_t < c ∧ g_t > -c: beyond, the weights are others" in al.influence(clipped).assumptions
     stable: Any = al.stability(clipped)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sympy import And, Max, Min, Not, Or, Piecewise, S
-from sympy.core.relational import Relational
 
 from adamlab.interpret.signs import is_positive
 from adamlab.types import Formula
@@ -58,8 +57,9 @@ class _Choice:
     def _of_several(self, e: Formula) -> Formula:
         """The least or the greatest of several; all of them where that is not known."""
         side = 1 if isinstance(e, Min) else -1
-        for term in e.args:
-            others = [other for other in e.args if other != term]
+        terms: Any = e.args
+        for term in terms:
+            others = [other for other in terms if other != term]
             if all(self._sign(other - term) == side for other in others):
                 self.conditions |= dict.fromkeys(
                     (other > term if side > 0 else other < term).canonical for other in others
@@ -78,7 +78,7 @@ class _Choice:
             truths = [self._truth(part) for part in condition.args]
             decisive = isinstance(condition, Or)
             return decisive if decisive in truths else None if None in truths else not decisive
-        side = self._sign(condition.lhs - condition.rhs) if isinstance(condition, Relational) else 0
+        side = self._sign(condition.lhs - condition.rhs) if getattr(condition, "is_Relational", False) else 0
         return bool(condition.func(side, 0)) if side else None
 
     def _sign(self, e: Formula) -> int:
@@ -92,4 +92,4 @@ class _Choice:
 def _upright(condition: Any) -> Any:
     """The condition with its relations in one form, and with `not` in front of none."""
     plain = condition.to_nnf(simplify=False)
-    return plain.canonical if isinstance(plain, Relational) else plain
+    return plain.canonical if getattr(plain, "is_Relational", False) else plain
