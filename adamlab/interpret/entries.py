@@ -1,14 +1,13 @@
-"""The entries of an array of parameters: whether they depend on each other, and whether shapes share their code."""
+"""The entries of an array of parameters, and whether they depend on each other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from adamlab.interpret.arrays import Values, each
-from adamlab.interpret.jaxpr import REDUCTIONS, Program, Reader
+from adamlab.interpret.jaxpr import Program, Reader
 from adamlab.interpret.lanes import Doubles
 from adamlab.types import PyTree
 
@@ -86,59 +85,3 @@ def are_coupled(init: Program, update: Program, numbers: PyTree, shape: tuple[in
         if all(map(np.array_equal, leaves, after)):
             return False
         leaves = after
-
-
-def outline(program: Program) -> Any:
-    """A program without its shapes: what each equation computes of which operands, and where the results come from.
-
-    Code that computes the same on every entry of an array has the same outline whatever the shape is.
-    """
-    return _outline(program.jaxpr)
-
-
-def _outline(part: Any) -> Any:
-    """The outline of a program within an equation's parameters; of others what does not speak of shapes."""
-    if isinstance(part, ClosedJaxpr):
-        return _outline_of(part.jaxpr, part.consts)
-    if isinstance(part, Jaxpr):
-        return _outline_of(part, ())
-    if isinstance(part, (list, tuple)) and any(isinstance(element, (ClosedJaxpr, Jaxpr)) for element in part):
-        return tuple(map(_outline, part))
-    return part if isinstance(part, (bool, int, float, str, np.dtype)) else None
-
-
-def _outline_of(jaxpr: Jaxpr, constants: Sequence[Any]) -> tuple[Any, ...]:
-    """The equations with a number for each value; a value that is only given another shape keeps its number."""
-    numbers: dict[Any, Any] = {v: k for k, v in enumerate([*jaxpr.constvars, *jaxpr.invars])}
-    numbers |= {v: _number_of(value) for v, value in zip(jaxpr.constvars, constants, strict=False)}
-
-    def sources(operands: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(_number_of(x.val) if isinstance(x, Literal) else numbers[x] for x in operands)
-
-    equations: list[Any] = []
-    for equation in jaxpr.eqns:
-        name, operands = equation.primitive.name, sources(equation.invars)
-        if name in RESHAPINGS:
-            numbers[equation.outvars[0]] = operands[0]
-            continue
-        numbers |= {v: (len(equations), k) for k, v in enumerate(equation.outvars)}
-        parameters = {key: _outline(value) for key, value in equation.params.items() if key not in OF_TYPES}
-        if name in REDUCTIONS:
-            left_over: Any = equation.outvars[0].aval
-            parameters["axes"] = bool(left_over.shape)
-        equations.append((name, operands, parameters))
-    return equations, sources(jaxpr.outvars)
-
-
-def _number_of(value: Any) -> str:
-    """A constant as it is written; an array of equal entries is as the entry."""
-    array = np.asarray(value)
-    is_uniform = array.size and (array == array.flat[0]).all()
-    return str(array.flat[0]) if is_uniform else f"{array.shape} {array.tolist()}"
-
-
-RESHAPINGS = {"broadcast_in_dim", "expand_dims", "reshape", "squeeze"}
-"""Primitives that only give entries another shape."""
-
-OF_TYPES = {"weak_type"}
-"""Parameters that say nothing of what is computed."""

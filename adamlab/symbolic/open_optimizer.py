@@ -13,9 +13,10 @@ from sympy import Expr, Rational, Symbol
 from adamlab.calls import Call
 from adamlab.errors import InputError, nearest, reason
 from adamlab.interpret.arrays import Values, objects
-from adamlab.interpret.entries import are_coupled, outline
+from adamlab.interpret.entries import are_coupled
 from adamlab.interpret.jaxpr import Reader, Rename, UnreadableError
 from adamlab.interpret.oracle import late_update, read_exactly
+from adamlab.interpret.plans import outline
 from adamlab.interpret.programs import ANY, Programs, Subject, state_names
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.sympy_algebra import Formulas
@@ -129,7 +130,7 @@ class OpenOptimizer:
         Raises:
             InputError: the code does not run on one of them.
         """
-        outlines = {shape: [*map(outline, self.on_shape(shape).programs[:2])] for shape in SHAPES}
+        outlines = {s: [outline(p.jaxpr) for p in self.on_shape(s).programs[:2]] for s in SHAPES}
         return [shape for shape in SHAPES if outlines[shape] != outlines[()]]
 
     def mixes_entries(self, held: Collection[str] = ()) -> bool:

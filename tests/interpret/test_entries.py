@@ -105,6 +105,14 @@ def test_shapes_with_code_of_their_own_are_named(optimizer, shapes):
     assert OpenOptimizer.of(optimizer).shapes_apart() == shapes
 
 
+def test_a_key_of_random_numbers_is_told():
+    key = jax.random.key(0)
+    noisy = of_step(lambda g, x: g + jax.random.normal(key, g.shape))
+    verdict = al.prove(noisy, of_step(lambda g, x: g))
+    assert verdict.status == "unknown"
+    assert "the code holds a key of random numbers" in verdict.explanation
+
+
 def test_what_mixes_the_entries_of_matrices_alone_is_not_proved_for_them():
     def of_rows(g, x):
         return jnp.broadcast_to(g[:1], g.shape) if g.ndim > 1 else g
