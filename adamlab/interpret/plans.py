@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
@@ -206,7 +207,7 @@ def _outline_of(jaxpr: Jaxpr, constants: Sequence[Any]) -> tuple[Any, ...]:
 
 def is_key(value: Any) -> bool:
     """Whether a constant is a key of JAX's random numbers."""
-    return hasattr(value, "dtype") and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+    return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
 def _number_of(value: Any) -> str:
