@@ -101,6 +101,7 @@ class _Linearization:
     is_late: bool = False
 
     def __post_init__(self):
+        self.step = self.step.under_names()
         self.title = self.step.optimizer.subject.title
         self.w, self.g = Dummy("w", real=True), Dummy("g", real=True)
         names: dict[Any, Any] = {W[T - 1]: self.w, G[T]: self.g}

@@ -90,7 +90,8 @@ def from_torch(optimizer: Any, **defaults: Any) -> Callable[..., optax.GradientT
         raise SpecError(f"{name} cannot be read: {UNREAD[optimizer.__name__]}.")
     if optimizer.step is torch.optim.Optimizer.step:
         raise SpecError(f"{name} cannot be read: it has no step of its own.")
-    if needed := [p.name for p in [*inspect.signature(optimizer.step).parameters.values()][1:] if p.default is p.empty]:
+    _, *asked = inspect.signature(optimizer.step).parameters.values()
+    if needed := [p.name for p in asked if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
         raise SpecError(f"{name} cannot be read: its step needs {', '.join(needed)}, and a transformation has none.")
     parameters = [*_parameters(optimizer)]
 

@@ -1,4 +1,4 @@
-"""The entries of an array of parameters: whether they depend on each other, and whether shapes share their code."""
+"""The entries of an array of parameters, and whether they depend on each other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from adamlab.interpret.arrays import Values, each
-from adamlab.interpret.jaxpr import MOVES, Program, Reader, literals, primitives
+from adamlab.interpret.jaxpr import Program, Reader
 from adamlab.interpret.lanes import Doubles
 from adamlab.types import PyTree
 
@@ -85,13 +85,3 @@ def are_coupled(init: Program, update: Program, numbers: PyTree, shape: tuple[in
         if all(map(np.array_equal, leaves, after)):
             return False
         leaves = after
-
-
-def outline(program: Program) -> tuple[list[str], frozenset[str]]:
-    """The primitives of a program in order, but for those that only move entries, and the single numbers in it.
-
-    Code that computes the same on every entry of an array has the same outline whatever the shape is.
-    """
-    return [name for name in primitives(program) if name not in MOVES], frozenset(
-        str(value) for value, _ in literals(program) if not np.ndim(value)
-    )

@@ -42,6 +42,7 @@ from sympy import (
     gcd_list,
     lcm_list,
     sign,
+    sympify,
     together,
 )
 from sympy import (
@@ -142,6 +143,7 @@ def _vanishes(expression: Formula, signs_at_zero: bool = False) -> bool:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two expressions are shown to be equal."""
+    left, right = sympify(left), sympify(right)
     return left == right or (not differ(left, right) and is_zero(Add(left, -right)))
 
 

@@ -20,7 +20,7 @@ from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, accumulated, along, contracted, each, objects, over_entries, reduced
 from adamlab.interpret.constants import Constant, meant_by
 from adamlab.interpret.integers import saturated, wrapped
-from adamlab.interpret.plans import Plan, Step, plan_of
+from adamlab.interpret.plans import Plan, Step, is_key, plan_of
 from adamlab.types import PyTree
 
 WHOLE = (bool, int, np.integer, np.bool_)
@@ -174,6 +174,8 @@ class Reader:
             steps = [replace(step) for step in plan.steps]  # they keep what they gave last
             constants: list[Any] = [None] * plan.size
             for place, value in plan.constants:
+                if is_key(value):
+                    raise UnreadableError("random_bits", why="the code holds a key of random numbers")
                 constants[place] = self._as_written(np.asarray(value))
             for step in steps:
                 if step.leaf is None:
@@ -466,29 +468,12 @@ def _literals(part: Any) -> Iterator[tuple[Any, Any]]:
         aval: Any = part.aval
         yield part.val, aval.dtype
     elif isinstance(part, ClosedJaxpr):
-        yield from ((value, value.dtype) for value in part.consts if hasattr(value, "dtype"))
+        yield from ((value, value.dtype) for value in part.consts if hasattr(value, "dtype") and not is_key(value))
         yield from _literals(part.jaxpr)
     elif isinstance(part, Jaxpr):
         for equation in part.eqns:
             yield from _literals([*equation.invars, *equation.params.values()])
         yield from _literals(part.outvars)
-
-
-def primitives(program: Program) -> Iterator[str]:
-    """The names of the primitives in a program and the programs inside it, in the order of the code."""
-    return _primitives(program.jaxpr)
-
-
-def _primitives(part: Any) -> Iterator[str]:
-    if isinstance(part, (list, tuple)):
-        for each_part in part:
-            yield from _primitives(each_part)
-    elif isinstance(part, ClosedJaxpr):
-        yield from _primitives(part.jaxpr)
-    elif isinstance(part, Jaxpr):
-        for equation in part.eqns:
-            yield equation.primitive.name
-            yield from _primitives(list(equation.params.values()))
 
 
 def _where(condition: Values, new: Values, old: Values) -> Values:

@@ -15,7 +15,7 @@ from mpmath import mpf
 from adamlab.calls import Call
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, each, objects
-from adamlab.interpret.jaxpr import Algebra, Program, Reader
+from adamlab.interpret.jaxpr import Algebra, Program, Reader, UnreadableError
 from adamlab.interpret.lanes import ExactRows, Lanes
 from adamlab.interpret.mpmath_algebra import GUARD, Exact
 from adamlab.interpret.programs import Subject, is_numeric, state_names
@@ -165,8 +165,10 @@ def run_together(
         digits: decimal digits to compute with.
 
     Raises:
-        UnreadableError: as `exact`, or an integer is not the same in all trials.
+        UnreadableError: as `exact`, an integer is not the same in all trials, or the code branches on an open number.
     """
+    if any(subject.numbers[name] is None for name in subject.programs(params, with_value=True).constants):
+        raise UnreadableError("", why="the code branches on a number that is not the same in all trials")
     longest_first = sorted(range(len(trials)), key=lambda k: len(trials[k][1]), reverse=True)
     ordered, updates = [trials[k] for k in longest_first], [[] for _ in trials]
     with mpmath.workdps(digits + GUARD):

@@ -1,10 +1,12 @@
-"""Programs laid out flat, to be read many times: calls put in line, repetitions left out, a place for every value."""
+"""Programs laid out flat, to be read many times, with a place for every value; and their outlines, without shapes."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
@@ -35,6 +37,12 @@ CALLS = {
     "remat2",
 }
 """Primitives that only call a function."""
+
+RESHAPINGS = {"broadcast_in_dim", "expand_dims", "reshape", "squeeze"}
+"""Primitives that only give entries another shape."""
+
+OF_TYPES = {"weak_type"}
+"""Parameters that say nothing of what is computed."""
 
 
 @dataclass(slots=True)
@@ -153,3 +161,57 @@ class Plan:
     def _constant(self, value: Any) -> int:
         self.constants.append((self._place(), value))
         return self.size - 1
+
+
+def outline(closed: ClosedJaxpr) -> Any:
+    """A program without its shapes: what each equation computes of which operands, and where the results come from.
+
+    Code that computes the same on every entry of an array has the same outline whatever the shape is.
+    """
+    return _outline(closed)
+
+
+def _outline(part: Any) -> Any:
+    """The outline of a program within an equation's parameters; of others what does not speak of shapes."""
+    if isinstance(part, ClosedJaxpr):
+        return _outline_of(part.jaxpr, part.consts)
+    if isinstance(part, Jaxpr):
+        return _outline_of(part, ())
+    if isinstance(part, (list, tuple)) and any(isinstance(element, (ClosedJaxpr, Jaxpr)) for element in part):
+        return tuple(map(_outline, part))
+    return part if isinstance(part, (bool, int, float, str, np.dtype)) else None
+
+
+def _outline_of(jaxpr: Jaxpr, constants: Sequence[Any]) -> tuple[Any, ...]:
+    """The equations with a number for each value; a value that is only given another shape keeps its number."""
+    numbers: dict[Any, Any] = {v: k for k, v in enumerate([*jaxpr.constvars, *jaxpr.invars])}
+    numbers |= {v: _number_of(value) for v, value in zip(jaxpr.constvars, constants, strict=False)}
+
+    def sources(operands: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(_number_of(x.val) if isinstance(x, Literal) else numbers[x] for x in operands)
+
+    equations: list[Any] = []
+    for equation in jaxpr.eqns:
+        name, operands = equation.primitive.name, sources(equation.invars)
+        if name in RESHAPINGS:
+            numbers[equation.outvars[0]] = operands[0]
+            continue
+        numbers |= {v: (len(equations), k) for k, v in enumerate(equation.outvars)}
+        parameters = {key: _outline(value) for key, value in equation.params.items() if key not in OF_TYPES}
+        if "axes" in parameters:
+            result: Any = equation.outvars[0].aval
+            parameters["axes"] = bool(result.shape)  # whether any are left
+        equations.append((name, operands, parameters))
+    return equations, sources(jaxpr.outvars)
+
+
+def is_key(value: Any) -> bool:
+    """Whether a constant is a key of JAX's random numbers."""
+    return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
+def _number_of(value: Any) -> str:
+    """A constant as it is written; an array of equal entries is as the entry."""
+    array = np.asarray(jax.random.key_data(value) if is_key(value) else value)
+    is_uniform = array.size and (array == array.flat[0]).all()
+    return str(array.flat[0]) if is_uniform else f"{array.shape} {array.tolist()}"

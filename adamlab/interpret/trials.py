@@ -20,6 +20,9 @@ from adamlab.interpret.signs import Complement, Rate
 DIGITS = 40
 """The digits computed with."""
 
+MORE_DIGITS = 400
+"""The digits in which a difference of formulas is confirmed, since terms may cancel."""
+
 STEPS = 12
 """The steps of a trial."""
 
@@ -110,8 +113,12 @@ def _latest_start(e: Any) -> int:
 @lru_cache(maxsize=4096)
 def differ(left: Any, right: Any) -> bool:
     """Whether two formulas are clearly apart at a point, so that they cannot be the same; a proof takes far longer."""
+    return all(_are_apart(left, right, digits) for digits in (DIGITS, MORE_DIGITS))
+
+
+def _are_apart(left: Any, right: Any, digits: int) -> bool:
     first = max(map(_latest_start, (left, right)))
-    with mpmath.workdps(DIGITS), suppress(*UNTOLD):
+    with mpmath.workdps(digits), suppress(*UNTOLD):
         for seed in range(POINTS):
             point = _Point(seed, first)
             a, b = evaluate(left, point), evaluate(right, point)

@@ -66,6 +66,27 @@ class Step:
         """The state before the step, x[t − 1]."""
         return self.states[name].base[T - 1]
 
+    def under_names(self) -> "Step":
+        """The step with each state of gradients alone under its name wherever other formulas have it written out.
+
+        Code of frameworks does, as of √(v − m²) in a momentum.
+        """
+        alone = [
+            name
+            for name, e in self.recurrences.items()
+            if e.has(G[T]) and [x for x, state in self.states.items() if e.has(state.base)] == [name]
+        ]
+
+        def named(of: str, e: Formula) -> Formula:
+            for name in alone:
+                if name != of and e.has(self.before(name)) and self.first.get(name, 1) <= self.first.get(of, 1):
+                    e = e.subs(self.recurrences[name], self.states[name])
+            return e
+
+        recurrences = {name: named(name, e) for name, e in self.recurrences.items()}
+        cases = None if self.cases is None else named(UPDATE, self.cases)
+        return replace(self, recurrences=recurrences, update=named(UPDATE, self.update), cases=cases)
+
     def trial(self, draw: Draws) -> Iterator[dict[Any, Any]]:
         """The numbers of a trial after each step, from the step on that the formulas hold from."""
         known: dict[Any, Any] = {symbol: draw.number(symbol) for symbol in self.optimizer.hyper.values()}

@@ -13,9 +13,10 @@ from sympy import Expr, Rational, Symbol
 from adamlab.calls import Call
 from adamlab.errors import InputError, nearest, reason
 from adamlab.interpret.arrays import Values, objects
-from adamlab.interpret.entries import are_coupled, outline
-from adamlab.interpret.jaxpr import Reader, Rename
+from adamlab.interpret.entries import are_coupled
+from adamlab.interpret.jaxpr import Reader, Rename, UnreadableError
 from adamlab.interpret.oracle import late_update, read_exactly
+from adamlab.interpret.plans import outline
 from adamlab.interpret.programs import ANY, Programs, Subject, state_names
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.sympy_algebra import Formulas
@@ -129,11 +130,11 @@ class OpenOptimizer:
         Raises:
             InputError: the code does not run on one of them.
         """
-        outlines = {shape: [*map(outline, self.on_shape(shape).programs[:2])] for shape in SHAPES}
+        outlines = {s: [outline(p.jaxpr) for p in self.on_shape(s).programs[:2]] for s in SHAPES}
         return [shape for shape in SHAPES if outlines[shape] != outlines[()]]
 
     def mixes_entries(self, held: Collection[str] = ()) -> bool:
-        """Whether a step on a matrix is another than on each of its entries alone.
+        """Whether a step on a matrix is another than on each of its entries alone, or cannot be read though theirs can.
 
         It is tried in exact numbers late in a run, with gradients so small that nothing is clipped and that states
         that are `held` stay what they are.
@@ -141,11 +142,21 @@ class OpenOptimizer:
         known = {name: value for name, value in self.subject.numbers.items() if value is not None}
         numbers = {**dict.fromkeys(self.subject.numbers, 0.5), **self.subject.defaults, **known}
         subject = replace(self.subject, numbers=numbers)
-        try:
-            on_matrix, alone = (late_update(subject, g, held) for g in (TRIED, TRIED[0, 0]))
-        except Exception:  # whatever a foreign optimizer raises on a matrix: it is made for single numbers
+
+        def ends(g: Any) -> list[float] | None:
+            """The first and the last entry of the update; NaN where it cannot be read, None where the code fails."""
+            try:
+                update = late_update(subject, g, held)
+            except UnreadableError:
+                return [np.nan, np.nan]
+            except Exception:  # whatever a foreign optimizer raises on a matrix: it is made for single numbers
+                return None
+            return [float(update.flat[0]), float(update.flat[-1])]
+
+        on_matrix, first, last = map(ends, (TRIED, TRIED[0, 0], TRIED[-1, -1]))
+        if on_matrix is None or first is None or last is None:
             return False
-        return not np.allclose(float(on_matrix[0, 0]), float(alone.item()), rtol=1e-9, atol=0, equal_nan=True)
+        return not np.allclose(on_matrix, [first[0], last[0]], rtol=1e-9, atol=0, equal_nan=True)
 
     def start(self, algebra: Formulas, params: PyTree) -> list[Values]:
         """The leaves of the state before the first step."""

@@ -1,16 +1,20 @@
 """The stability read off optimizers' code: known thresholds, runs just below and above them, and what has none."""
 
 import json
+from typing import Any
 from xml.etree import ElementTree
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from sympy import cancel, parse_expr
+from sympy import Indexed, cancel, parse_expr
 
 import adamlab as al
 from adamlab.errors import InputError
 from tests.dynamics.runs import growth
+from tests.symbolic.examples import transformation
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -112,6 +116,8 @@ FURTHER = {
     "optax.rmsprop(lr, centered=true, momentum=b)": MOMENTUM,
     "optax.contrib.simplified_ademamix(lr, b1=b1, alpha=t)": "2*(1 + b1)/((1 + t + t*b1)*h)",
     "torch.AdamW(lr, beta1=b1, weight_decay=decay)": "2*(1 + b1)/((1 - b1)*h + (1 + b1)*decay)",
+    "torch.RMSprop(lr, momentum=b)": MOMENTUM,
+    "torch.RMSprop(lr, centered=true, momentum=b)": MOMENTUM,
     "torch.NAdam(lr, beta1=b1)": "2*(1 + b1)/((1 - b1)*(1 + 2*b1)*h)",
     "optax.chain(optax.sgd(lr, momentum=b), optax.clip(t))": MOMENTUM,
     "optax.chain(optax.adaptive_grad_clip(t), optax.sgd(lr))": "2/h",
@@ -125,6 +131,29 @@ FURTHER = {
 def test_the_largest_rate_of_others_is_the_formula_by_hand(spec, read):
     s = read(spec)
     assert cancel(s.largest_rate - expected(s, FURTHER[spec])) == 0
+
+
+def of_framework(lr, b1, b2):
+    """RMSProp with momentum as frameworks have it, whose code computes the second moment within the momentum."""
+
+    @jax.jit
+    def step(g, v, z):
+        v = b2 * v + (1 - b2) * g * g
+        return v, b1 * z + g / jnp.sqrt(v)
+
+    def update(g, state, w=None):
+        v, z = step(g, *state)
+        return -lr * z, (v, z)
+
+    return transformation(lambda w: (jnp.zeros_like(w), jnp.zeros_like(w)), update)
+
+
+def test_a_moment_that_is_computed_within_a_momentum_is_held():
+    s: Any = al.stability(of_framework)
+    assert cancel(s.largest_rate - expected(s, "2*(1 + b1)/h")) == 0
+    weight = al.influence(of_framework).weight
+    (held,) = weight.atoms(Indexed)
+    assert str(held.indices[0]) == "-k + t"
 
 
 def test_adam_stays_stable_up_to_38_over_the_rate():
@@ -155,6 +184,26 @@ def test_what_has_no_linear_map_says_why(spec):
     with pytest.raises(InputError, match=REFUSED[spec]) as refused:
         al.stability(spec)
     assert spec in str(refused.value)
+
+
+OF_MATRICES: dict[str, Any] = {
+    "orthogonal": lambda g: jnp.matmul(*jnp.linalg.svd(g, full_matrices=False)[::2]),
+    "the first row": lambda g: jnp.broadcast_to(g[:1], g.shape),
+    "sums so far": lambda g: jnp.cumsum(g, axis=1),
+}
+"""What mixes the entries of a matrix."""
+
+
+@pytest.mark.parametrize("case", OF_MATRICES)
+def test_what_mixes_entries_of_matrices_alone_has_no_single_curvature(case):
+    def of_matrices(lr):
+        return transformation(
+            lambda w: (), lambda g, state, w=None: (-lr * (OF_MATRICES[case](g) if g.ndim > 1 else g), state)
+        )
+
+    for read_off in (al.stability, al.influence):
+        with pytest.raises(InputError, match="on a matrix it"):
+            read_off(of_matrices)
 
 
 def test_certified_numbers_are_where_the_eigenvalues_of_the_map_leave_the_circle():

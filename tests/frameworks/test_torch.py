@@ -266,6 +266,21 @@ def test_an_optimizer_of_your_own_is_read():
     assert [(update + lr * mean / 2).expand() for update, mean in zip(u.updates, (g1, g1 + g2), strict=True)] == [0, 0]
 
 
+class TakesMore(torch.optim.SGD):
+    """SGD whose step takes arguments that it does not need."""
+
+    @torch.no_grad()
+    def step(self, closure=None, *more, **named):
+        """Step as SGD."""
+        return super().step(closure)
+
+
+def test_a_step_may_take_more_than_it_needs():
+    transform = al.from_torch(TakesMore)(lr=0.5)
+    update, _ = transform.update(jnp.ones(2), transform.init(jnp.ones(2)), jnp.ones(2))
+    assert jax.tree.leaves(update)[0].tolist() == [-0.5, -0.5]
+
+
 class NeedsClosure(torch.optim.Optimizer):
     """An optimizer that asks for the loss."""
 

@@ -7,6 +7,7 @@ import optax
 import pytest
 from jax import lax
 
+import adamlab as al
 from adamlab.interpret.jaxpr import UnreadableError
 from adamlab.symbolic.open_optimizer import OpenOptimizer
 from tests.symbolic.examples import transformation
@@ -82,6 +83,9 @@ def test_places_that_depend_on_what_is_read_are_refused():
         taken.is_coupled()
 
 
+MATRICES = [(2, 3), (2, 3, 4), (130, 200)]
+
+
 @pytest.mark.parametrize(
     ("optimizer", "shapes"),
     [
@@ -90,8 +94,34 @@ def test_places_that_depend_on_what_is_read_are_refused():
         ("optax.lion", []),
         ("optax.contrib.muon", [(2, 3), (130, 200)]),
         (of_step(lambda g, x: g / g.size), [(2,), (5,), (2, 3), (2, 3, 4), (130, 200)]),
-        (of_step(lambda g, x: jnp.sign(g) if g.ndim > 1 else g), [(2, 3), (2, 3, 4), (130, 200)]),
+        (of_step(lambda g, x: jnp.sign(g) if g.ndim > 1 else g), MATRICES),
+        (of_step(lambda g, x: jnp.broadcast_to(g[:1], g.shape) if g.ndim > 1 else g), MATRICES),
+        (of_step(lambda g, x: g**5 if g.ndim > 1 else g**3), MATRICES),
+        (of_step(lambda g, x: 0.9 * g - 0.1 if g.ndim > 1 else 0.1 * g - 0.9), MATRICES),
+        (of_step(lambda g, x: x - g if g.ndim > 1 else g - x), MATRICES),
+        (of_step(lambda g, x: g / jnp.sum(g * g, tuple(range(1, g.ndim)), keepdims=True)), [(2,), (5,), *MATRICES]),
+        (of_step(lambda g, x: g * jnp.ones(g.shape)), []),
     ],
 )
 def test_shapes_with_code_of_their_own_are_named(optimizer, shapes):
     assert OpenOptimizer.of(optimizer).shapes_apart() == shapes
+
+
+def test_a_key_of_random_numbers_is_told():
+    key = jax.random.key(0)
+    noisy = of_step(lambda g, x: g + jax.random.normal(key, g.shape))
+    verdict = al.prove(noisy, of_step(lambda g, x: g))
+    assert verdict.status == "unknown"
+    assert "the code holds a key of random numbers" in verdict.explanation
+
+
+def test_what_mixes_the_entries_of_matrices_alone_is_not_proved_for_them():
+    def of_rows(g, x):
+        return jnp.broadcast_to(g[:1], g.shape) if g.ndim > 1 else g
+
+    def rescaled(g, x):
+        return of_rows(g * 2.0, x) / 2.0
+
+    verdict = al.prove(of_step(rescaled), of_step(of_rows))
+    assert verdict.status == "proved"
+    assert "the parameter is a single number; arrays of some shapes have code of their own" in verdict.assumptions

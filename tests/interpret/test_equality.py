@@ -157,6 +157,20 @@ def test_equal_formulas_do_not_differ_at_a_point():
     assert [pair for pair in EQUAL if differ(*pair)] == []
 
 
+def test_terms_that_cancel_are_no_difference():
+    power = b ** (40 * t)
+    assert same((1 - power) * (1 + power) - 1, -(power**2))
+    large = Integer(10) ** 50
+    assert same(sqrt(large + p) - sqrt(large), p / (sqrt(large + p) + sqrt(large)))
+
+
+def test_numbers_of_python_are_formulas():
+    assert same(p - c + c - p, 0)
+    assert same(0.5, sympy.Rational(1, 2))
+    assert not same(p, 0)
+    assert not same(1, 2)
+
+
 def test_conditions_of_equality_are_the_divisors_of_one_side():
     product = (x * y + x) / x
     for left, right, conditions in [

@@ -109,6 +109,21 @@ def test_integers_of_their_own_are_not_read_together():
     assert (parted.gradients, parted.step) == (["1", "1.5"], 2)
 
 
+def doubled(learning_rate, k=0.1):
+    """SGD at twice the rate where k is not small."""
+    return optax.sgd(2 * learning_rate if k > 0.3 else learning_rate)
+
+
+def test_numbers_that_the_code_branches_on_are_not_read_together():
+    subject = Subject.left_open(doubled)
+    trials = [({"learning_rate": "1", "k": k}, ("1",)) for k in ("0.1", "2")]
+    with pytest.raises(UnreadableError, match="the code branches on a number"):
+        run_together(subject, trials, "1", ("1",), 50)
+    verdict = al.prove(doubled, optax.sgd)
+    assert verdict.counterexample is not None
+    assert (verdict.counterexample.left, verdict.counterexample.right) == (-2, -1)
+
+
 def test_numbers_are_decimals():
     rates = ["0.001", 0.001, Decimal("0.001"), Fraction(1, 1000), np.float32(0.001)]
     with mpmath.workdps(50):

@@ -14,6 +14,7 @@ import adamlab as al
 from adamlab.errors import InputError
 from adamlab.interpret.programs import state_names
 from adamlab.specs import parse
+from tests.symbolic.examples import transformation
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -50,6 +51,7 @@ SPECS = [
     "optax.chain(optax.clip_by_global_norm(a), optax.sgd(lr, momentum=b))",
     "optax.chain(optax.sgd(lr, momentum=b), optax.clip(a))",
     "adamlab.adam(lr, b1=b1, b2=b2, eps=e, bias_correction=false)",
+    "torch.RMSprop(lr, alpha=d, momentum=b, eps=e, centered=true)",
 ]
 
 
@@ -194,6 +196,27 @@ def test_clipping_and_the_mean_of_a_variance_are_told():
     centered = al.influence("optax.rmsprop(lr, centered=true)")
     assert "m_t, v_t are held" in centered.assumptions
     assert [memory.power for memory in centered.states.values()] == [1, 2]
+
+
+WITHIN: dict[str, Any] = {
+    "both": lambda g, c: (g < c) & (g > -c),
+    "not either": lambda g, c: ~((g >= c) | (g <= -c)),
+}
+"""Two bounds in one condition."""
+
+
+@pytest.mark.parametrize("bounds", WITHIN)
+def test_a_condition_of_two_bounds_is_that_of_small_gradients(bounds):
+    def clipped(learning_rate, c):
+        def update(g, state, w=None):
+            return -learning_rate * jnp.where(WITHIN[bounds](g, c), g, c * jnp.sign(g)), state
+
+        return transformation(lambda w: (), update)
+
+    assert "g_t < c ∧ g_t > -c: beyond, the weights are others" in al.influence(clipped).assumptions
+    stable: Any = al.stability(clipped)
+    assert stable.largest_rate == 2 / stable.h
+    assert "g < c ∧ g > -c, as it is near the minimum" in stable.assumptions
 
 
 @pytest.mark.slow

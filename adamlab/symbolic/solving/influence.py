@@ -242,6 +242,7 @@ class _Weighing:
     small: dict[Formula, None] = field(default_factory=dict)
 
     def __post_init__(self):
+        self.step = self.step.under_names()
         self.title = self.step.optimizer.subject.title
         # Where a schedule ends, the general update is that from there on; the one with cases is that of every step.
         self.update = self.step.update if self.step.cases is None else self.step.cases

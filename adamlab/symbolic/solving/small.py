@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import And, Max, Min, Or, Piecewise, S
+from sympy import And, Max, Min, Not, Or, Piecewise, S
 
 from adamlab.interpret.signs import is_positive
 from adamlab.types import Formula
@@ -49,7 +49,7 @@ class _Choice:
             if truth is None:
                 break
             if truth:
-                self.conditions |= dict.fromkeys(c.canonical for c in (*before, condition) if c != S.true)
+                self.conditions |= dict.fromkeys(_upright(c) for c in (*before, condition) if c != S.true)
                 return value
             before.append(~condition)
         return e
@@ -71,6 +71,9 @@ class _Choice:
         """Whether a condition holds around 0; None where that is not known, or does not depend on what is small."""
         if condition in (S.true, S.false):
             return bool(condition)
+        if isinstance(condition, Not):
+            truth = self._truth(condition.args[0])
+            return None if truth is None else not truth
         if isinstance(condition, (And, Or)):
             truths = [self._truth(part) for part in condition.args]
             decisive = isinstance(condition, Or)
@@ -84,3 +87,9 @@ class _Choice:
         if value == e or value.has(S.NaN, S.ComplexInfinity, S.Infinity, S.NegativeInfinity):
             return 0
         return 1 if is_positive(value) else -1 if is_positive(-value) else 0
+
+
+def _upright(condition: Any) -> Any:
+    """The condition with its relations in one form, and with `not` in front of none."""
+    plain = condition.to_nnf(simplify=False)
+    return plain.canonical if getattr(plain, "is_Relational", False) else plain
