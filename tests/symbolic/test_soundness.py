@@ -455,6 +455,17 @@ def test_a_correction_by_another_power_than_the_average_has_needs_no_polynomial(
     assert mpmath.almosteq(u, mpmath.sqrt(mpmath.mpf("0.02") / (1 - mpmath.mpf("0.99") ** 2)))
 
 
+def test_what_fades_away_in_doubles_is_no_difference():
+    """A parameter that loses a tenth at each step is never 0, but in doubles it is after some 7,000."""
+
+    def shrinking(otherwise):
+        return lambda lr: transformation(
+            lambda w: optax.EmptyState(), lambda g, s, w=None: (where(w > 0, -0.1 * w, otherwise * lr * g), s)
+        )
+
+    assert al.prove(shrinking(-1.0), shrinking(-2.0)).status != "refuted"
+
+
 def test_what_overflows_in_doubles_is_no_difference():
     """The right keeps twice the state, which overflows a step or two earlier; they part at step 5001 alone."""
     count, t = ("count", "count_ + 1"), ("t", "count")

@@ -43,6 +43,9 @@ NEARBY = 1e-12
 SAFE = 1e100
 """The size below which updates in doubles have not overflowed, nor the squares in them."""
 
+TINY = 1e-200
+"""The size above which updates in doubles have not faded away, as where parameters go to 0 by shares of themselves."""
+
 MOST_EXACT_STEPS = 1000
 """The most steps that are run exactly to confirm what was seen in doubles."""
 
@@ -221,8 +224,9 @@ def _first_confirmed(
 def _as_seen(
     left: Subject, right: Subject, hyper: Mapping[str, str], rows: list[Any], histories: list[np.ndarray]
 ) -> Counterexample | None:
-    """What was seen in doubles, where the two are clearly apart and no overflow or amplified rounding explains it."""
-    if not all((np.abs(history) < SAFE).all() for history in histories):
+    """What was seen in doubles, where the two are clearly apart and no range of doubles or rounding explains it."""
+    sizes = np.abs(histories)
+    if not (sizes < SAFE).all() or not ((sizes[:2] == 0) | (sizes[:2] > TINY)).all():
         return None
     for x, y, noise in zip(*(history[-1] for history in histories), strict=True):
         if abs(x - y) > max(CLEAR * max(abs(x), abs(y)), noise / CLEAR):

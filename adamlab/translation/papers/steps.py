@@ -7,11 +7,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 Transformation = optax.GradientTransformation
 
 
-def stepping(step: Callable[..., Any], **begin: float) -> Transformation:
+def stepping(step: Callable[..., Any], **begin: ArrayLike) -> Transformation:
     """The transformation whose step gives the change of the parameter and the next values of what it keeps.
 
     Args:
