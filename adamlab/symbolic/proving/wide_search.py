@@ -43,8 +43,8 @@ NEARBY = 1e-12
 SAFE = 1e100
 """The size below which updates in doubles have not overflowed, nor the squares in them."""
 
-TINY = 1e-200
-"""The size above which updates in doubles have not faded away, as where parameters go to 0 by shares of themselves."""
+TINY = 1e-100
+"""The size above which updates in doubles have not faded away, nor the squares in them."""
 
 MOST_EXACT_STEPS = 1000
 """The most steps that are run exactly to confirm what was seen in doubles."""
