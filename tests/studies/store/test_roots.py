@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import adamlab as al
-from adamlab import problems, running
+from adamlab import problems
 from adamlab.problems.registry import PROBLEMS
 from adamlab.studies.progress import Listener
 from adamlab.studies.store import dataset
@@ -18,6 +18,8 @@ from adamlab.studies.store.files import DamageError, digest, make_way, size_of, 
 from adamlab.studies.store.folder import STORE, StoreError
 from adamlab.studies.store.provenance import FORMAT, OLDEST
 from adamlab.studies.store.root import COPY, group
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 RUNS = """name = "tiny"
 steps = 2
@@ -40,13 +42,6 @@ lags = 2
 """
 
 CONFIGS = {"runs": RUNS, "readings": READINGS}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_pictures():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "_write_products", lambda *arguments: None)
-        yield
 
 
 @pytest.fixture(scope="module")

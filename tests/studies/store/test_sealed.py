@@ -12,11 +12,12 @@ import xarray as xr
 import zarr
 
 import adamlab as al
-from adamlab import running
 from adamlab.studies.store.files import digest
 from adamlab.studies.store.folder import STORE, StoreError
 from adamlab.studies.store.root import COPY, group
 from adamlab.studies.store.section import CHECKED
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 CONFIG = {
     "name": "sealed",
@@ -30,13 +31,6 @@ TEXTS = np.dtypes.StringDType()
 
 Harm = Callable[[Path, Path, dict[str, Any]], Any]
 """Changes a store: its first section's folder, its problem's folder, and what its root says of the section."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_pictures():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "_write_products", lambda *arguments: None)
-        yield
 
 
 @pytest.fixture(scope="module")
