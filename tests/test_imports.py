@@ -48,6 +48,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["pages"],
     ["explorer"],
     ["report"],
+    ["products"],
     ["running"],
     ["terminal"],
     ["cli"],
