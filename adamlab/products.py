@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from adamlab.exporting import write_csv
+from adamlab.exporting.files import write_csv
 from adamlab.files import write_text
 from adamlab.pages import mapping_in
 from adamlab.plots.files import draw_outputs, drawn_in

@@ -228,6 +228,11 @@ def test_optimizers_load_without_what_studies_need():
     assert not loaded_by("import adamlab as al; al.adam(1e-3)") & heavy
 
 
+def test_formulas_and_lists_load_without_what_results_need():
+    commands = "formulas, derivations, relations, lists, comparing, translations"
+    assert not loaded_by(f"from adamlab.terminal import {commands}") & {"matplotlib", "xarray", "zarr"}
+
+
 def test_drawing_loads_no_sympy(tmp_path):
     command = ["adamlab", "plot", "beale", "landscape", "--out", str(tmp_path / "beale.png")]
     drawn = f"sys.argv = {command!r}; from adamlab.cli import app; app(standalone_mode=False)"
