@@ -85,7 +85,7 @@ def _files(folder: Path) -> dict[str, str]:
     return digests
 
 
-def _origin(study: Config, tree: xr.DataTree, text: str) -> Iterator[bytes]:
+def _origin(study: Config, tree: xr.DataTree, text: str) -> Iterator[bytes | memoryview]:
     """All that products depend on: the config, the results, adamlab's own files and the versions of its libraries."""
     yield json.dumps([study.source, text, tree.attrs], sort_keys=True, default=str).encode()
     for name, child in tree.children.items():
@@ -107,7 +107,7 @@ def _sources(folder: Traversable) -> Iterator[bytes]:
             yield entry.read_bytes()
 
 
-def _digest(*parts: bytes) -> str:
+def _digest(*parts: bytes | memoryview) -> str:
     whole = blake2b(digest_size=16)
     for part in parts:
         whole.update(blake2b(part).digest())
