@@ -1,4 +1,4 @@
-"""A process of a run with small blocks, which sends itself a signal after some of them.
+"""A process of a run with small blocks and without pictures, which sends itself a signal after some of them.
 
 python -m tests.one_process AFTER SIGNAL ARGUMENTS… runs `adamlab ARGUMENTS…`; with AFTER −1 no signal is sent.
 """
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from adamlab import running
 from adamlab.cli import main
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.store.section import Section
@@ -15,6 +16,7 @@ from adamlab.studies.store.section import Section
 def run():
     after, name, *arguments = sys.argv[1:]
     block_sizes.RECORDS = 1
+    running.draw_outputs = lambda *arguments: ({}, [])
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     write, blocks = Section.write, iter(range(int(after)))
 

@@ -40,6 +40,11 @@ kind = "sensitivity"
 BLOCKS = 10
 
 
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch):
+    monkeypatch.setattr("adamlab.running.draw_outputs", lambda *arguments: ({}, []))
+
+
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "config.toml"
@@ -91,6 +96,7 @@ def test_a_killed_run_goes_on_and_its_lock_is_freed(adamlab, config, whole, tmp_
     same(tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_says_how_to_go_on(adamlab, config, whole, tmp_path):
     code, out, err = ended(started("run", config, "--out", tmp_path, after=2, sent="SIGINT"))
     assert code == 130
