@@ -17,6 +17,7 @@ from adamlab.studies.engine import block_sizes
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.locks import LOCK, locked
 from adamlab.terminal import last_words
+from tests.one_process import empty_report
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,8 +42,8 @@ BLOCKS = 10
 
 
 @pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch):
-    monkeypatch.setattr("adamlab.running.draw_outputs", lambda *arguments: ({}, []))
+def _empty_report(monkeypatch):
+    monkeypatch.setattr("adamlab.running._write_products", empty_report)
 
 
 @pytest.fixture(scope="module")

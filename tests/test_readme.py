@@ -65,7 +65,9 @@ def short_quickstart() -> str:
     head, *listed = whole.split("\n[[")
     of = {kind: [table for table in listed if table.startswith(kind)] for kind in ("problem", "optimizer", "output")}
     kept = [*of["problem"][:1], *of["optimizer"][:2], *of["output"][:1]]
-    return "\n[[".join([re.sub(r"^steps = .*$", "steps = 20", head, flags=re.MULTILINE), *kept])
+    for key, value in {"steps": "20", "what": '["loss", "params"]'}.items():
+        head = re.sub(rf"^{key} = .*$", f"{key} = {value}", head, flags=re.MULTILINE)
+    return "\n[[".join([head, *kept])
 
 
 def short_momentum_rates() -> str:
