@@ -1,7 +1,11 @@
-"""Strict settings for every test: ranks are never promoted, warnings are errors, random numbers have fixed seeds."""
+"""Strict settings for every test: ranks are never promoted, warnings are errors, random numbers have fixed seeds.
+
+Nothing of adamlab is imported at the top: `typed` comes first, and the process that hands out tests needs none of it.
+"""
 
 import copy
 import gc
+import inspect
 import os
 import sys
 import tempfile
@@ -17,15 +21,28 @@ import numpy as np
 import pytest
 from jax._src import compiler
 
-from adamlab.cli import main
-from adamlab.studies import distributed
-from adamlab.studies.sweep.programs import RECENT
-from tests.computing import UNOPTIMIZED
-
 if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers, and the processes that they start, share it
     CACHE = tempfile.TemporaryDirectory(prefix="adamlab-tests-")
     os.environ["ADAMLAB_CACHE"] = CACHE.name
-distributed.keep_compiled(Path(os.environ["ADAMLAB_CACHE"]) / "programs")
+
+_jaxtyped: Any = jaxtyping.jaxtyped
+
+
+def typed(*, typechecker: Any) -> Any:
+    """The decorator that checks types, but not of functions without any; inner ones are decorated at each call."""
+    decorate = _jaxtyped(typechecker=typechecker)
+    return lambda of: of if inspect.isfunction(of) and not of.__annotations__ else decorate(of)
+
+
+vars(jaxtyping)["jaxtyped"] = typed  # which the import hook puts above every function
+
+
+def pytest_configure(config):
+    """Keep compiled programs wherever tests are run."""
+    if "PYTEST_XDIST_WORKER" in os.environ or not config.option.numprocesses:
+        from adamlab.studies import distributed
+
+        distributed.keep_compiled(Path(os.environ["ADAMLAB_CACHE"]) / "programs")
 
 
 def family_of(item: pytest.Item) -> str:
@@ -78,8 +95,14 @@ def pytest_runtest_setup(item):
     in_gate, family = item.config.option.markexpr == "not slow", family_of(item)
     jaxtyping.config.update("jaxtyping_disable", in_gate and family in _checked)
     _checked.add(family)
-    wanted = UNOPTIMIZED if in_gate and not is_optimized(item) else {}
+    wanted: dict[str, Any] = {}
+    if in_gate and not is_optimized(item):
+        from tests import computing
+
+        wanted = computing.UNOPTIMIZED
     if wanted != _given:
+        from adamlab.studies.sweep.programs import RECENT
+
         _given.clear()
         _given.update(wanted)
         RECENT.clear()
@@ -146,6 +169,8 @@ def config(small_config) -> dict[str, Any]:
 @pytest.fixture
 def adamlab(monkeypatch, capsys):
     """The command line in this process, which saves starting a new one; it has patience with a slow machine."""
+    from adamlab.cli import main
+
     monkeypatch.setattr("adamlab.terminal.console.PATIENCE", 600.0)
 
     def run(*arguments: Any, cwd: Any = ".") -> CompletedProcess[str]:

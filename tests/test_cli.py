@@ -4,12 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageSequence
 
+from adamlab.cli import main
 from adamlab.problems import PROBLEMS
+
+pytestmark = pytest.mark.optimized(False)
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,25 +68,32 @@ def in_a_shell(*arguments, cwd) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
+    """A folder in which a study was run from the command line, and what it printed."""
     folder = tmp_path_factory.mktemp("ran")
     (folder / "valley.toml").write_text(GOOD)
-    return folder, in_a_shell("run", "valley.toml", cwd=folder)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        patch.setenv("COLUMNS", "200")
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["adamlab", "run", "valley.toml"])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+    assert (stopped.value.code, err.getvalue()) == (0, "")
+    return folder, out.getvalue()
 
 
 def test_run_writes_everything_and_says_where(ran):
-    folder, result = ran
-    assert (result.returncode, result.stderr) == (0, "")
+    folder, output = ran
     assert {path.name for path in (folder / "results/valley").iterdir()} == {
         "results.zarr",
         "summary.csv",
         "figures",
         "report.html",
     }
-    assert "8 of 8 runs" in result.stdout
-    assert "run-steps/s" in result.stdout
-    assert "beale: largest difference from Optax" in result.stdout
-    assert "are in results/valley" in result.stdout
-    assert "\x1b" not in result.stdout  # plain lines, for this is no terminal
+    assert "8 of 8 runs" in output
+    assert "run-steps/s" in output
+    assert "beale: largest difference from Optax" in output
+    assert "are in results/valley" in output
+    assert "\x1b" not in output  # plain lines, for this is no terminal
 
 
 def test_plot_draws_from_results(adamlab, ran):
@@ -265,6 +277,7 @@ def test_help_is_there_without_arguments(adamlab, tmp_path):
         assert command in result.stdout + result.stderr
 
 
+@pytest.mark.optimized(True)
 def test_compare_says_yes_with_0_and_no_with_1(adamlab, tmp_path):
     few = ["--steps", "20", "--family", "normal", "--family", "zeros"]
     same = adamlab(

@@ -24,6 +24,8 @@ from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import STORE, StoreError
 from adamlab.studies.store.locks import LOCK, locked
 
+pytestmark = pytest.mark.optimized(False)
+
 SCRIPT = "<script>alert(1)</script>"
 
 CONFIG = {
@@ -66,6 +68,7 @@ def test_texts_of_a_config_are_texts_in_all_that_is_written(kept):
     assert pd.read_csv(kept / "summary.csv").optimizer[0].startswith("'=1+1")
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("product", ["summary.csv", "report.html", "figures/beale-curves.svg", f"{LOCK}.0.json"])
 def test_a_link_in_the_place_of_a_product_is_replaced(folder, victim, product):
     (folder / product).unlink(missing_ok=True)
@@ -82,6 +85,7 @@ def test_a_link_in_the_place_of_a_lock_is_not_followed(folder, victim):
     assert victim.read_text() == "mine"
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("place", [f"{STORE}/beale", f"{STORE}/zarr.json"])
 def test_a_link_within_a_store_is_damage_and_not_followed(folder, tmp_path, place):
     before = al.load(folder)["beale"].to_dataset()
@@ -114,6 +118,7 @@ def test_what_was_left_unfinished_is_removed_and_no_link_followed(folder, tmp_pa
     assert [*folder.rglob(".adamlab*")] == []
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     ("place", "words"),
     [
@@ -149,6 +154,7 @@ def renamed(folder: Path) -> None:
     folder.rename(folder.with_name("renamed"))
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     ("moment", "moved", "new"),
     [

@@ -15,6 +15,8 @@ import adamlab as al
 from adamlab.interrupts import hearing_interrupts
 from adamlab.studies.progress import Listener
 
+pytestmark = pytest.mark.optimized(False)
+
 CONFIG = """
 name = "interrupted"
 steps = 5
@@ -52,6 +54,7 @@ def test_what_is_lost_in_a_callback_of_the_collector_is_remembered_and_no_traceb
     assert (shown, sys.unraisablehook) == ([], shown.append)
 
 
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize("moment", ["begin", "working_on", "advance", "note"])
 def test_a_run_whose_interrupt_is_lost_ends_with_130(adamlab, monkeypatch, tmp_path, moment):
     from adamlab.terminal.progress import Lines

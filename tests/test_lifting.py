@@ -52,7 +52,7 @@ def ours_and_theirs(options: Iterable[str]) -> tuple[dict[str, Any], dict[str, A
     [
         ("float32", "jit", ["long", "scalar"]),
         ("float64", "scan", ["matrix"]),
-        ("bfloat16", "jit", ["long"]),
+        pytest.param("bfloat16", "jit", ["long"], marks=pytest.mark.slow),
         pytest.param("float32", "jit", EVERY_SHAPE, marks=pytest.mark.slow),
         pytest.param("float64", "scan", EVERY_SHAPE, marks=pytest.mark.slow),
     ],
@@ -116,6 +116,7 @@ def assert_traced_once(step: Callable[..., Any], carry: Any, *given: Any):
         carry = compiled(carry, *given)
 
 
+@pytest.mark.optimized(False)
 @pytest.mark.one_case_in(2)
 def test_second_step_is_no_new_trace(dtype):
     transforms = every_rule("accurate")
@@ -131,6 +132,8 @@ def test_second_step_is_no_new_trace(dtype):
     assert_traced_once(step, start(transforms, {"w": jnp.ones(3), "b": jnp.zeros((), dtype)}))
 
 
+@pytest.mark.optimized(False)
+@pytest.mark.one_case_in(3)
 @each_arithmetic
 def test_leaves_without_a_gradient_stay_as_they_are(arithmetic):
     nothing = {"masked": optax.MaskedNode(), "none": None}
@@ -272,6 +275,8 @@ def test_an_overflowing_variance_stops_the_coordinate():
         np.testing.assert_array_equal(u[1:], 0)  # 1/√∞
 
 
+@pytest.mark.optimized(False)
+@pytest.mark.one_case_in(2)
 @each_arithmetic
 def test_derivatives_by_hyper_parameters_are_finite_at_the_edge(x64, arithmetic):
     gs = jnp.array([[0.5], [-2.0], [0.3]])

@@ -221,6 +221,7 @@ def rate(spec: str) -> float:
     return -float(tx.update(jnp.ones(()), tx.init(jnp.ones(())))[0])
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize(
     ("how", "use"),
     [

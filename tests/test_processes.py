@@ -18,6 +18,7 @@ from adamlab.studies.engine import block_sizes
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.locks import LOCK, locked
 from adamlab.terminal import last_words
+from tests.one_process import empty_report
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,6 +40,11 @@ b2 = [0.9, 0.99]
 kind = "sensitivity"
 """
 BLOCKS = 10
+
+
+@pytest.fixture(autouse=True)
+def _empty_report(monkeypatch):
+    monkeypatch.setattr("adamlab.running._write_products", empty_report)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +98,7 @@ def test_a_killed_run_goes_on_and_its_lock_is_freed(adamlab, config, whole, tmp_
     same(tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_says_how_to_go_on(adamlab, config, whole, tmp_path):
     code, out, err = ended(started("run", config, "--out", tmp_path, after=2, sent="SIGINT"))
     assert code == 130

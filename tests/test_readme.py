@@ -60,12 +60,14 @@ def folder(tmp_path_factory):
 
 
 def short_quickstart() -> str:
-    """The quickstart with 20 steps, Adam and its twin, and a picture; the gate runs it in full."""
+    """The quickstart with 20 steps, a problem, Adam and its twin, and a picture; the gate runs it in full."""
     whole = (ROOT / "experiments/quickstart.toml").read_text("utf-8")
     head, *listed = whole.split("\n[[")
     of = {kind: [table for table in listed if table.startswith(kind)] for kind in ("problem", "optimizer", "output")}
-    kept = [*of["problem"], *of["optimizer"][:2], *of["output"][:1]]
-    return "\n[[".join([re.sub(r"^steps = .*$", "steps = 20", head, flags=re.MULTILINE), *kept])
+    kept = [*of["problem"][:1], *of["optimizer"][:2], *of["output"][:1]]
+    for key, value in {"steps": "20", "what": '["loss", "params"]'}.items():
+        head = re.sub(rf"^{key} = .*$", f"{key} = {value}", head, flags=re.MULTILINE)
+    return "\n[[".join([head, *kept])
 
 
 def short_momentum_rates() -> str:

@@ -146,6 +146,7 @@ def differences() -> dict[str, float]:
     return {name: float((np.abs(apart[name]).max(axis=0) / RECORD["lengths"][cases[name][0]]).max()) for name in cases}
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("name", SAME)
 def test_the_steps_are_pytorchs(differences, name):
     assert differences[name] <= TOLERANCE

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.computing import XLA_FLAGS
+
 PACKAGE = Path(__file__).parents[1] / "adamlab"
 
 MADE_UP = '''
@@ -78,7 +80,7 @@ def test_a_made_up_rule_is_everywhere(tmp_path):
     registry = tmp_path / "adamlab/rules/__init__.py"
     registry.write_text(registry.read_text().replace("from adamlab.rules.nadam", ROW + "from adamlab.rules.nadam", 1))
     (tmp_path / "use.py").write_text(USE)
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "XLA_FLAGS": XLA_FLAGS}
     done = subprocess.run(
         [sys.executable, "use.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

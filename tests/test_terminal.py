@@ -15,6 +15,8 @@ from adamlab.terminal import console as console_module
 from adamlab.terminal.console import waiting
 from adamlab.terminal.progress import Bar, Lines
 
+pytestmark = pytest.mark.optimized(False)
+
 CONFIG = {
     "name": "x",
     "steps": 5,

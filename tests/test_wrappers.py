@@ -109,14 +109,14 @@ def assert_as_near_as_optax_is(ours, theirs):
         assert np.all(np.abs(a - b) <= 1e4 * 2.0**-53 * np.abs(b).max(axis=0))
 
 
-@pytest.mark.one_case_in(3)
+@pytest.mark.one_case_in(6)
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_wrapped_optimizers_have_the_bits_of_optax(rng, wrapper):
     gs = gradients(rng, "float32")
     assert_same_bits(run_wrapped(wrapper, "optax", gs), run_wrapped(wrapper, "Optax", gs))
 
 
-@pytest.mark.one_case_in(3)
+@pytest.mark.one_case_in(5)
 @pytest.mark.optimized(False)
 @pytest.mark.parametrize("arithmetic", ["accurate", "weighted"])
 @pytest.mark.parametrize("wrapper", WRAPPERS)
@@ -142,6 +142,7 @@ def test_wrapped_states_keep_the_types_that_they_have_for_abstract_parameters(x6
 IN_CHECKPOINTS = ["chain", "masked", "MultiSteps", "inject_hyperparams", "lookahead"]  # whose states differ in shape
 
 
+@pytest.mark.one_case_in(3)
 @pytest.mark.optimized(False)
 @pytest.mark.parametrize(
     "wrapper", [name if name in IN_CHECKPOINTS else pytest.param(name, marks=pytest.mark.slow) for name in WRAPPERS]
@@ -162,7 +163,7 @@ def test_wrapped_states_go_on_from_a_checkpoint_of_orbax(x64, rng, wrapper, tmp_
     assert_same_bits(after, jax.tree.map(lambda u: u[4:], uninterrupted))
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(3)
 @pytest.mark.parametrize("wrapper", ["chain", "conditionally_mask", "apply_if_finite"])
 def test_leaves_without_a_gradient_stay_as_they_are_in_wrappers(wrapper):
     transform, _ = wrapped(wrapper, "accurate")
@@ -201,7 +202,7 @@ def injected(f, learning_rate):
     return optax.inject_hyperparams(f)(learning_rate, **dict.fromkeys(momentum, 0.9))
 
 
-@pytest.mark.one_case_in(3)
+@pytest.mark.one_case_in(6)
 @pytest.mark.parametrize("name", RULES)
 def test_numbers_changed_in_the_state_act_as_in_optax(rng, name):
     gs = gradients(rng, "float32")["matrix"]
@@ -244,7 +245,7 @@ def test_what_is_no_number_stays_out_of_the_injected_state(x64, rng):
     assert_as_near_as_optax_is(updates, run(jitted_step(plain), gs[0], plain.init(gs[0]), gs)[2])
 
 
-@pytest.mark.one_case_in(4)
+@pytest.mark.one_case_in(7)
 @pytest.mark.parametrize("name", ["rmsprop", "adadelta", "adam", "adamw", "nadam", "nadamw", "amsgrad"])
 def test_apply_if_finite_skips_bad_steps_of_bfloat16_with_moments_in_float32(rng, name):
     f = getattr(al, name)
@@ -416,7 +417,7 @@ SHARDED_IN_GATE = [
 ]
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(8)
 @pytest.mark.parametrize(
     ("options", "arithmetic", "mode"),
     [case if case in SHARDED_IN_GATE else pytest.param(*case, marks=pytest.mark.slow) for case in SHARDED],

@@ -22,6 +22,7 @@ def derived(name: str, derive: Callable[[], Derivation]) -> Derivation:
     return derive()
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.usefixtures("once")
 @pytest.mark.parametrize("form", ["text", "latex", "mathml", "json"])
 def test_every_form_is_written(adamlab, form):

@@ -241,6 +241,7 @@ A_FORMULA_OF_EACH = [
 ]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     "name",
     [name if name in A_FORMULA_OF_EACH else pytest.param(name, marks=pytest.mark.slow) for name in WRONG_FORMULAS],

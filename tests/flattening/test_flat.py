@@ -97,6 +97,7 @@ def refused(tx: Any, params: Any) -> str:
     return str(error.value)
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("name", [*UNLIKE])
 def test_what_looks_at_single_arrays_is_refused(name):
     tx, why = UNLIKE[name]

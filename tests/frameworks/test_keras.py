@@ -71,6 +71,7 @@ def wide(x64):
     keras.config.set_floatx("float32")
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("case", range(len(CASES)), ids=SPECS)
 def test_the_steps_are_keras(ours, wide, case):
     assert apart(keras_path(keras, *CASES[case]), ours[SPECS[case]]) <= 1e-12

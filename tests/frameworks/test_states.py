@@ -155,6 +155,7 @@ def fresh(optimizer: Any) -> Any:
     return optimizer
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     ("use", "message"),
     [

@@ -86,6 +86,7 @@ def as_wide():
     torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("case", range(len(CASES)), ids=SPECS)
 def test_the_steps_are_pytorchs(ours, as_wide, case):
     name, arguments, _ = CASES[case]

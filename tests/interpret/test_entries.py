@@ -60,6 +60,7 @@ def depends_on_others(tx, steps=3):
     return bool(np.any(np.abs(others) > 1e-9))
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("case", COUPLED)
 def test_entries_are_coupled_where_derivatives_say_so(case, x64):
     optimizer = OpenOptimizer.of(COUPLED[case])
@@ -86,6 +87,7 @@ def test_places_that_depend_on_what_is_read_are_refused():
 MATRICES = [(2, 3), (2, 3, 4), (130, 200)]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     ("optimizer", "shapes"),
     [

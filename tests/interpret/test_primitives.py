@@ -99,6 +99,7 @@ def test_all_elementwise_primitives_are_tested():
     }  # fmt: skip
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("name", REAL_FUNCTIONS)
 def test_exact_values_are_those_of_jax(x64, name):
     with workdps(50):
@@ -183,7 +184,7 @@ def of_integers(a: Any, b: Any) -> dict[str, Any]:
     return values | others | many
 
 
-@pytest.mark.one_case_in(3)
+@pytest.mark.one_case_in(8)
 @pytest.mark.parametrize("dtype", WHOLE_TYPES)
 def test_integers_have_the_width_of_jax(x64, dtype):
     pairs = [side.ravel() for side in np.meshgrid(integers(dtype), integers(dtype))]

@@ -14,6 +14,8 @@ from jax import lax
 
 from adamlab import layers
 
+pytestmark = pytest.mark.optimized(False)
+
 Function = Any
 
 STENCIL = {1: 3 / 4, 2: -3 / 20, 3: 1 / 60}
@@ -231,6 +233,7 @@ def losses() -> dict[str, Any]:
     return program({name: around(name) for name in CASES})
 
 
+@pytest.mark.one_case_in(2)
 @each_case
 def test_backward_is_that_of_central_differences(name):
     _, gradients = backwards()[0][name]
@@ -260,6 +263,7 @@ def mapped_and_alone() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return mapped(two), [LAYERS({name: [x[k] for x in inputs] for name, inputs in two.items()}) for k in range(2)]
 
 
+@pytest.mark.one_case_in(2)
 @each_case
 def test_under_vmap_it_is_the_same(name):
     mapped, alone = mapped_and_alone()

@@ -17,7 +17,7 @@ few = st.tuples(st.integers(1, 4), st.integers(1, 4))
 paddings = st.tuples(st.integers(0, 4), st.integers(0, 4)) | st.sampled_from(["SAME", "VALID"])
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(sides, few, few, paddings, few, st.integers(1, 3), st.integers(1, 4))
 def test_shape_is_that_of_jax(sides, kernel, stride, padding, dilation, batch, channels):
     """Padding is two numbers or a word."""

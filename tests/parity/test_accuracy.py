@@ -56,7 +56,7 @@ def medians(errors: dict[str, np.ndarray]) -> np.ndarray:
     return np.array([np.median(e) for e in errors.values()])
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize("name", RULES)
 def test_no_rule_is_less_accurate_than_optax_or_five_ulp(name):
     hyper, gs = options(name), gradients(list(FAMILIES), 60, "float32")

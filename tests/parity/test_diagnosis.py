@@ -34,7 +34,7 @@ NUMBERS = {
 CHANGED = [(name, number) for name, (_, others) in NUMBERS.items() for number in others]
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize(("name", "number"), CHANGED)
 def test_a_hidden_number_is_named_by_the_other_side(name, number):
     numbers, others = NUMBERS[name]
@@ -225,7 +225,7 @@ CASES = {
 }
 
 
-@pytest.mark.one_case_in(3)
+@pytest.mark.one_case_in(6)
 @pytest.mark.parametrize(("left", "right", "cause"), CASES.values(), ids=CASES.keys())
 def test_the_cause_is_named(left, right, cause):
     assert words(left, right).removeprefix("bit-identical here, but ") == f"different formulas: {cause}"

@@ -131,6 +131,7 @@ def test_arrows_lead_down_from_one_to_the_other(which):
         assert upper.y0 > lower.y1
 
 
+@pytest.mark.slow
 def test_the_same_rows_make_the_same_picture():
     first, second = (svg(family(WHOLE)) for _ in range(2))
     assert first == second

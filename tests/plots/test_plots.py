@@ -291,6 +291,7 @@ def test_a_path_that_diverges_is_drawn_as_far_as_it_goes():
         assert unwritten(plot(runs)) == []
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(("replacement", "per_epoch"), [(True, 1437 / 100), (False, 14)])
 def test_curves_over_epochs_and_layers_by_name(replacement, per_epoch):
     config = {

@@ -19,12 +19,12 @@ DIGITS = ["digits_softmax", "digits_mlp", "digits_conv", "digits_vae"]
 
 def displaced(problem, seed=7):
     """Parameters of a run that has begun: none is 0 or 1."""
-    flat, unravel = ravel_pytree(problem.start(jax.random.key(seed)))
+    flat, unravel = ravel_pytree(jax.jit(problem.start)(jax.random.key(seed)))
     return unravel(flat + 0.1 * jax.random.normal(jax.random.key(seed + 1), flat.shape))
 
 
 def batch_of(problem, seed=3):
-    return problem.sample(jax.random.key(seed), 1)
+    return jax.jit(problem.sample, static_argnums=1)(jax.random.key(seed), 1)
 
 
 def in_floats(pixels, scale=16):

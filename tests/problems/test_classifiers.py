@@ -95,7 +95,7 @@ def test_dropout_drops_that_share_of_either_hidden_layer(x64):
     for layer in params[:2]:
         layer["W"], layer["b"] = 0.01 * layer["W"], jnp.ones(units)
     batch = batch_of(problem)
-    gradients = jax.vmap(lambda key: jax.grad(problem.loss)(params, batch._replace(key=key)))(
+    gradients = jax.jit(jax.vmap(lambda key: jax.grad(problem.loss)(params, batch._replace(key=key))))(
         jax.random.split(jax.random.key(1), keys)
     )
     kept = np.stack([(np.asarray(layer["W"]) != 0).any(axis=-1) for layer in gradients[1:]])
@@ -140,6 +140,7 @@ def test_what_is_recorded_of_the_convolutional_net_goes_by_the_statistics_of_tra
     assert told["test_loss"] != pytest.approx(float(mean_cross_entropy(by_their_own, y)), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_what_is_recorded_of_the_convolutional_net_curves_as_what_is_trained_in_full_batch(x64):
     """Batch norm's statistics are a function of the parameters: with these held the gradient is quite another."""
     smooth = {"activation": "tanh", "loss": "squared"}

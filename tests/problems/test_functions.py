@@ -121,6 +121,7 @@ def test_minima_are_stationary_with_the_least_value(x64, name):
         assert float(jnp.abs(gradient).max()) < 1e-12
 
 
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize("name", SMOOTH)
 def test_curvature_at_the_minima_is_positive(x64, name):
     problem = problems.get(name)

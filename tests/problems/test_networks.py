@@ -141,6 +141,7 @@ def test_the_gradient_on_a_large_part_goes_through_the_statistics_of_some_images
     np.testing.assert_allclose(told, reference, rtol=1e-8, atol=1e-11 * float(jnp.abs(reference).max()))
 
 
+@pytest.mark.slow
 def test_each_piece_of_a_large_part_has_noise_of_its_own(x64, small, monkeypatch):
     problem = NETS["mnist_vae"](batch_size=4, latent=3)
     params = displaced(problem)

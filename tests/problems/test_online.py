@@ -73,7 +73,7 @@ def test_the_least_value_is_at_minus_one(x64, name):
     assert min(values) == values[0] == problem.minimum
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(6)
 @pytest.mark.parametrize("name", ONLINE)
 def test_runs_start_inside_the_interval_and_stay_there(name, dtype):
     path = paths(name, "optax.sgd(3.0)", 30, 1, seeds=range(8))

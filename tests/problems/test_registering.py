@@ -53,7 +53,7 @@ IN_BOTH_TYPES = ["digits_mlp", "least_squares", "reddi_stochastic", "rosenbrock"
 ALIKE = ["copying", "modular_addition"]  # made as grammar is
 
 
-@pytest.mark.one_case_in(4)
+@pytest.mark.one_case_in(6)
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [
@@ -70,7 +70,7 @@ def test_every_problem_runs_in_either_float_type(name, dtype):
     assert not np.array_equal(recorded["final_params"][0], np.concatenate([np.ravel(leaf) for leaf in start]))
 
 
-@pytest.mark.one_case_in(5)
+@pytest.mark.one_case_in(10)
 @pytest.mark.parametrize("name", HERE)
 def test_a_run_that_is_at_a_minimum_has_finite_gradients(name, dtype):
     problem = problems.get(name)
@@ -147,6 +147,7 @@ def test_a_loss_of_batches_with_a_constraint(x64):
     assert problem.minimum is None
 
 
+@pytest.mark.one_case_in(2)
 def test_a_start_is_numbers_or_a_tree_of_them_or_a_function(dtype):
     tree = {"W": np.ones((2, 3), np.float32), "b": [0.5, -0.5], "c": 2}
 
@@ -287,6 +288,7 @@ def test_a_study_in_float64_is_in_float64_whatever_the_functions_give():
     assert runs["params"].dtype == np.float64
 
 
+@pytest.mark.slow
 def test_results_of_a_problem_that_may_have_changed_are_not_taken_up(tmp_path):
     config = {"name": "mine", "steps": 3, "problem": [{"name": "mine"}], "optimizer": [{"spec": "optax.adam(0.1)"}]}
     problems.register("mine", bowl, start=[0.0, 0.0])

@@ -20,7 +20,7 @@ def rows_by_step(sampler, key, steps):
     return np.asarray(jax.jit(jax.vmap(lambda t: sampler(key, t)))(jnp.arange(1, steps + 1)))
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize(("count", "batch"), [(60, 12), (64, 8), (50, 7), (1, 1), (3, 2), (1437, 64)])
 def test_an_epoch_has_every_example_at_most_once_and_whole_batches_of_them(count, batch):
     sampler, steps = problems.epochs(np.arange(count), batch), count // batch
@@ -69,6 +69,7 @@ def test_a_run_sees_every_example_once_an_epoch(x64, shared):
     assert shared or not np.allclose(w[0, 1:4], w[1, 1:4])
 
 
+@pytest.mark.one_case_in(2)
 def test_batches_are_trees_in_the_types_of_the_run(dtype):
     arrays = {"x": np.arange(12, dtype=np.float32).reshape(6, 2), "y": np.arange(6, dtype=np.uint8)}
     for draw in (problems.epochs, problems.minibatches):

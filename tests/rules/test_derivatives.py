@@ -130,8 +130,12 @@ each_part = pytest.mark.parametrize("cases", [IN_GATE, pytest.param(THE_REST, ma
 @pytest.mark.one_case_in(2)
 @ours
 @each_part
-def test_derivatives_are_those_of_the_paper(cases, arithmetic):
-    for at in ({}, dict.fromkeys(DECAYS, NEXT_TO_1), dict.fromkeys(DECAYS, 0.3)):
+@pytest.mark.parametrize(
+    "decays", [(None, NEXT_TO_1), pytest.param((0.3,), marks=pytest.mark.slow)], ids=["theirs, next to 1", "0.3"]
+)
+def test_derivatives_are_those_of_the_paper(cases, arithmetic, decays):
+    for decay in decays:
+        at = {} if decay is None else dict.fromkeys(DECAYS, decay)
         assert_are_the_papers(cases, arithmetic, at, GRADIENTS)
 
 
@@ -145,8 +149,16 @@ def has_kink(case: int) -> bool:
     return CASES[case][1].get("initial_accumulator_value") == CASES[case][1].get("eps") == 0
 
 
-@ours
-@each_part
+@pytest.mark.parametrize(
+    ("cases", "arithmetic"),
+    [
+        (IN_GATE, "accurate"),
+        (IN_GATE[::2], "weighted"),
+        pytest.param(IN_GATE[1::2], "weighted", marks=pytest.mark.slow),
+        *(pytest.param(THE_REST, arithmetic, marks=pytest.mark.slow) for arithmetic in ("accurate", "weighted")),
+    ],
+    ids=str,
+)
 def test_derivatives_at_gradients_of_0_are_those_of_the_paper(cases, arithmetic):
     slopes = program(cases, arithmetic)({c: numbers_of(c, {}) for c in cases}, single(ZEROS), single(START))
     chex.assert_tree_all_finite(slopes)

@@ -113,6 +113,7 @@ def assert_are_the_papers(cases: Sequence[tuple[str, dict[str, Any]]], arithmeti
     assert offenders == []
 
 
+@pytest.mark.optimized(False)
 @each_arithmetic
 def test_updates_are_those_of_the_paper(x64, arithmetic):
     assert_are_the_papers(CASES, arithmetic, GRADIENTS)
@@ -132,6 +133,8 @@ def test_every_rule_has_a_case():
     assert {name for name, _ in CASES} == set(RULES)
 
 
+@pytest.mark.optimized(False)
+@pytest.mark.one_case_in(3)
 @each_arithmetic
 def test_centered_rmsprop_is_that_of_the_paper(x64, arithmetic):
     hyper = {"learning_rate": 0.1, "centered": True, "eps": 1e-2}

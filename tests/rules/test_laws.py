@@ -64,6 +64,7 @@ def every_trajectory(gs, w, unit=1.0) -> dict[tuple[str, str], Any]:
     return compiled(gs, w, unit)
 
 
+@pytest.mark.optimized(False)
 @some
 @given(any_gradients, weights)
 def test_updates_are_odd(gs, w):
@@ -107,6 +108,7 @@ def test_a_tree_steps_as_its_leaves_do_alone(gs, w):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance, err_msg=f"{options}, {arithmetic}")
 
 
+@pytest.mark.optimized(False)
 def test_state_of_a_leaf_without_a_gradient_stays(rng):
     gs = {"seen": jnp.asarray(rng.normal(size=3)), "unseen": jnp.asarray(rng.normal(size=3))}
 

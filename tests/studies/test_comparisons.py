@@ -123,7 +123,7 @@ def test_problems_and_comparisons_do_not_mix(data):
         study_of(data | {"problem": [{"name": "beale"}]})
 
 
-@pytest.mark.parametrize("name", ["optax_parity", "accuracy"])
+@pytest.mark.parametrize("name", [pytest.param("optax_parity", marks=pytest.mark.slow), "accuracy"])
 def test_experiments_compare_every_rule(name):
     path = Path(__file__).parents[2] / f"experiments/{name}.toml"
     pairs = comparisons(tomllib.loads(path.read_text(encoding="utf-8"))).pairs

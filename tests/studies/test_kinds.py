@@ -25,6 +25,8 @@ from adamlab.studies.options import RunOptions
 from adamlab.terminal.runs import run_and_show
 from tests.analysis.test_ranking import with_losses
 
+pytestmark = pytest.mark.optimized(False)
+
 CONFIGS = {
     "runs": """
         steps = 3

@@ -115,6 +115,7 @@ def test_unlike_a_decayed_sum_adagrads_does_not_forget(data):
     assert flat.text.sel(step="t").values.tolist() == ["G_t = Σ_{i=1}^{t} g_i²"]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     ("spec", "note"),
     [

@@ -70,7 +70,7 @@ def number(rational) -> Any:
     return mpmath.mpf(rational.p) / rational.q
 
 
-@pytest.mark.one_case_in(4)
+@pytest.mark.one_case_in(8)
 @pytest.mark.parametrize(
     ("optimizer", "field", "steps"),
     [

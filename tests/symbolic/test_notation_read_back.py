@@ -71,7 +71,7 @@ def _without_bars(python: str) -> str:
     return read + last
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(expression=formulas, superscripts=st.booleans())
 def test_text_is_read_as_the_number_that_was_written(expression, superscripts):
     assume(not expression.has(sympy.zoo, sympy.nan))

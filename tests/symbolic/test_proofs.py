@@ -49,7 +49,7 @@ SAME_AS_OPTAX = [
 prove = cache(al.prove)
 
 
-@pytest.mark.one_case_in(4)
+@pytest.mark.one_case_in(8)
 @pytest.mark.parametrize(("variant", "arithmetic"), SAME_AS_OPTAX)
 def test_all_arithmetics_of_every_rule_are_optax(variant, arithmetic):
     options = f"{variant[:-1]}, " if variant.endswith(")") else f"{variant}("
@@ -112,6 +112,7 @@ TRUE = [
 ]
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(("left", "right", "more"), TRUE, ids=range(len(TRUE)))
 def test_true_statements_are_proved(left, right, more):
     v = al.prove(left, right, **more)

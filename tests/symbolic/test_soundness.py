@@ -181,6 +181,7 @@ def updates_by_jax(optimizer: Any, numbers: dict[str, float], gradients: list[An
         return np.asarray(lax.scan(step, (tx.init(w), w), rows)[1])
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("case", REFUTED)
 def test_a_false_statement_is_refuted_by_numbers_on_which_jax_parts(case):
     left, right, latest, least = REFUTED[case]

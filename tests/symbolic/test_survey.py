@@ -54,7 +54,7 @@ def slow(names) -> list:
 HEAVY = ("orthogonal, a row", "adafactor")
 
 
-@pytest.mark.one_case_in(4)
+@pytest.mark.one_case_in(8)
 @pytest.mark.filterwarnings("ignore:.optimistic_adam. is deprecated")
 @pytest.mark.parametrize("name", [*(name for name in READ if name not in HEAVY), *slow((*HEAVY, *LARGE))])
 def test_formulas_are_what_optax_computes(name):

@@ -119,6 +119,7 @@ def test_conditions_on_states_that_lie_on_steps_are_never_assumed():
         assert float(ours.subs(values)) == pytest.approx(float(theirs))
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("factory", [optax.adam, al.adam], ids=["optax", "adamlab"])
 def test_definitions_grow_linearly(factory):
     def size(steps):

@@ -457,6 +457,7 @@ def test_overrides_are_written_into_a_copy(config):
             override(read_config(config), [text])
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text() | st.integers(),

@@ -84,7 +84,7 @@ def looked_at(problem, transform, fields, b1, b2, rate, preconditioner, threshol
     return {name: np.array(values) for name, values in rows.items()}
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(4)
 @pytest.mark.optimized(True)  # the starts, drawn in float32, are compared with those of another program
 @pytest.mark.parametrize(
     ("spec", "numbers", "transform", "fields", "b1", "b2", "preconditioner", "threshold"),
@@ -115,6 +115,7 @@ def test_each_quantity_is_what_a_loop_sees(x64, spec, numbers, transform, fields
         np.testing.assert_allclose(recorded[name][0], values, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("name", ["rosenbrock", "least_squares"])
 def test_steps_to_the_target_are_counted_exactly(x64, name):
     problem = problems.get(name)
@@ -161,6 +162,7 @@ def test_steps_can_be_recorded_at_equal_ratios():
     assert (steps[0], steps[-1]) == (0, 1000)
 
 
+@pytest.mark.slow
 def test_vectors_of_many_parameters_are_not_recorded():
     problem = problems.get("digits_softmax", test_share=0.95)
     recorded = computed(problem, "adamlab.adam(0.1)", steps=2, every=2, what=ALL, target=0.0)
@@ -177,11 +179,13 @@ def test_a_moment_is_the_whole_tree_of_parameters():
         start=lambda key: {"a": problem.start(key)[0], "b": problem.start(key)[1:]},
         objective=lambda w: problem.objective(jnp.stack([w["a"], w["b"][0]])),
     )
-    whole, parts = (computed(form, "adamlab.adam(0.1)", steps=9, every=3, what=ALL) for form in (problem, as_tree))
-    for name in ("params", "m", "v", "m_hat", "updates", "gradient_norm"):
+    names = ("params", "m", "v", "m_hat", "updates", "gradient_norm")
+    whole, parts = (computed(form, "adamlab.adam(0.1)", steps=9, every=3, what=names) for form in (problem, as_tree))
+    for name in names:
         np.testing.assert_allclose(parts[name], whole[name], rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     ("spec", "wanted"),
     [
@@ -216,8 +220,8 @@ def test_the_learning_rate_of_a_wrapped_optimizer_is_that_of_the_inner_steps():
 @pytest.mark.parametrize(
     ("name", "shared"),
     [
-        ("reddi", False),
         ("least_squares", True),
+        pytest.param("reddi", False, marks=pytest.mark.slow),
         pytest.param("noisy_quadratic", True, marks=pytest.mark.slow),
         pytest.param("least_squares", False, marks=pytest.mark.slow),
     ],
@@ -289,8 +293,9 @@ def test_per_layer_effective_rates_are_norms_of_the_coordinates():
         objective=lambda w: problem.objective(jnp.concatenate([w["a"], w["b"]])),
         minima=(),
     )
+    what = ("updates", "m_hat", "layer_update_norms", "layer_gradient_norms", "layer_effective_learning_rate")
     for spec, over in (("adamlab.adam(0.1)", "m_hat"), ("adamlab.sgd(0.01, momentum=0.5)", None)):
-        r = computed(as_tree, spec, steps=9, every=3, what=ALL, target=0.0)
+        r = computed(as_tree, spec, steps=9, every=3, what=what)
         parts = [slice(0, 1), slice(1, 3)]
         u = np.stack([np.linalg.norm(r["updates"][0, :, part], axis=-1) for part in parts], axis=-1)
         np.testing.assert_allclose(r["layer_update_norms"][0], u, rtol=1e-5)
@@ -323,8 +328,9 @@ def test_preconditioned_sharpness_is_that_of_the_quotient(x64, rng, spectrum):
 
 def test_sharpness_where_the_first_vector_is_an_eigenvector():
     """Of −2·|w|² the iterations end at once, and exactly so in some of these dimensions."""
-    dims = range(2, 12)
-    assert [float(sharpness(lambda w: -2 * jnp.sum(w**2), jnp.ones(n))) for n in dims] == pytest.approx([-4.0] * 10)
+    dims = range(2, 7)
+    told = jax.jit(lambda: [sharpness(lambda w: -2 * jnp.sum(w**2), jnp.ones(n)) for n in dims])()
+    assert [*map(float, told)] == pytest.approx([-4.0] * 5)
 
 
 @pytest.mark.slow
@@ -343,6 +349,7 @@ def test_sharpness_of_a_net_is_that_of_its_dense_hessian(x64):
     assert float(largest(unravel(w), unravel(jnp.asarray(divisors)))) == pytest.approx(wanted, rel=1e-6)
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("draw", [problems.minibatches, problems.epochs])
 def test_the_gradient_noise_scale_is_that_of_the_examples(x64, rng, draw):
     """Against tr Σ / |G|² of all examples' gradients; of 200 estimates, whose spread says how near their mean is."""

@@ -250,6 +250,7 @@ def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_results(items, whole,
     assert moment > 12
 
 
+@pytest.mark.one_case_in(2)
 def test_a_fresh_run_that_is_killed_anywhere_leaves_old_or_new_results(items, whole, tmp_path):
     old = items.some(2, 0)
     before, moment = old.some(0, 1).run(tmp_path / "old"), 1
@@ -286,6 +287,7 @@ def interrupted_at(patch: pytest.MonkeyPatch, of: str, moment: int, error: type[
     return calls
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("of", CONFIGS)
 def test_a_run_that_is_interrupted_ends_with_the_same_files(of, tmp_path, monkeypatch):
     monkeypatch.setattr("adamlab.products.draw_outputs", lambda *arguments: ({}, []))
@@ -412,7 +414,7 @@ def assert_damage_is_told_and_repaired(items: Items, folder: Path, right: xr.Dat
     assert_clean(folder)
 
 
-@pytest.mark.one_case_in(3)
+@pytest.mark.one_case_in(6)
 @pytest.mark.parametrize("how", DAMAGE)
 def test_damage_is_told_and_repaired(items, whole, tmp_path, how):
     items.run(tmp_path)

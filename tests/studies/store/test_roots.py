@@ -19,7 +19,7 @@ from adamlab.studies.store.folder import STORE, StoreError
 from adamlab.studies.store.provenance import FORMAT, OLDEST
 from adamlab.studies.store.root import COPY, group
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = [pytest.mark.usefixtures("no_pictures"), pytest.mark.optimized(False)]
 
 RUNS = """name = "tiny"
 steps = 2

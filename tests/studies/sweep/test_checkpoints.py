@@ -15,7 +15,10 @@ from adamlab.studies.engine import execution, program
 from adamlab.studies.store.checkpoints import CHECKPOINTS, Checkpoints
 from adamlab.studies.sweep import programs, worker
 
-pytestmark = pytest.mark.filterwarnings("ignore:Specifying a key")  # of noisy_sgd, whose state has one
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Specifying a key"),  # of noisy_sgd, whose state has one
+    pytest.mark.optimized(False),  # the bits are those of one program, cut or not
+]
 
 CONFIG = {
     "name": "long",
@@ -28,6 +31,10 @@ CONFIG = {
         {"name": "optax.noisy_sgd", "learning_rate": 0.001},
     ],
 }
+
+
+BRIEF = CONFIG | {"problem": CONFIG["problem"][:1], "optimizer": CONFIG["optimizer"][:1]}
+"""The same of one program."""
 
 
 class Killed(BaseException):
@@ -51,8 +58,14 @@ def whole():
     return al.run(copy.deepcopy(CONFIG))
 
 
-def run(folder=None, **options):
-    return al.run(copy.deepcopy(CONFIG), folder, **options)
+@pytest.fixture(scope="module")
+def brief():
+    """The results of the brief study, each run in one call."""
+    return al.run(copy.deepcopy(BRIEF))
+
+
+def run(folder=None, config=CONFIG, **options):
+    return al.run(copy.deepcopy(config), folder, **options)
 
 
 def identical(tree, expected):
@@ -73,7 +86,7 @@ def watch_begins(monkeypatch):
     return begins
 
 
-def kill(monkeypatch, folder, saves):
+def kill(monkeypatch, folder, saves, config=CONFIG):
     """Run until so many checkpoints are saved; the path of the last, and the steps that it is after."""
     save, remaining = Checkpoints.save, iter(range(saves - 1))
 
@@ -85,7 +98,7 @@ def kill(monkeypatch, folder, saves):
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "save", saved)
         with pytest.raises(Killed):
-            run(folder)
+            run(folder, config)
     (checkpoint,) = folder.glob(f"{CHECKPOINTS}/*.npz")
     with checkpoint.open("rb") as stream, np.load(stream) as file:
         return checkpoint, int(file["step"])
@@ -107,20 +120,20 @@ def test_a_killed_run_goes_on_from_its_checkpoint(whole, tmp_path, monkeypatch, 
     assert set(begins[1:]) <= {0}
 
 
-def test_a_checkpoint_that_cannot_be_trusted_is_not_used(whole, tmp_path, monkeypatch):
-    checkpoint, _ = kill(monkeypatch, tmp_path / "killed", 9)
+def test_a_checkpoint_that_cannot_be_trusted_is_not_used(brief, tmp_path, monkeypatch):
+    checkpoint, _ = kill(monkeypatch, tmp_path / "killed", 9, BRIEF)
     begins = watch_begins(monkeypatch)
     for name in ("CALL", "NETWORK_CALL"):
         monkeypatch.setattr(program, name, 10**8)
 
     with monkeypatch.context() as patch:
         patch.setattr("adamlab.studies.store.checkpoints.versions", lambda: {"jax": "another"})
-        identical(run(shutil.copytree(tmp_path / "killed", tmp_path / "other versions")), whole)
-    run(shutil.copytree(tmp_path / "killed", tmp_path / "fresh"), fresh=True)
+        identical(run(shutil.copytree(tmp_path / "killed", tmp_path / "other versions"), BRIEF), brief)
+    run(shutil.copytree(tmp_path / "killed", tmp_path / "fresh"), BRIEF, fresh=True)
     content = checkpoint.read_bytes()
     halved = shutil.copytree(tmp_path / "killed", tmp_path / "halved")
     (halved / CHECKPOINTS / checkpoint.name).write_bytes(content[: len(content) // 2])
-    identical(run(halved), whole)
+    identical(run(halved, BRIEF), brief)
     assert set(begins) == {0}
 
 

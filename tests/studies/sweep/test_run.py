@@ -147,15 +147,18 @@ def test_runs_in_memory_and_on_disk_are_the_same(kept, whole):
     identical(al.load(folder), whole)
 
 
-def test_runs_that_join_are_computed_and_no_others(config, folder):
+@pytest.mark.parametrize(
+    "problems", [[], pytest.param([{"name": "beale"}], marks=pytest.mark.slow)], ids=["same", "more"]
+)
+def test_runs_that_join_are_computed_and_no_others(config, folder, problems):
     config["seeds"] = 4
     config["optimizer"][0]["learning_rate"] = {"log": [1e-3, 1.0, 15]}  # every second one is there already
     config["optimizer"].append({"name": "optax.adagrad", "learning_rate": 0.1})
-    config["problem"].insert(0, {"name": "beale"})
+    config["problem"][:0] = problems
     listener = Notes()
     extended = al.run(config, folder, listener=listener)
     per_problem = (15 + 2 + 1) * 4
-    assert listener.runs == 2 * per_problem - 30
+    assert listener.runs == len(config["problem"]) * per_problem - 30
     identical(extended, al.run(config))
     identical(al.load(folder), extended)
     assert json.loads(al.load(folder).attrs["config"])["seeds"] == 4
@@ -220,6 +223,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("key", CHANGES)
 def test_another_config_is_refused_with_what_differs(config, whole, folder, key):
     change, line = CHANGES[key]
@@ -259,8 +263,8 @@ def chunks_of(folder, name):
     ("name", "damage"),
     [
         ("loss", "flip"),
-        ("diverged_at", "cut"),
         ("diverged_at", "delete"),
+        pytest.param("diverged_at", "cut", marks=pytest.mark.slow),
         *(pytest.param(*damaged, marks=pytest.mark.slow) for damaged in (("loss", "cut"), ("loss", "delete"))),
         pytest.param("diverged_at", "flip", marks=pytest.mark.slow),
     ],
@@ -410,7 +414,7 @@ def without_numbers():
 @pytest.mark.parametrize(
     "names",
     [
-        ["optax.contrib.prodigy"],
+        pytest.param(["optax.contrib.prodigy"], marks=pytest.mark.slow),
         ["optax.contrib.momo", "adamlab.adadelta"],
         pytest.param(without_numbers(), marks=pytest.mark.slow),
     ],
