@@ -1,7 +1,7 @@
 """Products of results: summary.csv, figures and the report, written anew only where they would come out otherwise."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b, file_digest
 from importlib.metadata import requires, version
@@ -34,9 +34,9 @@ def write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Lis
     What a folder's products were written from, and their digests, is noted in the user's cache: a folder that came from
     elsewhere says nothing of it.
     """
-    record = cache_folder() / "products" / f"{_digest(str(folder.resolve()).encode())}.json"
+    record = cache_folder() / "products" / f"{_digest([str(folder.resolve()).encode()])}.json"
     # The user's own code can change within a process, where its text does not say so.
-    origin = "" if study.own_code else _digest(*_origin(study, tree, text))
+    origin = "" if study.own_code else _digest(_origin(study, tree, text))
     notes = _notes_of(record, origin, folder)
     if notes is None:
         notes = _write(study, tree, folder, text)
@@ -61,8 +61,8 @@ def _notes_of(record: Path, origin: str, folder: Path) -> list[str] | None:
     """The notes on a folder's products where they are those of this origin, as they were written."""
     with suppress(OSError, ValueError):
         noted = mapping_in(record.read_text("utf-8"))
-        if origin and noted.get("origin") == origin and noted["files"] == _files(folder):
-            return noted["notes"]
+        if origin and noted.get("origin") == origin and noted.get("files") == _files(folder):
+            return noted.get("notes")
     return None
 
 
@@ -76,10 +76,12 @@ def _files(folder: Path) -> dict[str, str]:
     """The digest of each product.
 
     Raises:
-        OSError: there is no summary, or no report.
+        OSError: there is no summary, or no report; or a link or a pipe stands in a product's place.
     """
     digests = {}
     for path in (folder / SUMMARY, folder / REPORT, *drawn_in(folder / FIGURES)):
+        if path.is_symlink() or not path.is_file():
+            raise OSError(f"{path} is no regular file")
         with path.open("rb") as file:
             digests[str(path.relative_to(folder))] = file_digest(file, "sha256").hexdigest()
     return digests
@@ -93,7 +95,8 @@ def _origin(study: Config, tree: xr.DataTree, text: str) -> Iterator[bytes | mem
         for key, variable in sorted(child.to_dataset().variables.items()):
             values = np.asarray(variable.values)
             yield repr((key, variable.dims, values.dtype, values.shape, variable.attrs)).encode()
-            yield repr(values.tolist()).encode() if values.dtype.hasobject else np.ascontiguousarray(values).data
+            is_plain = not values.dtype.hasobject
+            yield np.ascontiguousarray(values).view(np.uint8).data if is_plain else repr(values.tolist()).encode()
     libraries = [split(r"[^\w.-]", needed)[0] for needed in requires("adamlab") or () if "extra ==" not in needed]
     yield repr([(library, version(library)) for library in libraries]).encode()
     yield from _sources(files("adamlab"))
@@ -107,7 +110,7 @@ def _sources(folder: Traversable) -> Iterator[bytes]:
             yield entry.read_bytes()
 
 
-def _digest(*parts: bytes | memoryview) -> str:
+def _digest(parts: Iterable[bytes | memoryview]) -> str:
     whole = blake2b(digest_size=16)
     for part in parts:
         whole.update(blake2b(part).digest())

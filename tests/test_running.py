@@ -1,9 +1,9 @@
 """The whole journey, from Python."""
 
 import copy
+import os
 import re
 import shutil
-from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ import xarray as xr
 
 import adamlab as al
 from adamlab import products
+from adamlab.files import write_text
 from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.progress import Listener
@@ -139,7 +140,7 @@ def test_new_outputs_are_drawn_from_old_results_and_old_figures_go(config, folde
     assert "sensitivity" in (folder / "report.html").read_text()
 
 
-def test_products_are_written_anew_only_where_they_would_differ(config, tmp_path, monkeypatch):
+def test_products_are_written_anew_only_where_they_would_differ(config, kept, tmp_path, monkeypatch):
     drawings = []
 
     def draw(tree, outputs, folder):
@@ -151,37 +152,43 @@ def test_products_are_written_anew_only_where_they_would_differ(config, tmp_path
 
     monkeypatch.setenv("ADAMLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(products, "draw_outputs", draw)
-    config = of_rosenbrock(config) | {"optimizer": config["optimizer"][:1], "seeds": 1}
+    monkeypatch.setattr(products, "write_report", lambda tree, source, figures, path, **how: write_text(path, "report"))
     folder = tmp_path / "out"
+    folder.mkdir()
 
-    def is_drawn(**changes):
+    def record():
+        return next((tmp_path / "cache/products").iterdir())
+
+    def is_drawn(tree=kept[1], text="", **changes):
         notes = Notes()
         drawings.clear()
-        al.run(config | changes, folder, listener=notes)
-        assert "no figure" in notes.texts
+        products.write_products(al.running.study_of(config | changes), tree, folder, notes, text)
+        assert notes.texts == ["no figure"]
         return len(drawings) == 1
 
     assert is_drawn()
     assert not is_drawn()
-    kept = tmp_path / "cache/products"
     for damage in (
         lambda: (folder / "figures/a.png").write_bytes(b"another"),
         (folder / "figures/b.svg").touch,
         (folder / "report.html").unlink,
+        lambda: ((folder / "report.html").unlink(), os.mkfifo(folder / "report.html")),
         lambda: (folder / "summary.csv").write_text("run"),
         lambda: shutil.rmtree(tmp_path / "cache"),
-        lambda: next(kept.iterdir()).write_text("[]"),
-        lambda: next(kept.iterdir()).write_text('{"origin": 1}'),
+        lambda: record().write_text("[]"),
+        lambda: record().write_text(re.sub('"files.*', '"notes": 1}', record().read_text())),
     ):
         damage()
         assert is_drawn()
-        assert not is_drawn()
-    changed: dict[str, Any] = {"output": [{"kind": "sensitivity"}]}
-    assert is_drawn(**changed)
-    assert is_drawn(**changed, seeds=2)
-    assert not is_drawn(**changed, seeds=2)
+    assert not is_drawn()
+    assert is_drawn(output=[{"kind": "sensitivity"}])
+    assert is_drawn(text="another")
+    other = kept[1].copy(deep=True)
+    other["rosenbrock"]["loss"][3, 2] += 1e-9
+    assert is_drawn(other)
     monkeypatch.setattr(products, "version", lambda name: "99")
-    assert is_drawn(**changed, seeds=2)
+    assert is_drawn(other)
+    assert not is_drawn(other)
 
 
 @pytest.mark.filterwarnings("ignore:.*seed.*:DeprecationWarning")
