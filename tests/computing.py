@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from adamlab.specs import parse
+from adamlab.studies.engine import block_sizes
 from adamlab.studies.engine.execution import execute
 from adamlab.studies.engine.program import Runs, prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
@@ -17,6 +18,12 @@ if jax.__version_info__ < (0, 11):  # later ones have no such option
 
 XLA_FLAGS = " ".join(f"--{option}={str(value).lower()}" for option, value in UNOPTIMIZED.items())
 """The same for a process of its own, as its environment's XLA_FLAGS."""
+
+
+def make_blocks_small(monkeypatch):
+    """Let blocks have eight runs, so that a small study has several."""
+    monkeypatch.setattr(block_sizes, "RECORDS", 1)
+    monkeypatch.setattr(block_sizes, "LANES", 8)
 
 
 def runs_of(spec, numbers=None, seeds=(0,), starts=None):

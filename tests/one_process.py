@@ -20,8 +20,8 @@ def empty_report(study, tree, folder, *others):
 
 def run():
     after, name, *arguments = sys.argv[1:]
-    block_sizes.RECORDS = 1
-    running._write_products = empty_report
+    block_sizes.RECORDS, block_sizes.LANES = 1, 8
+    running.write_products = empty_report
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     write, blocks = Section.write, iter(range(int(after)))
 

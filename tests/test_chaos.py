@@ -9,6 +9,7 @@ from tests.benchmarks import chaos
 def test_runs_survive_kills_and_stores_damage(monkeypatch):
     for module, name in (
         (chaos.block_sizes, "RECORDS"),
+        (chaos.block_sizes, "LANES"),
         (chaos.program, "CALL"),
         (chaos.execution, "SECONDS"),
         (chaos.worker, "PAUSE"),

@@ -14,10 +14,10 @@ import xarray as xr
 
 import adamlab as al
 from adamlab.errors import InputError
-from adamlab.studies.engine import block_sizes
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.locks import LOCK, locked
 from adamlab.terminal import last_words
+from tests.computing import make_blocks_small
 from tests.one_process import empty_report
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ BLOCKS = 10
 
 @pytest.fixture(autouse=True)
 def _empty_report(monkeypatch):
-    monkeypatch.setattr("adamlab.running._write_products", empty_report)
+    monkeypatch.setattr("adamlab.running.write_products", empty_report)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def config(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(config):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_sizes, "RECORDS", 1)
+        make_blocks_small(patch)
         return al.run(config)
 
 

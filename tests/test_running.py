@@ -15,9 +15,9 @@ import adamlab as al
 from adamlab import products
 from adamlab.files import write_text
 from adamlab.studies.config.errors import ConfigError
-from adamlab.studies.engine import block_sizes
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import StoreError
+from tests.computing import make_blocks_small
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -88,7 +88,7 @@ def test_one_compilation_for_each_problem_and_optimizer(config, monkeypatch):
     compiled = []
     compile_one = jax.stages.Lowered.compile
     monkeypatch.setattr(jax.stages.Lowered, "compile", lambda self: compiled.append(1) or compile_one(self))
-    monkeypatch.setattr(block_sizes, "RECORDS", 1)  # as many blocks as can be
+    make_blocks_small(monkeypatch)
     al.run(config | {"seeds": 12, "evaluation": {"seeds": 3}})
     assert len(compiled) == 2 * 3
 
@@ -117,7 +117,7 @@ def test_the_folder_has_everything(kept):
 
 
 def test_results_of_the_same_config_are_kept_and_of_another_refused(config, folder, monkeypatch):
-    monkeypatch.setattr(al.running, "_write_products", lambda *arguments: None)
+    monkeypatch.setattr(al.running, "write_products", lambda *arguments: None)
     stamp = al.load(folder).attrs["created"], (folder / "results.zarr").stat().st_mtime_ns
     notes = Notes()
     al.run(config, folder, listener=notes)

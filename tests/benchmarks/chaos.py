@@ -106,7 +106,7 @@ class Tally:
 
 def settle() -> None:
     """Make blocks small, checkpoints frequent, and leave pictures out: a kill then meets as many states as can be."""
-    block_sizes.RECORDS = 1
+    block_sizes.RECORDS, block_sizes.LANES = 1, 8
     program.CALL, execution.SECONDS = 1000, 0.0
     worker.PAUSE = 0.0
     products.__dict__["draw_outputs"] = lambda *arguments: ({}, [])

@@ -13,12 +13,12 @@ import xarray as xr
 
 import adamlab as al
 from adamlab import running
-from adamlab.studies.engine import block_sizes
 from adamlab.studies.progress import Listener
 from adamlab.studies.store import blocks, section
 from adamlab.studies.store import root as store_root
 from adamlab.studies.store.files import write_file
 from adamlab.studies.store.folder import STORE, StoreError
+from tests.computing import make_blocks_small
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -57,7 +57,7 @@ class Notes(Listener):
 def small():
     """Blocks of eight runs, and no pictures."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_sizes, "RECORDS", 1)
+        make_blocks_small(patch)
         patch.setattr(running, "write_products", lambda *arguments: None)
         yield
 

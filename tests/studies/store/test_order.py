@@ -10,7 +10,7 @@ from zarr.storage import LocalStore
 
 import adamlab as al
 from adamlab import running
-from adamlab.studies.engine import block_sizes
+from tests.computing import make_blocks_small
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -32,7 +32,7 @@ class KilledError(BaseException):
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    monkeypatch.setattr(block_sizes, "RECORDS", 1)
+    make_blocks_small(monkeypatch)
     monkeypatch.setattr(running, "write_products", lambda *arguments: None)
 
 

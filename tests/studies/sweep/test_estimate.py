@@ -12,7 +12,6 @@ from adamlab import running
 from adamlab.running import study_of
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Study
-from adamlab.studies.engine import block_sizes
 from adamlab.studies.engine.execution import try_out
 from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
@@ -21,7 +20,7 @@ from adamlab.studies.options import RunOptions
 from adamlab.studies.store.location import Location
 from adamlab.studies.sweep import estimate as estimates
 from adamlab.studies.sweep.estimate import TRIED, Estimate, compiling_time, estimate
-from tests.computing import runs_of
+from tests.computing import make_blocks_small, runs_of
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -45,7 +44,7 @@ A_STEP = 0.25
 
 @pytest.fixture(autouse=True)
 def _small_blocks_and_steady_steps(monkeypatch):
-    monkeypatch.setattr(block_sizes, "RECORDS", 1)
+    make_blocks_small(monkeypatch)
     monkeypatch.setattr(running, "write_products", lambda *arguments: None)
     monkeypatch.setattr(estimates, "try_out", lambda program, compiled, runs, steps: A_STEP * steps)
 

@@ -15,10 +15,10 @@ import adamlab as al
 from adamlab import running, specs
 from adamlab.calls import arguments
 from adamlab.specs import LIBRARIES, optimizers
-from adamlab.studies.engine import block_sizes
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.section import Section
+from tests.computing import make_blocks_small
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -51,7 +51,7 @@ class Notes(Listener):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of eight runs: three of adam, one of sgd; and no pictures, which these tests do not look at."""
-    monkeypatch.setattr(block_sizes, "RECORDS", 1)
+    make_blocks_small(monkeypatch)
     monkeypatch.setattr(running, "write_products", lambda *arguments: None)
 
 
@@ -64,7 +64,7 @@ def config():
 def whole():
     """The results, computed in memory."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_sizes, "RECORDS", 1)
+        make_blocks_small(patch)
         return al.run(CONFIG)
 
 
@@ -73,7 +73,7 @@ def kept(tmp_path_factory):
     """A folder with the results, and the tree that its run returned."""
     folder = tmp_path_factory.mktemp("kept")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_sizes, "RECORDS", 1)
+        make_blocks_small(patch)
         patch.setattr(running, "write_products", lambda *arguments: None)
         return folder, al.run(CONFIG, folder)
 
