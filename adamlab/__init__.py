@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from adamlab import schedules as schedules
     from adamlab.derivations import derive as derive
     from adamlab.dynamics.stability import stability as stability
-    from adamlab.exporting import export as export
+    from adamlab.exporting.files import export as export
     from adamlab.flattening.transformation import flat as flat
     from adamlab.flattening.vectors import ravel as ravel
     from adamlab.flattening.vectors import unravel as unravel
@@ -66,7 +66,7 @@ _HOMES = {
     "compare": "adamlab.parity.comparison",
     "derive": "adamlab.derivations",
     "exact": "adamlab.interpret.oracle",
-    "export": "adamlab.exporting",
+    "export": "adamlab.exporting.files",
     "flat": "adamlab.flattening.transformation",
     "from_keras": "adamlab.frameworks.keras3",
     "from_torch": "adamlab.frameworks.pytorch",

@@ -207,7 +207,7 @@ def export(
     ],
 ):
     """Write results to a file for other programs: netCDF, zarr, Parquet or CSV, curves included."""
-    from adamlab.exporting import export as write
+    from adamlab.exporting.files import export as write
     from adamlab.terminal.console import say
 
     for path in write(folder, file):
@@ -243,7 +243,7 @@ def table(
     format_: Annotated[str, typer.Option("--format", help="latex, markdown or csv.")] = "latex",
 ):
     """Print a table of results for a paper, the best in bold."""
-    from adamlab.exporting import table_text
+    from adamlab.exporting.typesetting import table_text
     from adamlab.terminal.console import say
 
     say(table_text(folder, name, format_, problem=problem))

@@ -6,21 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import xarray as xr
 
 from adamlab.errors import InputError, reason
-from adamlab.exporting import write_csv
 from adamlab.interrupts import hearing_interrupts, stop_if_interrupted
 from adamlab.own import is_known, load_all
 from adamlab.plots import PLOTS_OF
-from adamlab.plots.files import draw_outputs
 from adamlab.problems.openml import cache_folder
-from adamlab.report import write_report
+from adamlab.products import write_products
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Config
 from adamlab.studies.config.toml import read_config, text_of
-from adamlab.studies.kinds import kind_in, kind_of, load
+from adamlab.studies.kinds import kind_in, load
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.files import DamageError
@@ -87,7 +84,9 @@ def run_data(
     with hearing_interrupts(), _told(folder):
         tree = kind_in(data).run(study, where, Location(folder, options.fresh), options, listener)
         if folder is not None and distributed.is_first():
-            _write_products(study, tree, folder, listener, text)
+            if not tree.children or not (folder / STORE / "zarr.json").exists():
+                raise removed(folder)
+            write_products(study, tree, folder, listener, text)
         stop_if_interrupted()
         return tree
 
@@ -151,16 +150,3 @@ def _require_sound(folder: Path, error: Exception) -> None:
     except StoreError:
         why = f"what is stored here does not fit together: {reason(error, 200)}"
         raise StoreError(f"{folder}: {why}. {REPLACE}") from error
-
-
-def _write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Listener, text: str) -> None:
-    default = [{"kind": plot, "problem": None, "options": {}} for plot in kind_in(study.source).outputs]
-    if not tree.children or not (folder / STORE / "zarr.json").exists():
-        raise removed(folder)
-    datasets = [child.to_dataset() for child in tree.children.values()]
-    summaries = [kind_of(data).summary(data) for data in datasets]
-    write_csv(pd.concat(summaries, ignore_index=True), folder / "summary.csv")
-    figures, notes = draw_outputs(tree, study.outputs or default, folder / "figures")
-    for note in notes:
-        listener.note(note)
-    write_report(tree, study.source, figures, folder / "report.html", text=text, study=study)

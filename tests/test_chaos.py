@@ -14,5 +14,5 @@ def test_runs_survive_kills_and_stores_damage(monkeypatch):
         (chaos.worker, "PAUSE"),
     ):
         monkeypatch.setattr(module, name, getattr(module, name))  # which the command changes
-    monkeypatch.setattr(chaos.running, "draw_outputs", chaos.running.draw_outputs)
+    monkeypatch.setattr(chaos.products, "draw_outputs", chaos.products.draw_outputs)
     assert chaos.main(["--kills", "12", "--flips", "3", "--reruns", "6"]) == 0

@@ -9,7 +9,7 @@ import xarray as xr
 
 import adamlab as al
 from adamlab.errors import InputError
-from adamlab.exporting import tables
+from adamlab.exporting.files import tables
 
 pytestmark = pytest.mark.optimized(False)
 

@@ -17,7 +17,7 @@ import xarray as xr
 
 import adamlab as al
 from adamlab.errors import InputError
-from adamlab.exporting import write_csv
+from adamlab.exporting.files import write_csv
 from adamlab.report import write_report
 from adamlab.report.mathml import is_mathml
 from adamlab.studies.progress import Listener

@@ -48,6 +48,7 @@ LAYERS = [  # from the bottom; a module imports from its own layer and from thos
     ["pages"],
     ["explorer"],
     ["report"],
+    ["products"],
     ["running"],
     ["terminal"],
     ["cli"],
@@ -225,6 +226,11 @@ def test_the_command_line_starts_without_heavy_libraries():
 def test_optimizers_load_without_what_studies_need():
     heavy = {"matplotlib", "sympy", "xarray", "zarr", "pandas", "sklearn", "pydantic", "chex"}
     assert not loaded_by("import adamlab as al; al.adam(1e-3)") & heavy
+
+
+def test_formulas_and_lists_load_without_what_results_need():
+    commands = "formulas, derivations, relations, lists, comparing, translations"
+    assert not loaded_by(f"from adamlab.terminal import {commands}") & {"matplotlib", "xarray", "zarr"}
 
 
 def test_drawing_loads_no_sympy(tmp_path):

@@ -81,7 +81,7 @@ def test_a_run_whose_interrupt_is_lost_ends_with_130(adamlab, monkeypatch, tmp_p
 
 @pytest.mark.parametrize("is_lost", [False, True], ids=["raised", "lost"])
 def test_a_run_in_python_says_how_to_go_on(monkeypatch, tmp_path, is_lost):
-    monkeypatch.setattr("adamlab.running.draw_outputs", lambda *arguments: ({}, []))
+    monkeypatch.setattr("adamlab.products.draw_outputs", lambda *arguments: ({}, []))
     config = tomllib.loads(CONFIG)
 
     class Pressed(Listener):

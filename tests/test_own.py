@@ -76,7 +76,7 @@ def _forget():
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch):
-    monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
+    monkeypatch.setattr(running, "write_products", lambda *arguments: None)
 
 
 @pytest.fixture

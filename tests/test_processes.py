@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -178,6 +179,13 @@ F1129 21:24:59.334405   10124 client.h:80] Terminating process because the JAX d
 def test_pages_of_last_words_become_a_line(text, expected):
     command = [sys.executable, last_words.__file__]
     assert subprocess.run(command, input=text, capture_output=True, text=True, check=True).stderr == expected
+
+
+def test_a_warning_is_passed_on_while_the_process_goes_on(monkeypatch):
+    monkeypatch.setattr(last_words, "PATIENCE", 0.0)
+    lines = SimpleQueue()
+    lines.put(b"ours\n")
+    assert last_words._page(b"a warning\n", lines) == (b"a warning\nours\n", False)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import copy
 import re
 import shutil
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 import xarray as xr
 
 import adamlab as al
+from adamlab import products
 from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.engine import block_sizes
+from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import StoreError
 
 pytestmark = pytest.mark.optimized(False)
@@ -34,6 +37,14 @@ def results(kept):
 def folder(kept, tmp_path):
     """A copy of the folder, to be changed at will."""
     return shutil.copytree(kept[0], tmp_path / "kept")
+
+
+class Notes(Listener):
+    def __init__(self):
+        self.texts = []
+
+    def note(self, text):
+        self.texts.append(text)
 
 
 def of_rosenbrock(config):
@@ -107,15 +118,10 @@ def test_the_folder_has_everything(kept):
 def test_results_of_the_same_config_are_kept_and_of_another_refused(config, folder, monkeypatch):
     monkeypatch.setattr(al.running, "_write_products", lambda *arguments: None)
     stamp = al.load(folder).attrs["created"], (folder / "results.zarr").stat().st_mtime_ns
-    notes = []
-
-    class Notes(al.running.Listener):
-        def note(self, text):
-            notes.append(text)
-
-    al.run(config, folder, listener=Notes())
+    notes = Notes()
+    al.run(config, folder, listener=notes)
     assert stamp == (al.load(folder).attrs["created"], (folder / "results.zarr").stat().st_mtime_ns)
-    assert "already has the results of this config" in notes[0]
+    assert "already has the results of this config" in notes.texts[0]
     other = copy.deepcopy(config) | {"steps": 30, "seeds": 3}
     with pytest.raises(StoreError, match=r"(?s)seeds: 2 → 3.*Choose another folder with --out") as caught:
         al.run(other, folder)
@@ -131,6 +137,51 @@ def test_new_outputs_are_drawn_from_old_results_and_old_figures_go(config, folde
         "rosenbrock-sensitivity-setting=b2.svg",
     ]
     assert "sensitivity" in (folder / "report.html").read_text()
+
+
+def test_products_are_written_anew_only_where_they_would_differ(config, tmp_path, monkeypatch):
+    drawings = []
+
+    def draw(tree, outputs, folder):
+        drawings.append(len(outputs))
+        folder.mkdir(exist_ok=True)
+        (folder / "b.svg").unlink(missing_ok=True)
+        (folder / "a.png").write_bytes(b"a picture")
+        return {}, ["no figure"]
+
+    monkeypatch.setenv("ADAMLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(products, "draw_outputs", draw)
+    config = of_rosenbrock(config) | {"optimizer": config["optimizer"][:1], "seeds": 1}
+    folder = tmp_path / "out"
+
+    def is_drawn(**changes):
+        notes = Notes()
+        drawings.clear()
+        al.run(config | changes, folder, listener=notes)
+        assert "no figure" in notes.texts
+        return len(drawings) == 1
+
+    assert is_drawn()
+    assert not is_drawn()
+    kept = tmp_path / "cache/products"
+    for damage in (
+        lambda: (folder / "figures/a.png").write_bytes(b"another"),
+        (folder / "figures/b.svg").touch,
+        (folder / "report.html").unlink,
+        lambda: (folder / "summary.csv").write_text("run"),
+        lambda: shutil.rmtree(tmp_path / "cache"),
+        lambda: next(kept.iterdir()).write_text("[]"),
+        lambda: next(kept.iterdir()).write_text('{"origin": 1}'),
+    ):
+        damage()
+        assert is_drawn()
+        assert not is_drawn()
+    changed: dict[str, Any] = {"output": [{"kind": "sensitivity"}]}
+    assert is_drawn(**changed)
+    assert is_drawn(**changed, seeds=2)
+    assert not is_drawn(**changed, seeds=2)
+    monkeypatch.setattr(products, "version", lambda name: "99")
+    assert is_drawn(**changed, seeds=2)
 
 
 @pytest.mark.filterwarnings("ignore:.*seed.*:DeprecationWarning")

@@ -12,8 +12,7 @@ import xarray as xr
 from adamlab import analysis
 from adamlab.analysis import with_agreement
 from adamlab.errors import InputError
-from adamlab.exporting import as_latex, as_markdown, table_text
-from adamlab.exporting.typesetting import latex_text
+from adamlab.exporting.typesetting import as_latex, as_markdown, latex_text, table_text
 from tests.analysis.test_ranking import with_losses
 
 LABELS = ["a_b & 50% $x$ #1 {y} \\z ~^<>", "β₂ → 1, η²", "Δ ≤ ∞"]

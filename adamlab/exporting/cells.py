@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from adamlab.studies.kinds import Table
+if TYPE_CHECKING:
+    from adamlab.studies.kinds import Table
 
 
 def number(value: object) -> str:
@@ -27,7 +29,7 @@ def texts(table: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def heads(table: Table, columns: Sequence[str]) -> list[str]:
+def heads(table: "Table", columns: Sequence[str]) -> list[str]:
     """The heads of a table's columns."""
     return [table.heads.get(name, name.replace("_", " ")) for name in columns]
 

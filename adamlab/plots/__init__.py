@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from adamlab.plots.comparisons import errors, gap
+from adamlab.plots.comparisons import bits, errors, gap
 from adamlab.plots.landscapes import landscape
 from adamlab.plots.readings import weights
 from adamlab.plots.runs.benchmarks import budget, profiles, ranks
@@ -35,7 +35,7 @@ PLOTS_OF: dict[str, dict[str, Callable[..., Figure]]] = {
             *(heat_map, boxes, moments, surface, race, cartoon, edge),
         )
     },
-    "comparisons": {plot.__name__: plot for plot in (errors, gap)},
+    "comparisons": {plot.__name__: plot for plot in (errors, bits, gap)},
     "readings": {plot.__name__: plot for plot in (weights,)},
     "problem": {plot.__name__: plot for plot in (landscape, surface, vector_field, race, cartoon, moments)},
     "stability": {plot.__name__: plot for plot in (rates, region, eigenvalues, spectrum)},

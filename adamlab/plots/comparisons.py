@@ -1,4 +1,4 @@
-"""Pictures of comparisons: the errors of each optimizer in ulp, and the gap between two optimizers over a number."""
+"""Pictures of comparisons: errors of each optimizer in ulp, bits that differ, and the gap of two over a number."""
 
 from collections.abc import Sequence
 
@@ -19,6 +19,15 @@ from adamlab.plots.words import letter, listing, number, power, shortened
 LEAST, MOST = 0.1, 1e6
 """The errors in ulp below and above which all have the same colour."""
 
+WAYS = ("dtype", "context", "layout")
+"""What optimizers are compared in, beside their numbers."""
+
+DARK = 0.7
+"""The share of a scale of colours from which on letters are white."""
+
+IDENTICAL = "#9CC9E8"
+"""The colour of cells whose bits do not differ."""
+
 LABEL = 3.0
 """The width in inches of the longest name of a row."""
 
@@ -38,8 +47,8 @@ def errors(comparisons: xr.Dataset, ax: Axes | None = None) -> Figure:
     if "left_median" not in comparisons:
         raise NothingToDrawError("comparisons: nothing was read exactly, so there are no errors to draw.")
     table = comparisons[["dtype"]].to_dataframe().reset_index(drop=True)
-    lefts = _names(table, ["dtype", "context", "layout"], comparisons.attrs["settings"])
-    shown = [way for way in ("dtype", "context", "layout") if way == "dtype" or len(set(table[way])) > 1]
+    lefts = _names(table, ["label", *WAYS], comparisons.attrs["settings"])
+    shown = [way for way in WAYS if way == "dtype" or len(set(table[way])) > 1]
     rights = [", ".join([row["right"], *(row[way] for way in shown)]) for row in table.to_dict("records")]
     rows = [*zip(lefts, _left_errors(comparisons), strict=True)]
     rows += dict(zip(rights, comparisons.right_median.values, strict=True)).items()
@@ -96,6 +105,54 @@ def _errors_in_words(comparisons: xr.Dataset, rows: Sequence[tuple[str, np.ndarr
     return sentence + (f"; {listing(lost, 3)} gave NaN." if lost else ".")
 
 
+def bits(comparisons: xr.Dataset, ax: Axes | None = None) -> Figure:
+    """The number of bits in which the updates of two optimizers differ, by float type, context and layout.
+
+    A row is a pair of optimizers with its numbers; cells of updates that are bit-identical are blue and hold "=".
+
+    Args:
+        comparisons: the dataset of a config of comparisons.
+        ax: axes to draw into.
+    """
+    table = comparisons[["label", *WAYS, *comparisons.attrs["settings"]]].to_dataframe().reset_index(drop=True)
+    ways = [way for way in WAYS if way == "dtype" or len({*table[way]}) > 1]
+    table["row"] = _names(table, ["label"], comparisons.attrs["settings"])
+    table["column"] = table[ways].agg(", ".join, axis=1)
+    table["bits"] = comparisons.differing_bits.sum("family").values
+    order = {name: table[name].unique() for name in ("row", "column")}
+    cells = table.pivot_table("bits", "row", "column", aggfunc="max").loc[order["row"], order["column"]]
+    grid = cells.to_numpy(float)
+    width, height = 4.6 + 0.4 * grid.shape[1], 1.9 + 0.24 * len(grid)
+    fig, axes = figure(comparisons, "bits that differ", width=width, height=height, ax=ax)
+    shades = colormaps["YlOrRd"].with_extremes(under=IDENTICAL, bad="0.85")
+    norm = LogNorm(1, max(10.0, np.nanmax(grid)))
+    colors = np.ma.masked_invalid(np.where(grid == 0, norm.vmin / 2, grid))  # whose logarithm is below the scale
+    axes.imshow(colors, cmap=shades, norm=norm, aspect="auto")
+    names = [shortened(name, LABEL, 7.0) for name in cells.index]
+    axes.set_xticks(range(grid.shape[1]), cells.columns, rotation=30, ha="right", fontsize=8)
+    axes.set_yticks(range(len(grid)), names, fontsize=7, parse_math=False)
+    for (row, column), value in np.ndenumerate(grid):
+        if not np.isnan(value):
+            tone = "white" if value and norm(value) > DARK else "black"
+            text = _cell(value) if value else "="
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=tone)
+    if ax is None:
+        describe(fig, _bits_in_words(comparisons, table))
+    return fig
+
+
+def _bits_in_words(comparisons: xr.Dataset, table: pd.DataFrame) -> str:
+    same, count = int((table.bits == 0).sum()), len(table)
+    sentence = (
+        f"Bits in which the updates of {len(table.row.unique())} pairs of optimizers differ, in "
+        f"{comparisons.sizes['family']} families of gradients: none in {same} of {count} comparisons"
+    )
+    if same == count:
+        return f"{sentence}."
+    worst = table.loc[table.bits.idxmax()]
+    return f"{sentence}; the most, {worst.bits:,}, in those of {worst.row} ({worst.column})."
+
+
 def gap(comparisons: xr.Dataset, setting: str | None = None, ax: Axes | None = None) -> Figure:
     """The gap between the left optimizer's updates and the right's exact ones, over a number, on log-log axes.
 
@@ -127,7 +184,7 @@ def gap(comparisons: xr.Dataset, setting: str | None = None, ax: Axes | None = N
     positive = float(given[given > 0].min())
     zero = positive / 10
     lost, slopes = [], []
-    for i, (name, lines) in enumerate(worst.groupby(_names(worst, ["dtype", "context", "layout"], others), sort=False)):
+    for i, (name, lines) in enumerate(worst.groupby(_names(worst, ["label", *WAYS], others), sort=False)):
         line = lines.sort_values(over)
         x = line[over].where(line[over] > 0, zero)
         color, dashes = COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)]
@@ -185,15 +242,10 @@ def _scale_gaps(axes: Axes, values: np.ndarray, zero: float, positive: float):
 
 
 def _names(table: pd.DataFrame, ways: list[str], settings: list[str]) -> list[str]:
-    """The name of each comparison: its label, the ways that differ between comparisons, and its settings."""
-    shown = [way for way in ways if way == "dtype" or len(set(table[way])) > 1]
+    """The name of each comparison: its label and the ways that differ between comparisons, and its settings."""
+    shown = [way for way in ways if way in ("label", "dtype") or len(set(table[way])) > 1]
     return [
-        ", ".join(
-            [
-                *(row[w] for w in ("label", *shown) if ways),
-                *(f"{letter(n)} {row[n]:.12g}" for n in settings if not np.isnan(row[n])),
-            ]
-        )
+        ", ".join([*(row[w] for w in shown), *(f"{letter(n)} {row[n]:.12g}" for n in settings if not np.isnan(row[n]))])
         for row in table.to_dict("records")
     ]
 

@@ -72,7 +72,7 @@ def draw_outputs(
         has the data for.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in [path for form in (*FORMATS, "gif") for path in folder.glob(f"*.{form}")]:
+    for old in drawn_in(folder):
         old.unlink()
     figures: dict[str, list[Drawing]] = {name: [] for name in tree.children}
     notes = []
@@ -93,6 +93,11 @@ def draw_outputs(
         if len(refused) == len(problems):
             notes.append(f"no figure for {output['kind']}: {refused[0]}")
     return figures, notes
+
+
+def drawn_in(folder: Path) -> list[Path]:
+    """The files of figures in a folder."""
+    return sorted(path for form in {*FORMATS, *FILM_FORMATS} for path in folder.glob(f"*.{form}"))
 
 
 def figure_name(problem: str, kind: str, options: Mapping[str, Any]) -> str:

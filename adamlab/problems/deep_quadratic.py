@@ -12,6 +12,9 @@ from adamlab.types import Problem
 MOST_DIM = 1000
 """The most parameters: the rotation has the square of their number."""
 
+MOST_PRODUCTS = 10**9
+"""The most products of an example with the rotation, which are computed when the problem is made."""
+
 
 def quadratic_deep(
     batch_size: int = 128,
@@ -29,12 +32,15 @@ def quadratic_deep(
     Args:
         batch_size: examples in a minibatch.
         dim: the number of parameters.
-        examples: how many there are to train on; as many are held out.
+        examples: how many there are to train on, examples·dim² being at most 10⁹; as many are held out.
         noise: the standard deviation of the examples in every direction.
         data_seed: the seed of the spectrum, the rotation and the examples.
     """
     require("dim", dim, 2, MOST_DIM)
     require("examples", examples, 1, 10 * MOST_DIM)
+    if examples * dim**2 > MOST_PRODUCTS:
+        most = MOST_PRODUCTS // dim**2
+        raise ValueError(f"examples must be at most {most:,} where dim is {dim}, not {examples:,}: each is rotated.")
     require("batch_size", batch_size, 1, examples)
     require("noise", noise, 0, 10**6)
     require("data_seed", data_seed, 0, MOST_SEED)

@@ -6,16 +6,17 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Timer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from adamlab.errors import InputError, nearest, printable
-from adamlab.exporting.cells import texts
 from adamlab.files import discard
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PATIENCE = 2.0
 """The seconds after which a line says what is being done."""
@@ -61,8 +62,10 @@ def strict_json(data: Any) -> Any:
     return str(data) if isinstance(data, float) and not math.isfinite(data) else data
 
 
-def table_of(title: str, data: pd.DataFrame) -> Table:
+def table_of(title: str, data: "pd.DataFrame") -> Table:
     """A table with the data's columns."""
+    from adamlab.exporting.cells import texts
+
     table = Table(title=title, title_justify="left")
     for i, column in enumerate(data.columns):
         table.add_column(str(column).replace("_", " "), justify="left" if i == 0 else "right")

@@ -8,6 +8,13 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
+
+PATIENCE = 5.0
+"""The seconds for which what may be last words is held back."""
 
 OF_CLIENT = re.compile(rb"[WEF]\d{4} .* (preemption_sync_manager|coordination_service_agent|client)\.")
 """The beginning of what JAX's client of process 0 writes."""
@@ -34,14 +41,38 @@ def shorten_last_words() -> None:
 
 def pass_on() -> None:
     """Pass on what is read, but for what the client writes as it ends its process."""
-    held = b""
-    for line in sys.stdin.buffer:
-        if held or OF_CLIENT.match(line):
-            held += line
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_read, args=(lines,), daemon=True).start()
+    while line := lines.get():
+        if OF_CLIENT.match(line):
+            page, is_end = _page(line, lines)
+            _write(MESSAGE if END in page else page)
+            if is_end:
+                return
         else:
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
-    sys.stderr.buffer.write(MESSAGE if END in held else held)
+            _write(line)
+
+
+def _page(first: bytes, lines: "SimpleQueue[bytes]") -> tuple[bytes, bool]:
+    """What is written within `PATIENCE` from a first line on, and whether it is the end: it is no warning then."""
+    page, until = first, monotonic() + PATIENCE
+    with suppress(Empty):
+        while line := lines.get(timeout=max(0.0, until - monotonic())):
+            page += line
+        return page, True
+    return page, False
+
+
+def _read(lines: "SimpleQueue[bytes]") -> None:
+    """Read lines until there are no more, which an empty one says."""
+    for line in sys.stdin.buffer:
+        lines.put(line)
+    lines.put(b"")
+
+
+def _write(text: bytes) -> None:
+    sys.stderr.buffer.write(text)
+    sys.stderr.buffer.flush()
 
 
 if __name__ == "__main__":

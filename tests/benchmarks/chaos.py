@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 import adamlab as al
-from adamlab import running
+from adamlab import products
 from adamlab.errors import InputError
 from adamlab.studies.engine import block_sizes, execution, program
 from adamlab.studies.store import folder as stores
@@ -109,7 +109,7 @@ def settle() -> None:
     block_sizes.RECORDS = 1
     program.CALL, execution.SECONDS = 1000, 0.0
     worker.PAUSE = 0.0
-    running.__dict__["draw_outputs"] = lambda *arguments: ({}, [])
+    products.__dict__["draw_outputs"] = lambda *arguments: ({}, [])
 
 
 def run_until_killed(config: dict[str, Any], out: str, operation: int) -> None:

@@ -99,6 +99,28 @@ def test_every_cell_tells_the_error_of_its_own_row_and_family():
     assert unwritten(figure) == []
 
 
+def test_every_cell_tells_the_bits_that_differ_in_its_own_type():
+    data = comparisons()
+    counts = np.array([[0, 0, 0], [1, 0, 20], [0, 5, 0], [0, 0, 0]])
+    figure = al.plots.bits(data.assign(differing_bits=(("comparison", "family"), counts)))
+    (axes,) = figure.axes
+    assert cells(axes) == {
+        ("a to b, rate 0.01", "float64"): "=",
+        ("a to b, rate 0.0001", "float32"): "21",
+        ("a to b, rate 0.01", "float32"): "5",
+        ("a to b, rate 0.0001", "float64"): "=",
+    }
+    (image,) = axes.get_images()
+    colors = image.cmap(image.norm(image.get_array()))
+    assert colors[0, 0].tolist() == colors[1, 0].tolist()  # float64 is identical at both rates
+    assert brightness(colors[1, 1][:3]) < brightness(colors[0, 1][:3])
+    told = "none in 2 of 4 comparisons; the most, 21, in those of a to b, rate 0.0001 (float32)."
+    assert figure.get_label().endswith(told)
+    lone = al.plots.bits(data.assign(differing_bits=(("comparison", "family"), counts)).isel(comparison=[0, 1]))
+    assert set(cells(lone.axes[0]).values()) == {"=", "21"}
+    assert unwritten(figure) == unwritten(lone) == []
+
+
 def test_a_side_that_is_not_a_number_is_hatched_and_said_so():
     """At β₂ = 1 Optax's Adam is 0/0, in its formula too: 0 ulp off, and yet no number."""
     data = comparisons()

@@ -52,6 +52,7 @@ def test_the_heavy_tails_are_those_of_students_t(x64, rng):
     [
         ("quadratic_deep", {"batch_size": 1001}, "batch_size must be from 1 to 1000, not 1001"),
         ("quadratic_deep", {"dim": 1}, "dim must be from 2 to 1000, not 1"),
+        ("quadratic_deep", {"dim": 1000, "examples": 1001}, "examples must be at most 1,000 where dim is 1000"),
         ("heavy_tailed_regression", {"degrees": 0.1}, "degrees must be from 0.5 to"),
         ("heavy_tailed_regression", {"examples": 5}, "examples must be from 10 to"),
     ],

@@ -169,7 +169,7 @@ def test_an_attribute_that_is_no_json_is_no_damage(page, tmp_path):
 
 
 def test_a_run_from_a_file_keeps_its_text_and_prints_its_answer(adamlab, tmp_path, monkeypatch):
-    monkeypatch.setattr("adamlab.running.draw_outputs", lambda *arguments: ({}, []))
+    monkeypatch.setattr("adamlab.products.draw_outputs", lambda *arguments: ({}, []))
     path = tmp_path / "mine.toml"
     path.write_text(
         'name = "mine"  # my own words\nsteps = 3\n[[problem]]\nname = "beale"\n'

@@ -141,7 +141,7 @@ def shown(tmp_path_factory) -> dict[str, Shown]:
     folder, results = tmp_path_factory.mktemp("kinds"), {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "400")
-        patch.setattr("adamlab.running.draw_outputs", lambda *arguments: ({}, []))
+        patch.setattr("adamlab.products.draw_outputs", lambda *arguments: ({}, []))
         for of, text in CONFIGS.items():
             path, out = folder / f"{of}.toml", folder / of
             path.write_text(f'name = "{of}"\n{text}', encoding="utf-8")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LANES = 8
+LANES = 16
 """The unit of runs at a time: XLA compiles a loop over fewer of them with other roundings."""
 
 ARRAY = 15 * 2**10

@@ -189,12 +189,18 @@ PAGES = [
             "fresh = options.fresh",
             "tests/problems/test_registering.py -k taken_up",
         ),
+    ),
+    *of(
+        "products.py",
+        "tests/test_running.py",
         (
             "draw_outputs(tree, study.outputs or default, folder",
             "draw_outputs(tree, default, folder",
             "tests/test_running.py -k new_outputs",
         ),
         ("pd.concat(summaries, ignore_index=True)", "summaries[0]", "tests/test_running.py -k everything"),
+        ('if origin and noted.get("origin") == origin', "if origin", "tests/test_running.py -k written_anew"),
+        (' and noted["files"] == _files(folder)', "", "tests/test_running.py -k written_anew"),
     ),
     *of(
         "exporting.py",

@@ -177,9 +177,19 @@ def test_results_do_not_depend_on_the_size_of_the_blocks(spec):
     whole = computed(problem, spec, numbers, seeds=range(19), steps=40)
     alone = computed(problem, spec, {name: values[3:4] for name, values in numbers.items()}, seeds=[3], steps=40)
     np.testing.assert_array_equal(alone["params"][0], whole["params"][3])
-    for sizes in (Sizes(8, 8), Sizes(16, 8), Sizes(48, 16)):
+    for sizes in (Sizes(16, 16), Sizes(32, 16), Sizes(48, 48)):
         blocks = computed(problem, spec, numbers, seeds=range(19), steps=40, sizes=sizes)
         chex.assert_trees_all_equal(blocks, whole)
+
+
+@pytest.mark.optimized(True)
+@pytest.mark.parametrize("name", ["quadratic", pytest.param("beale", marks=pytest.mark.slow)])
+def test_few_runs_have_the_bits_of_many(name):
+    # A loop over 8 numbers in float32 is a single instruction on AVX, and rounds otherwise than one over more.
+    numbers, problem = {"lr": np.geomspace(1e-3, 1e-2, 40)}, problems.get(name)
+    whole = computed(problem, "optax.sgd(lr)", numbers, seeds=range(40), steps=30)
+    few = computed(problem, "optax.sgd(lr)", {"lr": numbers["lr"][:5]}, seeds=range(5), steps=30)
+    chex.assert_trees_all_equal({quantity: values[:5] for quantity, values in whole.items()}, few)
 
 
 @pytest.mark.optimized(True)

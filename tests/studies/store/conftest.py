@@ -9,5 +9,5 @@ from adamlab import running
 def no_pictures():
     """Runs that write their store alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "_write_products", lambda *arguments: None)
+        patch.setattr(running, "write_products", lambda *arguments: None)
         yield

@@ -58,7 +58,7 @@ def small():
     """Blocks of eight runs, and no pictures."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(block_sizes, "RECORDS", 1)
-        patch.setattr(running, "_write_products", lambda *arguments: None)
+        patch.setattr(running, "write_products", lambda *arguments: None)
         yield
 
 

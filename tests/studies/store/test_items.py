@@ -290,7 +290,7 @@ def interrupted_at(patch: pytest.MonkeyPatch, of: str, moment: int, error: type[
 @pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("of", CONFIGS)
 def test_a_run_that_is_interrupted_ends_with_the_same_files(of, tmp_path, monkeypatch):
-    monkeypatch.setattr("adamlab.running.draw_outputs", lambda *arguments: ({}, []))
+    monkeypatch.setattr("adamlab.products.draw_outputs", lambda *arguments: ({}, []))
     monkeypatch.setattr("adamlab.studies.store.provenance.datetime", FixedTime)
     al.run(CONFIGS[of], tmp_path / "whole")
     for moment, error in ((1, SystemExit), (2, KeyboardInterrupt), (2, SystemExit)):
@@ -310,7 +310,7 @@ def test_a_run_that_is_interrupted_ends_with_the_same_files(of, tmp_path, monkey
 
 @pytest.mark.parametrize("of", CONFIGS)
 def test_items_beside_one_that_fails_are_kept(all_items, of, tmp_path, monkeypatch):
-    monkeypatch.setattr("adamlab.running.draw_outputs", lambda *arguments: ({}, []))
+    monkeypatch.setattr("adamlab.products.draw_outputs", lambda *arguments: ({}, []))
     ids, folder, work, failing = all_items[of].ids, tmp_path / "out", pydoc.locate(WORK[of]), [False, True, False]
     assert callable(work)
 

@@ -33,7 +33,7 @@ class KilledError(BaseException):
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
     monkeypatch.setattr(block_sizes, "RECORDS", 1)
-    monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
+    monkeypatch.setattr(running, "write_products", lambda *arguments: None)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def short_calls(monkeypatch):
     monkeypatch.setattr(program, "NETWORK_CALL", 50)
     monkeypatch.setattr(execution, "SECONDS", 0.0)
     monkeypatch.setattr(worker, "PAUSE", -1.0)
-    monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
+    monkeypatch.setattr(running, "write_products", lambda *arguments: None)
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ A_STEP = 0.25
 @pytest.fixture(autouse=True)
 def _small_blocks_and_steady_steps(monkeypatch):
     monkeypatch.setattr(block_sizes, "RECORDS", 1)
-    monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
+    monkeypatch.setattr(running, "write_products", lambda *arguments: None)
     monkeypatch.setattr(estimates, "try_out", lambda program, compiled, runs, steps: A_STEP * steps)
 
 

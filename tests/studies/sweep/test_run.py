@@ -52,7 +52,7 @@ class Notes(Listener):
 def small_blocks(monkeypatch):
     """Blocks of eight runs: three of adam, one of sgd; and no pictures, which these tests do not look at."""
     monkeypatch.setattr(block_sizes, "RECORDS", 1)
-    monkeypatch.setattr(running, "_write_products", lambda *arguments: None)
+    monkeypatch.setattr(running, "write_products", lambda *arguments: None)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def kept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kept")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(block_sizes, "RECORDS", 1)
-        patch.setattr(running, "_write_products", lambda *arguments: None)
+        patch.setattr(running, "write_products", lambda *arguments: None)
         return folder, al.run(CONFIG, folder)
 
 
