@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from adamlab.problems import images
+from adamlab.problems.data import images
 from tests.problems.nets import NETS, batch_of, displaced, negative_elbo, recorded
 
 

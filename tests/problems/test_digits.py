@@ -10,7 +10,7 @@ import scipy.special
 from sklearn.linear_model import LogisticRegression
 
 from adamlab import problems
-from adamlab.problems import images
+from adamlab.problems.data import images
 from tests.computing import sample_of
 
 pytestmark = pytest.mark.optimized(False)

@@ -11,9 +11,10 @@ from jax.flatten_util import ravel_pytree
 import adamlab as al
 from adamlab.calls import arguments
 from adamlab.errors import InputError
-from adamlab.problems import batches, get, images, openml
-from adamlab.problems.images import Images
-from adamlab.problems.starts import glorot, he
+from adamlab.problems import get
+from adamlab.problems.data import batches, images, openml
+from adamlab.problems.data.images import Images
+from adamlab.problems.networks.starts import glorot, he
 from tests.computing import computed
 from tests.problems.nets import (
     DIGITS,

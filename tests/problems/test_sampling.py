@@ -8,7 +8,7 @@ import scipy.stats
 
 from adamlab import problems
 from adamlab.errors import InputError
-from adamlab.problems.sampling import epoch_rows
+from adamlab.problems.data.sampling import epoch_rows
 from adamlab.types import Problem
 from tests.computing import computed, sample_of
 

@@ -8,8 +8,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from adamlab.problems.data.sampling import minibatches
 from adamlab.problems.functions import MOST_SEED, TOGETHER, Point, Value, problem_of, require
-from adamlab.problems.sampling import minibatches
 from adamlab.types import Problem
 
 MOST = 1000

@@ -11,9 +11,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Integer
 
 from adamlab import layers
+from adamlab.problems.data.sampling import epochs, minibatches, split
 from adamlab.problems.functions import MOST_SEED, Value, require
-from adamlab.problems.sampling import epochs, minibatches, split
-from adamlab.problems.transformer import Weights, logits, start
+from adamlab.problems.networks.transformer import Weights, logits, start
 from adamlab.types import Problem, PyTree
 
 MOST_WIDTH, MOST_DEPTH = 1024, 12

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int32, UInt8
 
 from adamlab.errors import InputError, nearest
-from adamlab.problems import openml
+from adamlab.problems.data import openml
 from adamlab.problems.functions import require
 
 TEST_SHARE = 0.2

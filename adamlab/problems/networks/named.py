@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from adamlab.calls import call
-from adamlab.problems import images
-from adamlab.problems.autoencoder import vae
-from adamlab.problems.classifiers import conv, mlp, softmax
+from adamlab.problems.data import images
+from adamlab.problems.networks.autoencoder import vae
+from adamlab.problems.networks.classifiers import conv, mlp, softmax
 from adamlab.types import Problem
 
 DATA = {

@@ -16,7 +16,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from adamlab import layers
-from adamlab.problems.batches import (
+from adamlab.problems.data.batches import (
     Examples,
     Part,
     mean_over,
@@ -26,9 +26,9 @@ from adamlab.problems.batches import (
     training_part,
     validation_part,
 )
+from adamlab.problems.data.images import Images
 from adamlab.problems.functions import TOGETHER, require
-from adamlab.problems.images import Images
-from adamlab.problems.starts import MOST_UNITS, Dense, affine, glorot, he
+from adamlab.problems.networks.starts import MOST_UNITS, Dense, affine, glorot, he
 from adamlab.types import Problem, PyTree
 
 Pictures = Float[Array, "n H W C"]

@@ -5,8 +5,8 @@ from functools import cache
 import jax.numpy as jnp
 import numpy as np
 
+from adamlab.problems.data.sampling import minibatches
 from adamlab.problems.functions import MOST_SEED, TOGETHER, Point, Value, problem_of, require
-from adamlab.problems.sampling import minibatches
 from adamlab.types import Problem
 
 MOST_DIM = 1000

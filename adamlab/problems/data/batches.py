@@ -10,9 +10,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Key, UInt8
 
+from adamlab.problems.data.images import WHOLE, Images
+from adamlab.problems.data.sampling import epochs, minibatches
 from adamlab.problems.functions import require
-from adamlab.problems.images import WHOLE, Images
-from adamlab.problems.sampling import epochs, minibatches
 from adamlab.types import Sampler
 
 AT_ONCE = WHOLE

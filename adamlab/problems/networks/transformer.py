@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from adamlab import layers
 from adamlab.problems.functions import normal
-from adamlab.problems.starts import Dense, affine, glorot, he
+from adamlab.problems.networks.starts import Dense, affine, glorot, he
 
 Weights = dict[str, Any]
 Hidden = Float[Array, "batch length width"]

@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array, Float
 
 from adamlab import layers
-from adamlab.problems.batches import (
+from adamlab.problems.data.batches import (
     Examples,
     Part,
     Value,
@@ -18,9 +18,9 @@ from adamlab.problems.batches import (
     training_part,
     validation_part,
 )
+from adamlab.problems.data.images import Images
 from adamlab.problems.functions import TOGETHER, normal, require
-from adamlab.problems.images import Images
-from adamlab.problems.starts import MOST_UNITS, Dense, affine, glorot
+from adamlab.problems.networks.starts import MOST_UNITS, Dense, affine, glorot
 from adamlab.types import Problem
 
 
