@@ -17,7 +17,7 @@ from adamlab.errors import InputError
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.locks import LOCK, locked
-from adamlab.terminal import last_words
+from adamlab.terminal.studies import last_words
 from tests.one_process import empty_report
 
 ROOT = Path(__file__).parents[1]

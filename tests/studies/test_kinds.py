@@ -22,7 +22,7 @@ from adamlab.studies.config.reserved import COMPARISON_NAMES, READING_NAMES, RUN
 from adamlab.studies.engine.recording import QUANTITIES
 from adamlab.studies.kinds import KINDS, Table
 from adamlab.studies.options import RunOptions
-from adamlab.terminal.runs import run_and_show
+from adamlab.terminal.studies.runs import run_and_show
 from tests.analysis.test_ranking import with_losses
 
 pytestmark = pytest.mark.optimized(False)

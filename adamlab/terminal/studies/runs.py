@@ -21,8 +21,8 @@ from adamlab.studies.progress import Listener
 from adamlab.studies.store.location import Location
 from adamlab.studies.sweep.estimate import Estimate, compiling_time, estimate
 from adamlab.terminal.console import console, say, table_of
-from adamlab.terminal.last_words import shorten_last_words
-from adamlab.terminal.progress import Bar, Lines
+from adamlab.terminal.studies.last_words import shorten_last_words
+from adamlab.terminal.studies.progress import Bar, Lines
 
 
 def run_and_show(

@@ -3,7 +3,7 @@
 from adamlab.derivations import DERIVATIONS, derive
 from adamlab.derivations.documents import latex_document, page, text_document
 from adamlab.terminal.console import say, say_json, waiting
-from adamlab.terminal.formulas import require_formula_format
+from adamlab.terminal.optimizers.formulas import require_formula_format
 
 EVERY = "all"
 """The name that stands for all derivations, in a single document."""

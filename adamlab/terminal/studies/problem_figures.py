@@ -19,7 +19,7 @@ from adamlab.studies.config.toml import override
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.terminal.console import say, waiting
-from adamlab.terminal.progress import drawing
+from adamlab.terminal.studies.progress import drawing
 from adamlab.types import Problem
 
 RACERS = ("adamlab.adam(0.1)", "adamlab.rmsprop(0.01)", "adamlab.adagrad(0.5)", "adamlab.sgd(0.001, momentum=0.9)")

@@ -8,7 +8,7 @@ from adamlab.errors import InputError, nearest
 from adamlab.frameworks import FRAMEWORKS
 from adamlab.relations import RELATIONS, UNDECIDED, decide, verdict_rows
 from adamlab.terminal.console import require_format, say, say_json, waiting
-from adamlab.terminal.formulas import FORMATS, say_verdict
+from adamlab.terminal.optimizers.formulas import FORMATS, say_verdict
 from adamlab.translation.correspondence import unmatched, verdicts_on
 
 

@@ -9,7 +9,7 @@ from adamlab.symbolic.results import Result
 from adamlab.symbolic.solving.closed_forms import closed_form
 from adamlab.symbolic.unrolling import unroll
 from adamlab.terminal.console import require_format, say, say_json, waiting
-from adamlab.terminal.numbers import read_numbers
+from adamlab.terminal.optimizers.numbers import read_numbers
 
 FORMATS = ("text", "latex", "mathml", "json")
 """The formats of a formula."""

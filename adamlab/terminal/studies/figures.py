@@ -13,8 +13,8 @@ from adamlab.studies.config.toml import override
 from adamlab.studies.kinds import load
 from adamlab.studies.store.folder import STORE, require_own_files
 from adamlab.terminal.console import say
-from adamlab.terminal.problem_figures import Wishes, plot_problem
-from adamlab.terminal.progress import drawing
+from adamlab.terminal.studies.problem_figures import Wishes, plot_problem
+from adamlab.terminal.studies.progress import drawing
 
 
 def plot_and_show(

@@ -5,7 +5,7 @@ from typing import Any
 
 from adamlab.parity.comparison import compare
 from adamlab.terminal.console import console, require_format, say, say_json, table_of, waiting
-from adamlab.terminal.numbers import read_numbers
+from adamlab.terminal.optimizers.numbers import read_numbers
 
 
 def compare_and_show(left: str, right: str, numbers: Sequence[str], form: str, **how: Any) -> bool:

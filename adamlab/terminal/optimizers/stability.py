@@ -8,8 +8,8 @@ from adamlab.errors import InputError, nearest
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.solving.influence import influence
 from adamlab.terminal.console import say, say_json, waiting
-from adamlab.terminal.formulas import require_formula_format, say_result
-from adamlab.terminal.numbers import read_numbers
+from adamlab.terminal.optimizers.formulas import require_formula_format, say_result
+from adamlab.terminal.optimizers.numbers import read_numbers
 
 NO_PICTURE = "for a picture; say which with --plot KIND."
 NO_FORMULAS = "for formulas, and a picture has none; give numbers with --set."
