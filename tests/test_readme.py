@@ -21,11 +21,11 @@ from adamlab.rules import PARTS, RULES
 from adamlab.running import study_of
 from adamlab.schedules import SCHEDULES
 from adamlab.studies.config.comparisons import Comparisons, ComparisonsHead, PairSchema
-from adamlab.studies.config.designs import DRAWN
-from adamlab.studies.config.optimizers import KEYS
 from adamlab.studies.config.readings import Readings, ReadingsHead, ReadSchema
 from adamlab.studies.config.schema import EvaluationSchema, Head, Record, RunsHead
 from adamlab.studies.config.study import Study
+from adamlab.studies.config.tables.optimizers import KEYS
+from adamlab.studies.config.values.designs import DRAWN
 from adamlab.studies.engine.recording import QUANTITIES
 from adamlab.studies.kinds import KINDS
 from tests.pages import (

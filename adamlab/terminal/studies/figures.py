@@ -8,7 +8,7 @@ from adamlab.errors import InputError
 from adamlab.plots import FILMS, PLOTS, PLOTS_OF, NothingToDrawError
 from adamlab.plots.files import draw, figure_name
 from adamlab.problems import all_problems
-from adamlab.studies.config.outputs import read_output
+from adamlab.studies.config.tables.outputs import read_output
 from adamlab.studies.config.toml import override
 from adamlab.studies.kinds import load
 from adamlab.studies.store.folder import STORE, require_own_files

@@ -14,7 +14,7 @@ from adamlab.plots.files import figure_name, write_figure
 from adamlab.problems import all_problems, find
 from adamlab.problems.fields import field as field_of
 from adamlab.problems.landscapes import landscape
-from adamlab.studies.config.outputs import read_output
+from adamlab.studies.config.tables.outputs import read_output
 from adamlab.studies.config.toml import override
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener

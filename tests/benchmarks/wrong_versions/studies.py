@@ -14,7 +14,7 @@ KINDS = "tests/studies/test_kinds.py"
 
 CONFIGS = [
     *of(
-        "studies/config/axes.py",
+        "studies/config/values/axes.py",
         CONFIG,
         ("if low >= high and count != [1]:", "if low > high and count != [1]:"),
         ("if len(set(literals)) < len(literals) and not in_step:", "if False:"),
@@ -27,7 +27,7 @@ CONFIGS = [
         ),
     ),
     *of(
-        "studies/config/designs.py",
+        "studies/config/values/designs.py",
         DESIGNS,
         ("np.random.default_rng([seed, *name.encode()])", "np.random.default_rng([seed])"),
         ("return {name: column[np.sort(first)] for", "return {name: column[first] for"),
@@ -36,7 +36,7 @@ CONFIGS = [
         ("any(length not in (1, longest)", "any(length > longest"),
     ),
     *of(
-        "studies/config/starts.py",
+        "studies/config/tables/starts.py",
         "tests/studies/config/test_starts.py",
         ("return (1 - unit) * low + unit * high", "return unit * low + (1 - unit) * high"),
         ('indexing="ij"), axis=-1)', "), axis=-1)"),

@@ -9,11 +9,11 @@ import numpy as np
 from adamlab.calls import REQUIRED, Argument, Call, SpecError, Symbol, arguments, call, calls_in, written
 from adamlab.schedules import BUILT_IN
 from adamlab.specs import find, parse
-from adamlab.studies.config.axes import Axis, check_complements, read_arguments
-from adamlab.studies.config.designs import Design, Points, Values, read_design
 from adamlab.studies.config.errors import Mistakes, join, shown
-from adamlab.studies.config.expressions import check_operations, coupled_columns, decimals, names_used
 from adamlab.studies.config.study import Optimizer
+from adamlab.studies.config.values.axes import Axis, check_complements, read_arguments
+from adamlab.studies.config.values.designs import Design, Points, Values, read_design
+from adamlab.studies.config.values.expressions import check_operations, coupled_columns, decimals, names_used
 from adamlab.types import Decay
 
 MOST_FORMS = 1000

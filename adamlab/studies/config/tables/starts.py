@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from adamlab.studies.config.designs import MOST_SETTINGS, read_whole, spread_out
 from adamlab.studies.config.errors import Mistakes, join, shown
+from adamlab.studies.config.values.designs import MOST_SETTINGS, read_whole, spread_out
 from adamlab.types import Problem
 
 WAYS = ("grid", "random", "sobol")

@@ -11,9 +11,9 @@ import numpy as np
 from adamlab.calls import REQUIRED, Argument, Call, SpecError, Symbol, arguments, call
 from adamlab.errors import nearest
 from adamlab.specs import find_schedule
-from adamlab.studies.config.designs import DRAWN, GRID, MOST_SETTINGS, Design, Interval, Points, Values, drawn
 from adamlab.studies.config.errors import Mistakes, join, shown
-from adamlab.studies.config.expressions import Coupled, names_used, parse_expression
+from adamlab.studies.config.values.designs import DRAWN, GRID, MOST_SETTINGS, Design, Interval, Points, Values, drawn
+from adamlab.studies.config.values.expressions import Coupled, names_used, parse_expression
 from adamlab.types import Decay
 
 RANGES: Mapping[str, Callable[[float, float, int], np.ndarray]] = {"log": np.geomspace, "linear": np.linspace}

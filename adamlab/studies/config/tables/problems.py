@@ -15,9 +15,9 @@ from adamlab.calls import written
 from adamlab.errors import InputError, reason
 from adamlab.own import digest_of
 from adamlab.problems import LONGEST_NAME, all_problems, find, is_name, misfits
-from adamlab.studies.config.axes import read_choice
 from adamlab.studies.config.errors import Mistakes, join, shown
-from adamlab.studies.config.starts import read_starts
+from adamlab.studies.config.tables.starts import read_starts
+from adamlab.studies.config.values.axes import read_choice
 from adamlab.types import Problem
 
 MOST_PROBLEMS = 100

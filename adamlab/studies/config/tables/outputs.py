@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from adamlab.errors import nearest
-from adamlab.studies.config.axes import read_choice, values_in
-from adamlab.studies.config.designs import MOST_SETTINGS
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
 from adamlab.studies.config.schema import MOST_TABLES
+from adamlab.studies.config.values.axes import read_choice, values_in
+from adamlab.studies.config.values.designs import MOST_SETTINGS
 
 Plots = Mapping[str, Callable[..., Any]]
 """The plots by name; a table of `output` can set their keyword arguments."""
