@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-from adamlab.analysis.instances import Results, by_instance
+from adamlab.analysis.comparing.instances import Results, by_instance
 from adamlab.errors import InputError
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from adamlab.analysis.instances import Results, by_instance, datasets
-from adamlab.analysis.ranking import average_ranks
+from adamlab.analysis.comparing.instances import Results, by_instance, datasets
+from adamlab.analysis.comparing.ranking import average_ranks
 from adamlab.analysis.scores import criterion, score, sign
 from adamlab.analysis.tables import standings
 from adamlab.errors import InputError, nearest

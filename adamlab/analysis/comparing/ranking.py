@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from adamlab.analysis.instances import Results, by_instance, datasets
+from adamlab.analysis.comparing.instances import Results, by_instance, datasets
 from adamlab.analysis.scores import criterion, score
 from adamlab.errors import InputError
 
