@@ -323,16 +323,17 @@ def test_every_experiment_is_valid_and_listed(path):
 
 def test_the_map_has_every_module_in_the_order_of_imports():
     """From the top down, so that imports point down the page too."""
-    modules, studies, symbolic = tables(section(INSIDE, "The map"))
+    modules, studies, symbolic, others = tables(section(INSIDE, "The map"))
     rows = [name.removesuffix("/") for name in modules]
     layers = [name for layer in LAYERS for name in layer if name != "__main__"]
     assert sorted(rows) == sorted(layers)
     rank = {name: i for i, layer in enumerate(LAYERS) for name in layer}
     assert [rank[name] for name in rows] == sorted((rank[name] for name in rows), reverse=True)
-    for package, rooms in (("studies", studies), ("symbolic", symbolic)):
-        inner = {path.parent.name for path in (PACKAGE / package).glob("*/__init__.py")}
-        assert rooms.keys() == {f"{package}/{name}/" for name in inner}
-    assert all((PACKAGE / name).is_dir() for name in [*modules, *studies, *symbolic] if name.endswith("/"))
+    for rooms in (studies, symbolic, others):
+        packages = {str(Path(name).parent) for name in rooms}
+        inner = {path.parent for package in packages for path in (PACKAGE / package).glob("*/__init__.py")}
+        assert rooms.keys() == {f"{path.relative_to(PACKAGE).as_posix()}/" for path in inner}
+    assert all((PACKAGE / name).is_dir() for name in modules if name.endswith("/"))
 
 
 def test_the_words_are_explained_once():
