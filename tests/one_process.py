@@ -21,7 +21,7 @@ def empty_report(study, tree, folder, *others):
 def run():
     after, name, *arguments = sys.argv[1:]
     block_sizes.RECORDS = 1
-    running._write_products = empty_report
+    running.write_products = empty_report
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     write, blocks = Section.write, iter(range(int(after)))
 

@@ -44,7 +44,7 @@ BLOCKS = 10
 
 @pytest.fixture(autouse=True)
 def _empty_report(monkeypatch):
-    monkeypatch.setattr("adamlab.running._write_products", empty_report)
+    monkeypatch.setattr("adamlab.running.write_products", empty_report)
 
 
 @pytest.fixture(scope="module")

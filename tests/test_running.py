@@ -116,7 +116,7 @@ def test_the_folder_has_everything(kept):
 
 
 def test_results_of_the_same_config_are_kept_and_of_another_refused(config, folder, monkeypatch):
-    monkeypatch.setattr(al.running, "_write_products", lambda *arguments: None)
+    monkeypatch.setattr(al.running, "write_products", lambda *arguments: None)
     stamp = al.load(folder).attrs["created"], (folder / "results.zarr").stat().st_mtime_ns
     notes = Notes()
     al.run(config, folder, listener=notes)
