@@ -142,7 +142,7 @@ def run(
     options: RunOptions,
 ):
     """Run a config: writes results.zarr, summary.csv, figures/ and report.html. What was cut off goes on."""
-    from adamlab.terminal.runs import run_and_show
+    from adamlab.terminal.studies.runs import run_and_show
 
     try:
         run_and_show(config, out, set_ or [], options, dry_run=dry_run)
@@ -192,8 +192,8 @@ def plot(
     ] = None,
 ):
     """Draw one kind of figure from results; or a problem and optimizers on it, as plot rosenbrock race."""
-    from adamlab.terminal.figures import plot_and_show
-    from adamlab.terminal.problem_figures import Wishes
+    from adamlab.terminal.studies.figures import plot_and_show
+    from adamlab.terminal.studies.problem_figures import Wishes
 
     plot_and_show(place, kind, out, problem, set_ or [], Wishes(optimizer or [], steps, start))
 
@@ -270,7 +270,7 @@ def compare(
     format_: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ):
     """Compare two optimizers: in bits, and in ulps against exact arithmetic. Exit code 1 where a bit differs."""
-    from adamlab.terminal.comparing import compare_and_show
+    from adamlab.terminal.optimizers.comparing import compare_and_show
 
     how = {"steps": steps, "dtype": dtype, "context": context, "layout": layout, "families": family, "seed": seed}
     if not compare_and_show(left, right, set_ or [], format_, **how):
@@ -289,7 +289,7 @@ def unroll(
     superscripts: Superscripts = False,
 ):
     """Write an optimizer's first steps out as formulas, read off its code."""
-    from adamlab.terminal.formulas import unroll_and_show
+    from adamlab.terminal.optimizers.formulas import unroll_and_show
 
     unroll_and_show(spec, steps, shape, set_ or [], symbol or [], format_, superscripts)
 
@@ -305,7 +305,7 @@ def closed_form(
     superscripts: Superscripts = False,
 ):
     """Give an optimizer's states and update for every step t, or their limit as numbers go somewhere."""
-    from adamlab.terminal.formulas import closed_form_and_show
+    from adamlab.terminal.optimizers.formulas import closed_form_and_show
 
     closed_form_and_show(spec, set_ or [], symbol or [], limit or [], format_, superscripts)
 
@@ -328,7 +328,13 @@ def stability(
     format_: Format = "text",
 ):
     """Derive where an optimizer's steps on a quadratic converge: the largest stable learning rate, as a formula."""
-    from adamlab.terminal.stability import NO_FORMULAS, NO_PICTURE, plot_and_show, refuse_with, stability_and_show
+    from adamlab.terminal.optimizers.stability import (
+        NO_FORMULAS,
+        NO_PICTURE,
+        plot_and_show,
+        refuse_with,
+        stability_and_show,
+    )
 
     if plot is None:
         refuse_with(NO_PICTURE, **{"with": with_, "out": out})
@@ -350,7 +356,13 @@ def influence(
     format_: Format = "text",
 ):
     """Tell how much of an optimizer's update comes from the gradient k steps ago, and how fast that fades."""
-    from adamlab.terminal.stability import NO_FORMULAS, NO_PICTURE, influence_and_show, plot_and_show, refuse_with
+    from adamlab.terminal.optimizers.stability import (
+        NO_FORMULAS,
+        NO_PICTURE,
+        influence_and_show,
+        plot_and_show,
+        refuse_with,
+    )
 
     if plot is None:
         refuse_with(NO_PICTURE, **{"with": with_, "out": out})
@@ -376,11 +388,11 @@ def prove(
 ):
     """Prove that two optimizers take the same steps, or refute it. Exit code 1 unless it is proved in full."""
     if right is None:
-        from adamlab.terminal.relations import decide_and_show
+        from adamlab.terminal.optimizers.relations import decide_and_show
 
         proved = decide_and_show(left, [*(limit or []), *(given or [])], format_)
     else:
-        from adamlab.terminal.formulas import prove_and_show
+        from adamlab.terminal.optimizers.formulas import prove_and_show
 
         proved = prove_and_show(left, right, limit or [], given or [], format_)
     if not proved:
@@ -402,7 +414,7 @@ def translate(
     format_: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ):
     """Translate an optimizer to another library, with the verdict behind it. Exit code 1 unless it is proved."""
-    from adamlab.terminal.translations import translate_and_show
+    from adamlab.terminal.optimizers.translations import translate_and_show
 
     if not translate_and_show(call, to, format_):
         raise typer.Exit(1)
@@ -422,7 +434,7 @@ def derive(
     superscripts: Superscripts = False,
 ):
     """Show a derivation step by step, each step checked by machine. Exit code 1 where one does not hold."""
-    from adamlab.terminal.derivations import derive_and_show
+    from adamlab.terminal.optimizers.derivations import derive_and_show
 
     if not derive_and_show(name, format_, superscripts):
         raise typer.Exit(1)
@@ -435,7 +447,7 @@ def relations(
     library: Annotated[str, typer.Option(help="On whose code: optax, adamlab, torch or keras.")] = "optax",
 ):
     """Decide every known relation between optimizers. Exit code 1 where a verdict is not the one expected."""
-    from adamlab.terminal.relations import relations_and_show
+    from adamlab.terminal.optimizers.relations import relations_and_show
 
     if not relations_and_show(format_, figure, library):
         raise typer.Exit(1)

@@ -19,7 +19,7 @@ from adamlab.exporting.files import write_csv
 from adamlab.files import write_text
 from adamlab.pages import mapping_in
 from adamlab.plots.files import draw_outputs, drawn_in
-from adamlab.problems.openml import cache_folder
+from adamlab.problems.data.openml import cache_folder
 from adamlab.report import write_report
 from adamlab.studies.config.study import Config
 from adamlab.studies.kinds import kind_in, kind_of

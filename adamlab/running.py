@@ -12,7 +12,7 @@ from adamlab.errors import InputError, reason
 from adamlab.interrupts import hearing_interrupts, stop_if_interrupted
 from adamlab.own import is_known, load_all
 from adamlab.plots import PLOTS_OF
-from adamlab.problems.openml import cache_folder
+from adamlab.problems.data.openml import cache_folder
 from adamlab.products import write_products
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Config

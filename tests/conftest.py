@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
+from typing import Any, cast
 
 import hypothesis
 import jax
@@ -34,7 +34,7 @@ def typed(*, typechecker: Any) -> Any:
     return lambda of: of if inspect.isfunction(of) and not of.__annotations__ else decorate(of)
 
 
-vars(jaxtyping)["jaxtyped"] = typed  # which the import hook puts above every function
+jaxtyping.jaxtyped = cast(Any, typed)  # which the import hook puts above every function
 
 
 def pytest_configure(config):

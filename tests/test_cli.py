@@ -155,6 +155,7 @@ def test_results_go_before_a_problem_of_their_folders_name(adamlab, ran, tmp_pat
     assert '"himmelblau" is not run' in result.stderr
 
 
+@pytest.mark.one_case_in(2)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -10,7 +10,7 @@ import pytest
 import adamlab as al
 from adamlab import relations
 from adamlab.relations import RELATIONS, UNDECIDED
-from adamlab.terminal import relations as shown_relations
+from adamlab.terminal.optimizers import relations as shown_relations
 
 SPEC = "optax.adam(lr, b1=0.0)"
 TWIN = "optax.rmsprop(lr, decay=b2, eps_in_sqrt=false, bias_correction=true)"

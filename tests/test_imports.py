@@ -208,7 +208,7 @@ def test_the_engine_knows_neither_configs_nor_stores():
     assert upwards == []
 
 
-@pytest.mark.parametrize("folder", ["studies", "symbolic"])
+@pytest.mark.parametrize("folder", ["studies", "studies/config", "symbolic", "problems", "terminal", "analysis"])
 def test_a_folder_is_seen_at_a_glance(folder):
     entries = [path.name for path in (PACKAGE / folder).iterdir() if path.is_dir() or path.suffix == ".py"]
     assert len({*entries} - {"__pycache__"}) <= 12, sorted(entries)

@@ -19,8 +19,13 @@ EVERY = tuple(OPTION_SETS)
 UNCORRECTED = ("rmsprop", "rmsprop momentum", "rmsprop nesterov", "rmsprop outside")
 UNCORRECTED += tuple(options for options in EVERY if options.split()[0] in ("sgd", "adagrad", "adadelta"))
 CORRECTED = tuple(options for options in EVERY if options not in UNCORRECTED)
-
 STEPS = 10  # of every share
+
+
+def halves_of(options: tuple[str, ...]) -> pytest.MarkDecorator:
+    """A test of every second option set in the gate, and of the others in the slow leg."""
+    halves = [options[::2], pytest.param(options[1::2], marks=pytest.mark.slow)]
+    return pytest.mark.parametrize("options", halves, ids=["some", "others"])
 
 
 def make(options, library):
@@ -113,9 +118,10 @@ def test_initial_states_are_those_of_optax(rng, arithmetic):
     assert_same_bits(ours, theirs)
 
 
-def test_optax_then_adamlab_then_optax_is_optax_to_the_bit(rng, carry):
+@halves_of(EVERY)
+def test_optax_then_adamlab_then_optax_is_optax_to_the_bit(rng, carry, options):
     gs = gradients(rng, "float32")
-    assert_same_bits(relay(EVERY, ("Optax", "optax", "Optax"), gs, carry), relay(EVERY, ("Optax",) * 3, gs))
+    assert_same_bits(relay(options, ("Optax", "optax", "Optax"), gs, carry), relay(options, ("Optax",) * 3, gs))
 
 
 def test_every_optimizer_has_an_option_set():
@@ -161,9 +167,10 @@ def test_optax_then_adamlab_then_optax_is_as_close_to_optax_as_optax_to_the_exac
     assert too_far == {}
 
 
-def test_weighted_states_outlast_the_process(rng, carry):
+@halves_of(CORRECTED)
+def test_weighted_states_outlast_the_process(rng, carry, options):
     gs = gradients(rng, "float32")
-    assert_same_bits(relay(CORRECTED, ("weighted",) * 2, gs, carry), relay(CORRECTED, ("weighted",) * 2, gs))
+    assert_same_bits(relay(options, ("weighted",) * 2, gs, carry), relay(options, ("weighted",) * 2, gs))
 
 
 @pytest.mark.parametrize("options", CORRECTED)

@@ -57,7 +57,7 @@ def test_what_is_lost_in_a_callback_of_the_collector_is_remembered_and_no_traceb
 @pytest.mark.one_case_in(4)
 @pytest.mark.parametrize("moment", ["begin", "working_on", "advance", "note"])
 def test_a_run_whose_interrupt_is_lost_ends_with_130(adamlab, monkeypatch, tmp_path, moment):
-    from adamlab.terminal.progress import Lines
+    from adamlab.terminal.studies.progress import Lines
 
     class Ended(BaseException):
         pass

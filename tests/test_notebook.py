@@ -32,6 +32,7 @@ def value_of(source: str, names: dict[str, Any]) -> Any:
     return None
 
 
+@pytest.mark.slow
 def test_every_cell_shows_today_what_the_notebook_shows(cells):
     names: dict[str, Any] = {}
     formulas = pictures = tables = 0

@@ -193,6 +193,9 @@ def test_a_study_computes_what_code_has_changed_and_nothing_else(mine, tmp_path)
     assert (changed["hole"].ds["loss"].values[:2, -1] != before["hole"].ds["loss"].values[:2, -1]).all()
     np.testing.assert_array_equal(changed["hole"].ds["loss"].values[2], before["hole"].ds["loss"].values[2])
 
+
+@pytest.mark.slow
+def test_what_an_own_optimizer_has_computed_on_built_in_problems_is_computed_anew(mine, tmp_path):
     built_in = {"problem": [{"name": "quadratic"}]}
     run(mine, tmp_path / "other", built_in)
     mine.write_text(MINE.replace("factor: float = 0.5", "factor: float = 0.7"))

@@ -16,7 +16,7 @@ import adamlab as al
 from adamlab.errors import InputError
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.locks import LOCK, locked
-from adamlab.terminal import last_words
+from adamlab.terminal.studies import last_words
 from tests.computing import make_blocks_small
 from tests.one_process import empty_report
 

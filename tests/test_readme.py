@@ -21,11 +21,11 @@ from adamlab.rules import PARTS, RULES
 from adamlab.running import study_of
 from adamlab.schedules import SCHEDULES
 from adamlab.studies.config.comparisons import Comparisons, ComparisonsHead, PairSchema
-from adamlab.studies.config.designs import DRAWN
-from adamlab.studies.config.optimizers import KEYS
 from adamlab.studies.config.readings import Readings, ReadingsHead, ReadSchema
 from adamlab.studies.config.schema import EvaluationSchema, Head, Record, RunsHead
 from adamlab.studies.config.study import Study
+from adamlab.studies.config.tables.optimizers import KEYS
+from adamlab.studies.config.values.designs import DRAWN
 from adamlab.studies.engine.recording import QUANTITIES
 from adamlab.studies.kinds import KINDS
 from tests.pages import (
@@ -111,8 +111,9 @@ def test_two_commands_make_the_environment():
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, marks=pytest.mark.optimized(page != "experiments/README.md"))  # which speaks of no bits
-        for page in PAGES
+        "README.md",
+        pytest.param("experiments/README.md", marks=pytest.mark.optimized(False)),  # which speaks of no bits
+        pytest.param("adamlab/README.md", marks=pytest.mark.slow),
     ],
 )
 def test_python_runs_and_prints_what_its_comments_say(page, folder, own_problems, monkeypatch, capsys):
@@ -322,16 +323,17 @@ def test_every_experiment_is_valid_and_listed(path):
 
 def test_the_map_has_every_module_in_the_order_of_imports():
     """From the top down, so that imports point down the page too."""
-    modules, studies, symbolic = tables(section(INSIDE, "The map"))
+    modules, studies, symbolic, others = tables(section(INSIDE, "The map"))
     rows = [name.removesuffix("/") for name in modules]
     layers = [name for layer in LAYERS for name in layer if name != "__main__"]
     assert sorted(rows) == sorted(layers)
     rank = {name: i for i, layer in enumerate(LAYERS) for name in layer}
     assert [rank[name] for name in rows] == sorted((rank[name] for name in rows), reverse=True)
-    for package, rooms in (("studies", studies), ("symbolic", symbolic)):
-        inner = {path.parent.name for path in (PACKAGE / package).glob("*/__init__.py")}
-        assert rooms.keys() == {f"{package}/{name}/" for name in inner}
-    assert all((PACKAGE / name).is_dir() for name in [*modules, *studies, *symbolic] if name.endswith("/"))
+    for rooms in (studies, symbolic, others):
+        packages = {str(Path(name).parent) for name in rooms}
+        inner = {path.parent for package in packages for path in (PACKAGE / package).glob("*/__init__.py")}
+        assert rooms.keys() == {f"{path.relative_to(PACKAGE).as_posix()}/" for path in inner}
+    assert all((PACKAGE / name).is_dir() for name in modules if name.endswith("/"))
 
 
 def test_the_words_are_explained_once():

@@ -53,7 +53,7 @@ def _unchecked():
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
-@pytest.mark.one_case_in(3)
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize(("name", "library"), DECIDED)
 def test_relations_are_decided_as_they_should_be(name, library):
     relation = RELATIONS[name]

@@ -13,7 +13,7 @@ from adamlab.studies.progress import Listener
 from adamlab.studies.sweep.estimate import Estimate
 from adamlab.terminal import console as console_module
 from adamlab.terminal.console import waiting
-from adamlab.terminal.progress import Bar, Lines
+from adamlab.terminal.studies.progress import Bar, Lines
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -159,8 +159,10 @@ def test_a_dry_run_tells_the_costs_and_leaves_nothing(adamlab, study, monkeypatc
         asked.append(arguments)
         return ESTIMATES
 
-    monkeypatch.setattr("adamlab.terminal.runs.estimate", estimate)
-    monkeypatch.setattr("adamlab.terminal.runs.compiling_time", lambda estimates: sum(e.compiling for e in estimates))
+    monkeypatch.setattr("adamlab.terminal.studies.runs.estimate", estimate)
+    monkeypatch.setattr(
+        "adamlab.terminal.studies.runs.compiling_time", lambda estimates: sum(e.compiling for e in estimates)
+    )
     done = adamlab("run", "costs.toml", "--dry-run", "--set", "evaluation={seeds=5}", cwd=study)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.strip("┃│").replace("┃", "│") for line in done.stdout.splitlines() if line.startswith(("┃", "│"))]
@@ -196,7 +198,7 @@ def test_a_dry_run_of_another_kind_of_config_is_refused(adamlab, study):
 def test_time_left_is_that_of_the_runs_that_are_left(monkeypatch):
     """After 30 of 90 runs of 7 steps in 10 s: 21 run-steps a second, and 20 s left."""
     now = iter(np.array([0.0, 100.0, 110.0, 110.0, 110.0]))
-    monkeypatch.setattr("adamlab.terminal.progress.perf_counter", lambda: next(now))
+    monkeypatch.setattr("adamlab.terminal.studies.progress.perf_counter", lambda: next(now))
     screen = io.StringIO()
     with Lines(Console(file=screen, width=120, markup=False)) as listener:
         listener.begin(90, 7)

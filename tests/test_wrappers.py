@@ -312,6 +312,7 @@ def assert_trains_alike(train):
     np.testing.assert_allclose(losses, theirs[0], rtol=5 * 1e-13 * 100)
 
 
+@pytest.mark.slow
 def test_flax_nnx_optimizer(x64, rng):
     nnx = pytest.importorskip("flax.nnx")
     x, y = sine(rng, "float64")

@@ -8,15 +8,15 @@ import numpy as np
 from adamlab.calls import call, signature
 from adamlab.errors import InputError, nearest
 from adamlab.own import MODULES, registered
-from adamlab.problems.deep_quadratic import quadratic_deep
-from adamlab.problems.heavy_tails import heavy_tailed_regression
-from adamlab.problems.many_minima import ackley, branin, himmelblau, rastrigin, styblinski_tang
-from adamlab.problems.networks import MAKERS as NETWORKS
-from adamlab.problems.online import reddi, reddi_cyclic, reddi_stochastic
-from adamlab.problems.quadratics import booth, matyas, noisy_quadratic, quadratic, ravine
-from adamlab.problems.regression import least_squares, sparse_logistic, wilson
-from adamlab.problems.sequences import copying, grammar, modular_addition
-from adamlab.problems.valleys import beale, rosenbrock, saddle
+from adamlab.problems.networks.named import MAKERS as NETWORKS
+from adamlab.problems.networks.sequences import copying, grammar, modular_addition
+from adamlab.problems.stochastic.deep_quadratic import quadratic_deep
+from adamlab.problems.stochastic.heavy_tails import heavy_tailed_regression
+from adamlab.problems.stochastic.online import reddi, reddi_cyclic, reddi_stochastic
+from adamlab.problems.stochastic.regression import least_squares, sparse_logistic, wilson
+from adamlab.problems.surfaces.many_minima import ackley, branin, himmelblau, rastrigin, styblinski_tang
+from adamlab.problems.surfaces.quadratics import booth, matyas, noisy_quadratic, quadratic, ravine
+from adamlab.problems.surfaces.valleys import beale, rosenbrock, saddle
 from adamlab.types import Problem
 
 _MAKERS = (

@@ -18,9 +18,9 @@ from adamlab import analysis
 from adamlab.analysis.readings import GENERAL
 from adamlab.parity.families import FAMILIES
 from adamlab.studies.config.comparisons import read_comparisons
-from adamlab.studies.config.outputs import Plots
 from adamlab.studies.config.runs import read_study
 from adamlab.studies.config.study import Config
+from adamlab.studies.config.tables.outputs import Plots
 from adamlab.studies.options import RunOptions
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.dataset import load_runs

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from adamlab import analysis
-from adamlab.analysis.ranking import average_ranks
+from adamlab.analysis.comparing.ranking import average_ranks
 from adamlab.errors import InputError
 from tests.analysis.examples import SGD, dataset
 
@@ -92,7 +92,7 @@ def test_the_same_seed_gives_the_same_interval(rng):
 def test_many_draws_are_made_some_at_a_time(rng, monkeypatch):
     runs = with_losses({name: rng.random(7).tolist() for name in "ab"})
     whole = analysis.ranks(runs, draws=101)
-    monkeypatch.setattr("adamlab.analysis.ranking.AT_ONCE", 30)
+    monkeypatch.setattr("adamlab.analysis.comparing.ranking.AT_ONCE", 30)
     assert analysis.ranks(runs, draws=101).identical(whole)
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import friedmanchisquare, wilcoxon
 
 from adamlab import analysis
-from adamlab.analysis.significance import holm
+from adamlab.analysis.comparing.significance import holm
 from adamlab.errors import InputError
 from tests.analysis.test_ranking import with_losses
 

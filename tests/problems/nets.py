@@ -11,7 +11,7 @@ import scipy.stats
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from adamlab.problems.networks import MAKERS
+from adamlab.problems.networks.named import MAKERS
 
 NETS = {make.__name__: make for make in MAKERS}
 DIGITS = ["digits_softmax", "digits_mlp", "digits_conv", "digits_vae"]

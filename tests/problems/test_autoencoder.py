@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from adamlab.problems import images
+from adamlab.problems.data import images
 from tests.problems.nets import NETS, batch_of, displaced, negative_elbo, recorded
 
 
@@ -48,6 +48,7 @@ def test_the_gradient_is_that_of_central_differences(x64, problem, rng):
         assert float(gradient @ way) == pytest.approx(slope, abs=1e-10)
 
 
+@pytest.mark.slow
 def test_noise_and_minibatch_come_of_keys_of_their_own(problem):
     params, batch, other = displaced(problem), batch_of(problem), batch_of(problem, seed=4)
     loss = jax.jit(problem.loss)

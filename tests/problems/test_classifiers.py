@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from adamlab.problems import images
+from adamlab.problems.data import images
 from tests.problems.nets import (
     NETS,
     batch_of,
@@ -42,6 +42,7 @@ def test_the_multilayer_net_is_the_plain_one(x64):
     )
 
 
+@pytest.mark.slow
 def test_the_multilayer_net_of_smooth_units_and_squared_errors(x64):
     """Against NumPy; from Glorot's weights, whose first layer has the deviation √(2/(64 + 300))."""
     problem = NETS["digits_mlp"](batch_size=16, hidden=300, dropout=0.0, activation="tanh", loss="squared")

@@ -7,7 +7,7 @@ from sklearn.model_selection import train_test_split
 
 from adamlab import problems
 from adamlab.errors import InputError
-from adamlab.problems import images, openml
+from adamlab.problems.data import images, openml
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from adamlab import problems
-from adamlab.problems import deep_quadratic, heavy_tails
+from adamlab.problems.stochastic import deep_quadratic, heavy_tails
 from tests.computing import sample_of
 
 pytestmark = pytest.mark.optimized(False)

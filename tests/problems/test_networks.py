@@ -11,9 +11,10 @@ from jax.flatten_util import ravel_pytree
 import adamlab as al
 from adamlab.calls import arguments
 from adamlab.errors import InputError
-from adamlab.problems import batches, get, images, openml
-from adamlab.problems.images import Images
-from adamlab.problems.starts import glorot, he
+from adamlab.problems import get
+from adamlab.problems.data import batches, images, openml
+from adamlab.problems.data.images import Images
+from adamlab.problems.networks.starts import glorot, he
 from tests.computing import computed
 from tests.problems.nets import (
     DIGITS,
@@ -91,7 +92,7 @@ def test_every_net_takes_every_kind_of_image(small, name):
 ONE_OF_EACH_KIND = ["mnist_conv", "mnist_mlp", "cifar_10_softmax", "cifar_10_vae"]
 
 
-@pytest.mark.one_case_in(2)
+@pytest.mark.one_case_in(4)
 @pytest.mark.parametrize(
     "name",
     [
@@ -152,6 +153,7 @@ def test_each_piece_of_a_large_part_has_noise_of_its_own(x64, small, monkeypatch
     assert pieces["loss"] == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "reached"),
     [("digits_mlp", np.log(10) / 2), pytest.param("digits_vae", 0.7 * 64 * np.log(2), marks=pytest.mark.slow)],

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from adamlab.errors import InputError
-from adamlab.problems import openml
+from adamlab.problems.data import openml
 from tests.problems.mirror import Mirror
 
 TINY = openml.Archive("tiny", data_id=77, shape=(2, 3, 2), train=5, test_counts=(1, 2, 1), source="made up")

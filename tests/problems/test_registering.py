@@ -13,7 +13,7 @@ import pytest
 import adamlab as al
 from adamlab import problems
 from adamlab.errors import InputError
-from adamlab.problems.openml import ARCHIVES
+from adamlab.problems.data.openml import ARCHIVES
 from adamlab.problems.registry import BUILT_IN, PROBLEMS
 from adamlab.terminal.lists import show_list
 from tests.computing import computed

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adamlab import problems
-from adamlab.problems.regression import _designed, _sparse, _wilson_data
+from adamlab.problems.stochastic.regression import _designed, _sparse, _wilson_data
 from tests.computing import computed
 
 pytestmark = pytest.mark.optimized(False)

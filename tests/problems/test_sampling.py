@@ -8,7 +8,7 @@ import scipy.stats
 
 from adamlab import problems
 from adamlab.errors import InputError
-from adamlab.problems.sampling import epoch_rows
+from adamlab.problems.data.sampling import epoch_rows
 from adamlab.types import Problem
 from tests.computing import computed, sample_of
 
@@ -127,7 +127,9 @@ def test_a_validation_part_is_of_neither_other_part():
     assert (sample_of(whole).examples, sample_of(held).examples) == (1437, 1437 - 359)
     start = held.start(jax.random.key(0))
     w = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), start)
-    told = {name: float(metric(w)) for name, metric in held.metrics.items()} | {"loss": float(held.objective(w))}
+    quantities = {**held.metrics, "loss": held.objective}
+    told = jax.jit(lambda w: {name: quantity(w) for name, quantity in quantities.items()})(w)
+    told = {name: float(value) for name, value in told.items()}
     mixed = (1078 * told["loss"] + 359 * told["validation_loss"]) / 1437
     assert float(whole.objective(w)) == pytest.approx(mixed, rel=1e-5)
     assert told["validation_accuracy"] * 359 == pytest.approx(round(told["validation_accuracy"] * 359), abs=1e-3)

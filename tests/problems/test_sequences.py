@@ -8,8 +8,8 @@ import scipy.special
 from jax.flatten_util import ravel_pytree
 
 from adamlab import problems
-from adamlab.problems.sequences import LETTERS, WORDS, text_of_grammar
-from adamlab.problems.transformer import logits, start
+from adamlab.problems.networks.sequences import LETTERS, WORDS, text_of_grammar
+from adamlab.problems.networks.transformer import logits, start
 from tests.computing import computed, sample_of
 
 pytestmark = pytest.mark.optimized(False)

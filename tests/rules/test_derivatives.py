@@ -131,11 +131,15 @@ each_part = pytest.mark.parametrize("cases", [IN_GATE, pytest.param(THE_REST, ma
 @ours
 @each_part
 @pytest.mark.parametrize(
-    "decays", [(None, NEXT_TO_1), pytest.param((0.3,), marks=pytest.mark.slow)], ids=["theirs, next to 1", "0.3"]
+    "decays",
+    [
+        ({}, dict.fromkeys(DECAYS, NEXT_TO_1)),
+        pytest.param((dict.fromkeys(DECAYS, 0.3),), marks=pytest.mark.slow),
+    ],
+    ids=["theirs, next to 1", "0.3"],
 )
 def test_derivatives_are_those_of_the_paper(cases, arithmetic, decays):
-    for decay in decays:
-        at = {} if decay is None else dict.fromkeys(DECAYS, decay)
+    for at in decays:
         assert_are_the_papers(cases, arithmetic, at, GRADIENTS)
 
 

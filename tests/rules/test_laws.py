@@ -64,7 +64,6 @@ def every_trajectory(gs, w, unit=1.0) -> dict[tuple[str, str], Any]:
     return compiled(gs, w, unit)
 
 
-@pytest.mark.optimized(False)
 @some
 @given(any_gradients, weights)
 def test_updates_are_odd(gs, w):

@@ -18,11 +18,11 @@ from adamlab.exporting.cells import number
 from adamlab.report import write_report
 from adamlab.studies.config.comparisons import PairSchema
 from adamlab.studies.config.readings import ReadSchema
-from adamlab.studies.config.reserved import COMPARISON_NAMES, READING_NAMES, RUN_NAMES
+from adamlab.studies.config.values.reserved import COMPARISON_NAMES, READING_NAMES, RUN_NAMES
 from adamlab.studies.engine.recording import QUANTITIES
 from adamlab.studies.kinds import KINDS, Table
 from adamlab.studies.options import RunOptions
-from adamlab.terminal.runs import run_and_show
+from adamlab.terminal.studies.runs import run_and_show
 from tests.analysis.test_ranking import with_losses
 
 pytestmark = pytest.mark.optimized(False)

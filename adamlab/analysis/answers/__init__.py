@@ -6,7 +6,7 @@ from adamlab.analysis.answers.caveats import caveats as caveats
 from adamlab.analysis.answers.comparisons import answer_of_comparisons
 from adamlab.analysis.answers.readings import answer_of_readings
 from adamlab.analysis.answers.runs import answer_of_problem, answer_over_problems
-from adamlab.analysis.instances import Results, datasets
+from adamlab.analysis.comparing.instances import Results, datasets
 
 ANSWERS = {"runs": answer_of_problem, "comparisons": answer_of_comparisons, "readings": answer_of_readings}
 """What answers for the datasets of each kind, by their attribute `of`."""

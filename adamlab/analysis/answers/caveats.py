@@ -7,9 +7,9 @@ import xarray as xr
 
 from adamlab.analysis.answers.runs import OF_TEST
 from adamlab.analysis.answers.words import counted, in_words, listed
-from adamlab.analysis.instances import Results, datasets
+from adamlab.analysis.comparing.instances import Results, datasets
+from adamlab.analysis.comparing.significance import FEWEST
 from adamlab.analysis.rows import EVALUATION, diverged, finished, optimizers, recorded
-from adamlab.analysis.significance import FEWEST
 from adamlab.analysis.tables import standings
 
 MOST_ENDS = 8

@@ -10,10 +10,10 @@ import xarray as xr
 
 from adamlab.analysis.answers.edge import answer_at_the_edge
 from adamlab.analysis.answers.words import amount, behind, counted, in_words, listed, number
+from adamlab.analysis.comparing.significance import FEWEST, paired_tests, rank_rows
 from adamlab.analysis.rows import EVALUATION, diverged, finished, of_optimizer, optimizers, recorded
 from adamlab.analysis.scores import STEPS, measured, sign
 from adamlab.analysis.settings import best_setting, best_settings
-from adamlab.analysis.significance import FEWEST, paired_tests, rank_rows
 from adamlab.analysis.tables import standings
 from adamlab.errors import InputError
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from adamlab.analysis import critical_difference, performance_profiles, steps_to, tuning_budget
 from adamlab.analysis import ranks as ranks_of
-from adamlab.analysis.instances import Results, datasets
+from adamlab.analysis.comparing.instances import Results, datasets
 from adamlab.analysis.rows import recorded
 from adamlab.analysis.scores import sign
 from adamlab.plots.lines import Scale

@@ -14,13 +14,13 @@ from adamlab.interpret.programs import Subject, names_in
 from adamlab.parity.families import FAMILIES
 from adamlab.parity.trajectories import CONTEXTS, LAYOUTS
 from adamlab.specs import parse
-from adamlab.studies.config.axes import check_complements, read_arguments
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
-from adamlab.studies.config.optimizers import check_label
-from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
-from adamlab.studies.config.reserved import COMPARISON_NAMES
 from adamlab.studies.config.schema import MOST_NAMES, Head, Schema, Tables, as_list, read_table
 from adamlab.studies.config.study import Config
+from adamlab.studies.config.tables.optimizers import check_label
+from adamlab.studies.config.tables.outputs import Plots, check_output, read_outputs, tables_of
+from adamlab.studies.config.values.axes import check_complements, read_arguments
+from adamlab.studies.config.values.reserved import COMPARISON_NAMES
 from adamlab.types import Decay
 
 SWEPT = ("dtype", "context", "layout")

@@ -14,13 +14,13 @@ from adamlab.calls import Argument, Call, arguments
 from adamlab.errors import InputError, nearest
 from adamlab.interpret.signs import Rate
 from adamlab.specs import parse
-from adamlab.studies.config.axes import read_arguments
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
-from adamlab.studies.config.optimizers import check_label
-from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
-from adamlab.studies.config.reserved import READING_NAMES
 from adamlab.studies.config.schema import MOST_NAMES, Head, Schema, Tables, as_list, read_table
 from adamlab.studies.config.study import Config
+from adamlab.studies.config.tables.optimizers import check_label
+from adamlab.studies.config.tables.outputs import Plots, check_output, read_outputs, tables_of
+from adamlab.studies.config.values.axes import read_arguments
+from adamlab.studies.config.values.reserved import READING_NAMES
 from adamlab.symbolic.open_optimizer import OpenOptimizer
 
 MOST_STEPS, MOST_LAGS = 100, 1000

@@ -8,16 +8,22 @@ import numpy as np
 
 from adamlab.analysis.scores import DEFAULT, STEPS, criteria
 from adamlab.errors import nearest
-from adamlab.studies.config.designs import Design, read_design
 from adamlab.studies.config.errors import ConfigError, Mistakes, join, shown
-from adamlab.studies.config.optimizers import read_optimizers
-from adamlab.studies.config.outputs import Plots, check_output, read_outputs, tables_of
-from adamlab.studies.config.problems import MOST_COORDINATES, MOST_DATA, MOST_PROBLEMS, ProblemTable, read_problems
-from adamlab.studies.config.reserved import RUN_NAMES
 from adamlab.studies.config.schema import GREATEST_SEED, RunsHead, read_table
 from adamlab.studies.config.sizes import MOST_PROGRAMS, MOST_RUNS, check_sizes
-from adamlab.studies.config.starts import MOST_NUMBERS
 from adamlab.studies.config.study import Evaluation, Optimizer, Study
+from adamlab.studies.config.tables.optimizers import read_optimizers
+from adamlab.studies.config.tables.outputs import Plots, check_output, read_outputs, tables_of
+from adamlab.studies.config.tables.problems import (
+    MOST_COORDINATES,
+    MOST_DATA,
+    MOST_PROBLEMS,
+    ProblemTable,
+    read_problems,
+)
+from adamlab.studies.config.tables.starts import MOST_NUMBERS
+from adamlab.studies.config.values.designs import Design, read_design
+from adamlab.studies.config.values.reserved import RUN_NAMES
 from adamlab.studies.engine.recording import (
     BY_COORDINATE,
     BY_LAYER,

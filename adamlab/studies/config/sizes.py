@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from adamlab.studies.config.errors import Mistakes
-from adamlab.studies.config.problems import ProblemTable
 from adamlab.studies.config.schema import RunsHead
 from adamlab.studies.config.study import Optimizer
+from adamlab.studies.config.tables.problems import ProblemTable
 from adamlab.studies.engine.block_sizes import LANES
 from adamlab.studies.engine.recording import Recording
 from adamlab.types import Problem

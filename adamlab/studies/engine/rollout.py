@@ -13,7 +13,8 @@ from adamlab.arithmetic import next_correction, two_sum
 from adamlab.calls import Call
 from adamlab.dependence import dependence
 from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
-from adamlab.studies.engine.recording import COSTLY, OF_LAST_STEP, Moment, Recording, edge_for, recorder
+from adamlab.studies.engine.quantities import Moment, edge_for, recorder
+from adamlab.studies.engine.recording import COSTLY, OF_LAST_STEP, Recording
 from adamlab.types import Decay, Problem, PyTree, Sampler
 
 if TYPE_CHECKING:

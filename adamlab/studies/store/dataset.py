@@ -11,8 +11,8 @@ from adamlab.analysis import with_agreement
 from adamlab.analysis.rows import EVALUATION, TUNING
 from adamlab.errors import reason
 from adamlab.problems.landscapes import has_landscape, landscape
-from adamlab.studies.config.reserved import RUN_NAMES
 from adamlab.studies.config.study import Study
+from adamlab.studies.config.values.reserved import RUN_NAMES
 from adamlab.studies.engine.recording import BY_LAYER, dims_of, layers_of
 from adamlab.studies.store.blocks import Blocks
 from adamlab.studies.store.files import DamageError

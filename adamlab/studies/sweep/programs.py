@@ -10,8 +10,8 @@ import jax
 from adamlab.errors import reason
 from adamlab.studies import distributed
 from adamlab.studies.config.errors import ConfigError, Mistakes
-from adamlab.studies.config.problems import is_shipped
 from adamlab.studies.config.study import Study
+from adamlab.studies.config.tables.problems import is_shipped
 from adamlab.studies.engine.block_sizes import group_size
 from adamlab.studies.engine.program import Program, Runs, check, prepare
 from adamlab.studies.engine.recording import Recording

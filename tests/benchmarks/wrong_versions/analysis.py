@@ -13,7 +13,7 @@ CHANGES = [
         ("np.maximum(n - k - i, 0)", "np.maximum(n - k - i + 1, 0)"),
     ),
     *of(
-        "analysis/instances.py",
+        "analysis/comparing/instances.py",
         "tests/analysis/test_ranking.py tests/analysis/test_profiles.py",
         ("reindex(columns=labels).dropna() if", "reindex(columns=labels).fillna(np.inf) if"),
         ("reindex(columns=labels)", "reindex(columns=sorted(labels, reverse=True))"),
@@ -21,14 +21,14 @@ CHANGES = [
         ("best_settings(runs, by), value)", "best_settings(runs), value)"),
     ),
     *of(
-        "analysis/profiles.py",
+        "analysis/comparing/profiles.py",
         "tests/analysis/test_profiles.py",
         ("spent = np.where(costs.values >= 0, costs.values, np.inf)", "spent = costs.values"),
         ('factors, side="right")', 'factors, side="left")'),
         ("np.where(spent == least, 1.0, spent / least)", "spent / least"),
     ),
     *of(
-        "analysis/ranking.py",
+        "analysis/comparing/ranking.py",
         "tests/analysis/test_ranking.py",
         ("+ ((others == own).sum(axis=1) + 1) / 2", "+ 1"),
         ("[(1 - level) / 2, (1 + level) / 2]", "[1 - level, level]"),
@@ -125,7 +125,7 @@ CHANGES = [
         ),
     ),
     *of(
-        "analysis/twins.py",
+        "analysis/comparing/twins.py",
         "tests/analysis/test_twins.py",
         ("largest[ours[diverged(runs).values[ours] & diverged(runs).values[theirs]]] = np.nan", "pass"),
         ("return np.where(np.isnan(difference), np.inf, difference)", "return difference"),

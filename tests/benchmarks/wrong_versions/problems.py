@@ -77,14 +77,14 @@ LAYERS = [
 
 PROBLEMS = [
     *of(
-        "problems/quadratics.py",
+        "problems/surfaces/quadratics.py",
         FUNCTIONS,
         ("np.sqrt(curvatures / batch_size)", "(curvatures / batch_size)", f"{FUNCTIONS} -k noise"),
         ("return np.geomspace(1.0, condition, dim)", "return np.linspace(1.0, condition, dim)"),
         ("(x - y) ** 2 / condition", "(x - y) ** 2 / condition**2", f"{FUNCTIONS} -k 'ravine or condition'"),
     ),
     *of(
-        "problems/many_minima.py",
+        "problems/surfaces/many_minima.py",
         FUNCTIONS,
         (
             "jnp.where(mean_square > 0, jnp.sqrt(jnp.where(mean_square > 0, mean_square, 1.0)), 0.0)",
@@ -95,7 +95,7 @@ PROBLEMS = [
         ("[-np.pi, 12.275]", "[-np.pi, 12.285]", f"{FUNCTIONS} -k 'minima'"),
     ),
     *of(
-        "problems/valleys.py",
+        "problems/surfaces/valleys.py",
         FUNCTIONS,
         (
             "start=[-1.2 if i % 2 == 0 else 1.0 for i in range(dim)]",
@@ -119,7 +119,7 @@ PROBLEMS = [
         ("    if not least <= value <= most:\n", "    if not value <= most:\n"),
     ),
     *of(
-        "problems/online.py",
+        "problems/stochastic/online.py",
         ONLINE,
         ("mean=10.0 / 101.0,", "mean=1020.0 / 101.0,"),
         ("jnp.asarray(t) % 101 == 1", "jnp.asarray(t) % 101 == 0"),
@@ -128,7 +128,7 @@ PROBLEMS = [
         ("    if not 2 < c <= MOST_SLOPE:", "    if not 2 <= c <= MOST_SLOPE:"),
     ),
     *of(
-        "problems/regression.py",
+        "problems/stochastic/regression.py",
         REGRESSION,
         (
             'metrics={"test_loss": lambda w: loss(w, _in_jax(test))},',
@@ -148,7 +148,7 @@ PROBLEMS = [
         ("shares = np.array([ones, examples - ones]) / examples", "shares = np.array([0.5, 0.5])"),
     ),
     *of(
-        "problems/batches.py",
+        "problems/data/batches.py",
         NETWORKS,
         (
             "keys = jax.random.split(jax.random.key(0), pieces)",
@@ -168,7 +168,7 @@ PROBLEMS = [
         ),
     ),
     *of(
-        "problems/autoencoder.py",
+        "problems/networks/autoencoder.py",
         "tests/problems/test_autoencoder.py",
         ("- 1 - log_variance, axis=-1) / 2", "- 1 - log_variance, axis=-1)"),
         ("z = mean + jnp.exp(log_variance / 2) * noise", "z = mean + jnp.exp(log_variance) * noise"),
@@ -178,7 +178,7 @@ PROBLEMS = [
         ),
     ),
     *of(
-        "problems/starts.py",
+        "problems/networks/starts.py",
         f"{NETWORKS} -k variances",
         ("math.sqrt(2 / math.prod(shape[:-1]))", "math.sqrt(1 / math.prod(shape[:-1]))"),
         ("math.sqrt(2 / (inputs + outputs))", "math.sqrt(2 / inputs)"),

@@ -242,7 +242,7 @@ SCREEN = [
         ("    if form not in forms:\n", "    if False:\n", f"{FORMULAS} -k bad_input"),
     ),
     *of(
-        "terminal/comparing.py",
+        "terminal/optimizers/comparing.py",
         f"{COMMANDS} {TERMINAL} -k compare",
         ("return comparison.identical\n    heads", "return True\n    heads"),
         (
@@ -268,7 +268,7 @@ SCREEN = [
         ("    say(comparison.verdict)\n", ""),
     ),
     *of(
-        "terminal/relations.py",
+        "terminal/optimizers/relations.py",
         f"{FORMULAS} -k 'relation or expected'",
         ("return verdict.holds", 'return verdict.status != "refuted"'),
         ('return all(row["as_expected"] for row in rows)', 'return any(row["as_expected"] for row in rows)'),
@@ -281,7 +281,7 @@ SCREEN = [
         ("{row['expected']} was expected\"", "{row['status']} was expected\""),
     ),
     *of(
-        "terminal/formulas.py",
+        "terminal/optimizers/formulas.py",
         FORMULAS,
         (
             "    return verdict.holds",
@@ -297,7 +297,7 @@ SCREEN = [
         ("{words.replace('--', '- -')}", "{words}", f"{FORMULAS} -k format"),
     ),
     *of(
-        "terminal/runs.py",
+        "terminal/studies/runs.py",
         f"{TERMINAL} {KINDS}",
         (
             '"runs": f"{item.runs:,}",\n            "blocks": item.blocks,',
@@ -325,7 +325,7 @@ SCREEN = [
         ("    if not isinstance(study, Study):\n", "    if False:\n", f"{TERMINAL} {COMMANDS}"),
     ),
     *of(
-        "terminal/progress.py",
+        "terminal/studies/progress.py",
         TERMINAL,
         ("left = seconds / self.done * (self.runs - self.done)", "left = seconds / self.done * self.runs"),
         ("rate = self.done * self.steps / seconds\n", "rate = self.done / seconds\n"),
@@ -341,7 +341,7 @@ SCREEN = [
         ('name if a.required else f"{name}={written(a.default)}"', "name"),
     ),
     *of(
-        "terminal/numbers.py",
+        "terminal/optimizers/numbers.py",
         f"{FORMULAS} -k bad_input",
         ("for part in parts if not all(part)]", "for part in parts if not part[0]]"),
     ),

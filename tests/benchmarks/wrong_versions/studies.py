@@ -14,7 +14,7 @@ KINDS = "tests/studies/test_kinds.py"
 
 CONFIGS = [
     *of(
-        "studies/config/axes.py",
+        "studies/config/values/axes.py",
         CONFIG,
         ("if low >= high and count != [1]:", "if low > high and count != [1]:"),
         ("if len(set(literals)) < len(literals) and not in_step:", "if False:"),
@@ -27,7 +27,7 @@ CONFIGS = [
         ),
     ),
     *of(
-        "studies/config/designs.py",
+        "studies/config/values/designs.py",
         DESIGNS,
         ("np.random.default_rng([seed, *name.encode()])", "np.random.default_rng([seed])"),
         ("return {name: column[np.sort(first)] for", "return {name: column[first] for"),
@@ -36,7 +36,7 @@ CONFIGS = [
         ("any(length not in (1, longest)", "any(length > longest"),
     ),
     *of(
-        "studies/config/starts.py",
+        "studies/config/tables/starts.py",
         "tests/studies/config/test_starts.py",
         ("return (1 - unit) * low + unit * high", "return unit * low + (1 - unit) * high"),
         ('indexing="ij"), axis=-1)', "), axis=-1)"),
@@ -120,15 +120,19 @@ ENGINES = [
         ),
     ),
     *of(
-        "studies/engine/recording.py",
+        "studies/engine/quantities.py",
         RECORDING,
         ("self._after_a_step(-_flat(self._last[1]) / self", "self._after_a_step(_flat(self._last[1]) / self"),
         ("return jnp.min(jnp.linalg.norm(offsets, axis=1))", "return jnp.linalg.norm(offsets, axis=1)[0]"),
         ('self._field("m")[0], self._field("v")[0])\n        return', 'self._field("m")[0],)\n        return'),
         ("_norms(self._last[1]) / _norms(over)", "_norms(self._last[1]) / _norms(self._last[0])"),
         ("jnp.where(self.moment.t > 0, held * self._correction(name), 0.0) if is_corrected else held", "held"),
-        ("np.append(np.arange(0, steps, every), steps)", "np.arange(0, steps + 1, every)", "tests/studies"),
         ('rates = ("decay",) if alone and name == "m" else', "rates ="),
+    ),
+    *of(
+        "studies/engine/recording.py",
+        "tests/studies",
+        ("np.append(np.arange(0, steps, every), steps)", "np.arange(0, steps + 1, every)"),
     ),
     *of(
         "studies/engine/block_sizes.py",

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from adamlab.studies.config.designs import GRID, Design, Interval, Points, drawn, spread_out
+from adamlab.studies.config.values.designs import GRID, Design, Interval, Points, drawn, spread_out
 
 AXES = {"a": Interval("loguniform", 1e-3, 1.0), "b": Points((1.0, 2.0, 3.0)), "c": Interval("uniform", -2, 2)}
 LISTS = {"a": Points((1.0, 2.0)), "b": Points((3.0, 4.0, 5.0))}

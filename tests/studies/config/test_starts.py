@@ -7,7 +7,7 @@ import pytest
 
 from adamlab.problems import get
 from adamlab.studies.config.errors import Mistakes
-from adamlab.studies.config.starts import read_starts
+from adamlab.studies.config.tables.starts import read_starts
 
 
 def starts(value, problem="rosenbrock", **options) -> np.ndarray:

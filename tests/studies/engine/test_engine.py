@@ -49,9 +49,8 @@ RECORDED = [0, 5, 10, 12]
 @pytest.mark.parametrize(
     ("name", "rhythms"),
     [
-        ("rosenbrock", (5,)),
         ("noisy_quadratic", (5,)),
-        pytest.param("rosenbrock", (1, 12), marks=pytest.mark.slow),
+        pytest.param("rosenbrock", (1, 5, 12), marks=pytest.mark.slow),
         pytest.param("noisy_quadratic", (1, 12), marks=pytest.mark.slow),
     ],
 )

@@ -168,7 +168,7 @@ def test_a_file_that_was_deleted_or_changed_is_told(stored, thorough):
     folder, _, tree = stored
     choice = random.Random(3)
     names = files_of(folder)
-    for name in names if thorough else some(names, choice):
+    for name in names if thorough else some(names, choice)[::2]:
         path = folder / STORE / name
         data = path.read_bytes()
         for harm in HARMS if thorough else choice.sample([*HARMS], 1):

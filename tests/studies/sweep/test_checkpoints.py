@@ -104,20 +104,27 @@ def kill(monkeypatch, folder, saves, config=CONFIG):
         return checkpoint, int(file["step"])
 
 
+def assert_goes_on(expected, folder, monkeypatch, saves, config):
+    _, done = kill(monkeypatch, folder, saves, config)
+    begins = watch_begins(monkeypatch)
+    identical(run(folder, config), expected)
+    assert begins[0] == done > 0
+    assert set(begins[1:]) <= {0}
+
+
 def test_runs_that_are_cut_in_time_have_the_same_bits(whole, tmp_path):
     identical(run(tmp_path), whole)
     assert not (tmp_path / CHECKPOINTS).exists()  # what is done needs none
 
 
-@pytest.mark.parametrize(
-    "saves", [20, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 15, 33, 60, 80, 81, 100, 125))]
-)
-def test_a_killed_run_goes_on_from_its_checkpoint(whole, tmp_path, monkeypatch, saves):
-    _, done = kill(monkeypatch, tmp_path, saves)
-    begins = watch_begins(monkeypatch)
-    identical(run(tmp_path), whole)
-    assert begins[0] == done > 0
-    assert set(begins[1:]) <= {0}
+def test_a_killed_run_goes_on_from_its_checkpoint(brief, tmp_path, monkeypatch):
+    assert_goes_on(brief, tmp_path, monkeypatch, 9, BRIEF)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("saves", [1, 15, 20, 33, 60, 80, 81, 100, 125])
+def test_a_killed_run_of_any_program_goes_on_from_its_checkpoint(whole, tmp_path, monkeypatch, saves):
+    assert_goes_on(whole, tmp_path, monkeypatch, saves, CONFIG)
 
 
 def test_a_checkpoint_that_cannot_be_trusted_is_not_used(brief, tmp_path, monkeypatch):

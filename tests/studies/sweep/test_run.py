@@ -355,6 +355,7 @@ def test_an_evaluation_that_was_cut_off_does_not_stand_in_the_way_of_another(con
     identical(al.run(config, tmp_path), al.run(config))
 
 
+@pytest.mark.slow
 def test_a_seed_of_an_evaluation_can_become_one_of_the_tuning(config, tmp_path):
     config["optimizer"] = [{"name": "optax.sgd", "learning_rate": 1e-3}]
     for seeds in (1, 2):

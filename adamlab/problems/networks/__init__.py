@@ -1,0 +1,1 @@
+"""Networks: classifiers and an auto-encoder of images, a transformer of tokens."""

@@ -1,0 +1,1 @@
+"""Losses that are drawn: online counterexamples, regressions on made data, the noise of deep nets."""

@@ -1,0 +1,1 @@
+"""Functions of a few parameters: quadratics, curved valleys, several minima."""

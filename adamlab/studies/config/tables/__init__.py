@@ -1,0 +1,1 @@
+"""Tables of a config: its problems with their starts, optimizers and outputs."""

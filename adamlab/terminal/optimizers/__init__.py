@@ -1,0 +1,1 @@
+"""The output of commands that read optimizers: formulas, verdicts, comparisons, translations."""

@@ -1,0 +1,1 @@
+"""The output of commands on studies: their runs, progress and pictures."""
