@@ -126,7 +126,7 @@ def bits(comparisons: xr.Dataset, ax: Axes | None = None) -> Figure:
     fig, axes = figure(comparisons, "bits that differ", width=width, height=height, ax=ax)
     shades = colormaps["YlOrRd"].with_extremes(under=IDENTICAL, bad="0.85")
     norm = LogNorm(1, max(10.0, np.nanmax(grid)))
-    colors = np.ma.masked_invalid(np.where(grid == 0, norm.vmin / 2, grid))  # whose logarithm is below the scale
+    colors = np.ma.masked_invalid(np.where(grid == 0, 0.5, grid))  # a logarithmic scale takes no 0
     axes.imshow(colors, cmap=shades, norm=norm, aspect="auto")
     names = [shortened(name, LABEL, 7.0) for name in cells.index]
     axes.set_xticks(range(grid.shape[1]), cells.columns, rotation=30, ha="right", fontsize=8)
