@@ -110,7 +110,14 @@ class Recurrence:
 
 def written_out(e: Formula, t: int) -> Formula:
     """The expression at a step whose number is known, every sum term by term; there is no gradient before the first."""
-    return e.subs(T, t).doit().xreplace({G[0]: Integer(0)})
+    return _term_by_term(e.subs(T, t)).doit().xreplace({G[0]: Integer(0)})
+
+
+def _term_by_term(e: Any) -> Any:
+    """The expression with its sums written out, outer ones first: SymPy seeks a closed form of an inner one for minutes."""
+    if not e.has(ExprWithLimits):
+        return e
+    return _term_by_term(e.doit(deep=False)) if isinstance(e, ExprWithLimits) else e.func(*map(_term_by_term, e.args))
 
 
 def at(e: Formula, index: Symbol) -> Formula:
