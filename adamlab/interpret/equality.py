@@ -7,13 +7,14 @@ is one to t without its last term. What is left is a rational function, in which
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from functools import lru_cache
-from itertools import product
+from itertools import islice, product
 from math import prod
 from typing import Any
 
 from sympy import (
+    ITE,
     Abs,
     Add,
     E,
@@ -26,6 +27,8 @@ from sympy import (
     Lt,
     Max,
     Min,
+    Mod,
+    Mul,
     Piecewise,
     Poly,
     PolynomialError,
@@ -35,9 +38,11 @@ from sympy import (
     Sum,
     Symbol,
     cancel,
+    ceiling,
     expand,
     factor_list,
     factorint,
+    floor,
     fraction,
     gcd_list,
     lcm_list,
@@ -50,6 +55,7 @@ from sympy import (
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
+from adamlab.interpret.domains import OnDomain
 from adamlab.interpret.signs import NONNEGATIVE, POSITIVE, REAL, Rate, is_nonnegative, is_positive, sign_of
 from adamlab.interpret.trials import differ
 from adamlab.types import Formula
@@ -59,6 +65,12 @@ FACTORED_UP_TO = 10**3
 
 NUMBERED = re.compile(r"_\d")
 """In the name of a symbol the number of its step, as in m_3."""
+
+SWITCHING = (Abs, sign, Max, Min, Piecewise, floor, ceiling, Mod, ITE, OnDomain)
+"""The functions that are one formula here and another there; all others are 0 at single points or everywhere."""
+
+MOST_BRANCHES = 64
+"""The most combinations of such formulas that are looked at."""
 
 SHIFTS = 4
 """The most terms by which a sum may end before its symbol: a sum to t − 4 is written as one to t."""
@@ -107,13 +119,43 @@ def _upright(e: Formula) -> Formula:
     return -e if e.could_extract_minus_sign() else e
 
 
+@lru_cache(maxsize=4096)
 def may_vanish(e: Formula) -> bool:
-    """Whether it may be 0 on more than single points: it has a maximum or cases that are not known to be positive."""
-    return not is_positive(e) and any(not _is_sum_of_sizes(part) for part in e.atoms(Max, Min, Piecewise))
+    """Whether it may be 0 on more than single points, as x + |x| and 1 + sign(x) are."""
+    if is_positive(e) or not e.has(*SWITCHING):
+        return False
+    if isinstance(e, Mul):
+        return any(map(may_vanish, e.args))
+    if isinstance(e, Pow | Abs | sign):
+        return may_vanish(e.args[0])
+    if isinstance(e, Add | Max) and all(map(is_nonnegative, e.args)):
+        return all(x == 0 or may_vanish(x) for x in e.args)
+    if isinstance(e, ExprWithLimits) and is_nonnegative(e.function):
+        return may_vanish(e.function)
+    branches = list(islice(_branches(e), MOST_BRANCHES + 1))
+    return len(branches) > MOST_BRANCHES or not all(differ(branch, Integer(0)) for branch in branches)
 
 
-def _is_sum_of_sizes(e: Formula) -> bool:
-    return isinstance(e, Max) and all(is_nonnegative(a) and a != 0 for a in e.args)
+def _branches(e: Formula) -> Iterator[Formula]:
+    """The formulas without switches that it is on parts of its domain; 0 for what is not told."""
+    switches = e.atoms(*SWITCHING, ExprWithLimits)
+    if not any(x.has(*SWITCHING) for x in switches):
+        yield e
+        return
+    part = max((x for x in switches if x.has(*SWITCHING)), key=lambda x: (x.count_ops(), str(x)))  # in no other
+    for value in _values(part):
+        yield from _branches(e.xreplace({part: value})) if value is not None else [Integer(0)]
+
+
+def _values(part: Any) -> list[Any]:
+    """The formulas that a switch is, each on a part of its domain; None for one that is not told."""
+    if isinstance(part, Abs):
+        return [part.args[0], -part.args[0]]
+    if isinstance(part, sign):
+        return [*map(Integer, (1, -1)), *([Integer(0)] if may_vanish(part.args[0]) else [])]
+    if isinstance(part, Max | Min):
+        return [*part.args]
+    return [value for value, _ in part.args] if isinstance(part, Piecewise) else [None]
 
 
 def _divisors(e: Formula) -> list[Formula]:

@@ -114,7 +114,7 @@ def written_out(e: Formula, t: int) -> Formula:
 
 
 def _term_by_term(e: Any) -> Any:
-    """The expression with its sums written out, outer ones first: SymPy seeks a closed form of an inner one for minutes."""
+    """The expression with its sums written out, outer ones first, since `doit` seeks closed forms of inner ones."""
     if not e.has(ExprWithLimits):
         return e
     return _term_by_term(e.doit(deep=False)) if isinstance(e, ExprWithLimits) else e.func(*map(_term_by_term, e.args))
