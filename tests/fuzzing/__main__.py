@@ -23,7 +23,7 @@ def main() -> int:
             sys.stdout.write(f"\n# seed {seed}\n{fault.shrunk(arguments.shrink)}\n")
             sys.stdout.flush()
         if k % 20 == 19:
-            sys.stdout.write(f"\n{report.table()}\n")
+            sys.stdout.write(f"\n{k + 1} pairs\n{report.table()}\n")
             sys.stdout.flush()
     sys.stdout.write(f"\n{report.table()}\n")
     return int(report.wrong > 0)
