@@ -21,7 +21,7 @@ from sympy import (
 )
 
 from adamlab.interpret import equality
-from adamlab.interpret.equality import conditions_of_equality, is_zero, same
+from adamlab.interpret.equality import conditions_of_equality, is_zero, may_vanish, same
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.trials import differ
 from adamlab.symbolic.maximum import Maximum
@@ -190,6 +190,21 @@ def test_nothing_over_nothing_is_not_zero():
     zero = (x + y) * (x - y) - x**2 + y**2
     assert is_zero(zero)
     assert not is_zero(zero / ((x + y) ** 2 - x**2 - 2 * x * y - y**2))
+
+
+VANISHING = [x + Abs(x), Abs(x) - x, 1 + sign(x), Max(x, 0), sign(x) - sign(y), Max(Abs(x), Abs(y)) - Abs(x)]
+VANISHING += [Min(Abs(x), y) + Abs(y), Piecewise((0, x > 1), (1, True)), y * (Abs(x) - x), sympy.floor(x)]
+ISOLATED = [x, x + Abs(y), 1 + Abs(x), 2 + sign(x), Max(x, 1), Max(Abs(x), Abs(y)), Abs(x) + Abs(y), x + Max(y, 0)]
+ISOLATED += [x**2 - Abs(y), sign(x) * y, sign(x) + sign(y) / 2, Min(Abs(x), Abs(y)), Piecewise((x, y > 1), (1, True))]
+
+
+def test_what_is_0_on_more_than_single_points_is_seen():
+    """By numbers: of many points some are zeros, or none is."""
+    numbers = [Rational(k, 7) + Rational(1, 1009) for k in range(-20, 21, 3)]
+    for formulas, vanish in ((VANISHING, True), (ISOLATED, False)):
+        for e in formulas:
+            assert may_vanish(e) == vanish, e
+            assert any(e.subs({x: i, y: j + Rational(1, 17)}) == 0 for i in numbers for j in numbers) == vanish, e
 
 
 def grown(random_numbers: random.Random, depth: int) -> Any:

@@ -318,12 +318,19 @@ def _plus(a: Series, b: Series, known: int) -> Series:
 
 
 def _extreme(extreme: Callable[..., Formula], parts: list[Series]) -> Series:
-    """The maximum or minimum of the leading terms: of those of one order, or a maximum that a positive one decides."""
+    """The maximum or minimum of the first terms: a lower order wins or loses where its sign is known.
+
+    Where it is not, no term after the first is known.
+    """
     if not all(part.coefficients for part in parts):
         raise NoLimitError("all terms that are carried cancel")
     moving = [part for part in parts if any(c != 0 for c in part.coefficients)]
+    if len(parts) == 1 or not moving:
+        return parts[0]
     lead = min(part.lead for part in moving)
-    decided = extreme is Max and any(part.lead == lead and is_positive(_leading(part)) for part in moving)
-    if any(part.lead != lead for part in moving) and not decided:
-        raise NoLimitError("terms of different orders are compared")
+    side = 1 if extreme is Max else -1
+    losing = [part for part in moving if part.lead == lead and is_positive(-side * part[lead])]
+    others = [part for part in parts if part not in losing]
+    if losing and others and all(part.lead > lead or part not in moving for part in others):
+        return _extreme(extreme, others)
     return _without_zeros(lead, [extreme(*(part[lead] if part.lead == lead else Integer(0) for part in parts))])
