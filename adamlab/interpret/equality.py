@@ -44,8 +44,10 @@ from sympy import (
     factorint,
     floor,
     fraction,
+    gcd,
     gcd_list,
     lcm_list,
+    quo,
     sign,
     sympify,
     together,
@@ -122,7 +124,7 @@ def _upright(e: Formula) -> Formula:
 @lru_cache(maxsize=4096)
 def may_vanish(e: Formula) -> bool:
     """Whether it may be 0 on more than single points, as x + |x| and 1 + sign(x) are."""
-    if is_positive(e) or not e.has(*SWITCHING):
+    if not e.has(*SWITCHING) or is_positive(e):
         return False
     if isinstance(e, Mul):
         return any(map(may_vanish, e.args))
@@ -198,6 +200,26 @@ def _anonymous(e: Formula) -> dict[Symbol, Symbol]:
     if not any(NUMBERED.search(s.name) for s in symbols if not isinstance(s, Rate)):
         return {}
     return {s: s.func(f"_s{k}", **({} if isinstance(s, Rate) else s.assumptions0)) for k, s in enumerate(symbols)}
+
+
+def factors_of(e: Formula) -> tuple[Any, list[tuple[Formula, int]]]:
+    """A polynomial's number and its factors with their powers.
+
+    One that is linear in a symbol, a·x + b, is a product of gcd(a, b) and of what has no factors; a search for these
+    would take minutes where there are many symbols.
+    """
+    polynomial: Any = e.as_poly()
+    degrees = [*zip(polynomial.gens, polynomial.degree_list(), strict=True)] if polynomial is not None else []
+    linear = next((x for x, degree in degrees if degree == 1), None)
+    if linear is None or not (polynomial.domain.is_ZZ or polynomial.domain.is_QQ):
+        listed: Any = factor_list(e)
+        return listed
+    a = Poly(polynomial.as_expr().coeff(linear, 1), *polynomial.gens, domain=polynomial.domain)
+    shared = gcd(a, polynomial - a * linear)
+    number, rest = quo(polynomial, shared).primitive()
+    turn = -1 if rest.LC() < 0 else 1
+    outside, factors = factors_of(shared.as_expr()) if not shared.is_ground else (shared.as_expr(), [])
+    return turn * number * outside, [*factors, ((turn * rest).as_expr(), 1)]
 
 
 class _NormalForm:
@@ -367,8 +389,7 @@ class _NormalForm:
         powers_of: list[tuple[Formula, Any]] = []
         negative = 0
         for part, turn in zip(fraction(cancel(e)), (1, -1), strict=True):
-            listed: Any = factor_list(part)
-            number, factors = listed
+            number, factors = factors_of(part)
             negative += bool(number.is_negative)
             for n, outer in ((abs(number.p), turn), (number.q, -turn)):
                 powers_of += [(Integer(p), k * outer) for p, k in factorint(n, limit=FACTORED_UP_TO).items()]

@@ -21,7 +21,7 @@ from sympy import (
 )
 
 from adamlab.interpret import equality
-from adamlab.interpret.equality import conditions_of_equality, is_zero, may_vanish, same
+from adamlab.interpret.equality import conditions_of_equality, factors_of, is_zero, may_vanish, same
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.trials import differ
 from adamlab.symbolic.maximum import Maximum
@@ -205,6 +205,20 @@ def test_what_is_0_on_more_than_single_points_is_seen():
         for e in formulas:
             assert may_vanish(e) == vanish, e
             assert any(e.subs({x: i, y: j + Rational(1, 17)}) == 0 for i in numbers for j in numbers) == vanish, e
+
+
+def test_factors_are_those_of_sympy():
+    random_numbers = random.Random(5)
+    for k in range(60):
+        sums = [
+            sum(
+                random_numbers.choice([-3, 1, Rational(1, 2)]) * z
+                for z in random_numbers.sample([x, y, a, x * y, a**2, Integer(1)], 3)
+            )
+            for _ in range(1 + k % 3)
+        ]
+        e = sympy.expand(sympy.prod(s ** random_numbers.choice([1, 1, 2]) for s in sums))
+        assert [factors_of(e)[0], {*factors_of(e)[1]}] == [sympy.factor_list(e)[0], {*sympy.factor_list(e)[1]}]
 
 
 def grown(random_numbers: random.Random, depth: int) -> Any:

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from sympy import Abs, IndexedBase, Integer, Max, Rational, Symbol, sqrt
+from sympy import Abs, IndexedBase, Integer, Max, Rational, Sum, Symbol, expand, sqrt
 
 from adamlab.interpret.signs import Rate
-from adamlab.symbolic.letters import T
-from adamlab.symbolic.solving.recurrences import Recurrence
+from adamlab.symbolic.letters import INDICES, T
+from adamlab.symbolic.solving.recurrences import Recurrence, written_out
 
 b = Rate("b")
 c = Symbol("c", positive=True)
@@ -66,3 +66,12 @@ def test_closed_forms_are_the_steps_one_by_one(e, start, origin):
     for t in range(origin + 1, len(GRADIENTS)):
         value = at_numbers(e.xreplace({before: value}).subs(T, t))
         assert float(at_numbers(form.subs(T, t).doit())) == pytest.approx(float(value), abs=1e-12), t
+
+
+def test_sums_within_sums_are_written_out():
+    i, j = INDICES[:2]
+    total = Sum(b**i * Sum(g[j], (j, 1, i)), (i, 1, T)) + Sum(g[j], (j, 1, i), (i, 1, T))
+    totals = [sum(GRADIENTS[1 : k + 1]) for k in (1, 2, 3)]
+    expected = sum(b**k * x + x for k, x in enumerate(totals, start=1))
+    assert expand(written_out(total, 3).xreplace({g[k]: x for k, x in enumerate(GRADIENTS)}) - expected) == 0
+    assert written_out(total, 0) == 0
