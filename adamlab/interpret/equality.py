@@ -157,7 +157,8 @@ def _values(part: Any) -> list[Any]:
         return [*map(Integer, (1, -1)), *([Integer(0)] if may_vanish(part.args[0]) else [])]
     if isinstance(part, Max | Min):
         return [*part.args]
-    return [value for value, _ in part.args] if isinstance(part, Piecewise) else [None]
+    cases: Any = part.args
+    return [value for value, _ in cases] if isinstance(part, Piecewise) else [None]
 
 
 def _divisors(e: Formula) -> list[Formula]:
@@ -208,15 +209,20 @@ def factors_of(e: Formula) -> tuple[Any, list[tuple[Formula, int]]]:
     One that is linear in a symbol, a·x + b, is a product of gcd(a, b) and of what has no factors; a search for these
     would take minutes where there are many symbols.
     """
+    listed: Any
     polynomial: Any = e.as_poly()
-    degrees = [*zip(polynomial.gens, polynomial.degree_list(), strict=True)] if polynomial is not None else []
-    linear = next((x for x, degree in degrees if degree == 1), None)
-    if linear is None or not (polynomial.domain.is_ZZ or polynomial.domain.is_QQ):
-        listed: Any = factor_list(e)
+    if polynomial is None or not (polynomial.domain.is_ZZ or polynomial.domain.is_QQ):
+        listed = factor_list(e)
         return listed
-    a = Poly(polynomial.as_expr().coeff(linear, 1), *polynomial.gens, domain=polynomial.domain)
-    shared = gcd(a, polynomial - a * linear)
-    number, rest = quo(polynomial, shared).primitive()
+    degrees = zip(polynomial.gens, polynomial.degree_list(), strict=True)
+    linear = next((x for x, degree in degrees if degree == 1), None)
+    if linear is None:
+        listed = factor_list(e)
+        return listed
+    a: Any = Poly(polynomial.as_expr().coeff(linear, 1), *polynomial.gens, domain=polynomial.domain)
+    shared: Any = gcd(a, polynomial - a * linear)
+    rest: Any = quo(polynomial, shared)
+    number, rest = rest.primitive()
     turn = -1 if rest.LC() < 0 else 1
     outside, factors = factors_of(shared.as_expr()) if not shared.is_ground else (shared.as_expr(), [])
     return turn * number * outside, [*factors, ((turn * rest).as_expr(), 1)]

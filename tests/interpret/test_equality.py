@@ -195,7 +195,14 @@ def test_nothing_over_nothing_is_not_zero():
 VANISHING = [x + Abs(x), Abs(x) - x, 1 + sign(x), Max(x, 0), sign(x) - sign(y), Max(Abs(x), Abs(y)) - Abs(x)]
 VANISHING += [Min(Abs(x), y) + Abs(y), Piecewise((0, x > 1), (1, True)), y * (Abs(x) - x), sympy.floor(x)]
 ISOLATED = [x, x + Abs(y), 1 + Abs(x), 2 + sign(x), Max(x, 1), Max(Abs(x), Abs(y)), Abs(x) + Abs(y), x + Max(y, 0)]
-ISOLATED += [x**2 - Abs(y), sign(x) * y, sign(x) + sign(y) / 2, Min(Abs(x), Abs(y)), Piecewise((x, y > 1), (1, True))]
+ISOLATED += [
+    x**2 - Abs(y),
+    sign(x) * y,
+    sign(x) + sign(y) / 2,
+    Max(x, 0) + y**2,
+    Min(Abs(x), Abs(y)),
+    Piecewise((x, y > 1), (1, True)),
+]
 
 
 def test_what_is_0_on_more_than_single_points_is_seen():

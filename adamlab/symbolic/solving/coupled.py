@@ -1,6 +1,7 @@
 """Two states that each feed the other: a linear recurrence of both, solved by the eigenvalues of its matrix."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sympy import Add, Dummy, Integer, Matrix, Mul, Sum, cancel, factor_list, factor_terms, sqrt, together
 
@@ -36,8 +37,8 @@ def solve_pair(
     fed = rest.applyfunc(lambda r: at(r, index))
 
     def form(row: int) -> Formula:
-        own = sum(f.subs(_N, T) * _dot(part, row, start) for f, part in parts)
-        return own + Sum(sum(f.subs(_N, T - index) * _dot(part, row, fed) for f, part in parts), (index, 1, T))
+        own = Add(*(f.subs(_N, T) * _dot(part, row, start) for f, part in parts))
+        return own + Sum(Add(*(f.subs(_N, T - index) * _dot(part, row, fed) for f, part in parts)), (index, 1, T))
 
     return [form(0), form(1)] if parts else None
 
@@ -45,13 +46,14 @@ def solve_pair(
 _N = Dummy("n", integer=True, nonnegative=True)
 
 
-def _parts_of_powers(matrix: Matrix) -> list[tuple[Formula, Matrix]]:
+def _parts_of_powers(matrix: Any) -> list[tuple[Formula, Any]]:
     """The functions of n and the matrices whose products add up to Aⁿ, by Sylvester's formula; none where not real."""
     a, b, c, d = matrix
     root = _root((a - d) ** 2 + 4 * b * c)
     if root is None:
         return []
-    one, trace = Matrix.eye(2), a + d
+    one: Any = Matrix.eye(2)
+    trace = a + d
     if root == 0:
         rate = cancel(trace / 2)
         return [] if is_zero(rate) else [(rate**_N, one), (_N * rate ** (_N - 1), matrix - rate * one)]
@@ -61,13 +63,13 @@ def _parts_of_powers(matrix: Matrix) -> list[tuple[Formula, Matrix]]:
 
 def _root(e: Formula) -> Formula | None:
     """The square root of an expression that is never negative, without a root where it is a square."""
-    listed: tuple[Formula, list[tuple[Formula, int]]] = factor_list(cancel(e))
+    listed: Any = factor_list(cancel(e))
     number, factors = listed
     if number >= 0 and all(power % 2 == 0 for _, power in factors):
         return sqrt(number) * Mul(*(factor ** (power // 2) for factor, power in factors))
     return sqrt(cancel(e)) if is_nonnegative(e) else None
 
 
-def _dot(matrix: Matrix, row: int, vector: Sequence[Formula]) -> Formula:
-    terms = Add(*(matrix[row, k] * vector[k] for k in range(2)))
-    return factor_terms(together(terms))
+def _dot(matrix: Any, row: int, vector: Sequence[Formula]) -> Formula:
+    total: Any = together(Add(*(matrix[row, k] * vector[k] for k in range(2))))
+    return factor_terms(total)
