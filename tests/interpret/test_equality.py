@@ -157,6 +157,12 @@ def test_equal_formulas_do_not_differ_at_a_point():
     assert [pair for pair in EQUAL if differ(*pair)] == []
 
 
+def test_sums_that_start_late_are_not_tried_on_numbers():
+    for start, is_tried in ((5, True), (5001, False)):
+        total = Sum(g[i], (i, start, t))
+        assert differ(total, total + 1) == is_tried
+
+
 def test_terms_that_cancel_are_no_difference():
     power = b ** (40 * t)
     assert same((1 - power) * (1 + power) - 1, -(power**2))

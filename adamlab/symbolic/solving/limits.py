@@ -20,7 +20,6 @@ from sympy import (
     Min,
     Mul,
     Pow,
-    S,
     Sum,
     Symbol,
     exp,
@@ -118,10 +117,7 @@ def _at_zero(e: Formula, rate: Rate) -> Formula:
 
     settled = e.replace(lambda x: isinstance(x, Sum) and x.function.has(rate), last_term)
     _require_continuous(settled, rate)
-    settled = _put_zero(settled, rate)
-    if settled.has(S.ComplexInfinity, S.NaN, oo):
-        raise NoLimitError("division by 0")
-    return settled
+    return _put_zero(settled, rate)
 
 
 def _put_zero(e: Formula, rate: Rate) -> Formula:

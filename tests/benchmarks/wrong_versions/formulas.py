@@ -154,7 +154,6 @@ SYMBOLIC = [
         ),
         ("if discount != rate ** (last - index):", "if False:"),
         ("and x.base == rate and is_positive(x.exp), lambda", "and x.base == rate, lambda"),
-        ("    if settled.has(S.ComplexInfinity, S.NaN, oo):\n", "    if False:\n"),
         ("*(c * turn for c in inner.coefficients[1:])", "*inner.coefficients[1:]"),
         ("and is_nonnegative(e.base):\n", "and True:\n"),
         ("TERMS = 4\n", "TERMS = 2\n"),
