@@ -7,13 +7,14 @@ is one to t without its last term. What is left is a rational function, in which
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from functools import lru_cache
-from itertools import product
+from itertools import islice, product
 from math import prod
 from typing import Any
 
 from sympy import (
+    ITE,
     Abs,
     Add,
     E,
@@ -26,6 +27,8 @@ from sympy import (
     Lt,
     Max,
     Min,
+    Mod,
+    Mul,
     Piecewise,
     Poly,
     PolynomialError,
@@ -35,12 +38,16 @@ from sympy import (
     Sum,
     Symbol,
     cancel,
+    ceiling,
     expand,
     factor_list,
     factorint,
+    floor,
     fraction,
+    gcd,
     gcd_list,
     lcm_list,
+    quo,
     sign,
     sympify,
     together,
@@ -50,6 +57,7 @@ from sympy import (
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
+from adamlab.interpret.domains import OnDomain
 from adamlab.interpret.signs import NONNEGATIVE, POSITIVE, REAL, Rate, is_nonnegative, is_positive, sign_of
 from adamlab.interpret.trials import differ
 from adamlab.types import Formula
@@ -59,6 +67,12 @@ FACTORED_UP_TO = 10**3
 
 NUMBERED = re.compile(r"_\d")
 """In the name of a symbol the number of its step, as in m_3."""
+
+SWITCHING = (Abs, sign, Max, Min, Piecewise, floor, ceiling, Mod, ITE, OnDomain)
+"""The functions that are one formula here and another there; all others are 0 at single points or everywhere."""
+
+MOST_BRANCHES = 64
+"""The most combinations of such formulas that are looked at."""
 
 SHIFTS = 4
 """The most terms by which a sum may end before its symbol: a sum to t − 4 is written as one to t."""
@@ -107,13 +121,44 @@ def _upright(e: Formula) -> Formula:
     return -e if e.could_extract_minus_sign() else e
 
 
+@lru_cache(maxsize=4096)
 def may_vanish(e: Formula) -> bool:
-    """Whether it may be 0 on more than single points: it has a maximum or cases that are not known to be positive."""
-    return not is_positive(e) and any(not _is_sum_of_sizes(part) for part in e.atoms(Max, Min, Piecewise))
+    """Whether it may be 0 on more than single points, as x + |x| and 1 + sign(x) are."""
+    if not e.has(*SWITCHING) or is_positive(e):
+        return False
+    if isinstance(e, Mul):
+        return any(map(may_vanish, e.args))
+    if isinstance(e, Pow | Abs | sign):
+        return may_vanish(e.args[0])
+    if isinstance(e, Add | Max) and all(map(is_nonnegative, e.args)):
+        return all(x == 0 or may_vanish(x) for x in e.args)
+    if isinstance(e, ExprWithLimits) and is_nonnegative(e.function):
+        return may_vanish(e.function)
+    branches = list(islice(_branches(e), MOST_BRANCHES + 1))
+    return len(branches) > MOST_BRANCHES or not all(differ(branch, Integer(0)) for branch in branches)
 
 
-def _is_sum_of_sizes(e: Formula) -> bool:
-    return isinstance(e, Max) and all(is_nonnegative(a) and a != 0 for a in e.args)
+def _branches(e: Formula) -> Iterator[Formula]:
+    """The formulas without switches that it is on parts of its domain; 0 for what is not told."""
+    switches = e.atoms(*SWITCHING, ExprWithLimits)
+    if not any(x.has(*SWITCHING) for x in switches):
+        yield e
+        return
+    part = max((x for x in switches if x.has(*SWITCHING)), key=lambda x: (x.count_ops(), str(x)))  # in no other
+    for value in _values(part):
+        yield from _branches(e.xreplace({part: value})) if value is not None else [Integer(0)]
+
+
+def _values(part: Any) -> list[Any]:
+    """The formulas that a switch is, each on a part of its domain; None for one that is not told."""
+    if isinstance(part, Abs):
+        return [part.args[0], -part.args[0]]
+    if isinstance(part, sign):
+        return [*map(Integer, (1, -1)), *([Integer(0)] if may_vanish(part.args[0]) else [])]
+    if isinstance(part, Max | Min):
+        return [*part.args]
+    cases: Any = part.args
+    return [value for value, _ in cases] if isinstance(part, Piecewise) else [None]
 
 
 def _divisors(e: Formula) -> list[Formula]:
@@ -156,6 +201,31 @@ def _anonymous(e: Formula) -> dict[Symbol, Symbol]:
     if not any(NUMBERED.search(s.name) for s in symbols if not isinstance(s, Rate)):
         return {}
     return {s: s.func(f"_s{k}", **({} if isinstance(s, Rate) else s.assumptions0)) for k, s in enumerate(symbols)}
+
+
+def factors_of(e: Formula) -> tuple[Any, list[tuple[Formula, int]]]:
+    """A polynomial's number and its factors with their powers.
+
+    One that is linear in a symbol, a·x + b, is a product of gcd(a, b) and of what has no factors; a search for these
+    would take minutes where there are many symbols.
+    """
+    listed: Any
+    polynomial: Any = e.as_poly()
+    if polynomial is None or not (polynomial.domain.is_ZZ or polynomial.domain.is_QQ):
+        listed = factor_list(e)
+        return listed
+    degrees = zip(polynomial.gens, polynomial.degree_list(), strict=True)
+    linear = next((x for x, degree in degrees if degree == 1), None)
+    if linear is None:
+        listed = factor_list(e)
+        return listed
+    a: Any = Poly(polynomial.as_expr().coeff(linear, 1), *polynomial.gens, domain=polynomial.domain)
+    shared: Any = gcd(a, polynomial - a * linear)
+    rest: Any = quo(polynomial, shared)
+    number, rest = rest.primitive()
+    turn = -1 if rest.LC() < 0 else 1
+    outside, factors = factors_of(shared.as_expr()) if not shared.is_ground else (shared.as_expr(), [])
+    return turn * number * outside, [*factors, ((turn * rest).as_expr(), 1)]
 
 
 class _NormalForm:
@@ -325,8 +395,7 @@ class _NormalForm:
         powers_of: list[tuple[Formula, Any]] = []
         negative = 0
         for part, turn in zip(fraction(cancel(e)), (1, -1), strict=True):
-            listed: Any = factor_list(part)
-            number, factors = listed
+            number, factors = factors_of(part)
             negative += bool(number.is_negative)
             for n, outer in ((abs(number.p), turn), (number.q, -turn)):
                 powers_of += [(Integer(p), k * outer) for p, k in factorint(n, limit=FACTORED_UP_TO).items()]

@@ -39,6 +39,9 @@ POINTS = 2
 WHOLE_NUMBERS = 6, 12
 """The range of steps and other whole numbers at these: sums to t − 4 have terms, and few of them."""
 
+LATEST = 500
+"""The latest start of a sum that is tried, since sums from 1 then have at least as many terms."""
+
 CLEAR = 1e-8
 """The relative distance from which two formulas differ; what rounding makes of equal ones is far less."""
 
@@ -118,6 +121,8 @@ def differ(left: Any, right: Any) -> bool:
 
 def _are_apart(left: Any, right: Any, digits: int) -> bool:
     first = max(map(_latest_start, (left, right)))
+    if first > LATEST:
+        return False
     with mpmath.workdps(digits), suppress(*UNTOLD):
         for seed in range(POINTS):
             point = _Point(seed, first)

@@ -14,7 +14,7 @@ from mpmath import mpf
 import adamlab as al
 from tests.fuzzing.pairs import Pair
 from tests.fuzzing.programs import Program
-from tests.fuzzing.reals import decimal, run
+from tests.fuzzing.reals import decimal, run, to_digits
 from tests.fuzzing.sequences import FEW, generic, is_excused, numbers, special
 from tests.fuzzing.timing import StoppedError, at_most
 
@@ -83,7 +83,14 @@ def updates(program: Program, hyper: Mapping[str, Any], gradients: Sequence[Any]
     with mpmath.workdps(digits):
         given = {name: decimal(str(hyper[name])) for name in program.numbers}
         rows = [decimal(g) if isinstance(g, str) else mpf(g) for g in gradients]
-        return [u for u, _, _ in run(program, given, rows)]
+        return [mpf(u) for u, _, _ in run(program, given, rows)]
+
+
+def unrounded(program: Program, hyper: Mapping[str, Any], gradients: Sequence[Any]) -> list[Any]:
+    """The updates in fractions, as far as there are no roots: where a mean is 0, finite digits have a sign of it."""
+    with mpmath.workdps(DIGITS[1]):
+        given = {name: Fraction(str(hyper[name])) for name in program.numbers}
+        return [to_digits(u) for u, _, _ in run(program, given, [Fraction(g) for g in gradients], Fraction)]
 
 
 def apart(of: Callable[[int], tuple[Any, Any]]) -> bool:
@@ -113,9 +120,11 @@ def first_parting(pair: Pair, hyper: Mapping[str, Any], gradients: Sequence[Any]
     until = gradients[: differing[-1] + 1] if len(differing) < 3 else gradients[: differing[2] + 1]
     fine = [updates(side, hyper, until, DIGITS[1]) for side in (pair.left, pair.right)]
     runs = {DIGITS[0]: rough, DIGITS[1]: fine}
-    return next(
-        (t + 1 for t in differing[:3] if apart(lambda digits, t=t: (runs[digits][0][t], runs[digits][1][t]))), None
-    )
+    parted = [t for t in differing[:3] if apart(lambda digits, t=t: (runs[digits][0][t], runs[digits][1][t]))]
+    if not parted:
+        return None
+    exact = [unrounded(side, hyper, gradients[: parted[-1] + 1]) for side in (pair.left, pair.right)]
+    return next((t + 1 for t in parted if not _same(exact[0][t], exact[1][t])), None)
 
 
 def _wrong_proof(pair: Pair, verdict: Any, rng: np.random.Generator) -> str:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,17 +33,33 @@ def read_all(program: Program, seed: int = 0) -> Iterator[Outcome]:
 
 def read(program: Program, kind: str, seed: int = 0) -> Outcome:
     """A reading of a program, judged."""
-    began = time.process_time()
+    clock = Clock()
     try:
-        with at_most(LONGEST):
-            said, wrong = JUDGES[kind](program, np.random.default_rng([seed, 17]))
+        said, wrong = JUDGES[kind](program, np.random.default_rng([seed, 17]), clock)
     except StoppedError:
         said, wrong = "stopped", ""
     except (InputError, UnreadableError) as error:
         said, wrong = "not read", "" if kind in ("closed form", "limit") else str(error)
     except Exception as error:  # whatever is raised is a fault
         said, wrong = "raised", f"raised {type(error).__name__}: {error}"[:300]
-    return Outcome(kind, said, time.process_time() - began, wrong)
+    return Outcome(kind, said, clock.seconds, wrong)
+
+
+@dataclass
+class Clock:
+    """The processor time of what adamlab computes, without the time that judging it takes."""
+
+    seconds: float = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time within, which is stopped when it takes too long."""
+        began = time.process_time()
+        try:
+            with at_most(LONGEST):
+                yield
+        finally:
+            self.seconds += time.process_time() - began
 
 
 @dataclass(frozen=True)
@@ -90,8 +107,9 @@ class _Trial:
         return ""
 
 
-def _closed_form(program: Program, rng: np.random.Generator) -> tuple[str, str]:
-    f = al.closed_form(program.factory)
+def _closed_form(program: Program, rng: np.random.Generator, clock: Clock) -> tuple[str, str]:
+    with clock.running():
+        f = al.closed_form(program.factory)
     if re.search(NO_VALUE, f"{f.updates} {f.states}"):
         return "told", f"{f}\nhas no value"
     steps = min(program.steps, 430)
@@ -142,8 +160,9 @@ def _indexed(f: Any, trial: _Trial, digits: int) -> dict[tuple[str, int], Any]:
     return indexed
 
 
-def _unrolled(program: Program, rng: np.random.Generator) -> tuple[str, str]:
-    u = al.unroll(program.factory, steps=4)
+def _unrolled(program: Program, rng: np.random.Generator, clock: Clock) -> tuple[str, str]:
+    with clock.running():
+        u = al.unroll(program.factory, steps=4)
     places = [(UPDATE, t, sympify(u.updates[t - 1])) for t in range(1, 5)]
     places += [(name, t, sympify(u.states[t - 1][name])) for name in program.states for t in range(1, 5)]
     for gradients in generic(rng, program.literals, 4, 4):
@@ -158,7 +177,7 @@ def _unrolled(program: Program, rng: np.random.Generator) -> tuple[str, str]:
     return "told", ""
 
 
-def _exact(program: Program, rng: np.random.Generator) -> tuple[str, str]:
+def _exact(program: Program, rng: np.random.Generator, clock: Clock) -> tuple[str, str]:
     steps = min(program.steps, 310)
     for gradients in (*generic(rng, program.literals, steps, 1), [0.0, 0.0, 1.5, 0.0], [0.7] * 8, [-1.0, 1.0, 1.0]):
         trial = _Trial(program, {name: f"{rng.uniform(0.05, 0.98):.3g}" for name in program.numbers}, gradients)
@@ -166,7 +185,8 @@ def _exact(program: Program, rng: np.random.Generator) -> tuple[str, str]:
 
         def told(digits: int, name: str, t: int, _: Any, trial: _Trial = trial, runs: Any = runs) -> Any:
             if digits not in runs:
-                runs[digits] = al.exact(program.factory, trial.gradients, trial.hyper, params="1", digits=digits)
+                with clock.running():
+                    runs[digits] = al.exact(program.factory, trial.gradients, trial.hyper, params="1", digits=digits)
             return runs[digits].updates[t - 1] if name == UPDATE else runs[digits].states[t - 1][name]
 
         places = [(name, t, None) for t in range(1, len(gradients) + 1) for name in (UPDATE, *program.states)]
@@ -175,12 +195,14 @@ def _exact(program: Program, rng: np.random.Generator) -> tuple[str, str]:
     return "told", ""
 
 
-def _limit(program: Program, rng: np.random.Generator) -> tuple[str, str]:
-    f = al.closed_form(program.factory)
+def _limit(program: Program, rng: np.random.Generator, clock: Clock) -> tuple[str, str]:
+    with clock.running():
+        f = al.closed_form(program.factory)
     name = str(rng.choice(list(f.hyper)))
     is_rate = type(f.hyper[name]).__name__ == "Rate"
     target = [0, 1, 1 if is_rate else "oo"][int(rng.integers(3))]
-    limit = f.limit(**{name: target})
+    with clock.running():
+        limit = f.limit(**{name: target})
     if re.search(NO_VALUE, f"{limit.updates} {limit.states}"):
         return "told", f"{limit}\nfor {name} → {target} has no value"
     if any("≥" in text for text in limit.assumptions):
@@ -211,7 +233,7 @@ def _goes_to(told: Any, far: Any, near: Any) -> bool:
     return bool(gaps[1] <= gaps[0] / 100 or gaps[1] <= mpf(10) ** -20 * abs(told))
 
 
-JUDGES: dict[str, Callable[[Program, np.random.Generator], tuple[str, str]]] = {
+JUDGES: dict[str, Callable[[Program, np.random.Generator, Clock], tuple[str, str]]] = {
     "closed form": _closed_form,
     "unrolled": _unrolled,
     "exact": _exact,

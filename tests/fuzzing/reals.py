@@ -55,7 +55,7 @@ class Whole:
 
     @property
     def real(self) -> Any:
-        return mpf(self.value)
+        return self.value
 
 
 class Real:
@@ -79,19 +79,33 @@ def _binary(on_reals: Callable[[Any, Any], Any], on_wholes: Callable[[int, int],
             if len(kinds) > 1:
                 raise TypeError("integers of two types")
             return Whole(on_wholes(a.value, b.value), next(iter(kinds), None))
-        return Real(on_reals(a.real, b.real))
+        return Real(on_reals(*_alike(a.real, b.real)))
 
     return apply
 
 
+def _alike(a: Any, b: Any) -> tuple[Any, Any]:
+    """Both as mpmath's numbers where one of them is; fractions and integers go together as they are."""
+    return (to_digits(a), to_digits(b)) if isinstance(a, mpf) or isinstance(b, mpf) else (a, b)
+
+
+def to_digits(x: Any) -> Any:
+    """The number in mpmath's working precision."""
+    return mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else mpf(x)
+
+
 def _compared(compare: Callable[[Any, Any], bool]):
-    return lambda a, b: Truth(compare(a.real, b.real))
+    return lambda a, b: Truth(compare(*_alike(a.real, b.real)))
 
 
 def _divided(a: Any, b: Any) -> Any:
     if b == 0:
-        return NAN if a == 0 or mpmath.isnan(a) else INF * mpmath.sign(a)
-    return a / b
+        return NAN if a == 0 or mpmath.isnan(a) else INF * _sign(a)
+    return mpf(a) / b if isinstance(a, int) and not isinstance(b, Fraction) else a / b
+
+
+def _sign(x: Any) -> Any:
+    return x if mpmath.isnan(x) else (x > 0) - (x < 0)
 
 
 def _greater(a: Any, b: Any) -> Any:
@@ -107,7 +121,7 @@ def _raised(a: Any, b: Any):
         raise TypeError("a power that is no integer")
     if isinstance(a, Whole):
         return Whole(a.value**b.value, a.kind)
-    return Real(a.value**b.value if b.value >= 0 else _divided(mpf(1), a.value**-b.value))
+    return Real(a.value**b.value if b.value >= 0 else _divided(1, a.value**-b.value))
 
 
 for _name, _apply in {
@@ -148,16 +162,15 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": _each(abs, abs),
     "maximum": _binary(_greater, max),
     "minimum": _binary(_less, min),
-    "sign": _each(lambda x: x if mpmath.isnan(x) else mpmath.sign(x)),
-    "sqrt": _each(lambda x: mpmath.sqrt(x) if x >= 0 else NAN),
-    "tanh": _each(mpmath.tanh),
+    "sign": _each(_sign),
+    "sqrt": _each(lambda x: mpmath.sqrt(to_digits(x)) if x >= 0 else NAN),
+    "tanh": _each(lambda x: mpmath.tanh(to_digits(x))),
     "where": _chosen,
     "as_float": lambda x: Real(x.real),
     "as_int8": lambda x: Whole(x.value, "int8"),
     "as_uint8": lambda x: Whole(x.value, "uint8"),
     "as_int16": lambda x: Whole(x.value, "int16"),
     "Whole": Whole,
-    "decimal": lambda text: Real(decimal(text)),
 }
 
 
@@ -183,24 +196,27 @@ def _compiled(lines: tuple[tuple[str, str], ...]) -> Any:
 
 
 def run(
-    program: Program, hyper: Mapping[str, Any], gradients: Sequence[Any], start: Any = 1
+    program: Program, hyper: Mapping[str, Any], gradients: Sequence[Any], decimals: Callable[[str], Any] = decimal
 ) -> Iterator[tuple[Any, dict[str, Any], Any]]:
-    """The update, the states and the parameter after each step, in mpmath's working precision."""
+    """The update, the states and the parameter after each step, in mpmath's working precision.
+
+    With fractions for numbers and gradients, and as decimals, nothing is rounded but roots and tanh.
+    """
     code = _compiled(program.lines)
-    names: dict[str, Any] = dict(FUNCTIONS)
+    names: dict[str, Any] = {**FUNCTIONS, "decimal": lambda text: Real(decimals(text))}
     names |= {name: Real(value) for name, value in hyper.items()}
-    state = {x: _started(kind, value) for x, (kind, value) in program.states.items()}
-    w = mpf(start)
+    state = {x: _started(kind, value, decimals) for x, (kind, value) in program.states.items()}
+    w = decimals("1")
     for g in gradients:
         names |= {f"{x}_": value for x, value in state.items()} | {"g": Real(g), "w": Real(w)}
         exec(code, names)
         state = {x: names[x] for x in program.states}
         u = names["u"].real
-        w = w + u
+        w = sum(_alike(w, u))
         yield u, {x: value.value for x, value in state.items()}, w
 
 
-def _started(kind: str, value: Any) -> Any:
+def _started(kind: str, value: Any, decimals: Callable[[str], Any]) -> Any:
     if kind == FLOAT:
-        return Real(decimal(repr(value)))
+        return Real(decimals(repr(value)))
     return Truth(value) if kind == "bool_" else Whole(value, kind)

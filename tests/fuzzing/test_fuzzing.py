@@ -145,4 +145,6 @@ def test_a_reading_of_another_optimizer_is_seen(kind, monkeypatch):
 def _wrong(kind: str) -> set[str]:
     """What is wrong with a reading of the sum, by several draws, as limits are taken of other targets each time."""
     judge_of = readings.JUDGES[kind]
-    return {judge_of(SUM, np.random.default_rng(seed))[1] for seed in range(3 if kind == "limit" else 1)}
+    return {
+        judge_of(SUM, np.random.default_rng(seed), readings.Clock())[1] for seed in range(3 if kind == "limit" else 1)
+    }

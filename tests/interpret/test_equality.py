@@ -21,7 +21,7 @@ from sympy import (
 )
 
 from adamlab.interpret import equality
-from adamlab.interpret.equality import conditions_of_equality, is_zero, same
+from adamlab.interpret.equality import conditions_of_equality, factors_of, is_zero, may_vanish, same
 from adamlab.interpret.signs import Rate
 from adamlab.interpret.trials import differ
 from adamlab.symbolic.maximum import Maximum
@@ -157,6 +157,12 @@ def test_equal_formulas_do_not_differ_at_a_point():
     assert [pair for pair in EQUAL if differ(*pair)] == []
 
 
+def test_sums_that_start_late_are_not_tried_on_numbers():
+    for start, is_tried in ((5, True), (5001, False)):
+        total = Sum(g[i], (i, start, t))
+        assert differ(total, total + 1) == is_tried
+
+
 def test_terms_that_cancel_are_no_difference():
     power = b ** (40 * t)
     assert same((1 - power) * (1 + power) - 1, -(power**2))
@@ -190,6 +196,42 @@ def test_nothing_over_nothing_is_not_zero():
     zero = (x + y) * (x - y) - x**2 + y**2
     assert is_zero(zero)
     assert not is_zero(zero / ((x + y) ** 2 - x**2 - 2 * x * y - y**2))
+
+
+VANISHING = [x + Abs(x), Abs(x) - x, 1 + sign(x), Max(x, 0), sign(x) - sign(y), Max(Abs(x), Abs(y)) - Abs(x)]
+VANISHING += [Min(Abs(x), y) + Abs(y), Piecewise((0, x > 1), (1, True)), y * (Abs(x) - x), sympy.floor(x)]
+ISOLATED = [x, x + Abs(y), 1 + Abs(x), 2 + sign(x), Max(x, 1), Max(Abs(x), Abs(y)), Abs(x) + Abs(y), x + Max(y, 0)]
+ISOLATED += [
+    x**2 - Abs(y),
+    sign(x) * y,
+    sign(x) + sign(y) / 2,
+    Max(x, 0) + y**2,
+    Min(Abs(x), Abs(y)),
+    Piecewise((x, y > 1), (1, True)),
+]
+
+
+def test_what_is_0_on_more_than_single_points_is_seen():
+    """By numbers: of many points some are zeros, or none is."""
+    numbers = [Rational(k, 7) + Rational(1, 1009) for k in range(-20, 21, 3)]
+    for formulas, vanish in ((VANISHING, True), (ISOLATED, False)):
+        for e in formulas:
+            assert may_vanish(e) == vanish, e
+            assert any(e.subs({x: i, y: j + Rational(1, 17)}) == 0 for i in numbers for j in numbers) == vanish, e
+
+
+def test_factors_are_those_of_sympy():
+    random_numbers = random.Random(5)
+    for k in range(60):
+        sums = [
+            sum(
+                random_numbers.choice([-3, 1, Rational(1, 2)]) * z
+                for z in random_numbers.sample([x, y, a, x * y, a**2, Integer(1)], 3)
+            )
+            for _ in range(1 + k % 3)
+        ]
+        e = sympy.expand(sympy.prod(s ** random_numbers.choice([1, 1, 2]) for s in sums))
+        assert [factors_of(e)[0], {*factors_of(e)[1]}] == [sympy.factor_list(e)[0], {*sympy.factor_list(e)[1]}]
 
 
 def grown(random_numbers: random.Random, depth: int) -> Any:

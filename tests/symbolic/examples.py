@@ -64,6 +64,32 @@ def coupled(b1: float, b2: float):
     return transformation(lambda w: Two(jnp.zeros_like(w), jnp.zeros_like(w)), update)
 
 
+def pair_by(*matrix: str):
+    """Two states by a matrix, whose entries are formulas in b1 and b2, with the gradient added to both."""
+
+    def optimizer(b1: float, b2: float):
+        a, b, c, d = (eval(entry, {"b1": b1, "b2": b2}) for entry in matrix)
+
+        def update(g, s, w=None):
+            return -s.fast, Two(a * s.fast + b * s.slow + g, c * s.fast + d * s.slow + g)
+
+        return transformation(lambda w: Two(jnp.ones_like(w), jnp.zeros_like(w)), update)
+
+    return optimizer
+
+
+def fed_by_a_pair(b1: float, b2: float):
+    """An average of one of two sums that feed each other."""
+
+    def update(g, s, w=None):
+        first = s["first"] * 0.75 + s["second"] + g
+        second = b1 * s["second"] + first
+        last = b2 * s["last"] + second
+        return -last, {"first": first, "second": second, "last": last}
+
+    return transformation(lambda w: dict.fromkeys(("first", "second", "last"), jnp.zeros_like(w)), update)
+
+
 def late(b1: float):
     """A momentum that begins at the third step."""
 

@@ -1,5 +1,6 @@
 """Closed forms against steps written out as expressions, and against exact arithmetic, which knows no formulas."""
 
+import time
 from functools import cache
 from typing import Any
 
@@ -7,21 +8,24 @@ import mpmath
 import optax
 import pytest
 import sympy
-from sympy import Abs, Eq, Max, Rational, Sum, Symbol, expand, sqrt
+from sympy import Abs, Eq, Integer, Max, Rational, Sum, Symbol, expand, sqrt
 
 import adamlab as al
 from adamlab.errors import InputError
 from adamlab.symbolic.letters import W
 from adamlab.symbolic.maximum import Maximum
+from adamlab.symbolic.solving import recurrences
 from tests.symbolic.examples import (
     coupled,
     delayed,
+    fed_by_a_pair,
     fed_late,
     forgetful,
     late,
     moving_average,
     negative_at_first,
     other_at_the_start,
+    pair_by,
     resetting,
 )
 from tests.symbolic.survey import DIGITS, Values
@@ -168,6 +172,37 @@ def test_hand_made_recurrences():
     for t in range(1, 7):
         for field in ("fast", "slow"):
             assert sympy.cancel(expand(written_out(f, f.states[field], t, u.gradients) - u.states[t - 1][field])) == 0
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [("b1", "1", "1", "b2"), ("1", "1/2", "2", "1"), ("2", "-1", "1", "0"), ("b1", "b2", "b2", "b1")],
+    ids=["open", "singular", "a double rate", "rates without a root"],
+)
+def test_pairs_that_feed_each_other_are_the_steps_written_out(matrix):
+    f, u = al.closed_form(pair_by(*matrix)), al.unroll(pair_by(*matrix), steps=4)
+    numbers = {f.hyper["b1"]: Rational(1, 3), f.hyper["b2"]: Rational(2, 5)}
+    gradients = dict(zip(u.gradients, (Integer(k) for k in (3, -1, 2, 5)), strict=True))
+    assert f.unsolved == ()
+    for t, state in enumerate(u.states, start=1):
+        for field in ("fast", "slow"):
+            ours = written_out(f, f.states[field], t, u.gradients)
+            assert expand((ours - state[field]).xreplace(numbers | gradients)) == 0
+
+
+def test_a_pair_that_rotates_has_no_form_in_roots_of_negative_numbers():
+    assert al.closed_form(pair_by("b1", "-b2", "b2", "b1")).unsolved == ("fast", "slow")
+
+
+def test_three_states_that_feed_each_other_take_seconds():
+    began = time.process_time()
+    f, u = al.closed_form(fed_by_a_pair), al.unroll(fed_by_a_pair, steps=3)
+    assert time.process_time() - began < 10
+    numbers = {f.hyper["b1"]: Rational(1, 3), f.hyper["b2"]: Rational(2, 5)}
+    gradients = {f.g[k]: g for k, g in enumerate(u.gradients, start=1)}
+    drawn = dict(zip(u.gradients, map(Integer, (1, -2, 4)), strict=True))
+    difference = recurrences.written_out(f.states["last"], 3).xreplace(gradients) - u.states[2]["last"]
+    assert expand(difference.xreplace(numbers | drawn)) == 0
 
 
 def test_limits_go_through_sums_and_corrections():

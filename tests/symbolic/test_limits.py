@@ -5,14 +5,30 @@ from typing import Any
 
 import pytest
 import sympy
-from sympy import Abs, IndexedBase, Integer, Max, Min, Piecewise, Rational, Sum, Symbol, exp, oo, sign, sqrt, symbols
+from sympy import (
+    Abs,
+    IndexedBase,
+    Integer,
+    Max,
+    Min,
+    Piecewise,
+    Rational,
+    Sum,
+    Symbol,
+    ceiling,
+    exp,
+    oo,
+    sign,
+    sqrt,
+    symbols,
+)
 
 from adamlab.interpret.equality import same
 from adamlab.interpret.signs import Rate
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.maximum import Maximum
 from adamlab.symbolic.proving.late_steps import in_late_steps
-from adamlab.symbolic.solving.limits import DELTA, NoLimitError, limit_of, series
+from adamlab.symbolic.solving.limits import DELTA, NoLimitError, exceptions_of_limit, limit_of, series
 
 b = Rate("b")
 eps = Symbol("eps", positive=True)
@@ -33,6 +49,14 @@ LIMITS = [
     (Max(x * eps, y * eps + 1) / eps, eps, oo, Max(x, y)),
     (sign(x * eps + x**2 * eps**2), eps, 0, sign(x)),
     (Maximum(b ** (T - i) * Abs(g[i]), (i, 1, T)), b, 1, Maximum(Abs(g[i]), (i, 1, T))),
+    (Max(Min(x, eps), -eps), eps, oo, x),
+    (Max(x, eps * y), eps, 0, Max(x, 0)),
+    (eps * Max(x / eps, -1 / eps), eps, 0, Max(x, -1)),
+    (eps * Max(x / eps, -1 / eps, y), eps, 0, Max(x, 0)),
+    ((Abs(x + y * eps) - Abs(x)) / eps, eps, 0, y * sign(x)),
+    (Min(x, y + 1 / eps), eps, 0, x),
+    (sign(b + Abs(x)), b, 1, Integer(1)),
+    (sign(x * (b + Abs(y)) + 1 - b), b, 1, sign(x)),
 ]
 
 
@@ -72,6 +96,22 @@ TRAPS: list[tuple[Any, Symbol, Any]] = [
     ((Abs(x) ** eps + Abs(y) ** eps) ** (1 / eps), eps, oo),
     (sqrt(x**2 + eps) - x, eps, 0),
     (sqrt(x**2 * eps**2 + y * eps) - Abs(x) * eps, eps, oo),
+    (sign(b + sign(x)), b, 1),
+    (sign(sign(x) + b * sign(y)), b, 1),
+    (sign(b * Sum(sign(g[i]), (i, 1, T)) + 1 - b), b, 1),
+    (eps / (Sum(sign(g[i]), (i, 1, T)) + eps), eps, 0),
+    (eps / (Abs(x) + x + eps), eps, 0),
+    (sign(Abs(x) - x - eps), eps, 0),
+    (sign((sign(x) + 1) * (y + eps) - eps), eps, 0),
+    (Max(x, 0) / eps + 1, eps, 0),
+    (eps / (g[T - 1] ** 2 + eps), eps, 0),
+    (sign(g[T - 1] + eps), eps, 0),
+    (b / (b + Max(x, 0)), b, 0),
+    (b * Max(x / b, 1), b, 0),
+    (sign(Max(x, 0) - b), b, 0),
+    (sign(b**2 * x + b**3 * y), b, 0),
+    (ceiling(b) * x, b, 0),
+    (Piecewise((x, b + x > 0), (y, True)), b, 0),
 ]
 """Formulas that have one limit at some points and another at others, or none; or whose terms cancel for long."""
 
@@ -85,8 +125,8 @@ def test_no_limit_is_claimed_that_numbers_do_not_come_near_to():
         except NoLimitError:
             continue
         claimed += 1
-        for t, signs in itertools.product((1, 3), itertools.product((1, -1), repeat=2)):
-            point = {x: Rational(7, 3) * signs[0], y: Rational(5, 4) * signs[1]}
+        for t, signs in itertools.product((1, 2, 3), itertools.product((1, -1), repeat=2)):
+            point = {x: Rational(7, 3) * signs[0], y: Rational(5, 4) * signs[1], g[0]: Integer(0)}
             point |= {g[1]: Integer(2), g[2]: Rational(-3, 2), g[3]: Rational(1, 3)}
             sides = [side.subs(T, t).doit().subs(point) for side in (e.xreplace({symbol: near[value]}), limit)]
             value_near, claim = (side.evalf(60) for side in sides)
@@ -94,6 +134,32 @@ def test_no_limit_is_claimed_that_numbers_do_not_come_near_to():
                 far.append((e, limit, t, signs))
     assert far == []
     assert claimed > 3
+
+
+EXCEPTIONS: list[tuple[Any, Symbol, Any]] = [
+    (sign(x + eps), eps, 0),
+    (x**2 / (x**2 + eps), eps, 0),
+    (Abs(x + sign(x) * eps) / (Abs(x) + eps), eps, 0),
+    (sign(b * y + (1 - b) * x), b, 0),
+    (sign(x * eps + y), eps, oo),
+]
+"""Formulas that go to their limit but where x = 0."""
+
+
+@pytest.mark.parametrize("case", EXCEPTIONS, ids=str)
+def test_points_at_which_a_limit_is_another_are_told(case):
+    e, symbol, value = case
+    limit = limit_of(e, symbol, value)
+    assert exceptions_of_limit(e, symbol, value, limit) == [x]
+    near = {0: Rational(1, 10**30), oo: Integer(10) ** 30}[value]
+    for at, differ in ((0, True), (2, False), (-2, False)):
+        sides = [side.xreplace({symbol: near, x: Integer(at), y: Integer(3)}) for side in (e, limit)]
+        assert (abs(sides[0].evalf(40) - sides[1].evalf(40)) > 1e-9) == differ
+
+
+def test_points_at_which_a_limit_has_no_value_are_not_told():
+    for e in (x / (sqrt(y**2) + eps), sign(x) / (1 + eps)):
+        assert exceptions_of_limit(e, eps, 0, limit_of(e, eps, 0)) == []
 
 
 def test_a_series_has_the_coefficients_of_a_taylor_series():

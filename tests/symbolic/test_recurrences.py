@@ -3,16 +3,19 @@
 from typing import Any
 
 import pytest
-from sympy import Abs, IndexedBase, Integer, Max, Rational, Symbol, sqrt
+import sympy
+from sympy import Abs, IndexedBase, Integer, Max, Rational, Symbol, expand, sqrt
 
 from adamlab.interpret.signs import Rate
-from adamlab.symbolic.letters import T
-from adamlab.symbolic.solving.recurrences import Recurrence
+from adamlab.symbolic.letters import INDICES, T
+from adamlab.symbolic.solving.recurrences import Recurrence, written_out
 
 b = Rate("b")
 c = Symbol("c", positive=True)
 before, s = Symbol("before", real=True), Symbol("s", real=True)
 g: Any = IndexedBase("g", real=True)
+
+Sum: Any = sympy.Sum
 
 NUMBERS = {b: Rational(3, 4), c: Rational(1, 3), s: Rational(-5, 2)}
 GRADIENTS = [Rational(n, 7) for n in (0, -3, 5, 2, -9, 8, -1)]  # from g₀, which is 0, on
@@ -66,3 +69,12 @@ def test_closed_forms_are_the_steps_one_by_one(e, start, origin):
     for t in range(origin + 1, len(GRADIENTS)):
         value = at_numbers(e.xreplace({before: value}).subs(T, t))
         assert float(at_numbers(form.subs(T, t).doit())) == pytest.approx(float(value), abs=1e-12), t
+
+
+def test_sums_within_sums_are_written_out():
+    i, j = INDICES[:2]
+    total: Any = Sum(b**i * Sum(g[j], (j, 1, i)), (i, 1, T)) + Sum(g[j], (j, 1, i), (i, 1, T))
+    totals = [sum(GRADIENTS[1 : k + 1]) for k in (1, 2, 3)]
+    expected = sum(b**k * x + x for k, x in enumerate(totals, start=1))
+    assert expand(written_out(total, 3).xreplace({g[k]: x for k, x in enumerate(GRADIENTS)}) - expected) == 0
+    assert written_out(total, 0) == 0

@@ -11,7 +11,14 @@ from adamlab.symbolic.proving.counterexamples import Counterexample
 from adamlab.symbolic.proving.late_steps import in_late_steps, settled_in_late_steps
 from adamlab.symbolic.proving.statement import Statement
 from adamlab.symbolic.proving.verdicts import Verdict
-from adamlab.symbolic.solving.limits import NoLimitError, limit_of, require_solved, series, toward
+from adamlab.symbolic.solving.limits import (
+    NoLimitError,
+    exceptions_of_limit,
+    limit_of,
+    require_solved,
+    series,
+    toward,
+)
 from adamlab.symbolic.solving.nonnegative import without_idle_maxima
 from adamlab.types import Formula
 
@@ -56,7 +63,8 @@ def compare_limits(statement: Statement) -> Verdict | None:
         order, relative = _relative_difference(statement, updates, limits[1])
         if relative is not None:
             how += f"; {_to_first_order(statement, order, relative)}"
-        return proved(statement, how, statement.sides, order=order, relative=relative)
+        points = _exceptions(statement, updates)
+        return proved(statement, how, statement.sides, not_zero=points, order=order, relative=relative)
     how = f"{where} the left goes to {text(limits[0])}, the right to {text(limits[1])}"
     return _refuted_if(apart, statement, how, limits)
 
@@ -84,6 +92,17 @@ def _limits(statement: Statement, updates: Sequence[Formula]) -> tuple[Formula, 
             require_solved(e, symbol, unsolved)
         limits = tuple(limit_of(e, symbol, target) for e in limits)
     return limits
+
+
+def _exceptions(statement: Statement, updates: Sequence[Formula]) -> list[Formula]:
+    """What must not be 0 for some formulas, which have limits, to go to them."""
+    exceptions: list[Formula] = []
+    for name, target in statement.limit.items():
+        symbol, before = statement.hyper[name], updates
+        updates = [limit_of(e, symbol, target) for e in before]
+        pairs = zip(before, updates, strict=True)
+        exceptions += [x for e, limit in pairs for x in exceptions_of_limit(e, symbol, target, limit)]
+    return exceptions
 
 
 def _early_updates(statement: Statement) -> list[tuple[Formula, Formula]]:

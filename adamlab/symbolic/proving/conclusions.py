@@ -24,6 +24,7 @@ def proved(
     *,
     horizon: int | None = None,
     compared: tuple[Formula, ...] = (),
+    not_zero: Sequence[Formula] = (),
     **more: Any,
 ) -> Verdict:
     """The verdict that a statement holds, up to the horizon if there is one, by the formulas of these sides.
@@ -32,7 +33,8 @@ def proved(
     """
     if doubt := _doubt(statement):
         return unknown(statement, f"{doubt}; as it is read, {explanation}")
-    points = [SPECIAL_POINTS.get(e, text(Ne(e, 0))) for e in conditions_of_equality(*compared)] if compared else []
+    not_zero = [*not_zero, *(conditions_of_equality(*compared) if compared else [])]
+    points = [SPECIAL_POINTS.get(e, text(Ne(e, 0))) for e in not_zero]
     exceptions = [*_written_out(statement, horizon if not sides else None), *points, *_exceptions(statement, horizon)]
     exceptions += _arrays(statement)
     return _verdict(statement, "proved", explanation, sides, exceptions, horizon=horizon, **more)

@@ -100,7 +100,10 @@ def related(left: Side, right: Side) -> dict[Formula, Formula] | None:
     None where no such relation was found.
     """
     relation: dict[Formula, Formula] = {}
-    for field in right.needed():
+    needed = right.needed()
+    if needed and any(t > 1 for side in (left, right) for name, t in side.step.first.items() if name != UPDATE):
+        return None  # a step that is not as later ones may not keep it
+    for field in needed:
         state = right.open[field]
         for candidate in _candidates(left, right, field):
             trial = relation | {state: candidate, state.base[T - 1]: candidate.subs(T, T - 1)}
@@ -139,8 +142,6 @@ def _starts(left: Side, right: Side, field: str, candidate: Formula) -> bool:
 
 def _is_kept(left: Side, right: Side, field: str, candidate: Formula, trial: Mapping[Formula, Formula]) -> bool:
     """Whether a step of both sides keeps the state equal to the candidate, given the relation on trial before it."""
-    if any(first > 1 for side in (left, right) for name, first in side.step.first.items() if name != UPDATE):
-        return False
     after = {state: left.recurrence(f) for f, state in left.open.items()}
     return same(candidate.xreplace(after), right.recurrence(field).xreplace(trial).xreplace(after))
 

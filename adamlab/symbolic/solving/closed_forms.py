@@ -14,7 +14,7 @@ from adamlab.symbolic.letters import G, T, U
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer
 from adamlab.symbolic.results import Equation, Result, domains, in_words
-from adamlab.symbolic.solving.limits import NoLimitError, limit_of, require_solved
+from adamlab.symbolic.solving.limits import NoLimitError, exceptions_of_limit, limit_of, require_solved
 from adamlab.symbolic.solving.nonnegative import shown_by_induction
 from adamlab.symbolic.solving.solutions import put_in, solved, starts_with, states_in, valid_since
 from adamlab.types import Formula
@@ -53,13 +53,15 @@ class ClosedForm(Result):
             InputError: no such number is open, or no limit was found.
         """
         states, updates = dict(self.states), self.updates
+        exceptions: list[str] = []
         for name, value in where.items():
             if name not in self.hyper:
                 raise InputError(f"{self.title} has no open number {name!r}; {nearest(name, self.hyper)}")
             unsolved = {self.recurrences[f].lhs.base: self.recurrences[f].rhs for f in self.unsolved}
             try:
                 require_solved(updates, self.hyper[name], unsolved)
-                updates = limit_of(updates, self.hyper[name], value)
+                before, updates = updates, limit_of(updates, self.hyper[name], value)
+                exceptions += [text(Ne(e, 0)) for e in exceptions_of_limit(before, self.hyper[name], value, updates)]
                 closed = {f: e for f, e in states.items() if isinstance(e, Expr) and f not in self.unsolved}
                 states |= {f: limit_of(e, self.hyper[name], value) for f, e in closed.items()}
             except NoLimitError as error:
@@ -67,7 +69,7 @@ class ClosedForm(Result):
         left = {name: symbol for name, symbol in self.hyper.items() if name not in where}
         goes = [f"{name} → {value}" for name, value in where.items()]
         others = self.assumptions[len(domains(self.hyper)) :]
-        assumptions = (*domains(left), *others, *goes)
+        assumptions = (*domains(left), *others, *dict.fromkeys(exceptions), *goes)
         return replace(self, hyper=left, states=states, updates=updates, assumptions=assumptions)
 
     def _equations(self) -> list[Equation]:

@@ -5,22 +5,51 @@ by term: Σ (1−δ)^(t−i)·g_i² = Σ g_i² − δ·Σ (t−i)·g_i² + …, 
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sympy import Abs, Add, Dummy, Integer, Max, Min, Mul, Pow, S, Sum, Symbol, expand, ff, oo, sign
+from sympy import (
+    Abs,
+    Add,
+    Dummy,
+    Function,
+    Integer,
+    Max,
+    Min,
+    Mul,
+    Pow,
+    Sum,
+    Symbol,
+    exp,
+    expand,
+    ff,
+    oo,
+    sign,
+    tanh,
+)
+from sympy.core.relational import Relational
 from sympy.functions.combinatorial.factorials import factorial
 
-from adamlab.interpret.equality import is_zero, may_vanish
-from adamlab.interpret.signs import Rate, is_nonnegative, is_positive
+from adamlab.interpret.equality import is_zero, may_vanish, poles
+from adamlab.interpret.signs import Rate, has_known_sign, is_nonnegative, is_positive
+from adamlab.interpret.trials import differ
 from adamlab.symbolic.maximum import Maximum
+from adamlab.symbolic.solving.recurrences import written_out
 from adamlab.types import Formula
+
+STEPS = 3
+"""The steps at which it is tried whether a term is 0: a sum of three signs may be where one of two is not."""
 
 TERMS = 4
 """The number of terms carried: enough to tell the first order after one is lost to 1 − β^t, and one more."""
 
 DELTA: Any = Dummy("delta", positive=True)
 """The distance of a hyper-parameter from its limit 0 or 1; of one that goes to ∞, its inverse."""
+
+CONTINUOUS = (Pow, Abs, Max, Min, exp, tanh)
+"""The functions that go to their value at the limit of their arguments."""
 
 PLACES = {"0": Integer(0), "0.0": Integer(0), "1": Integer(1), "1.0": Integer(1), "oo": oo, "inf": oo}
 """The limits that a number can go to, by how they are written; the text is looked up and never evaluated."""
@@ -50,7 +79,7 @@ class Series:
         if not self.coefficients:
             raise NoLimitError("all terms that are carried cancel")
         if self.lead < 0:
-            return oo * sign(self.coefficients[0])
+            return oo * sign(_leading(self))
         return self.coefficients[0] if self.lead == 0 else Integer(0)
 
 
@@ -87,13 +116,52 @@ def _at_zero(e: Formula, rate: Rate) -> Formula:
         return rest.subs(index, last)
 
     settled = e.replace(lambda x: isinstance(x, Sum) and x.function.has(rate), last_term)
-    settled = settled.replace(
-        lambda x: isinstance(x, Pow) and x.base == rate and is_positive(x.exp), lambda _: Integer(0)
-    )
-    settled = settled.subs(rate, 0)
-    if settled.has(S.ComplexInfinity, S.NaN, oo):
-        raise NoLimitError("division by 0")
-    return settled
+    _require_continuous(settled, rate)
+    return _put_zero(settled, rate)
+
+
+def _put_zero(e: Formula, rate: Rate) -> Formula:
+    powers = e.replace(lambda x: isinstance(x, Pow) and x.base == rate and is_positive(x.exp), lambda _: Integer(0))
+    return powers.subs(rate, 0)
+
+
+def _require_continuous(e: Formula, rate: Rate):
+    """Reject a formula that may jump at a rate of 0, by more than at single points.
+
+    Raises:
+        NoLimitError: it may.
+    """
+    for part in e.atoms(Function, Pow, Relational):
+        if part.has(rate) and _jumps_at_zero(part):
+            _require_not_zero(_put_zero(part.args[0], rate))
+        elif part.has(rate) and not isinstance(part, CONTINUOUS):
+            raise NoLimitError(f"{part.func.__name__} may jump at {rate} = 0")
+
+
+def exceptions_of_limit(e: Formula, symbol: Symbol, value: Any, limit: Formula) -> list[Formula]:
+    """What must not be 0 for a formula to go to its limit: the first terms that it divides by or has the sign of.
+
+    Those that the limit divides by are not told, since it has no value where they are 0.
+    """
+    parts = [part.args[0] for part in e.atoms(Pow, sign) if _jumps_at_zero(part)]
+    first: list[Formula] = []
+    for part in parts:
+        with suppress(NoLimitError):  # under a root whose degree goes to ∞ there is no series, and no quotient of any
+            first += [_first_term(part, symbol, value)] if part.has(symbol) and part != symbol else []
+    told = poles(limit)
+    doubtful = {factor for term in first for factor in poles(1 / term) if factor not in told}
+    sizes = {x.args[0] if isinstance(x, Abs) else x for x in doubtful if not has_known_sign(x)}
+    return sorted(sizes, key=str)
+
+
+def _first_term(e: Formula, symbol: Symbol, value: Any) -> Formula:
+    if PLACES.get(str(value)) == 0 and isinstance(symbol, Rate):
+        return _at_zero(e, symbol)
+    return _leading(series(e.xreplace({symbol: toward(value)})))
+
+
+def _jumps_at_zero(part: Any) -> bool:
+    return isinstance(part, sign) or (isinstance(part, Pow) and part.exp.could_extract_minus_sign())
 
 
 def require_solved(e: Formula, symbol: Symbol, unsolved: Mapping[Formula, Formula]):
@@ -149,10 +217,10 @@ def series(e: Formula) -> Series:
         return _extreme(e.func, [series(a) for a in e.args])
     if isinstance(e, Abs | sign):
         inner = series(e.args[0])
-        turn = sign(_leading(inner))
+        first, turn = _leading(inner), sign(inner.coefficients[0])
         if isinstance(e, sign):
             return _constant(turn)
-        return Series(inner.lead, tuple(c * turn for c in inner.coefficients))
+        return Series(inner.lead, (Abs(first), *(c * turn for c in inner.coefficients[1:])))
     raise NoLimitError(f"{e.func.__name__} has no series here")
 
 
@@ -171,9 +239,23 @@ def _leading(e: Series) -> Formula:
     """The first coefficient, to divide by or to take the sign of: it is 0 at single points at the most."""
     if not e.coefficients:
         raise NoLimitError("all terms that are carried cancel")
-    if may_vanish(e.coefficients[0]):
-        raise NoLimitError("the leading term may be 0")
+    _require_not_zero(e.coefficients[0])
     return e.coefficients[0]
+
+
+@lru_cache(maxsize=1024)
+def _require_not_zero(e: Formula):
+    """Reject an expression that may be 0 on more than single points, or is 0 at a whole step: g_(t−1) is at the first.
+
+    Raises:
+        NoLimitError: it may be.
+    """
+    if has_known_sign(e):
+        return
+    for t in range(1, STEPS + 1):
+        at_step = written_out(e, t)
+        if may_vanish(at_step) or not differ(at_step, Integer(0)):
+            raise NoLimitError(f"the leading term may be 0 at step {t}")
 
 
 def _sum(parts: list[Series]) -> Series:
@@ -232,12 +314,19 @@ def _plus(a: Series, b: Series, known: int) -> Series:
 
 
 def _extreme(extreme: Callable[..., Formula], parts: list[Series]) -> Series:
-    """The maximum or minimum of the leading terms: of those of one order, or a maximum that a positive one decides."""
+    """The maximum or minimum of the first terms: a lower order wins or loses where its sign is known.
+
+    Where it is not, no term after the first is known.
+    """
     if not all(part.coefficients for part in parts):
         raise NoLimitError("all terms that are carried cancel")
     moving = [part for part in parts if any(c != 0 for c in part.coefficients)]
+    if len(parts) == 1 or not moving:
+        return parts[0]
     lead = min(part.lead for part in moving)
-    decided = extreme is Max and any(part.lead == lead and is_positive(_leading(part)) for part in moving)
-    if any(part.lead != lead for part in moving) and not decided:
-        raise NoLimitError("terms of different orders are compared")
+    side = 1 if extreme is Max else -1
+    losing = [part for part in moving if part.lead == lead and is_positive(-side * part[lead])]
+    others = [part for part in parts if part not in losing]
+    if losing and others and all(part.lead > lead or part not in moving for part in others):
+        return _extreme(extreme, others)
     return _without_zeros(lead, [extreme(*(part[lead] if part.lead == lead else Integer(0) for part in parts))])

@@ -110,7 +110,21 @@ class Recurrence:
 
 def written_out(e: Formula, t: int) -> Formula:
     """The expression at a step whose number is known, every sum term by term; there is no gradient before the first."""
-    return e.subs(T, t).doit().xreplace({G[0]: Integer(0)})
+    return _term_by_term(e.subs(T, t)).doit().xreplace({G[0]: Integer(0)})
+
+
+def _term_by_term(e: Any) -> Any:
+    """The expression with its sums written out, outer ones first: `doit` seeks closed forms of inner ones for long."""
+    if not e.has(Sum):
+        return e
+    if not isinstance(e, Sum):
+        return e.func(*map(_term_by_term, e.args))
+    limits: Any = e.limits
+    *within, (index, low, high) = limits
+    if not (low.is_Integer and high.is_Integer and low <= high + 1):
+        return e
+    inner = Sum(e.function, *within) if within else e.function
+    return Add(*(_term_by_term(inner.subs(index, k)) for k in range(int(low), int(high) + 1)))
 
 
 def at(e: Formula, index: Symbol) -> Formula:

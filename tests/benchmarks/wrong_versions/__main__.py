@@ -129,7 +129,8 @@ def row(change: Change, caught: str) -> str:
 
 def misfits(changes: list[Change]) -> list[str]:
     """The changes that do not apply exactly once, or are there twice."""
-    texts = {change.path: (ROOT / "adamlab" / change.path).read_text(encoding="utf-8") for change in changes}
+    files = {change.path: ROOT / "adamlab" / change.path for change in changes}
+    texts = {path: file.read_text(encoding="utf-8") if file.exists() else "" for path, file in files.items()}
     times = [(change, texts[change.path].count(change.before)) for change in changes]
     twice = [change for change, count in Counter(changes).items() if count > 1]
     wrong = [f"{change.path}: {count} times: {change.before!r}" for change, count in times if count != 1]

@@ -9,7 +9,7 @@ CHANGES = [
         ("chances = left[:-1] * k / (n - i)", "chances = left[:-1] - left[1:]"),
         ("np.searchsorted(1 - left[1:], levels - rounding)", "np.searchsorted(1 - left[1:], levels)"),
         ("can_be_infinite = infinite > 0 and (replacement or k <= infinite)", "can_be_infinite = infinite > 0"),
-        ("sign(by) * best)", "best)"),
+        ('"optimizer", "trials"), sign(by) * best)', '"optimizer", "trials"), best)'),
         ("np.maximum(n - k - i, 0)", "np.maximum(n - k - i + 1, 0)"),
     ),
     *of(
@@ -65,7 +65,7 @@ CHANGES = [
         "tests/analysis/test_scores.py",
         ('return -1 if name.endswith("accuracy") else 1', "return 1"),
         ("sound = np.isfinite(values) & ~diverged(runs)", "sound = np.isfinite(values)"),
-        ("sign(name) * np.inf).drop_vars", "np.inf).drop_vars"),
+        ("worst = sign(name) * np.inf", "worst = np.inf"),
         ('by = runs.attrs.get("by", DEFAULT) if by is None else by', "by = DEFAULT if by is None else by"),
         ("finite = runs[name].where(np.isfinite(runs[name]))", "finite = runs[name]"),
     ),
@@ -103,11 +103,6 @@ CHANGES = [
             '        "optax_loss_difference": runs.params_difference.values,',
         ),
         ('"best_loss": best_loss(runs).values,', '"best_loss": runs.loss.isel(step=-1).values,'),
-        (
-            'for name in ("label", "left", "right", "dtype", "context", "layout")}',
-            'for name in ("label", "right", "left", "dtype", "context", "layout")}',
-            "tests/studies/test_kinds.py tests/studies/test_comparisons.py",
-        ),
         (
             'comparisons.differing_bits.sum("family").values',
             'comparisons.differing_bits.max("family").values',

@@ -86,12 +86,20 @@ ENGINES = [
         ("jnp.where((reached < 0) & (loss <= self", "jnp.where((reached < 0) & (loss < self", f"{RECORDING} -k target"),
         ("jnp.where((reached < 0) & (loss", "jnp.where((loss", f"{RECORDING} -k target"),
         (
-            "carry.problem_state, 0))\n        return carry._replace(finite",
-            "carry.problem_state, 1))\n        return carry._replace(finite",
+            "jnp.int32), params, carry.problem_state, 0))",
+            "jnp.int32), params, carry.problem_state, 1))",
             f"{RECORDING} -k target",
         ),
-        ("finite | ENDED)", "finite)", f"{ENGINE} -k 'bad_step or diverging'"),
-        ("finite + (1 - finite // ENDED)", "finite + 1", f"{ENGINE} -k 'bad_step or diverging'"),
+        (
+            "return finite + ((zero == 0) & (finite == t))",
+            "return finite + (zero == 0)",
+            f"{ENGINE} -k 'bad_step or diverging'",
+        ),
+        (
+            "diverged_at = jnp.where(finite == t + 1, -1, finite)",
+            "diverged_at = jnp.where(finite == t, -1, finite)",
+            f"{ENGINE} -k 'bad_step or diverging'",
+        ),
         ("fold_in(key, t), t + 1)", "fold_in(key, t), t)", f"{ENGINE} -k minibatches"),
         (
             "else jax.random.fold_in(key, t), t + 1)",
@@ -143,7 +151,7 @@ ENGINES = [
     *of(
         "studies/engine/program.py",
         f"{ENGINE} -k 'complements or loop'",
-        ("np.array([one_minus(value) for value in different.tolist()])[which]", "1 - values.astype(dtype)"),
+        ("rates, others = (one_minus_each(values), values) if", "rates, others = (1 - values, values) if"),
         (
             "(columns.seeds.reshape(-1, sizes.at_a_time) != columns.seeds[:: sizes.at_a_time, None]).any():",
             "False:",
@@ -269,7 +277,7 @@ SWEEPS = [
             "seconds=seconds * ceil(blocks / devices) * study.head.steps / steps,",
             "seconds=seconds * ceil(blocks / devices),",
         ),
-        ("for key, plan in ledger.unfinished().items()]", "for key, plan in plans_of(study).items()]"),
+        ("for key, plan in ledger.unfinished().items()\n", "for key, plan in plans_of(study).items()\n"),
         (
             "problem=plan.problem.name,\n        optimizer=plan.optimizer.label,",
             "problem=plan.optimizer.label,\n        optimizer=plan.problem.name,",
@@ -282,14 +290,14 @@ SWEEPS = [
         LEDGER,
         ("np.where(is_free & done, rows, -1)", "rows"),
         ("done[entry.rows[entry.done & (entry.rows >= 0)]] = True", "done[entry.rows[entry.rows >= 0]] = True"),
-        ("return all(shared.values()) and", "return"),
+        ("return is_of_any and not self.hindrances()", "return is_of_any"),
         ("kept = rows if is_free.all() else", "kept ="),
         ("            if (rows >= 0).all()\n", ""),
         ("flags[list(self.damage.blocks.get(section.name, ()))] = False", "pass"),
         ("if section.stage == plan.stage and", "if"),
         (
-            'if "items" in root or (changed and not ledger.goes_on()):',
-            'if "items" in root:',
+            "        if changed and not ledger.goes_on():\n",
+            "        if False:\n",
             f"{RUN} -k 'another_config'",
         ),
     ),
@@ -327,7 +335,7 @@ KINDS_OF = [
             'heads={"params_difference": "Δ params", "loss_difference": "Δ loss"}',
             'heads={"params_difference": "Δ loss", "loss_difference": "Δ params"}',
         ),
-        ('heads={"spec": "best setting"}', 'heads={"spec": "optimizer", "optimizer": "best setting"}'),
+        ('heads={"spec": "best setting", "at_end"', 'heads={"spec": "optimizer", "at_end"'),
         (
             "[[rows.get(family, {}).get(name) for family in families] for rows in by_family]",
             "[[rows.get(family, {}).get(name) for family in families] for rows in by_family[::-1]]",
