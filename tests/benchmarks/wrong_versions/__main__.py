@@ -35,7 +35,7 @@ TABLE = Path(__file__).with_name("table.md")
 CHANGES: list[Change] = [
     change for module in (rules, formulas, parity, problems, analysis, studies, showing) for change in module.CHANGES
 ]
-OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-o", "addopts=--strict-markers", "-m", "not slow")
+OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-o", "addopts=--strict-markers", "-m", "")
 """Pytest's options: one process, and types unchecked, which saves half of the time."""
 
 LONGEST = 600
