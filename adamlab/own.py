@@ -218,8 +218,8 @@ def _imported(name: str, path: Path | None) -> ModuleType:
     loader = SourceFileLoader(name, str(path))
     module = sys.modules[name] = ModuleType(name)
     vars(module).update(__file__=str(path), __loader__=loader, __spec__=spec_from_loader(name, loader))
-    keeps_none = sys.dont_write_bytecode
-    sys.dont_write_bytecode = True  # compiled code is told from its text by seconds and sizes, which is too coarse
+    # Compiled code is told from its text by seconds and sizes: too coarse, also for what functions import later.
+    sys.dont_write_bytecode = True
     sys.path.insert(0, str(path.parent))  # so that it finds what lies beside it
     try:
         exec(loader.source_to_code(path.read_bytes(), path), vars(module))
@@ -230,7 +230,6 @@ def _imported(name: str, path: Path | None) -> ModuleType:
         sys.path.remove(str(path.parent))
         if str(path.parent) not in sys.path:
             sys.path.append(str(path.parent))  # for imports inside of functions
-        sys.dont_write_bytecode = keeps_none
     return module
 
 
