@@ -147,11 +147,6 @@ SYMBOLIC = [
         ("elif part.has(rate) and not isinstance(part, CONTINUOUS):", "elif False:"),
         ("for factor in poles(1 / term) if factor not in told}", "for factor in poles(1 / term)}"),
         ("    if any((part.lead - lead) % 1 for part in parts):\n", "    if False:\n"),
-        (
-            "        if k >= len(self.coefficients):\n"
-            '            raise NoLimitError("more terms than are carried cancel")\n',
-            "        if k >= len(self.coefficients):\n            return Integer(0)\n",
-        ),
         ("if discount != rate ** (last - index):", "if False:"),
         ("and x.base == rate and is_positive(x.exp), lambda", "and x.base == rate, lambda"),
         ("*(c * turn for c in inner.coefficients[1:])", "*inner.coefficients[1:]"),
