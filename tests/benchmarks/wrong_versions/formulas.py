@@ -171,9 +171,9 @@ SYMBOLIC = [
         "symbolic/solving/coupled.py",
         f"{CLOSED} -k 'recurrences or pair'",
         ("f.subs(_N, T - index) * _dot(part, row, fed)", "f.subs(_N, T - index + 1) * _dot(part, row, fed)"),
-        ("(_N * rate ** (_N - 1), matrix - rate * one)", "(rate ** (_N - 1), matrix - rate * one)"),
+        ("(_N * rate ** (_N - 1), matrix - rate * unit)", "(rate ** (_N - 1), matrix - rate * unit)"),
         ("return sqrt(cancel(e)) if is_nonnegative(e) else None", "return sqrt(cancel(e))"),
-        ("((one + side * (2 * matrix", "((one - side * (2 * matrix"),
+        ("((unit + side * (2 * matrix", "((unit - side * (2 * matrix"),
     ),
     *of(
         "symbolic/solving/solutions.py",
@@ -184,9 +184,10 @@ SYMBOLIC = [
         ),
         ("before = {step.before(field): form.subs(T, T - 1) for", "before = {step.before(field): form for"),
         (
-            "since = {f: max(since[other] for other in (f, *states_in(step, step.recurrences[f]))) for f in since}",
+            "since = {f: max(since[f], needed_since(step, step.recurrences[f], since)) for f in since}",
             "pass",
         ),
+        ("return since[field] + (since[field] > 0 and not has_memory)", "return since[field]"),
     ),
     *of(
         "symbolic/solving/weights.py",
