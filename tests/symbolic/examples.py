@@ -90,6 +90,21 @@ def fed_by_a_pair(b1: float, b2: float):
     return transformation(lambda w: dict.fromkeys(("first", "second", "last"), jnp.zeros_like(w)), update)
 
 
+def forgetful_later(b1: float):
+    """Copies of the gradient until step 5 and of 1 from then on, one later than the other, and what adds one up."""
+
+    def update(g, s, w=None):
+        t = s["t"] + 1
+        copy = jnp.where(t <= 5, g, 1.0)
+        after = {"t": t, "copy": copy, "last": s["copy"], "sum": b1 * s["sum"] + s["copy"]}
+        return -s["last"], after
+
+    def init(w):
+        return {"t": jnp.zeros([], jnp.int32)} | dict.fromkeys(("copy", "last", "sum"), jnp.zeros_like(w))
+
+    return transformation(init, update)
+
+
 def late(b1: float):
     """A momentum that begins at the third step."""
 

@@ -1,5 +1,6 @@
 """Closed forms against steps written out as expressions, and against exact arithmetic, which knows no formulas."""
 
+import re
 import time
 from functools import cache
 from typing import Any
@@ -21,6 +22,7 @@ from tests.symbolic.examples import (
     fed_by_a_pair,
     fed_late,
     forgetful,
+    forgetful_later,
     late,
     moving_average,
     negative_at_first,
@@ -172,6 +174,20 @@ def test_hand_made_recurrences():
     for t in range(1, 7):
         for field in ("fast", "slow"):
             assert sympy.cancel(expand(written_out(f, f.states[field], t, u.gradients) - u.states[t - 1][field])) == 0
+
+
+def test_what_has_no_memory_is_told_from_its_own_late_step_on():
+    f, u = al.closed_form(forgetful_later), al.unroll(forgetful_later, steps=9)
+    told = " ".join(f.assumptions)
+    since = {name: int(t) for name, t in re.findall(r"(\w+) is so for t ≥ (\d+)", told)}
+    assert since == {"copy": 6, "last": 7, "sum": 6}
+    assert "the update is that of steps t ≥ 8" in told
+    start = {f.recurrences["sum"].lhs.base[6]: u.states[5]["sum"]}
+    for field, first in since.items():
+        for t in range(first, 10):
+            ours = written_out(f, f.states[field], t, u.gradients).xreplace(start)
+            assert sympy.cancel(ours - u.states[t - 1][field]) == 0
+    assert [written_out(f, f.updates, t, u.gradients) - u.updates[t - 1] for t in (8, 9)] == [0, 0]
 
 
 @pytest.mark.parametrize(

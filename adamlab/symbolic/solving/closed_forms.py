@@ -16,7 +16,7 @@ from adamlab.symbolic.open_optimizer import OpenOptimizer, Optimizer
 from adamlab.symbolic.results import Equation, Result, domains, in_words
 from adamlab.symbolic.solving.limits import NoLimitError, exceptions_of_limit, limit_of, require_solved
 from adamlab.symbolic.solving.nonnegative import shown_by_induction
-from adamlab.symbolic.solving.solutions import put_in, solved, starts_with, states_in, valid_since
+from adamlab.symbolic.solving.solutions import first_right, needed_since, put_in, solved, starts_with, valid_since
 from adamlab.types import Formula
 
 
@@ -140,10 +140,12 @@ def _where_it_holds(step: Step, forms: Mapping[str, Formula], updates: Formula, 
     """The steps for which the formulas hold, in words."""
     since = valid_since(step)
     counted = last_step_in_words(step)
-    first = max([step.first[UPDATE], *(since[field] + 1 for field in states_in(step, step.update) if since[field] > 1)])
+    needed = needed_since(step, step.update, since)
+    first = max(step.first[UPDATE], needed + 1 if needed > 1 else 1)
     first = max(first, 1 if starts_with(step, step.update, forms, since) else 2)
     late = [f"the update is that of steps t ≥ {first}"] if first > 1 else []
-    states = [f"{_named(field)} is so for t ≥ {t + (field in unsolved)}" for field, t in since.items() if t > 1]
+    right = {field: t + 1 if field in unsolved else first_right(step, field, since) for field, t in since.items()}
+    states = [f"{_named(field)} is so for t ≥ {t}" for field, t in right.items() if since[field] > 1]
     before = ["g₀ = 0"] if updates.has(G[T - 1]) and first == 1 else []
     return [
         *counted,

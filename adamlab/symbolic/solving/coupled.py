@@ -52,15 +52,13 @@ def _parts_of_powers(matrix: Any) -> list[tuple[Formula, Any]]:
     root = _root((a - d) ** 2 + 4 * b * c)
     if root is None:
         return []
-    identity: Any = Matrix.eye(2)
+    unit: Any = Matrix.eye(2)
     trace = a + d
     if root == 0:
         rate = cancel(trace / 2)
-        return [] if is_zero(rate) else [(rate**_N, identity), (_N * rate ** (_N - 1), matrix - rate * identity)]
+        return [] if is_zero(rate) else [(rate**_N, unit), (_N * rate ** (_N - 1), matrix - rate * unit)]
     rates = [(side, together(cancel(trace + side * root) / 2)) for side in (1, -1)]
-    return [
-        (r**_N, ((identity + side * (2 * matrix - trace * identity) / root) / 2).applyfunc(cancel)) for side, r in rates
-    ]
+    return [(r**_N, ((unit + side * (2 * matrix - trace * unit) / root) / 2).applyfunc(cancel)) for side, r in rates]
 
 
 def _root(e: Formula) -> Formula | None:

@@ -17,7 +17,7 @@ from adamlab.symbolic.partial import Partial
 from adamlab.symbolic.results import Equation, Result, in_words
 from adamlab.symbolic.solving.ages import AGE, Ages, ages, numbers_named, numbers_written
 from adamlab.symbolic.solving.small import where_small
-from adamlab.symbolic.solving.solutions import put_in, solved, states_in, valid_since
+from adamlab.symbolic.solving.solutions import needed_since, put_in, solved, states_in, valid_since
 from adamlab.symbolic.solving.weights import NoWeightsError
 from adamlab.types import Formula
 
@@ -364,7 +364,7 @@ class _Weighing:
         """The steps for which the formulas hold, and what is held, in words."""
         since = valid_since(self.step)
         own = self.step.first[UPDATE] if self.step.cases is None else 1
-        first = max(own, memory.since, *(since[f] + 1 for f in states_in(self.step, self.update)), 1)
+        first = max(own, memory.since, needed_since(self.step, self.update, since) + 1)
         held = [text(self.step.states[f]) for f in self.step.states if f in self.held and f in self.used]
         return [
             *last_step_in_words(self.step),

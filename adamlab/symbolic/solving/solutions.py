@@ -34,8 +34,20 @@ def valid_since(step: Step) -> dict[str, int]:
     """The step after which a state's recurrence holds with those of all states in it, by field; mostly 0."""
     since = {field: step.first[field] - 1 for field in step.states}
     for _ in since:  # often enough for each state to hear from those at any distance
-        since = {f: max(since[other] for other in (f, *states_in(step, step.recurrences[f]))) for f in since}
+        since = {f: max(since[f], needed_since(step, step.recurrences[f], since)) for f in since}
     return since
+
+
+def needed_since(step: Step, e: Formula, since: Mapping[str, int]) -> int:
+    """The step after which all states in a formula are as the late recurrences have them, before the step too."""
+    late = [since[f] + (e.has(step.before(f)) and first_right(step, f, since) > since[f]) for f in states_in(step, e)]
+    return max(late, default=0)
+
+
+def first_right(step: Step, field: str, since: Mapping[str, int]) -> int:
+    """The first step after which a state is as its form has it: without memory it need not be so at the origin."""
+    has_memory = step.recurrences[field].has(step.before(field))
+    return since[field] + (since[field] > 0 and not has_memory)
 
 
 def states_in(step: Step, e: Formula) -> list[str]:

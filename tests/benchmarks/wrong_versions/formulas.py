@@ -147,11 +147,6 @@ SYMBOLIC = [
         ("elif part.has(rate) and not isinstance(part, CONTINUOUS):", "elif False:"),
         ("for factor in poles(1 / term) if factor not in told}", "for factor in poles(1 / term)}"),
         ("    if any((part.lead - lead) % 1 for part in parts):\n", "    if False:\n"),
-        (
-            "        if k >= len(self.coefficients):\n"
-            '            raise NoLimitError("more terms than are carried cancel")\n',
-            "        if k >= len(self.coefficients):\n            return Integer(0)\n",
-        ),
         ("if discount != rate ** (last - index):", "if False:"),
         ("and x.base == rate and is_positive(x.exp), lambda", "and x.base == rate, lambda"),
         ("*(c * turn for c in inner.coefficients[1:])", "*inner.coefficients[1:]"),
@@ -176,9 +171,9 @@ SYMBOLIC = [
         "symbolic/solving/coupled.py",
         f"{CLOSED} -k 'recurrences or pair'",
         ("f.subs(_N, T - index) * _dot(part, row, fed)", "f.subs(_N, T - index + 1) * _dot(part, row, fed)"),
-        ("(_N * rate ** (_N - 1), matrix - rate * one)", "(rate ** (_N - 1), matrix - rate * one)"),
+        ("(_N * rate ** (_N - 1), matrix - rate * unit)", "(rate ** (_N - 1), matrix - rate * unit)"),
         ("return sqrt(cancel(e)) if is_nonnegative(e) else None", "return sqrt(cancel(e))"),
-        ("((one + side * (2 * matrix", "((one - side * (2 * matrix"),
+        ("((unit + side * (2 * matrix", "((unit - side * (2 * matrix"),
     ),
     *of(
         "symbolic/solving/solutions.py",
@@ -189,9 +184,10 @@ SYMBOLIC = [
         ),
         ("before = {step.before(field): form.subs(T, T - 1) for", "before = {step.before(field): form for"),
         (
-            "since = {f: max(since[other] for other in (f, *states_in(step, step.recurrences[f]))) for f in since}",
+            "since = {f: max(since[f], needed_since(step, step.recurrences[f], since)) for f in since}",
             "pass",
         ),
+        ("return since[field] + (since[field] > 0 and not has_memory)", "return since[field]"),
     ),
     *of(
         "symbolic/solving/weights.py",
