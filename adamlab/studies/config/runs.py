@@ -96,7 +96,7 @@ def _problem_tables(data: Mapping[str, Any], mistakes: Mistakes) -> list[Problem
         for read in read_problems(key, table, mistakes):
             tables.append(read)
             coordinates += read.problem.dimension * len(read.problem.minima)
-            examples += read.problem.data
+            examples += read.problem.data * read.alike
             numbers += 0 if read.points is None else read.points.size
             for count, most, what in (
                 (len(tables), MOST_PROBLEMS, "problems"),
@@ -200,7 +200,7 @@ def _check_range(head: RunsHead, tables: Sequence[ProblemTable], optimizers: Seq
         o.key for o in optimizers if any(np.max(np.abs(column)) > largest for column in o.numbers().values())
     ):
         mistakes.tell(key, message)
-    for key, _, _, points in tables:
+    for key, _, _, points, _ in tables:
         if points is not None and np.max(np.abs(points)) > largest:
             mistakes.tell(join(key, "starts"), message)
     if head.record.target is not None and abs(head.record.target) > largest:

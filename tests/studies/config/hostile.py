@@ -131,19 +131,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {  # a config, and words of its
     ),
     "data × data": (
         runs() | problem("least_squares", dim=1000, examples=1000, data_seed=[*range(100)]),
-        r"at most 15,000,000 numbers in the data of problems",
+        r"at most 8,000,000 numbers in the data of problems",
     ),
     "sparse data × sparse data": (
         runs() | problem("sparse_logistic", features=1000, examples=10**4, data_seed=[*range(100)]),
-        r"at most 15,000,000 numbers in the data of problems",
+        r"at most 8,000,000 numbers in the data of problems",
     ),
     "heavy-tailed data × data": (
         runs() | problem("heavy_tailed_regression", dim=1000, examples=10**4, data_seed=[*range(100)]),
-        r"at most 15,000,000 numbers in the data of problems",
+        r"at most 8,000,000 numbers in the data of problems",
     ),
     "deep quadratics": (
         runs() | problem("quadratic_deep", dim=1000, examples=1000, data_seed=[*range(100)]),
-        r"at most 15,000,000 numbers in the data of problems",
+        r"at most 8,000,000 numbers in the data of problems",
     ),
     "a range of 10^9": (runs() | adam(learning_rate={"log": [1e-3, 1, 10**9]}), r"a whole count from 1 to 1,000,000"),
     "a range of no end": (runs() | adam(learning_rate={"log": [1e-3, 1, HUGE]}), r"a whole count from 1 to 1,000,000"),

@@ -26,17 +26,26 @@ MOST_PROBLEMS = 100
 MOST_COORDINATES = 3 * 10**6
 """The greatest number of coordinates of all known minima, which are made one by one."""
 
-MOST_DATA = 15 * 10**6
+MOST_DATA = 8 * 10**6
 """The greatest count of numbers that are drawn for the data of all problems as the config is read."""
 
 
 class ProblemTable(NamedTuple):
-    """A problem, the key of its table, the text that asks for it, and the points that its runs start from, if any."""
+    """A problem as its table asks for it.
+
+    Attributes:
+        key: the table's key.
+        problem: the problem.
+        text: the text that asks for it.
+        points: the points that its runs start from, if any are given.
+        alike: of the table's first problem of this size how many it has, which differ in seeds alone; 0 of the others.
+    """
 
     key: str
     problem: Problem
     text: str
     points: np.ndarray | None
+    alike: int = 1
 
 
 def read_problems(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Iterator[ProblemTable]:
@@ -62,9 +71,12 @@ def read_problems(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> Ite
     if (count := prod(map(len, forms.values()))) > MOST_PROBLEMS:
         mistakes.tell(key, f"expected at most {MOST_PROBLEMS:,} problems; its options make {count:,}")
         return
-    for called, given in _combinations(key, str(label), forms, mistakes):
+    combinations = [*_combinations(key, str(label), forms, mistakes)]
+    # Options that are no seed can change how many numbers a problem has.
+    sizes = [{k: v for k, v in given.items() if not k.endswith("seed")} for _, given in combinations]
+    for i, (called, given) in enumerate(combinations):
         if problem := _problem(key, name, called, given, table, mistakes):
-            yield problem
+            yield problem._replace(alike=sizes.count(sizes[i]) if sizes.index(sizes[i]) == i else 0)
 
 
 def _problem(
