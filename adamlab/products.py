@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from importlib.metadata import requires, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -24,6 +24,7 @@ from adamlab.report import write_report
 from adamlab.studies.config.study import Config
 from adamlab.studies.kinds import kind_in, kind_of
 from adamlab.studies.progress import Listener
+from adamlab.studies.store.files import digest
 
 SUMMARY, FIGURES, REPORT = "summary.csv", "figures", "report.html"
 
@@ -82,8 +83,7 @@ def _files(folder: Path) -> dict[str, str]:
     for path in (folder / SUMMARY, folder / REPORT, *drawn_in(folder / FIGURES)):
         if path.is_symlink() or not path.is_file():
             raise OSError(f"{path} is no regular file")
-        with path.open("rb") as file:
-            digests[str(path.relative_to(folder))] = file_digest(file, "sha256").hexdigest()
+        digests[str(path.relative_to(folder))] = digest(path.read_bytes())
     return digests
 
 

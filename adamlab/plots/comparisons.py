@@ -1,6 +1,6 @@
 """Pictures of comparisons: errors of each optimizer in ulp, bits that differ, and the gap of two over a number."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ def errors(comparisons: xr.Dataset, ax: Axes | None = None) -> Figure:
         raise NothingToDrawError("comparisons: nothing was read exactly, so there are no errors to draw.")
     table = comparisons[["dtype"]].to_dataframe().reset_index(drop=True)
     lefts = _names(table, ["label", *WAYS], comparisons.attrs["settings"])
-    shown = [way for way in WAYS if way == "dtype" or len(set(table[way])) > 1]
+    shown = _shown(table)
     rights = [", ".join([row["right"], *(row[way] for way in shown)]) for row in table.to_dict("records")]
     rows = [*zip(lefts, _left_errors(comparisons), strict=True)]
     rows += dict(zip(rights, comparisons.right_median.values, strict=True)).items()
@@ -58,9 +58,7 @@ def errors(comparisons: xr.Dataset, ax: Axes | None = None) -> Figure:
     colors = np.ma.masked_invalid(np.where(np.isposinf(grid), MOST, np.clip(grid, LEAST, MOST)))
     shades = colormaps["viridis_r"].with_extremes(bad="0.85")
     image = axes.imshow(colors, cmap=shades, norm=LogNorm(LEAST, MOST), aspect="auto")
-    names = [shortened(name, LABEL, 7.0) for name, _ in rows]
-    axes.set_xticks(range(grid.shape[1]), comparisons.family.values, rotation=30, ha="right", fontsize=8)
-    axes.set_yticks(range(len(rows)), names, fontsize=7, parse_math=False)
+    _name_cells(axes, [name for name, _ in rows], comparisons.family.values)
     for (row, column), value in np.ndenumerate(grid):
         tone = "white" if value > 1e3 else "black"
         axes.text(column, row, _cell(value), ha="center", va="center", fontsize=7, color=tone)
@@ -83,6 +81,13 @@ def _left_errors(comparisons: xr.Dataset) -> np.ndarray:
     # NaN where NaN is due counts as 0 ulp off; that is not what a reader takes a 0 for.
     is_lost = np.array(["left is not a number" in verdict for verdict in comparisons.verdict.values])
     return np.where(is_lost[:, None] & ~np.isfinite(comparisons.exact_gap.values), np.nan, values)
+
+
+def _name_cells(axes: Axes, rows: Iterable[str], columns: Iterable[str]):
+    """Name the rows and columns of a grid of cells."""
+    rows, columns = [shortened(name, LABEL, 7.0) for name in rows], [*columns]
+    axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right", fontsize=8)
+    axes.set_yticks(range(len(rows)), rows, fontsize=7, parse_math=False)
 
 
 def _cell(value: float) -> str:
@@ -115,9 +120,8 @@ def bits(comparisons: xr.Dataset, ax: Axes | None = None) -> Figure:
         ax: axes to draw into.
     """
     table = comparisons[["label", *WAYS, *comparisons.attrs["settings"]]].to_dataframe().reset_index(drop=True)
-    ways = [way for way in WAYS if way == "dtype" or len({*table[way]}) > 1]
     table["row"] = _names(table, ["label"], comparisons.attrs["settings"])
-    table["column"] = table[ways].agg(", ".join, axis=1)
+    table["column"] = table[_shown(table)].agg(", ".join, axis=1)
     table["bits"] = comparisons.differing_bits.sum("family").values
     order = {name: table[name].unique() for name in ("row", "column")}
     cells = table.pivot_table("bits", "row", "column", aggfunc="max").loc[order["row"], order["column"]]
@@ -128,9 +132,7 @@ def bits(comparisons: xr.Dataset, ax: Axes | None = None) -> Figure:
     norm = LogNorm(1, max(10.0, np.nanmax(grid)))
     colors = np.ma.masked_invalid(np.where(grid == 0, 0.5, grid))  # a logarithmic scale takes no 0
     axes.imshow(colors, cmap=shades, norm=norm, aspect="auto")
-    names = [shortened(name, LABEL, 7.0) for name in cells.index]
-    axes.set_xticks(range(grid.shape[1]), cells.columns, rotation=30, ha="right", fontsize=8)
-    axes.set_yticks(range(len(grid)), names, fontsize=7, parse_math=False)
+    _name_cells(axes, cells.index, cells.columns)
     for (row, column), value in np.ndenumerate(grid):
         if not np.isnan(value):
             tone = "white" if value and norm(value) > DARK else "black"
@@ -243,11 +245,17 @@ def _scale_gaps(axes: Axes, values: np.ndarray, zero: float, positive: float):
 
 def _names(table: pd.DataFrame, ways: list[str], settings: list[str]) -> list[str]:
     """The name of each comparison: its label and the ways that differ between comparisons, and its settings."""
-    shown = [way for way in ways if way in ("label", "dtype") or len(set(table[way])) > 1]
+    shown = ("label", *_shown(table))
+    ways = [way for way in ways if way in shown]
     return [
-        ", ".join([*(row[w] for w in shown), *(f"{letter(n)} {row[n]:.12g}" for n in settings if not np.isnan(row[n]))])
+        ", ".join([*(row[w] for w in ways), *(f"{letter(n)} {row[n]:.12g}" for n in settings if not np.isnan(row[n]))])
         for row in table.to_dict("records")
     ]
+
+
+def _shown(table: pd.DataFrame) -> list[str]:
+    """The ways that are told of comparisons: the type, and those that differ between them."""
+    return [way for way in WAYS if way == "dtype" or len({*table[way]}) > 1]
 
 
 def _draw_exact(axes: Axes, exact: pd.Series) -> list[float]:

@@ -1,6 +1,7 @@
 """Attempts to decide a statement about a limit: as the steps go on, or as numbers go to 0, 1 or ∞."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from sympy import cancel, factor_terms, oo, sympify
 
@@ -45,11 +46,11 @@ def compare_limits(statement: Statement) -> Verdict | None:
     left, right = statement.sides
     updates = left.update, without_idle_maxima(right.update)
     try:
-        limits = _limits(statement, updates)
+        stages = _stages(statement, updates)
         early = [_limits(statement, pair) for pair in _early_updates(statement)]
     except NoLimitError as error:
         return unknown(statement, f"no limit was found: {error}")
-    where = f"as {_goals(statement)}"
+    limits, where = stages[-1], f"as {_goals(statement)}"
     apart = statement.counterexample_in_the_limit()
     if any(limit.has(oo, -oo) for limit in limits):
         return _compare_without_bounds(statement, updates, limits, apart)
@@ -63,7 +64,7 @@ def compare_limits(statement: Statement) -> Verdict | None:
         order, relative = _relative_difference(statement, updates, limits[1])
         if relative is not None:
             how += f"; {_to_first_order(statement, order, relative)}"
-        points = _exceptions(statement, updates)
+        points = _exceptions(statement, stages)
         return proved(statement, how, statement.sides, not_zero=points, order=order, relative=relative)
     how = f"{where} the left goes to {text(limits[0])}, the right to {text(limits[1])}"
     return _refuted_if(apart, statement, how, limits)
@@ -84,25 +85,33 @@ def _limits(statement: Statement, updates: Sequence[Formula]) -> tuple[Formula, 
     Raises:
         NoLimitError: a formula has none that was found.
     """
-    limits = tuple(updates)
+    return _stages(statement, updates)[-1]
+
+
+def _stages(statement: Statement, updates: Sequence[Formula]) -> list[tuple[Formula, ...]]:
+    """Some formulas, and their limits after each number has gone to its own.
+
+    Raises:
+        NoLimitError: a formula has none that was found.
+    """
+    stages = [tuple(updates)]
     open_states = [side.unsolved() for side in statement.sides]
     for name, target in statement.limit.items():
         symbol = statement.hyper[name]
-        for e, unsolved in zip(limits, open_states, strict=True):
+        for e, unsolved in zip(stages[-1], open_states, strict=True):
             require_solved(e, symbol, unsolved)
-        limits = tuple(limit_of(e, symbol, target) for e in limits)
-    return limits
+        stages.append(tuple(limit_of(e, symbol, target) for e in stages[-1]))
+    return stages
 
 
-def _exceptions(statement: Statement, updates: Sequence[Formula]) -> list[Formula]:
-    """What must not be 0 for some formulas, which have limits, to go to them."""
-    exceptions: list[Formula] = []
-    for name, target in statement.limit.items():
-        symbol, before = statement.hyper[name], updates
-        updates = [limit_of(e, symbol, target) for e in before]
-        pairs = zip(before, updates, strict=True)
-        exceptions += [x for e, limit in pairs for x in exceptions_of_limit(e, symbol, target, limit)]
-    return exceptions
+def _exceptions(statement: Statement, stages: Sequence[tuple[Formula, ...]]) -> list[Formula]:
+    """What must not be 0 for formulas to go from each stage to the next."""
+    return [
+        exception
+        for (name, target), (before, after) in zip(statement.limit.items(), pairwise(stages), strict=True)
+        for e, limit in zip(before, after, strict=True)
+        for exception in exceptions_of_limit(e, statement.hyper[name], target, limit)
+    ]
 
 
 def _early_updates(statement: Statement) -> list[tuple[Formula, Formula]]:
