@@ -50,12 +50,12 @@ def _learning_rates() -> np.ndarray:
 
 
 def _run(problem, steps: int) -> Callable[..., Any]:
-    """One run, compiled: a scan of steps."""
+    """One run, compiled: a scan of steps, and the loss ahead of them and after them, as the engine records it."""
 
     def run(rate):
         tx = optax.adam(rate)
         start_key, sample_key = jax.random.split(jax.random.key(0))
-        w = problem.start(start_key)
+        start = w = problem.start(start_key)
 
         def step(carry, t):
             w, state = carry
@@ -64,6 +64,6 @@ def _run(problem, steps: int) -> Callable[..., Any]:
             return (optax.apply_updates(w, updates), state), None
 
         (w, _), _ = jax.lax.scan(step, (w, tx.init(w)), np.arange(steps, dtype=np.int32))
-        return problem.objective(w)
+        return problem.objective(start), problem.objective(w)
 
     return jax.jit(run)
