@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import jax.numpy as jnp
 import pytest
 import sympy
 from sympy import (
@@ -23,12 +24,14 @@ from sympy import (
     symbols,
 )
 
+import adamlab as al
 from adamlab.interpret.equality import same
 from adamlab.interpret.signs import Rate
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.maximum import Maximum
 from adamlab.symbolic.proving.late_steps import in_late_steps
 from adamlab.symbolic.solving.limits import DELTA, NoLimitError, exceptions_of_limit, limit_of, series
+from tests.symbolic.examples import transformation
 
 b = Rate("b")
 eps = Symbol("eps", positive=True)
@@ -190,6 +193,21 @@ def test_a_pole_has_a_negative_power_and_an_infinite_value():
 def test_what_has_no_series_says_so(e, reason):
     with pytest.raises(NoLimitError, match=reason):
         series(e)
+
+
+def test_a_sum_of_sums_has_no_limit_here_and_that_is_said():
+    """A sum of momentum averages, which at a decay of 0 is the sum of the gradients."""
+
+    def sums(lr, b1=0.5):
+        def update(g, state, w: Any = None):
+            z = b1 * state[0] + g
+            return -lr * (z + state[1]), (z, z + state[1])
+
+        return transformation(lambda w: (jnp.zeros_like(w), jnp.zeros_like(w)), update)
+
+    verdict = al.prove(sums, "optax.sgd(lr)", limit={"b1": 0})
+    assert verdict.status == "unknown"
+    assert "a sum of sums" in str(verdict)
 
 
 def test_late_steps():

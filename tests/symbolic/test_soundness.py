@@ -471,6 +471,20 @@ def test_what_fades_away_in_doubles_is_no_difference():
     assert al.prove(shrinking(-1.0), shrinking(-2.0)).status != "refuted"
 
 
+def test_a_state_that_fades_away_in_doubles_is_no_difference():
+    """The sign of a mean that gets no more gradients is kept for ever, but in doubles it is 0 after 1,200 steps."""
+
+    def sign_of(kept: Callable[..., Any]):
+        def factory(lr):
+            return with_state(lambda t, m, g: (m_next := kept(t, m, g), -lr * sign(m_next)))
+
+        return factory
+
+    left = sign_of(lambda t, m, g: where(t > 16, m, m / 2 + g / 2))
+    right = sign_of(lambda t, m, g: m / 2 + where(t > 16, 0, g / 2))
+    assert al.prove(left, right).status != "refuted"
+
+
 def test_what_overflows_in_doubles_is_no_difference():
     """The right keeps twice the state, which overflows a step or two earlier; they part at step 5001 alone."""
     count, t = ("count", "count_ + 1"), ("t", "count")

@@ -41,10 +41,10 @@ NEARBY = 1e-12
 """The relative distance to gradients nearby, which shows how far errors of that size are amplified."""
 
 SAFE = 1e100
-"""The size below which updates in doubles have not overflowed, nor the squares in them."""
+"""The size below which numbers in doubles have not overflowed, nor their squares."""
 
 TINY = 1e-100
-"""The size above which updates in doubles have not faded away, nor the squares in them."""
+"""The size above which numbers in doubles have not faded away, nor their squares."""
 
 MOST_EXACT_STEPS = 1000
 """The most steps that are run exactly to confirm what was seen in doubles."""
@@ -83,7 +83,7 @@ def find_late(
     gradients = np.tile(gradients, (steps // len(gradients) + 1, *[1] * (gradients.ndim - 1)))[:steps]
     runs = [_compiled(side, own, hyper) for side, own in zip((left, right), programs, strict=True)]
     try:
-        updates = [run(gradients) for run in runs]
+        updates, in_range = zip(*(run(gradients) for run in runs), strict=True)
     except Exception:  # whatever a foreign optimizer raises as it runs: there is nothing to compare
         return None
 
@@ -91,9 +91,11 @@ def find_late(
     def noise() -> np.ndarray:
         nearby = gradients * (1 + NEARBY * np.random.default_rng(1).normal(size=gradients.shape))
         with np.errstate(all="ignore"):
-            return np.maximum(*(abs(run(nearby) - u) for run, u in zip(runs, updates, strict=True)))
+            moved = np.maximum(*(abs(run(nearby)[0] - u) for run, u in zip(runs, updates, strict=True)))
+        strayed = ~np.logical_and(*in_range)
+        return np.where(strayed.reshape(len(moved), *[1] * (moved.ndim - 2), -1), np.inf, moved)
 
-    return _first_confirmed(left, right, hyper, gradients, updates, noise)
+    return _first_confirmed(left, right, hyper, gradients, list(updates), noise)
 
 
 def trials(
@@ -165,29 +167,41 @@ def _array(shape: tuple[int, ...], entry_at: Callable[[tuple[int, ...]], Any]) -
 
 def _compiled(
     subject: Subject, programs: Programs, hyper: Mapping[str, np.ndarray]
-) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from gradients to updates (steps, *shape, trials), computed by JAX in doubles in one program."""
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """A function from gradients to updates (steps, *shape, trials), computed by JAX in doubles in one program.
+
+    Its second result (steps, trials) tells whether all that was carried so far is within the range of doubles.
+    """
     init, update = programs.init.function(), programs.update.function()
 
     def run(numbers, gs, losses):
         w = jnp.full(gs.shape[1:], float(START))
 
         def step(carry, inputs):
-            state, w = carry
+            state, w, in_range = carry
             u, state = update(numbers, inputs[0], state, w, inputs[1])
-            return (state, w + u), u
+            in_range &= _is_in_range((state, w + u))
+            return (state, w + u, in_range), (u, in_range)
 
-        return jax.lax.scan(step, (init(numbers, w), w), (gs, losses))[1]
+        return jax.lax.scan(step, (init(numbers, w), w, jnp.array(True)), (gs, losses))[1]
 
     numbers = _numbers(subject, hyper, np.asarray)
     axes = {name: 0 if np.ndim(value) else None for name, value in numbers.items()}
     runs = jax.jit(jax.vmap(run, in_axes=(axes, -1, None), out_axes=-1))
 
-    def compute(gradients: np.ndarray) -> np.ndarray:
+    def compute(gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with jax.enable_x64(True):
-            return np.asarray(runs(numbers, gradients, np.resize([float(x) for x in LOSSES], len(gradients))))
+            losses = np.resize([float(x) for x in LOSSES], len(gradients))
+            updates, in_range = runs(numbers, gradients, losses)
+        return np.asarray(updates), np.asarray(in_range)
 
     return compute
+
+
+def _is_in_range(carried: Any) -> jax.Array:
+    """Whether each number is 0 or of a size whose square is a double; one that fades away passes through the others."""
+    floats = [x for x in jax.tree.leaves(carried) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
+    return jnp.all(jnp.array([jnp.all((x == 0) | ((abs(x) > TINY) & (abs(x) < SAFE))) for x in floats]))
 
 
 def _first_confirmed(

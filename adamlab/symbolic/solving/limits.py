@@ -107,6 +107,8 @@ def _at_zero(e: Formula, rate: Rate) -> Formula:
     """The formula at a rate of 0, where it is continuous and discounted sums have their last term alone."""
 
     def last_term(s: Formula) -> Formula:
+        if len(s.limits) > 1:
+            raise NoLimitError("a sum of sums")
         ((index, _, last),) = s.limits
         discount, rest = s.function.as_independent(rate, as_Add=False)[::-1]
         if discount != rate ** (last - index):
