@@ -16,6 +16,9 @@ from adamlab.types import Problem, PyTree
 TOGETHER = 8
 """The number of runs side by side of problems with matrix products, which round otherwise where it is another."""
 
+FEW_TOGETHER = 2
+"""The same of nets with ten thousand parameters or more: those of eight runs leave the processor's cache."""
+
 MOST_DIMENSIONS = 10**6
 """The greatest `dim` of a test function."""
 MOST_SEED = 2**32 - 1

@@ -77,8 +77,9 @@ def test_training_reaches_what_logistic_regression_reaches(digits):
     assert float(problem.metrics["test_accuracy"](w)) >= fitted.score(*test) - 0.01
 
 
-def test_without_scikit_learn_the_message_says_what_to_install(monkeypatch):
+def test_without_scikit_learn_the_message_says_what_to_install(monkeypatch, tmp_path):
     images.load.cache_clear()
+    monkeypatch.setenv("ADAMLAB_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'adamlab\[data\]'"):
         problems.get("digits_softmax")

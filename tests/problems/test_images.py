@@ -1,5 +1,9 @@
 """Images by name: which there are, in which parts and which form."""
 
+import os
+import sys
+
+import chex
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -7,7 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from adamlab import problems
 from adamlab.errors import InputError
-from adamlab.problems.data import images, openml
+from adamlab.problems.data import digits, images, openml
 
 
 @pytest.fixture
@@ -25,26 +29,72 @@ def fetched(rng, monkeypatch):
 
 
 def test_the_digits_are_those_of_scikit_learn_in_a_stratified_split():
-    digits = images.load("digits")
+    data = images.load("digits")
     rows, labels = load_digits(return_X_y=True)
     train, test = train_test_split(np.arange(1797), test_size=0.2, stratify=labels, random_state=0)
     for part, kept, chosen in (
-        (digits.train_images, digits.train_labels, np.sort(train)),
-        (digits.test_images, digits.test_labels, np.sort(test)),
+        (data.train_images, data.train_labels, np.sort(train)),
+        (data.test_images, data.test_labels, np.sort(test)),
     ):
         assert (part.dtype, kept.dtype) == (np.uint8, np.int32)
         np.testing.assert_array_equal(part, rows[chosen].reshape(-1, 8, 8, 1))
         np.testing.assert_array_equal(kept, labels[chosen])
-    assert len(digits.test_labels) == 360
-    assert np.bincount(digits.test_labels).min() >= 34  # stratified: a tenth each, by their shares of 1797
-    assert (digits.name, digits.scale, digits.classes) == ("digits", rows.max(), 10)
+    assert len(data.test_labels) == 360
+    assert np.bincount(data.test_labels).min() >= 34  # stratified: a tenth each, by their shares of 1797
+    assert (data.name, data.scale, data.classes) == ("digits", rows.max(), 10)
 
 
 def test_the_rows_of_an_image_come_from_the_top():
     """A one is tall and narrow, so its ink is spread over more rows than columns."""
-    digits = images.load("digits")
-    ones = digits.train_images[digits.train_labels == 1][..., 0].mean(axis=0)
+    data = images.load("digits")
+    ones = data.train_images[data.train_labels == 1][..., 0].mean(axis=0)
     assert (ones.sum(axis=1) > 20).sum() > (ones.sum(axis=0) > 20).sum()
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """The file of the digits in a cache of its own, and the digits."""
+    monkeypatch.setenv("ADAMLAB_CACHE", str(tmp_path))
+    drawn = digits.load_digits(0.2, 0)
+    (path,) = (tmp_path / "digits").iterdir()
+    return path, drawn
+
+
+def test_kept_digits_are_read_without_scikit_learn(kept, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    chex.assert_trees_all_equal(digits.load_digits(0.2, 0), kept[1])
+
+
+def other_arrays(path):
+    np.savez(path, images=np.zeros((1797, 8, 8), np.uint8), labels=np.zeros(1797), is_test=np.zeros(1797, bool))
+
+
+def a_flipped_byte(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def a_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "spoil", [other_arrays, a_flipped_byte, a_pipe, lambda path: path.write_bytes(path.read_bytes()[:1000])]
+)
+def test_spoiled_digits_are_drawn_again_and_kept(kept, spoil, monkeypatch):
+    path, drawn = kept
+    spoil(path)
+    chex.assert_trees_all_equal(digits.load_digits(0.2, 0), drawn)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    chex.assert_trees_all_equal(digits.load_digits(0.2, 0), drawn)
+
+
+def test_digits_that_cannot_be_kept_are_drawn(kept, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ADAMLAB_CACHE", str(tmp_path / "file"))
+    chex.assert_trees_all_equal(digits.load_digits(0.2, 0), kept[1])
 
 
 def test_another_share_is_another_split_of_the_same_images():

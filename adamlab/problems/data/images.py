@@ -8,6 +8,7 @@ from jaxtyping import Int32, UInt8
 
 from adamlab.errors import InputError, nearest
 from adamlab.problems.data import openml
+from adamlab.problems.data.digits import load_digits
 from adamlab.problems.functions import require
 
 TEST_SHARE = 0.2
@@ -113,20 +114,9 @@ def blank(name: str) -> Images:
 def _digits(test_share: int | float, seed: int) -> Images:
     require("test_share", test_share, 0.01, 0.99)
     require("split_seed", seed, 0, GREATEST_SEED)
-    try:
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "The digits come with scikit-learn, which is not installed: pip install 'adamlab[data]'."
-        ) from error
-    rows, labels = load_digits(return_X_y=True)
-    _, test = train_test_split(np.arange(len(labels)), test_size=test_share, stratify=labels, random_state=seed)
-    is_test = np.zeros(len(labels), bool)
-    is_test[test] = True
-    images = np.asarray(rows, np.uint8).reshape(-1, 8, 8, 1)
+    images, labels, is_test = load_digits(test_share, seed)
     source = "Alpaydin & Kaynak 1998, Optical recognition of handwritten digits, as shipped by scikit-learn"
-    return _parted("digits", images, np.asarray(labels, np.int32), is_test, 16, source)
+    return _parted("digits", images, labels, is_test, 16, source)
 
 
 def _parted(name: str, images: np.ndarray, labels: np.ndarray, is_test: np.ndarray, scale: int, source: str) -> Images:

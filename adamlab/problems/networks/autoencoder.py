@@ -19,7 +19,7 @@ from adamlab.problems.data.batches import (
     validation_part,
 )
 from adamlab.problems.data.images import Images
-from adamlab.problems.functions import TOGETHER, normal, require
+from adamlab.problems.functions import FEW_TOGETHER, normal, require
 from adamlab.problems.networks.starts import MOST_UNITS, Dense, affine, glorot
 from adamlab.types import Problem
 
@@ -74,7 +74,7 @@ def vae(data: Images, batch_size: int = 64, hidden: int = 128, latent: int = 10,
         objective=lambda params: mean_over_part(params, training_part(data)),
         sample=sampler(data, batch_size, replacement=replacement, noisy=True),
         metrics={name: partial(mean_over_part, part=part) for name, part in held_out.items()},
-        side_by_side=TOGETHER,
+        side_by_side=FEW_TOGETHER,
         source=data.source,
     )
 

@@ -27,7 +27,7 @@ from adamlab.problems.data.batches import (
     validation_part,
 )
 from adamlab.problems.data.images import Images
-from adamlab.problems.functions import TOGETHER, require
+from adamlab.problems.functions import FEW_TOGETHER, TOGETHER, require
 from adamlab.problems.networks.starts import MOST_UNITS, Dense, affine, glorot, he
 from adamlab.types import Problem, PyTree
 
@@ -139,7 +139,7 @@ def mlp(
         lambda params: lambda x: logits(params, x),
         noisy=True,
     )
-    return _classifier("mlp", data, batch_size, replacement, net, cost)
+    return _classifier("mlp", data, batch_size, replacement, net, cost, side_by_side=FEW_TOGETHER)
 
 
 def conv(

@@ -64,7 +64,7 @@ def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> d
                 study.recording,
                 devices=devices,
                 sizes=settled.get(key),
-                shared=group_size(plan.seed),
+                shared=group_size(plan.seed, plan.problem.dimension),
                 shares=len(devices) * distributed.count(),
             )
         except Exception as error:  # whatever a foreign optimizer raises while it is traced

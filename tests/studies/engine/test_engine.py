@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 import adamlab as al
 from adamlab import problems
-from adamlab.studies.engine.block_sizes import LANES, Sizes, group_size, grouped_by_seed
+from adamlab.studies.engine.block_sizes import LANES, WORK, Sizes, group_size, grouped_by_seed, sizes_of
 from adamlab.studies.engine.gradients import is_forward
 from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
@@ -232,11 +232,25 @@ def test_runs_of_one_seed_share_their_batches(x64):
 
 
 @pytest.mark.parametrize(
-    ("runs", "size"), [(11, 0), (12, 12), (16, 16), (17, 9), (20, 10), (32, 16), (33, 11), (100, 15)]
+    ("runs", "size"), [(4, 0), (5, 5), (11, 11), (16, 16), (17, 9), (20, 10), (32, 16), (33, 11), (100, 15)]
 )
 def test_groups_of_a_seed_have_little_padding(runs, size):
-    assert group_size(np.repeat([1, 2], runs)) == size
-    assert group_size(np.repeat([1, 2], [runs, 3])) == 0
+    assert group_size(np.repeat([1, 2], runs), 100) == size
+    assert group_size(np.repeat([1, 2], [runs, 3]), 100) == 0
+
+
+@pytest.mark.parametrize(("parameters", "size"), [(8_000, 16), (26_122, 4), (60_000, 2), (70_000, 0)])
+def test_groups_of_large_runs_are_small(parameters, size):
+    assert group_size(np.repeat([1, 2], 16), parameters) == size
+
+
+@pytest.mark.parametrize(
+    ("runs", "at_a_time", "most", "block"),
+    [(24, 8, 13, 8), (24, 2, 12, 12), (25, 5, 20, 15), (100, 8, 40, 40), (1, 8, 1, 8), (7, 1, 3, 2), (13, 1, 4, 2)],
+)
+def test_blocks_of_networks_have_little_padding(runs, at_a_time, most, block):
+    sizes = sizes_of(runs, side_by_side=at_a_time, array_bytes=4, record_bytes=4, work=WORK // most)
+    assert sizes == Sizes(block, at_a_time)
 
 
 def test_swept_decays_bring_their_complements():
