@@ -119,7 +119,8 @@ def prepare(
         shared=shared if problem.sample and problem.state is None and (problem.side_by_side or 1) > 1 else 0,
         shares=shares,
     )
-    side_by_side = Rollout(problem, runs.template, recording).of_runs(sizes.at_a_time, sizes.shared)
+    piece = jax.tree.map(lambda x: x[0], columns_of(runs, [np.zeros(sizes.block, int)], sizes))
+    side_by_side = Rollout(problem, runs.template, recording).of_runs(piece, sizes.shared)
 
     def advance(columns: Columns, carry: Carry, span: Span) -> tuple[Carry, dict[str, jax.Array]]:
         return jax.lax.map(lambda piece: side_by_side(piece[0]).advance(piece[1], span), (columns, carry))

@@ -78,14 +78,17 @@ class Rollout:
     template: Call
     recording: Recording
 
-    def of_runs(self, size: int, shared: bool = False) -> Callable[[Columns], "SideBySide"]:
-        """The function of the columns of `size` runs that gives them side by side, to be called while they are traced.
+    def of_runs(self, columns: Columns, shared: bool = False) -> Callable[[Columns], "SideBySide"]:
+        """The function of columns shaped like these that gives runs side by side, to be called while they are traced.
 
         Runs that are `shared` have one seed and see the same batches.
         """
-        forward = is_forward(self.problem)  # which lowers a function, and that cannot be done while another is traced
+        size, forward = len(columns.seeds), is_forward(self.problem)
+        axis = -1 if size > 1 and forward else 0
+        # These trace and lower functions of their own, once for all that is traced with their results.
+        axes = Axes(axis, _state_axes(self, columns, axis) if size > 1 else 0, None if shared else 0)
         edge = edge_for(self.template, set(self.recording.what) - {*self.problem.metrics})
-        return lambda columns: SideBySide(self, size, shared, forward, edge, columns)
+        return lambda columns: SideBySide(self, axes, edge, columns)
 
     def start(self, numbers: Mapping[str, Any], seed: Any, start: Any) -> tuple[PyTree, PyTree]:
         """One run's parameters and the optimizer's state."""
@@ -130,12 +133,10 @@ class SideBySide:
     Where the loss is a function of few numbers the runs are the last axis of every array, otherwise the first.
     """
 
-    def __init__(self, rollout: Rollout, size: int, shared: bool, forward: bool, edge: "Edge | None", columns: Columns):
-        self.rollout, self.problem, self.edge, self.columns = rollout, rollout.problem, edge, columns
-        self.over_runs = over_runs(size)
-        axis = -1 if size > 1 and forward else 0
-        self.axes = Axes(axis, _state_axes(rollout, columns, axis) if size > 1 else 0, None if shared else 0)
-        self.loss_and_gradient = loss_and_gradient(self.problem, axis, self.axes.batch, self.over_runs)
+    def __init__(self, rollout: Rollout, axes: Axes, edge: "Edge | None", columns: Columns):
+        self.rollout, self.problem, self.axes, self.edge, self.columns = rollout, rollout.problem, axes, edge, columns
+        self.over_runs = over_runs(len(columns.seeds))
+        self.loss_and_gradient = loss_and_gradient(self.problem, axes.params, axes.batch, self.over_runs)
         what = set(rollout.recording.what) - {*self.problem.metrics}
         self.keeps_last = any(name in OF_LAST_STEP for name in what)
         self.keeps_regret = "regret" in what
