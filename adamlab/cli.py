@@ -1,5 +1,6 @@
 """The command line: each command is one call into the library, which is loaded when a command needs it."""
 
+import gc
 import inspect
 import io
 import logging
@@ -471,6 +472,7 @@ def main():
 
     Exit codes: 0 done, 1 the answer is no, 2 bad usage or bad input, 130 stopped, 141 nobody reads the output.
     """
+    gc.set_threshold(50_000)  # JAX and SymPy make many objects and little garbage: to look for it takes a tenth more
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without η still gets the rest
