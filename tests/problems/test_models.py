@@ -65,6 +65,7 @@ def assert_runs(problem, metric="validation_loss"):
     assert float(r[metric][0, -1]) == pytest.approx(float(problem.metrics[metric](w, *others)), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_model_of_flax_nnx(data):
     nnx = pytest.importorskip("flax.nnx")
     train, validation = data

@@ -192,7 +192,7 @@ def test_options_are_read_off_the_makers():
     told = inspect.getdoc(NETS["fashion_mnist_vae"]) or ""
     assert told.startswith("A variational auto-encoder of Fashion-MNIST: negative ELBO")
     assert len(NETS) == 16
-    assert [NETS[name]().side_by_side for name in DIGITS] == [8, 8, 1, 8]
+    assert [NETS[name]().side_by_side for name in DIGITS] == [8, 2, 1, 2]
 
 
 @pytest.mark.slow
