@@ -170,7 +170,6 @@ def test_formulas_of_what_is_composed():
     assert al.compare("optax.chain(optax.scale_by_adam(), optax.scale(-0.1))", "optax.adam(0.1)", steps=20).kind != ""
 
 
-@pytest.mark.optimized(False)
 def test_composed_optimizers_are_swept():
     results = al.run(
         {
