@@ -89,7 +89,7 @@ def sizes_of(
     else:
         at_a_time = shared or side_by_side
         pieces = -(-runs // at_a_time)
-        fewest = -(-pieces // -(-min(most, max(1, WORK // work)) // at_a_time))
+        fewest = max(-(-pieces // -(-min(most, max(1, WORK // work)) // at_a_time)), min(shares, pieces))
         blocks = min(range(fewest, 2 * fewest + 1), key=lambda n: n * -(-pieces // n))  # the least padding
         block = -(-pieces // blocks) * at_a_time
     return Sizes(block, at_a_time, shared > 0)

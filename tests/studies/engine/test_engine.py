@@ -214,6 +214,13 @@ def test_products_of_matrices_do_not_depend_on_how_many_runs_there_are(name):
     chex.assert_trees_all_equal({quantity: values[:1] for quantity, values in results.items()}, alone)
 
 
+def test_devices_get_blocks_of_networks_each():
+    sizes = sizes_of(25, side_by_side=8, array_bytes=4, record_bytes=4, work=1, shared=5, shares=2)
+    assert (sizes.count(25), sizes.block) == (2, 15)
+    alone = sizes_of(8, side_by_side=8, array_bytes=4, record_bytes=4, work=1, shares=2)
+    assert (alone.count(8), alone.block) == (1, 8)
+
+
 def test_runs_of_one_seed_share_their_batches(x64):
     problem = problems.get("digits_softmax", batch_size=4)
     seeds = np.repeat([5, 6], 13)
