@@ -1,0 +1,203 @@
+"""The loop over steps, in which the numbers that all runs share are computed apart from the runs.
+
+Such numbers are Adam's count of steps and its bias corrections. XLA for a CPU makes a kernel of each, which takes as
+long as one over a hundred runs, and where a loop has more than eight kernels it hands them to threads, which takes half
+as long again as the kernels. A loop inside of the loop, for the numbers of one step, becomes a single kernel.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+from adamlab.types import PyTree
+
+INLINED = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
+"""The primitives that stand for a program, and the parameter that holds it."""
+
+
+class State(NamedTuple):
+    """Runs between two steps.
+
+    Attributes:
+        t: the number of steps done.
+        shared: the same number, and the leaves of the carry that shared numbers follow from.
+        numbers: the shared numbers that the last step of the runs took.
+        leaves: all other leaves of the carry.
+    """
+
+    t: Any
+    shared: list[Any]
+    numbers: list[Any]
+    leaves: list[Any]
+
+
+class Steps:
+    """Steps of runs, one after the other.
+
+    Args:
+        step: the function `(t, carry) -> carry` that takes the step after t steps.
+        carry: a carry, of which only shapes and types matter.
+        may_be_shared: for each leaf of a carry, whether it may be the same for all runs.
+    """
+
+    def __init__(self, step: Callable[[Any, PyTree], PyTree], carry: PyTree, may_be_shared: Sequence[bool]):
+        leaves, self.tree = jax.tree.flatten(carry)
+        self.step = step
+        self.split = None
+        self.shared: list[int] = []
+        if any(may_be_shared):
+            traced = jax.make_jaxpr(self._of_leaves)(jnp.int32(0), *leaves)
+            split = _Split(_inlined(traced), [i for i, may in enumerate(may_be_shared) if may])
+            if split.shared:
+                self.split, self.shared = split, split.shared
+
+    def begin(self, t: Any, carry: PyTree) -> State:
+        """The state of runs after t steps."""
+        leaves = jax.tree.leaves(carry)
+        numbers = [] if self.split is None else self.split.empty
+        return State(t, [t, *(leaves[i] for i in self.shared)], numbers, self._without_shared(leaves))
+
+    def until(self, end: Any, state: State) -> State:
+        """The state after `end` steps."""
+        return jax.lax.while_loop(lambda state: state.t < end, self._next, state)
+
+    def carry(self, state: State) -> PyTree:
+        """The carry of runs in a state."""
+        shared, others = iter(state.shared[1:]), iter(state.leaves)
+        count = len(self.shared) + len(state.leaves)
+        return jax.tree.unflatten(self.tree, [next(shared if i in self.shared else others) for i in range(count)])
+
+    def _next(self, state: State) -> State:
+        t = state.t
+        if self.split is None:
+            leaves = jax.tree.leaves(self.step(t, self.carry(state)))
+            return State(t + 1, [t + 1], [], leaves)
+        split = self.split
+        # A loop that is left after its first round, which XLA does not know.
+        shared, numbers = jax.lax.while_loop(
+            lambda both: both[0][0] <= t, lambda both: split.numbers(both[0]), (state.shared, state.numbers)
+        )
+        return State(shared[0], shared, numbers, split.rest(numbers, state.leaves))
+
+    def _of_leaves(self, t: Any, *leaves: Any) -> list[Any]:
+        return jax.tree.leaves(self.step(t, jax.tree.unflatten(self.tree, leaves)))
+
+    def _without_shared(self, leaves: Sequence[Any]) -> list[Any]:
+        return [leaf for i, leaf in enumerate(leaves) if i not in self.shared]
+
+
+class _Split:
+    """A program `(t, *leaves) -> leaves` split into what follows from t and shared leaves alone, and all the rest.
+
+    Attributes:
+        shared: of the leaves that may be shared those that follow from nothing but each other and t, by their places.
+        empty: zeros in place of the numbers that the rest takes.
+    """
+
+    def __init__(self, program: ClosedJaxpr, may_be_shared: Sequence[int]):
+        jaxpr, self.constants = program.jaxpr, program.consts
+        t, *leaves = jaxpr.invars
+        shared, known = list(may_be_shared), {t}
+        while shared:
+            known = _following_from(jaxpr, [t, *(leaves[i] for i in shared)])
+            kept = [i for i in shared if _is_number(leaves[i]) and _is_in(known, jaxpr.outvars[i])]
+            if kept == shared:
+                break
+            shared = kept
+        fixed = _following_from(jaxpr, [])
+        self.jaxpr, self.shared = jaxpr, shared
+        self.for_numbers = [e for e in jaxpr.eqns if known.issuperset(e.outvars)]
+        self.for_runs = [e for e in jaxpr.eqns if fixed.issuperset(e.outvars) or not known.issuperset(e.outvars)]
+        results = [atom for i, atom in enumerate(jaxpr.outvars) if i not in shared]
+        # XLA divides by a number that it has just computed by multiplying with its inverse, but not by a loop's result.
+        divided = [(e.invars[1], True) for e in self.for_runs if _divides_by(known - fixed, e)]
+        taken = [x for e in self.for_runs for x in (e.invars[:1] if _divides_by(known - fixed, e) else e.invars)]
+        plain = [(x, False) for x in [*taken, *results] if not isinstance(x, Literal) and x in known - fixed]
+        self.taken = list(dict.fromkeys([*divided, *plain]))
+        self.empty = [jnp.zeros((), number.aval.dtype) for number, _ in self.taken]
+
+    def numbers(self, shared: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The shared leaves after a step, behind the number of steps, and the numbers that the rest of it takes."""
+        jaxpr = self.jaxpr
+        inputs = [jaxpr.invars[0], *(jaxpr.invars[1 + i] for i in self.shared)]
+        values = _evaluated(self.for_numbers, dict(zip(inputs, shared, strict=True)))
+        after = [_value(values, jaxpr.outvars[i]) for i in self.shared]
+        taken = [1 / values[number] if is_inverse else values[number] for number, is_inverse in self.taken]
+        return [shared[0] + 1, *after], [x.astype(empty.dtype) for x, empty in zip(taken, self.empty, strict=True)]
+
+    def rest(self, numbers: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+        """All other leaves after a step, from those ahead of it and from the numbers."""
+        jaxpr = self.jaxpr
+        inputs = [x for i, x in enumerate(jaxpr.invars[1:]) if i not in self.shared]
+        values = dict(zip([*jaxpr.constvars, *inputs], [*self.constants, *leaves], strict=True))
+        by_kind = list(zip(self.taken, numbers, strict=True))
+        values |= {number: value for (number, is_inverse), value in by_kind if not is_inverse}
+        inverses = {number: value for (number, is_inverse), value in by_kind if is_inverse}
+        values = _evaluated(self.for_runs, values, inverses)
+        return [_value(values, x) for i, x in enumerate(jaxpr.outvars) if i not in self.shared]
+
+
+def _following_from(jaxpr: Jaxpr, inputs: Iterable[Any]) -> set[Any]:
+    """These inputs of a program, and the numbers in it that follow from them, or from none."""
+    known = set(inputs)
+    for e in jaxpr.eqns:
+        if not e.effects and all(map(_is_number, e.outvars)) and all(_is_in(known, x) for x in e.invars):
+            known |= set(e.outvars)
+    return known
+
+
+def _is_in(known: set[Any], atom: Any) -> bool:
+    return isinstance(atom, Literal) or atom in known
+
+
+def _is_number(variable: Any) -> bool:
+    return variable.aval.shape == () and not jnp.issubdtype(variable.aval.dtype, jax.dtypes.extended)
+
+
+def _divides_by(numbers: set[Any], equation: Any) -> bool:
+    if equation.primitive is not jax.lax.div_p or isinstance(equation.invars[1], Literal):
+        return False
+    divisor = equation.invars[1]
+    return divisor in numbers and jnp.issubdtype(divisor.aval.dtype, jnp.inexact)
+
+
+def _inlined(program: ClosedJaxpr) -> ClosedJaxpr:
+    """The program without programs inside of it that are called once."""
+    jaxpr = program.jaxpr
+
+    def run(*inputs: Any) -> list[Any]:
+        return _run(jaxpr, program.consts, inputs)
+
+    return jax.make_jaxpr(run)(*(jax.ShapeDtypeStruct(x.aval.shape, x.aval.dtype) for x in jaxpr.invars))
+
+
+def _run(jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+    values = _evaluated(
+        jaxpr.eqns, dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *inputs], strict=True))
+    )
+    return [_value(values, x) for x in jaxpr.outvars]
+
+
+def _evaluated(
+    equations: Iterable[Any], values: dict[Any, Any], inverses: Mapping[Any, Any] = MappingProxyType({})
+) -> dict[Any, Any]:
+    """The values with those of the equations; division by what has an inverse is multiplication with it."""
+    for e in equations:
+        if e.primitive is jax.lax.div_p and not isinstance(e.invars[1], Literal) and e.invars[1] in inverses:
+            results = [_value(values, e.invars[0]) * inverses[e.invars[1]]]
+        elif e.primitive.name in INLINED:
+            inner, given = e.params[INLINED[e.primitive.name]], [_value(values, x) for x in e.invars]
+            results = _run(inner.jaxpr, inner.consts, given)
+        else:
+            result = e.primitive.bind(*(_value(values, x) for x in e.invars), **e.params)
+            results = result if e.primitive.multiple_results else [result]
+        values.update(zip(e.outvars, results, strict=True))
+    return values
+
+
+def _value(values: Mapping[Any, Any], atom: Any) -> Any:
+    return atom.val if isinstance(atom, Literal) else values[atom]
