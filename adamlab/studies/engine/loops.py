@@ -48,18 +48,18 @@ class Steps:
         leaves, self.tree = jax.tree.flatten(carry)
         self.step = step
         self.split = None
-        self.shared: list[int] = []
         if any(may_be_shared):
             traced = jax.make_jaxpr(self._of_leaves)(jnp.int32(0), *leaves)
             split = _Split(_inlined(traced), [i for i, may in enumerate(may_be_shared) if may])
-            if split.shared:
-                self.split, self.shared = split, split.shared
+            self.split = split if split.shared else None
 
     def begin(self, t: Any, carry: PyTree) -> State:
         """The state of runs after t steps."""
         leaves = jax.tree.leaves(carry)
-        numbers = [] if self.split is None else self.split.empty
-        return State(t, [t, *(leaves[i] for i in self.shared)], numbers, self._without_shared(leaves))
+        if self.split is None:
+            return State(t, [], [], leaves)
+        shared, others = self.split.parted(leaves)
+        return State(t, [t, *shared], self.split.empty, others)
 
     def until(self, end: Any, state: State) -> State:
         """The state after `end` steps."""
@@ -67,15 +67,13 @@ class Steps:
 
     def carry(self, state: State) -> PyTree:
         """The carry of runs in a state."""
-        shared, others = iter(state.shared[1:]), iter(state.leaves)
-        count = len(self.shared) + len(state.leaves)
-        return jax.tree.unflatten(self.tree, [next(shared if i in self.shared else others) for i in range(count)])
+        leaves = state.leaves if self.split is None else self.split.joined(state.shared[1:], state.leaves)
+        return jax.tree.unflatten(self.tree, leaves)
 
     def _next(self, state: State) -> State:
         t = state.t
         if self.split is None:
-            leaves = jax.tree.leaves(self.step(t, self.carry(state)))
-            return State(t + 1, [t + 1], [], leaves)
+            return State(t + 1, [], [], self._of_leaves(t, *state.leaves))
         split = self.split
         # A loop that is left after its first round, which XLA does not know.
         shared, numbers = jax.lax.while_loop(
@@ -85,9 +83,6 @@ class Steps:
 
     def _of_leaves(self, t: Any, *leaves: Any) -> list[Any]:
         return jax.tree.leaves(self.step(t, jax.tree.unflatten(self.tree, leaves)))
-
-    def _without_shared(self, leaves: Sequence[Any]) -> list[Any]:
-        return [leaf for i, leaf in enumerate(leaves) if i not in self.shared]
 
 
 class _Split:
@@ -112,7 +107,7 @@ class _Split:
         self.jaxpr, self.shared = jaxpr, shared
         self.for_numbers = [e for e in jaxpr.eqns if known.issuperset(e.outvars)]
         self.for_runs = [e for e in jaxpr.eqns if fixed.issuperset(e.outvars) or not known.issuperset(e.outvars)]
-        results = [atom for i, atom in enumerate(jaxpr.outvars) if i not in shared]
+        results = self.parted(jaxpr.outvars)[1]
         # XLA divides by a number that it has just computed by multiplying with its inverse, but not by a loop's result.
         divided = [(e.invars[1], True) for e in self.for_runs if _divides_by(known - fixed, e)]
         taken = [x for e in self.for_runs for x in (e.invars[:1] if _divides_by(known - fixed, e) else e.invars)]
@@ -120,25 +115,34 @@ class _Split:
         self.taken = list(dict.fromkeys([*divided, *plain]))
         self.empty = [jnp.zeros((), number.aval.dtype) for number, _ in self.taken]
 
+    def parted(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The shared leaves, and the others."""
+        others = [leaf for i, leaf in enumerate(leaves) if i not in self.shared]
+        return [leaves[i] for i in self.shared], others
+
+    def joined(self, shared: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+        """All leaves, from the shared ones and the others."""
+        by_kind = {True: iter(shared), False: iter(others)}
+        return [next(by_kind[i in self.shared]) for i in range(len(shared) + len(others))]
+
     def numbers(self, shared: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The shared leaves after a step, behind the number of steps, and the numbers that the rest of it takes."""
-        jaxpr = self.jaxpr
-        inputs = [jaxpr.invars[0], *(jaxpr.invars[1 + i] for i in self.shared)]
-        values = _evaluated(self.for_numbers, dict(zip(inputs, shared, strict=True)))
-        after = [_value(values, jaxpr.outvars[i]) for i in self.shared]
+        t, *leaves = self.jaxpr.invars
+        inputs, outputs = self.parted(leaves)[0], self.parted(self.jaxpr.outvars)[0]
+        values = _evaluated(self.for_numbers, dict(zip([t, *inputs], shared, strict=True)))
+        after = [_value(values, x) for x in outputs]
         taken = [1 / values[number] if is_inverse else values[number] for number, is_inverse in self.taken]
         return [shared[0] + 1, *after], [x.astype(empty.dtype) for x, empty in zip(taken, self.empty, strict=True)]
 
     def rest(self, numbers: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
         """All other leaves after a step, from those ahead of it and from the numbers."""
-        jaxpr = self.jaxpr
-        inputs = [x for i, x in enumerate(jaxpr.invars[1:]) if i not in self.shared]
-        values = dict(zip([*jaxpr.constvars, *inputs], [*self.constants, *leaves], strict=True))
+        inputs, outputs = self.parted(self.jaxpr.invars[1:])[1], self.parted(self.jaxpr.outvars)[1]
+        values = dict(zip([*self.jaxpr.constvars, *inputs], [*self.constants, *leaves], strict=True))
         by_kind = list(zip(self.taken, numbers, strict=True))
         values |= {number: value for (number, is_inverse), value in by_kind if not is_inverse}
         inverses = {number: value for (number, is_inverse), value in by_kind if is_inverse}
         values = _evaluated(self.for_runs, values, inverses)
-        return [_value(values, x) for i, x in enumerate(jaxpr.outvars) if i not in self.shared]
+        return [_value(values, x) for x in outputs]
 
 
 def _following_from(jaxpr: Jaxpr, inputs: Iterable[Any]) -> set[Any]:
