@@ -99,21 +99,21 @@ class _Split:
         shared, known = list(may_be_shared), {t}
         while shared:
             known = _following_from(jaxpr, [t, *(leaves[i] for i in shared)])
-            kept = [i for i in shared if _is_number(leaves[i]) and _is_in(known, jaxpr.outvars[i])]
+            kept = [i for i in shared if _is_number(leaves[i]) and _follows(known, jaxpr.outvars[i])]
             if kept == shared:
                 break
             shared = kept
-        fixed = _following_from(jaxpr, [])
+        constants = _following_from(jaxpr, [])
         self.jaxpr, self.shared = jaxpr, shared
         self.for_numbers = [e for e in jaxpr.eqns if known.issuperset(e.outvars)]
-        self.for_runs = [e for e in jaxpr.eqns if fixed.issuperset(e.outvars) or not known.issuperset(e.outvars)]
+        self.for_runs = [e for e in jaxpr.eqns if constants.issuperset(e.outvars) or not known.issuperset(e.outvars)]
+        known -= constants
+        computed = known.difference(jaxpr.invars)
         results = self.parted(jaxpr.outvars)[1]
-        # XLA divides by a number that it has just computed by multiplying with its inverse, but not by a loop's result.
-        divided = [(e.invars[1], True) for e in self.for_runs if _divides_by(known - fixed, e)]
-        taken = [x for e in self.for_runs for x in (e.invars[:1] if _divides_by(known - fixed, e) else e.invars)]
-        plain = [(x, False) for x in [*taken, *results] if not isinstance(x, Literal) and x in known - fixed]
-        self.taken = list(dict.fromkeys([*divided, *plain]))
-        self.empty = [jnp.zeros((), number.aval.dtype) for number, _ in self.taken]
+        operands = [x for e in self.for_runs for x in (e.invars[:1] if _divisor(e) in computed else e.invars)]
+        self.taken = list(dict.fromkeys(x for x in [*operands, *results] if not isinstance(x, Literal) and x in known))
+        self.divisors = list(dict.fromkeys(x for e in self.for_runs if (x := _divisor(e)) in computed))
+        self.empty = [jnp.zeros((), number.aval.dtype) for number in [*self.taken, *self.divisors]]
 
     def parted(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The shared leaves, and the others."""
@@ -131,16 +131,17 @@ class _Split:
         inputs, outputs = self.parted(leaves)[0], self.parted(self.jaxpr.outvars)[0]
         values = _evaluated(self.for_numbers, dict(zip([t, *inputs], shared, strict=True)))
         after = [_value(values, x) for x in outputs]
-        taken = [1 / values[number] if is_inverse else values[number] for number, is_inverse in self.taken]
-        return [shared[0] + 1, *after], [x.astype(empty.dtype) for x, empty in zip(taken, self.empty, strict=True)]
+        # XLA divides by a number that it has just computed by multiplying with its inverse, but not by what comes from
+        # a loop.
+        numbers = [*(values[x] for x in self.taken), *(1 / values[x] for x in self.divisors)]
+        return [shared[0] + 1, *after], [x.astype(empty.dtype) for x, empty in zip(numbers, self.empty, strict=True)]
 
     def rest(self, numbers: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
         """All other leaves after a step, from those ahead of it and from the numbers."""
         inputs, outputs = self.parted(self.jaxpr.invars[1:])[1], self.parted(self.jaxpr.outvars)[1]
         values = dict(zip([*self.jaxpr.constvars, *inputs], [*self.constants, *leaves], strict=True))
-        by_kind = list(zip(self.taken, numbers, strict=True))
-        values |= {number: value for (number, is_inverse), value in by_kind if not is_inverse}
-        inverses = {number: value for (number, is_inverse), value in by_kind if is_inverse}
+        values |= dict(zip(self.taken, numbers, strict=False))
+        inverses = dict(zip(self.divisors, numbers[len(self.taken) :], strict=True))
         values = _evaluated(self.for_runs, values, inverses)
         return [_value(values, x) for x in outputs]
 
@@ -149,12 +150,12 @@ def _following_from(jaxpr: Jaxpr, inputs: Iterable[Any]) -> set[Any]:
     """These inputs of a program, and the numbers in it that follow from them, or from none."""
     known = set(inputs)
     for e in jaxpr.eqns:
-        if not e.effects and all(map(_is_number, e.outvars)) and all(_is_in(known, x) for x in e.invars):
+        if not e.effects and all(map(_is_number, e.outvars)) and all(_follows(known, x) for x in e.invars):
             known |= set(e.outvars)
     return known
 
 
-def _is_in(known: set[Any], atom: Any) -> bool:
+def _follows(known: set[Any], atom: Any) -> bool:
     return isinstance(atom, Literal) or atom in known
 
 
@@ -162,11 +163,12 @@ def _is_number(variable: Any) -> bool:
     return variable.aval.shape == () and not jnp.issubdtype(variable.aval.dtype, jax.dtypes.extended)
 
 
-def _divides_by(numbers: set[Any], equation: Any) -> bool:
+def _divisor(equation: Any) -> Any:
+    """The variable that an equation divides floats by; None where it does not."""
     if equation.primitive is not jax.lax.div_p or isinstance(equation.invars[1], Literal):
-        return False
+        return None
     divisor = equation.invars[1]
-    return divisor in numbers and jnp.issubdtype(divisor.aval.dtype, jnp.inexact)
+    return divisor if jnp.issubdtype(divisor.aval.dtype, jnp.floating) else None
 
 
 def _inlined(program: ClosedJaxpr) -> ClosedJaxpr:
@@ -180,9 +182,7 @@ def _inlined(program: ClosedJaxpr) -> ClosedJaxpr:
 
 
 def _run(jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
-    values = _evaluated(
-        jaxpr.eqns, dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *inputs], strict=True))
-    )
+    values = _evaluated(jaxpr.eqns, dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *inputs], strict=True)))
     return [_value(values, x) for x in jaxpr.outvars]
 
 
@@ -191,8 +191,8 @@ def _evaluated(
 ) -> dict[Any, Any]:
     """The values with those of the equations; division by what has an inverse is multiplication with it."""
     for e in equations:
-        if e.primitive is jax.lax.div_p and not isinstance(e.invars[1], Literal) and e.invars[1] in inverses:
-            results = [_value(values, e.invars[0]) * inverses[e.invars[1]]]
+        if (divisor := _divisor(e)) in inverses:
+            results = [_value(values, e.invars[0]) * inverses[divisor]]
         elif e.primitive.name in INLINED:
             inner, given = e.params[INLINED[e.primitive.name]], [_value(values, x) for x in e.invars]
             results = _run(inner.jaxpr, inner.consts, given)

@@ -199,7 +199,7 @@ class SideBySide:
         return carry
 
     def _may_be_shared(self, carry: Carry) -> list[bool]:
-        """For each leaf of a carry, whether it is one of the state that is the same for all runs of a small function."""
+        """For each leaf of a carry, whether it is the state's and all runs share it; none is worth it in large runs."""
         of_none = jax.tree.map(lambda _: False, carry)
         if self.axes.params == 0:
             return jax.tree.leaves(of_none)
