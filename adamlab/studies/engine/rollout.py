@@ -199,9 +199,12 @@ class SideBySide:
         return carry
 
     def _may_be_shared(self, carry: Carry) -> list[bool]:
-        """For each leaf of a carry, whether it is the state's and all runs share it; none is worth it in large runs."""
+        """For each leaf of a carry, whether it is the state's and all runs share it.
+
+        None is where steps take long beside their numbers, or on an accelerator, whose loops wait for the host.
+        """
         of_none = jax.tree.map(lambda _: False, carry)
-        if self.axes.params == 0:
+        if self.axes.params == 0 or jax.default_backend() != "cpu":
             return jax.tree.leaves(of_none)
         axes = jax.tree.structure(carry.state).flatten_up_to(self.axes.state)
         return jax.tree.leaves(of_none._replace(state=[axis is None for axis in axes]))
