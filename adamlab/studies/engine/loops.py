@@ -5,18 +5,15 @@ long as one over a hundred runs, and where a loop has more than eight kernels it
 as long again as the kernels. A loop inside of the loop, for the numbers of one step, becomes a single kernel.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from adamlab.studies.engine.equations import Read, evaluate, run, value_of
 from adamlab.types import PyTree
-
-INLINED = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
-"""The primitives that stand for a program, and the parameter that holds it."""
 
 
 class State(NamedTuple):
@@ -129,8 +126,9 @@ class _Split:
         """The shared leaves after a step, behind the number of steps, and the numbers that the rest of it takes."""
         t, *leaves = self.jaxpr.invars
         inputs, outputs = self.parted(leaves)[0], self.parted(self.jaxpr.outvars)[0]
-        values = _evaluated(self.for_numbers, dict(zip([t, *inputs], shared, strict=True)))
-        after = [_value(values, x) for x in outputs]
+        values = dict(zip([t, *inputs], shared, strict=True))
+        evaluate(self.for_numbers, values)
+        after = [value_of(x, values) for x in outputs]
         # XLA divides by a number that it has just computed by multiplying with its inverse, but not by what comes from
         # a loop.
         numbers = [*(values[x] for x in self.taken), *(1 / values[x] for x in self.divisors)]
@@ -142,8 +140,13 @@ class _Split:
         values = dict(zip([*self.jaxpr.constvars, *inputs], [*self.constants, *leaves], strict=True))
         values |= dict(zip(self.taken, numbers, strict=False))
         inverses = dict(zip(self.divisors, numbers[len(self.taken) :], strict=True))
-        values = _evaluated(self.for_runs, values, inverses)
-        return [_value(values, x) for x in outputs]
+
+        def by_inverse(equation: Any, read: Read) -> list[Any] | None:
+            divisor = _divisor(equation)
+            return [read(equation.invars[0]) * inverses[divisor]] if divisor in inverses else None
+
+        evaluate(self.for_runs, values, by_inverse)
+        return [value_of(x, values) for x in outputs]
 
 
 def _following_from(jaxpr: Jaxpr, inputs: Iterable[Any]) -> set[Any]:
@@ -174,34 +177,5 @@ def _divisor(equation: Any) -> Any:
 def _inlined(program: ClosedJaxpr) -> ClosedJaxpr:
     """The program without programs inside of it that are called once."""
     jaxpr = program.jaxpr
-
-    def run(*inputs: Any) -> list[Any]:
-        return _run(jaxpr, program.consts, inputs)
-
-    return jax.make_jaxpr(run)(*(jax.ShapeDtypeStruct(x.aval.shape, x.aval.dtype) for x in jaxpr.invars))
-
-
-def _run(jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
-    values = _evaluated(jaxpr.eqns, dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *inputs], strict=True)))
-    return [_value(values, x) for x in jaxpr.outvars]
-
-
-def _evaluated(
-    equations: Iterable[Any], values: dict[Any, Any], inverses: Mapping[Any, Any] = MappingProxyType({})
-) -> dict[Any, Any]:
-    """The values with those of the equations; division by what has an inverse is multiplication with it."""
-    for e in equations:
-        if (divisor := _divisor(e)) in inverses:
-            results = [_value(values, e.invars[0]) * inverses[divisor]]
-        elif e.primitive.name in INLINED:
-            inner, given = e.params[INLINED[e.primitive.name]], [_value(values, x) for x in e.invars]
-            results = _run(inner.jaxpr, inner.consts, given)
-        else:
-            result = e.primitive.bind(*(_value(values, x) for x in e.invars), **e.params)
-            results = result if e.primitive.multiple_results else [result]
-        values.update(zip(e.outvars, results, strict=True))
-    return values
-
-
-def _value(values: Mapping[Any, Any], atom: Any) -> Any:
-    return atom.val if isinstance(atom, Literal) else values[atom]
+    shapes = [jax.ShapeDtypeStruct(x.aval.shape, x.aval.dtype) for x in jaxpr.invars]
+    return jax.make_jaxpr(lambda *inputs: run(jaxpr, program.consts, inputs))(*shapes)
