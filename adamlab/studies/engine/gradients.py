@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adamlab.studies.engine.equations import Read, run
+from adamlab.studies.engine.equations import without_zeros
 from adamlab.types import Problem, PyTree
 
 FEW = 4
@@ -16,15 +16,6 @@ FEW = 4
 In reverse mode the gradient is a sum of padded pieces, which XLA does not vectorize: on Rosenbrock's function a step of
 Adam takes twice as long.
 """
-
-EXACT = {
-    *("add", "add_any", "broadcast_in_dim", "concatenate", "convert_element_type", "mul", "neg", "reshape", "slice"),
-    *("squeeze", "stack", "sub", "transpose"),
-}
-"""The primitives whose results are exact where their operands are 0 and 1."""
-
-KNOWN = (np.ndarray, np.generic, float, int)
-"""The types of values that are known while a program is traced."""
 
 OverRuns = Callable[[Callable[..., Any], Sequence[Any], Any], Callable[..., Any]]
 """Maps a function of one run: `(function, axis of runs in each argument, axis in the results) -> function of all`."""
@@ -84,40 +75,7 @@ def _forwards(problem: Problem, batch: PyTree, *w: jax.Array) -> tuple[jax.Array
         directions = tuple(np.asarray(i == k, x.dtype) for i, x in enumerate(w))
         return lambda *w: jax.jvp(loss, w, directions)[1]
 
-    return loss(*w), [_without_zeros(along(k), *w) for k in range(len(w))]
-
-
-def _without_zeros(function: Callable[..., jax.Array], *arguments: jax.Array) -> jax.Array:
-    """The function's value, but that 0 times anything is 0.
-
-    A coordinate's derivative by another one is such a 0. XLA multiplies by it, since 0 · ∞ is NaN.
-    """
-    traced = jax.make_jaxpr(function)(*arguments)
-    (value,) = run(traced.jaxpr, traced.consts, arguments, _simplified)
-    return jnp.asarray(value)
-
-
-def _simplified(equation: Any, read: Read) -> list[Any] | None:
-    """The result of an equation of which an operand is known to be 0 or 1, or all are known; None for all others."""
-    name, shape = equation.primitive.name, equation.outvars[0].aval.shape
-    if name not in EXACT | {"div"}:
-        return None
-    operands = [read(x) for x in equation.invars]
-    known = [isinstance(x, KNOWN) for x in operands]
-    if all(known) and name in EXACT:
-        with jax.ensure_compile_time_eval():
-            return [np.asarray(equation.primitive.bind(*operands, **equation.params))]
-    if name in ("mul", "div") and any(_is_all(x, 0) for x in operands[: 1 if name == "div" else 2]):
-        return [np.zeros(shape, equation.outvars[0].aval.dtype)]
-    neutral = {"mul": 1, "add": 0, "add_any": 0}
-    for x, other in zip(operands, operands[::-1], strict=True) if name in neutral else ():
-        if _is_all(x, neutral[name]) and np.shape(other) == shape:
-            return [other]
-    return [operands[0]] if name == "sub" and _is_all(operands[1], 0) and np.shape(operands[0]) == shape else None
-
-
-def _is_all(value: Any, number: float) -> bool:
-    return isinstance(value, KNOWN) and bool(np.all(value == number))
+    return loss(*w), [without_zeros(along(k), *w) for k in range(len(w))]
 
 
 def _batch(problem: Problem, key: jax.Array) -> PyTree:
