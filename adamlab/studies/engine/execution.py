@@ -167,13 +167,14 @@ def _calls(
 
     for begin, same in groupby(sorted(blocks, key=begin_of), begin_of):
         remaining = list(same)
+        zeros = None if begin else _carry(program, [])
         while group := remaining[: program.devices]:
             remaining = remaining[program.devices :]
             rows = {block: program.sizes.rows(block, len(runs)) for block in group}
             padded = group + [group[-1]] * (program.devices - len(group))
             full = [program.sizes.padded_rows(block, len(runs)) for block in padded]
             columns = columns_of(runs, full, program.sizes)
-            carry = _carry(program, [snapshots[block] for block in padded] if begin else [])
+            carry = _carry(program, [snapshots[block] for block in padded]) if begin else zeros
             records = {block: snapshots[block].records for block in group if begin}
             step, last = begin, int(program.steps[-1])
             while step < last:
@@ -233,6 +234,8 @@ def try_out(program: Program, compiled: jax.stages.Compiled, runs: Runs, steps: 
 
 def _parts(values: jax.Array, count: int) -> list[np.ndarray]:
     """The part of an array on each device, in the order of the devices."""
+    if len(values.devices()) == 1:
+        return [np.asarray(values)]
     shards = sorted(values.addressable_shards, key=lambda shard: shard.index[0].start or 0)
     return [np.asarray(shard.data) for shard in shards[:count]]
 

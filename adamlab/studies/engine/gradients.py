@@ -5,7 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from adamlab.studies.engine.equations import without_zeros
 from adamlab.types import Problem, PyTree
 
 FEW = 4
@@ -65,9 +67,15 @@ def loss_and_gradient(
 
 def _forwards(problem: Problem, batch: PyTree, *w: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
     """The loss of one run and its derivative by each coordinate."""
-    directions = [[jnp.ones_like(x) if i == j else jnp.zeros_like(x) for i, x in enumerate(w)] for j in range(len(w))]
-    pairs = [jax.jvp(lambda *w: problem.loss(jnp.stack(w), batch), w, tuple(along)) for along in directions]
-    return pairs[0][0], [derivative for _, derivative in pairs]
+
+    def loss(*w: jax.Array) -> jax.Array:
+        return problem.loss(jnp.stack(w), batch)
+
+    def along(k: int) -> Callable[..., jax.Array]:
+        directions = tuple(np.asarray(i == k, x.dtype) for i, x in enumerate(w))
+        return lambda *w: jax.jvp(loss, w, directions)[1]
+
+    return loss(*w), [without_zeros(along(k), *w) for k in range(len(w))]
 
 
 def _batch(problem: Problem, key: jax.Array) -> PyTree:

@@ -13,6 +13,7 @@ from adamlab.arithmetic import next_correction, two_sum
 from adamlab.calls import Call
 from adamlab.dependence import dependence
 from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
+from adamlab.studies.engine.loops import State, Steps
 from adamlab.studies.engine.quantities import Moment, edge_for, recorder
 from adamlab.studies.engine.recording import COSTLY, OF_LAST_STEP, Recording
 from adamlab.types import Decay, Problem, PyTree, Sampler
@@ -47,7 +48,8 @@ class Carry(NamedTuple):
         params: the parameters.
         state: the optimizer's state.
         corrections: of each swept decay 1 − b^(t−1) and 1 − b^t of the last step, and the latter's rounding error.
-        finite: the number of points, the start included, ahead of the first that is not finite, as far as looked at.
+        finite: the number of points, the start included, ahead of the first that is not finite, as far as looked at;
+            once there is such a point, that number's complement ~n, which is negative.
         reached: the first step after which the loss was at most the target, or −1; None where there is no target.
         last: the gradient and the updates of the last step, where they are recorded.
         regret: the regret so far, and what rounding has left out of it; None where it is not recorded.
@@ -137,6 +139,7 @@ class SideBySide:
         self.rollout, self.problem, self.axes, self.edge, self.columns = rollout, rollout.problem, axes, edge, columns
         self.over_runs = over_runs(len(columns.seeds))
         self.loss_and_gradient = loss_and_gradient(self.problem, axes.params, axes.batch, self.over_runs)
+        self.looks_ahead = axes.params == -1 and self.problem.sample is None
         what = set(rollout.recording.what) - {*self.problem.metrics}
         self.keeps_last = any(name in OF_LAST_STEP for name in what)
         self.keeps_regret = "regret" in what
@@ -151,21 +154,24 @@ class SideBySide:
         """
         ends = jnp.asarray(self.rollout.recording.steps)
 
-        def segment(row: Any, carried: tuple[Carry, dict[str, jax.Array]]):
-            carry, records = carried
-            begin = jnp.where(row == span.first, span.begin, ends[jnp.maximum(row - 1, 0)])
+        steps = Steps(self._step, carry, self._may_be_shared(carry))
+
+        def segment(row: Any, carried: tuple[State, dict[str, jax.Array]]):
+            state, records = carried
             end = jnp.minimum(ends[row], span.end)
-            carry = jax.lax.fori_loop(begin, end, self._step, carry)
-            recorded = self._recorded(row, end, carry)
-            return carry, {
+            state = steps.until(end, state)
+            recorded = self._recorded(row, end, steps.carry(state))
+            return state, {
                 name: jax.lax.dynamic_update_index_in_dim(records[name], x, row, 0) for name, x in recorded.items()
             }
 
         shapes = jax.eval_shape(self._recorded, span.last, span.end, carry)
         empty = {name: jnp.zeros((len(ends), *shape.shape), shape.dtype) for name, shape in shapes.items()}
         carry = jax.lax.cond(span.begin == 0, lambda carry: self.start(), lambda carry: carry, carry)
-        carry, records = jax.lax.fori_loop(span.first, span.last + 1, segment, (carry, empty))
-        return carry, records | self._finish(carry, span.end, records["loss"][span.last])
+        begun = steps.begin(span.begin, carry)
+        state, records = jax.lax.fori_loop(span.first, span.last + 1, segment, (begun, empty))
+        carry = steps.carry(state)
+        return carry, records | self._finish(carry, records["loss"][span.last])
 
     def start(self) -> Carry:
         """The runs at their start."""
@@ -177,7 +183,10 @@ class SideBySide:
             for name, number in self.columns.numbers.items()
             if isinstance(number, Decay)
         }
-        carry = Carry(params, state, corrections, jnp.zeros(size, jnp.int32), None, None)
+        finite = jnp.zeros(size, jnp.int32)
+        if self.looks_ahead:
+            finite = self._look(finite, params, self.loss_and_gradient(params, None)[0])
+        carry = Carry(params, state, corrections, finite, None, None)
         if (begin := self.problem.state) is not None:
             states = self.over_runs(lambda seed: begin(_keys(seed)[0]), (axes.seeds,), 0)(self.columns.seeds)
             carry = carry._replace(problem_state=states)
@@ -190,6 +199,17 @@ class SideBySide:
             carry = carry._replace(reached=self._reach(jnp.full(size, -1, jnp.int32), params, carry.problem_state, 0))
         return carry
 
+    def _may_be_shared(self, carry: Carry) -> list[bool]:
+        """For each leaf of a carry, whether it is the state's and all runs share it.
+
+        None is where steps take long beside their numbers, or on an accelerator, whose loops wait for the host.
+        """
+        of_none = jax.tree.map(lambda _: False, carry)
+        if self.axes.params == 0 or jax.default_backend() != "cpu":
+            return jax.tree.leaves(of_none)
+        axes = jax.tree.structure(carry.state).flatten_up_to(self.axes.state)
+        return jax.tree.leaves(of_none._replace(state=[axis is None for axis in axes]))
+
     def _step(self, t: Any, carry: Carry) -> Carry:
         """The step after t steps."""
         axes, batch = self.axes, self._batch(t, carry.problem_state)
@@ -201,6 +221,12 @@ class SideBySide:
             (axes.params, axes.state, axes.params),
         )
         params, state, updates = update(numbers, gradient, carry.state, carry.params, loss, batch)
+        if self.looks_ahead:
+            # What looks at the new parameters would otherwise compute the step once more.
+            params = jax.lax.optimization_barrier(params)
+            finite = self._look(carry.finite, params, self.loss_and_gradient(params, None)[0])
+        else:
+            finite = self._look(carry.finite, carry.params, loss)
         next_state, problem_state = self.problem.next_state, None
         if next_state is not None:
             problem_state = self.over_runs(next_state, (axes.params, axes.batch), 0)(carry.params, batch)
@@ -208,7 +234,7 @@ class SideBySide:
             params,
             state,
             corrections,
-            self._look(carry.finite, t, carry.params, loss),
+            finite,
             None if carry.reached is None else self._reach(carry.reached, params, problem_state, t + 1),
             (gradient, updates) if self.keeps_last else None,
             None if carry.regret is None else self._regret(carry.regret, loss, batch),
@@ -251,13 +277,14 @@ class SideBySide:
             numbers[name] = decay.at_step(correction, now)
         return numbers, after
 
-    def _look(self, finite: Any, t: Any, params: PyTree, loss: Any) -> Any:
-        """The number of finite points after a look at the parameters after t steps and at their loss.
+    def _look(self, finite: Any, params: PyTree, loss: Any) -> Any:
+        """The number of finite points, see `Carry`, after a look at the next parameters and at their loss.
 
-        A step looks at what it begins with: to look at what it ends with XLA would compute the step once more.
+        A step looks at what it begins with, whose loss it has. Where the loss is a function of few numbers alone it
+        looks at what it ends with: then nothing reads the old parameters beside the step, which overwrites them.
         """
         zero = self.over_runs(_zero_if_finite, (self.axes.params, self.axes.loss), 0)(params, loss)
-        return finite + ((zero == 0) & (finite == t))
+        return jnp.where((zero == 0) & (finite >= 0), finite + 1, jnp.minimum(finite, ~finite))
 
     def _objective(self, params: PyTree, state: PyTree) -> Any:
         if state is not None:
@@ -298,12 +325,13 @@ class SideBySide:
         others = (carry.last, regret, self.keys, carry.problem_state)
         return self.over_runs(of_run, in_axes, -1)(t, self.columns.numbers, carry.params, carry.state, *others)
 
-    def _finish(self, carry: Carry, t: Any, loss: jax.Array) -> dict[str, jax.Array]:
-        axes = self.axes
-        if self.problem.sample is None:
-            loss = self.loss_and_gradient(carry.params, None)[0]
-        finite = self._look(carry.finite, t, carry.params, loss)
-        diverged_at = jnp.where(finite == t + 1, -1, finite)
+    def _finish(self, carry: Carry, loss: jax.Array) -> dict[str, jax.Array]:
+        axes, finite = self.axes, carry.finite
+        if not self.looks_ahead:
+            if self.problem.sample is None:
+                loss = self.loss_and_gradient(carry.params, None)[0]
+            finite = self._look(finite, carry.params, loss)
+        diverged_at = jnp.where(finite < 0, ~finite, -1)
         flat = self.over_runs(lambda params: ravel_pytree(params)[0], (axes.params,), -1)
         whole_run = {"final_params": flat(carry.params), "diverged_at": diverged_at}
         if "seconds" in self.rollout.recording.what:

@@ -91,13 +91,13 @@ ENGINES = [
             f"{RECORDING} -k target",
         ),
         (
-            "return finite + ((zero == 0) & (finite == t))",
-            "return finite + (zero == 0)",
+            "jnp.where((zero == 0) & (finite >= 0), finite + 1",
+            "jnp.where(zero == 0, finite + 1",
             f"{ENGINE} -k 'bad_step or diverging'",
         ),
         (
-            "diverged_at = jnp.where(finite == t + 1, -1, finite)",
-            "diverged_at = jnp.where(finite == t, -1, finite)",
+            "diverged_at = jnp.where(finite < 0, ~finite, -1)",
+            "diverged_at = jnp.where(finite < 0, finite, -1)",
             f"{ENGINE} -k 'bad_step or diverging'",
         ),
         ("fold_in(key, t), t + 1)", "fold_in(key, t), t)", f"{ENGINE} -k minibatches"),

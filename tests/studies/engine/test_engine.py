@@ -1,5 +1,7 @@
 """The engine against plain loops of Optax, one step at a time."""
 
+import re
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 import adamlab as al
 from adamlab import problems
 from adamlab.studies.engine.block_sizes import LANES, WORK, Sizes, group_size, grouped_by_seed, sizes_of
-from adamlab.studies.engine.gradients import is_forward
+from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
 from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
 from tests.computing import computed, runs_of
@@ -331,6 +333,19 @@ def test_few_coordinates_are_differentiated_forwards_where_that_can_be():
     )
     assert not is_forward(backwards)
     assert computed(backwards, "optax.sgd(0.25)", steps=4)["loss"][0, -1] == pytest.approx(2 / 4**4)
+
+
+@pytest.mark.parametrize("name", ["rosenbrock", "beale", "himmelblau", "booth"])
+def test_derivatives_forwards_are_the_gradient_and_multiply_by_no_zero(x64, rng, name):
+    problem = problems.get(name)
+    forwards = loss_and_gradient(problem, -1, None, over_runs(5))
+    points = jnp.asarray(rng.normal(size=(2, 5)))
+    loss, gradient = forwards(points, None)
+    wanted_loss, wanted = jax.vmap(jax.value_and_grad(problem.loss), (1, None), (0, 1))(points, None)
+    np.testing.assert_allclose(loss, wanted_loss, rtol=1e-13)
+    np.testing.assert_allclose(gradient, wanted, rtol=1e-12)
+    zero = re.compile(r" 0\.0:| -0\.0:|zeros")
+    assert not zero.findall(str(jax.make_jaxpr(lambda points: forwards(points, None))(points)))
 
 
 def test_what_is_the_same_for_all_runs_is_kept_once():
