@@ -471,6 +471,20 @@ def test_what_fades_away_in_doubles_is_no_difference():
     assert al.prove(shrinking(-1.0), shrinking(-2.0)).status != "refuted"
 
 
+@pytest.mark.parametrize(("otherwise", "status"), [(lambda m, g: g, "proved"), (lambda m, g: m, "refuted")])
+def test_a_state_that_is_not_a_number_can_be_asked_for_its_sign(otherwise, status):
+    """A correction by 1 − 1^t divides by 0, and no condition on what that gives holds."""
+
+    def signed(lr):
+        def step(t, m, g):
+            m_next = m + g * 0.0 / (1 - 1.0**t)
+            return m_next, -lr * where(m_next * g > 0, 2 * g, otherwise(m_next, g))
+
+        return with_state(step)
+
+    assert al.prove(signed, SGD).status == status
+
+
 def test_a_state_that_fades_away_in_doubles_is_no_difference():
     """The sign of a mean that gets no more gradients is kept for ever, but in doubles it is 0 after 1,200 steps."""
 

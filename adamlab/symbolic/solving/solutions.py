@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from sympy import sympify
+from sympy import nan, sympify, zoo
 
 from adamlab.interpret.equality import same
 from adamlab.symbolic.general_step import Step
@@ -22,10 +22,11 @@ def solved(step: Step) -> dict[str, Formula]:
         before = len(forms)
         for field in [f for f in step.recurrences if f not in forms]:
             form = _solved_alone(step, field, forms, values, since)
-            if form is not None:
+            if form is not None and _has_value(form):
                 forms[field] = form
         if len(forms) == before:
-            forms |= next((pair for pair in _solved_pairs(step, forms, since) if pair), {})
+            pairs = _solved_pairs(step, forms, since)
+            forms |= next((pair for pair in pairs if pair and all(map(_has_value, pair.values()))), {})
         if len(forms) == before:
             return forms
 
@@ -76,6 +77,11 @@ def _solved_pairs(step: Step, forms: Mapping[str, Formula], since: Mapping[str, 
             after, previous = [step.states[f] for f in pair], [step.before(f) for f in pair]
             solution = solve_pair(e, after, previous, [sympify(step.start[f]) for f in pair])
             yield dict(zip(pair, solution, strict=True)) if solution else {}
+
+
+def _has_value(form: Formula) -> bool:
+    """Whether a form divides by no 0: NaN cannot be put into a condition."""
+    return not form.has(nan, zoo)
 
 
 def _has_others(step: Step, e: Formula, known: set[str]) -> bool:
