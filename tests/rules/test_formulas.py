@@ -212,6 +212,12 @@ def test_weighted_variance_at_a_decay_of_one_is_that_of_all_gradients(x64, rng):
     np.testing.assert_allclose(updates, -0.1 * gradients / np.sqrt(variances + 0.25), rtol=1e-12)
 
 
+def test_a_weighted_lookahead_at_a_decay_of_one_is_the_limit(x64, rng):
+    gradients, hyper = rng.normal(size=(50, 3)), {"b2": 0.9, "nesterov": True, "arithmetic": "weighted"}
+    limit, near = run([al.adam(0.1, b1=b1, **hyper) for b1 in (1.0, al.Decay(complement=1e-12))], gradients)
+    np.testing.assert_allclose(limit, near, rtol=1e-9)
+
+
 @each_arithmetic
 def test_adagrad_stays_where_it_has_seen_only_zeros(arithmetic):
     hyper: dict[str, Any] = {"initial_accumulator_value": 0.0, "eps": 0.0, "arithmetic": arithmetic}

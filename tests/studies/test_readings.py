@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from sympy import Eq, Symbol
+from sympy import Eq, Symbol, sqrt, sympify
 
 import adamlab as al
 from adamlab.analysis import weight_rows
@@ -17,7 +17,9 @@ from adamlab.errors import InputError
 from adamlab.running import study_of
 from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.config.readings import Readings
+from adamlab.symbolic.letters import INDICES, G
 from adamlab.symbolic.notation.printing import latex, mathml, text
+from adamlab.symbolic.solving.weights import NoWeightsError, weights
 
 CONFIG = """
 name = "moments"
@@ -106,6 +108,30 @@ def test_weights_add_up_to_the_state_that_runs(dataset):
     state = al.exact("optax.adam", gradients, {"learning_rate": "1", "b2": "0.9"}).states[-1]["nu"]
     squares = np.array([float(g) ** 2 for g in gradients])
     assert float(state) == pytest.approx(dataset.weight.values[2] @ squares[::-1], rel=1e-14)
+
+
+def decayed(rate: float, factor=1, power: int = 1):
+    """The closed form of a decayed sum of powers of the gradients."""
+    return factor * al.closed_form("optax.sgd(0.1, momentum=b)", {"b": rate}).states["trace"].xreplace(
+        {G[INDICES[0]]: G[INDICES[0]] ** power}
+    )
+
+
+def test_weights_of_a_sum_are_the_sums_of_the_weights():
+    """Also where a gradient stands in two terms, as a root and a ratio are not one number."""
+    several = [decayed(0.5), decayed(0.25, sqrt(2)), decayed(0.75, -sqrt(3))]
+    together = weights(sympify(sum(several)), 6)
+    np.testing.assert_allclose(together.values, sum(weights(form, 6).values for form in several), rtol=1e-14)
+    assert (together.power, together.start) == (1, 0)
+
+
+def test_what_has_no_weights_says_why():
+    for form, why in [
+        (decayed(0.5) + decayed(0.5, power=2), "it adds up different powers of the gradients"),
+        (sympify(2), "no gradient is in it"),
+    ]:
+        with pytest.raises(NoWeightsError, match=why):
+            weights(form, 6)
 
 
 def test_unlike_a_decayed_sum_adagrads_does_not_forget(data):

@@ -128,7 +128,7 @@ INTERPRET = [
         (
             "[] if values is None else [values[t]]",
             "[] if values is None else [values[0]]",
-            f"{ORACLE} tests/symbolic/test_survey.py -k 'polyak or value or Optax or optax'",
+            f"{ORACLE} -k loss_of",
         ),
     ),
 ]

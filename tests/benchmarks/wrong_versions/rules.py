@@ -109,7 +109,7 @@ ARITHMETIC = [
         (
             "jnp.where(plain, (steps - 1) / steps,",
             "jnp.where(plain, steps / (steps + 1),",
-            f"{FORMULAS} -k 'decay_of_one'",
+            f"{FORMULAS} -k lookahead",
         ),
         ("_, take = _like(self.shares, m)", "_, take = _like(self.next_shares, m)", f"{FORMULAS} -k 'paper'"),
         (
