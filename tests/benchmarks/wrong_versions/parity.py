@@ -123,19 +123,19 @@ CHANGES = [
         (
             "if cls(subjects, start, layout, finer, _read(subjects, start, layout, finer)).parting:",
             "if True:",
-            "tests/parity/test_comparison.py tests/parity/test_diagnosis.py -k 'digits or cancel'",
+            "tests/parity/test_diagnosis.py -k loses_all",
         ),
         (
             "        return cls(subjects, gradients, layout, finer,",
             "        return cls(subjects, gradients, layout, digits,",
-            "tests/parity/test_comparison.py tests/parity/test_diagnosis.py -k 'digits or cancel'",
+            "tests/parity/test_diagnosis.py -k loses_all",
         ),
         (
             "finer = max(4 * digits, 200)",
             "finer = digits",
-            "tests/parity/test_comparison.py tests/parity/test_diagnosis.py -k 'digits or cancel'",
+            "tests/parity/test_diagnosis.py -k loses_all",
         ),
-        ("min(apart.items()", "max(apart.items()", "tests/parity/test_diagnosis.py -k 'late or steps'"),
+        ("min(apart.items()", "max(apart.items()", "tests/parity/test_diagnosis.py -k part_where"),
         ("~near)[0]) + 1", "~near)[0])", "tests/parity/test_diagnosis.py -k 'late'"),
     ),
     *of(
