@@ -160,6 +160,11 @@ CASES = {
         hidden(optax.adam, learning_rate=0.1, b2=0.95),
         "the same with equal numbers, 0.999 in the left's code is 0.95 in the right's",
     ),
+    "functions, a number that stands there with a minus": (
+        hidden(optax.sgd, learning_rate=0.1),
+        hidden(optax.sgd, learning_rate=0.2),
+        "the same with equal numbers, 0.1 in the left's code is 0.2 in the right's",
+    ),
     "functions, equal but for their sign": (
         hidden(optax.lion, learning_rate=0.001, weight_decay=0.001),
         hidden(optax.lion, learning_rate=0.001, weight_decay=0.007),

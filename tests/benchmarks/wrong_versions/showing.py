@@ -328,7 +328,7 @@ SCREEN = [
         (
             'how = {"steps": steps, "dtype": dtype, "context": context,',
             'how = {"steps": steps, "dtype": dtype,',
-            f"{COMMANDS} {TERMINAL} -k compare",
+            f"{TERMINAL} -k comparison_is_told",
         ),
         ("set_ or [], options, dry_run=dry_run)", "set_ or [], options)", TERMINAL),
     ),
