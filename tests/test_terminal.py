@@ -47,6 +47,26 @@ def test_lines_say_how_far_how_fast_and_how_long():
     assert third.endswith(" run-steps/s, 0 s left")
 
 
+@pytest.mark.parametrize("kind", [Bar, Lines])
+def test_progress_adds_up_by_the_clock(monkeypatch, kind):
+    clock = {"now": 100.0}
+    monkeypatch.setattr("adamlab.terminal.studies.progress.perf_counter", lambda: clock["now"])
+    screen = io.StringIO()
+    listener = kind(Console(file=screen, width=120, markup=False))
+    listener.begin(10, 50)
+    for runs in (1, 3):
+        clock["now"] += 2
+        listener.advance(runs)
+    if isinstance(listener, Bar):
+        (task,) = listener.progress.tasks
+        assert (task.completed, task.total, task.fields["rate"]) == (4, 10, "50 run-steps/s")
+    else:
+        assert screen.getvalue().splitlines()[1:] == [
+            "  1 of 10 runs, 25 run-steps/s, 18 s left",
+            "  4 of 10 runs, 50 run-steps/s, 6 s left",
+        ]
+
+
 def test_runs_are_counted_without_their_padding():
     class Counter(Listener):
         def __init__(self):

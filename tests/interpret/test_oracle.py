@@ -126,7 +126,7 @@ def test_numbers_that_the_code_branches_on_are_not_read_together():
 
 def test_each_step_has_the_loss_of_its_own():
     gradients, losses, w = [2.0, -4.0, 1.0], [1.0, 8.0, 0.25], jnp.zeros(())
-    transform = optax.polyak_sgd()
+    transform: Any = optax.polyak_sgd()
     state, updates = transform.init(w), []
     for g, loss in zip(gradients, losses, strict=True):
         u, state = transform.update(jnp.asarray(g), state, w, value=jnp.asarray(loss))

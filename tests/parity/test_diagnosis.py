@@ -1,6 +1,7 @@
 """The words of `al.compare`: the cause that a pair was made with, whatever its sides are."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import adamlab as al
 from adamlab.interpret.programs import Subject
+from adamlab.parity.constants import constants, revisable
 from adamlab.parity.readings import Readings
 
 pytestmark = pytest.mark.optimized(False)
@@ -258,6 +260,22 @@ def test_two_sides_part_where_any_family_does_first():
                 right[name][step - 1 :, 1] = 2
         subject = Subject.of("optax.sgd(0.1)")
         assert Readings((subject, subject), left, "tree", 50, [left, right]).parting == ("early", 2)
+
+
+def test_constants_are_decimals_and_whole_ones_stay_whole():
+    def optimizer():
+        def update(g: Any, s: Any, w: Any = None):
+            single = (g.astype(jnp.float32) * jnp.float32(0.1)).astype(g.dtype)
+            return jnp.where(jnp.arange(5) < 3, single, 0.7 * g), s
+
+        return optax.GradientTransformation(lambda w: jnp.full_like(w, 0.25), update)
+
+    subject, g = revisable(Subject.of(optimizer)), np.ones(5)
+    numbers = {3, 0.1, 0.7, 0.25}
+    assert numbers <= {*constants(subject, g)}
+    for old, new, taken in [(3, 1.5, 3), (3, 2.0, 2), *((old, 1.5, 1.5) for old in numbers - {3})]:
+        known = {*constants(replace(subject, constants={old: new}), g)}
+        assert known & {*numbers, new, taken} == numbers - {old} | {taken}
 
 
 def test_a_number_without_effect_is_no_cause():

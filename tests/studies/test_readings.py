@@ -3,6 +3,7 @@
 import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_weights_add_up_to_the_state_that_runs(dataset):
     assert float(state) == pytest.approx(dataset.weight.values[2] @ squares[::-1], rel=1e-14)
 
 
-def decayed(rate: float, factor=1, power: int = 1):
+def decayed(rate: float, factor: Any = 1, power: int = 1):
     """The closed form of a decayed sum of powers of the gradients."""
     return factor * al.closed_form("optax.sgd(0.1, momentum=b)", {"b": rate}).states["trace"].xreplace(
         {G[INDICES[0]]: G[INDICES[0]] ** power}

@@ -284,7 +284,7 @@ SCREEN = [
     ),
     *of(
         "terminal/studies/progress.py",
-        TERMINAL,
+        f"{TERMINAL} -k by_the_clock",
         ("left = seconds / self.done * (self.runs - self.done)", "left = seconds / self.done * self.runs"),
         ("rate = self.done * self.steps / seconds\n", "rate = self.done / seconds\n"),
         (
