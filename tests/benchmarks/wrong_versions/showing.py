@@ -198,7 +198,7 @@ SCREEN = [
         (
             "return super().render_str(printable(text), **how)",
             "return super().render_str(text, **how)",
-            "tests/test_hostile_folders.py -k terminal",
+            f"{TERMINAL} -k commands_no_terminal",
         ),
         ("    if form not in forms:\n", "    if False:\n", f"{FORMULAS} -k bad_input"),
     ),
@@ -215,11 +215,13 @@ SCREEN = [
         (
             "{comparison.left} (left) and {comparison.right} (right)",
             "{comparison.right} (left) and {comparison.left} (right)",
+            f"{TERMINAL} -k comparison_is_told",
         ),
         (
             'comparison.table.drop(columns="sees").rename(columns=heads)',
             'comparison.table.drop(columns="sees").rename(columns=heads | {"left_median": "right '
             'median", "right_median": "left median"})',
+            f"{TERMINAL} -k comparison_is_told",
         ),
         (
             "{comparison.differing_bits:,} bits differ, from step {comparison.first_difference} on",
@@ -233,10 +235,11 @@ SCREEN = [
         f"{FORMULAS} -k 'relation or expected'",
         ("return verdict.holds", 'return verdict.status != "refuted"'),
         (
-            '        return all(row["as_expected"] for row in rows)',
-            '        return any(row["as_expected"] for row in rows)',
+            'return all(row["as_expected"] for row in rows)',
+            'return any(row["as_expected"] for row in rows)',
+            f"{FORMULAS} -k was_not_expected",
         ),
-        ("rows = verdict_rows(library=library)", "rows = verdict_rows()"),
+        ("rows = verdict_rows(library=library)", "rows = verdict_rows()", f"{FORMULAS} -k asked_for"),
     ),
     *of(
         "terminal/optimizers/formulas.py",
@@ -252,7 +255,8 @@ SCREEN = [
             "unroll(spec, steps, read_numbers(numbers), shape=_shape(shape))",
             f"{FORMULAS} -k 'opened'",
         ),
-        ("{words.replace('--', '- -')}", "{words}", f"{FORMULAS} -k format"),
+        ("{re.sub('-(?=-)', '- ', words)}", "{words}", f"{FORMULAS} -k words_of_a_verdict"),
+        ("{re.sub('-(?=-)', '- ', words)}", "{words.replace('--', '- -')}", f"{FORMULAS} -k words_of_a_verdict"),
     ),
     *of(
         "terminal/studies/runs.py",
@@ -284,7 +288,7 @@ SCREEN = [
     ),
     *of(
         "terminal/studies/progress.py",
-        f"{TERMINAL} -k by_the_clock",
+        f"{TERMINAL} -k 'time_left or by_the_clock'",
         ("left = seconds / self.done * (self.runs - self.done)", "left = seconds / self.done * self.runs"),
         ("rate = self.done * self.steps / seconds\n", "rate = self.done / seconds\n"),
         (
