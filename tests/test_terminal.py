@@ -1,6 +1,7 @@
 """Progress, on a terminal and off it; comparisons and estimates, read back from their tables."""
 
 import io
+import json
 import time
 from typing import Any
 
@@ -217,6 +218,12 @@ def test_time_left_is_that_of_the_runs_that_are_left(monkeypatch):
         listener.begin(90, 7)
         listener.advance(30)
     assert screen.getvalue().splitlines()[-1] == "  30 of 90 runs, 21 run-steps/s, 20 s left"
+
+
+def test_numbers_that_json_lacks_are_texts(capsys):
+    console_module.say_json({"a": [np.inf, -np.inf, 1.5], "b": {"c": (np.nan, 2, None, True)}})
+    told = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert told == {"a": ["inf", "-inf", 1.5], "b": {"c": ["nan", 2, None, True]}}
 
 
 def test_whatever_is_printed_commands_no_terminal(capsys):

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from adamlab import analysis
+from adamlab.analysis import rows
 from tests.analysis.examples import SGD, dataset
 
 
 @pytest.fixture
 def runs():
-    rows = [
+    of_runs = [
         ("a", SGD.format(0.1), 0, [5, 3, 1.0], -1),
         ("a", SGD.format(0.1), 1, [5, 3, 9.0], -1),
         ("a", SGD.format(0.1), 2, [5, 3, 2.0], -1),
@@ -19,7 +20,12 @@ def runs():
         ("b", SGD.format(0.1), 0, [5, 3, 1.5], -1),
     ]
     accuracy = [0.5, 0.25, 0.75, 0.9, 0.1, 0.1, 0.6]
-    return dataset(rows).assign(test_accuracy=(("run", "step"), np.tile(np.array(accuracy)[:, None], 3)))
+    return dataset(of_runs).assign(test_accuracy=(("run", "step"), np.tile(np.array(accuracy)[:, None], 3)))
+
+
+def test_a_run_diverges_at_its_start_too(runs):
+    at = np.array([-1, 0, 1, -1, 20, 20, -1])
+    assert rows.diverged(runs.assign(diverged_at=("run", at))).values.tolist() == (at != -1).tolist()
 
 
 def test_standings_are_those_of_the_best_settings(runs):

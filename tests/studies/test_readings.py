@@ -174,6 +174,9 @@ def test_how_weights_fade_is_told(dataset):
     assert table.gradients.tolist() == [6, 6, 6, 6, 4, 4]
     assert table["sum"].tolist() == pytest.approx([1 - 0.5**6] * 2 + [1 - 0.9**6, 1 - 0.75**6, 1 - 0.5**4, 1 - 0.75**4])
     assert table.halved_after.tolist() == ["1", "1", "more than 5", "3", "1", "3"]
+    mirrored = weight_rows(dataset.assign(weight=-dataset.weight))
+    assert mirrored["sum"].tolist() == (-table["sum"]).tolist()
+    assert mirrored.drop(columns="sum").equals(table.drop(columns="sum"))
 
 
 def test_the_folder_has_everything_and_is_taken_as_it_is(data, dataset, folder, monkeypatch):

@@ -57,7 +57,7 @@ CHANGES = [
         (
             "return runs.diverged_at >= 0",
             "return runs.diverged_at > 0",
-            "tests/analysis tests/studies/engine -k diverg",
+            "tests/analysis/test_tables.py -k diverges",
         ),
     ),
     *of(

@@ -172,9 +172,7 @@ PAGES = [
             "tests/test_hostile_folders.py tests/test_exporting.py -k 'cell or curves'",
         ),
         ('np.meshgrid(*columns.values(), indexing="ij")', "np.meshgrid(*columns.values())"),
-        (".transpose(*rows)\n", "\n"),
-        ("values.sizes[along[0]] <= LOW_DIMENSION:", "True:"),
-        ("        if name not in rows\n", ""),
+        ("values.sizes[along[0]] <= LOW_DIMENSION:", "True:", "tests/test_exporting.py -k whatever_its_dims"),
         ("if path.exists() and not _is_exported(path):", "if False:"),
         ('            if child.attrs.get("of") == "runs":\n', "            if False:\n"),
         ("return FORMAT_KEY not in", "return FORMAT_KEY in"),
@@ -193,7 +191,7 @@ SCREEN = [
         (
             "return str(data) if isinstance(data, float) and not math.isfinite(data) else data",
             "return None if isinstance(data, float) and not math.isfinite(data) else data",
-            f"{FORMULAS} {COMMANDS} {TERMINAL} -k 'json or compare'",
+            f"{TERMINAL} -k json_lacks",
         ),
         (
             "return super().render_str(printable(text), **how)",
