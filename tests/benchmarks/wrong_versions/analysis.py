@@ -126,10 +126,8 @@ CHANGES = [
         ("return np.where(np.isnan(difference), np.inf, difference)", "return difference"),
         ('*(["stage"] if "stage" in runs else [])]', "]"),
         ("        if name in shared:\n", "        if True:\n"),
-        (
-            'identical=("params_difference", lambda differences: int((differences == 0).sum())),',
-            'identical=("loss_difference", lambda differences: int((differences == 0).sum())),',
-        ),
+        ("(table.params_difference == 0) & (table.loss_difference == 0)", "table.params_difference == 0"),
+        ("(table.params_difference == 0) & (table.loss_difference == 0)", "table.loss_difference == 0"),
         (
             'both_diverged=("params_difference", lambda differences: int(differences.isna().sum())),',
             'both_diverged=("params_difference", lambda differences: int(np.isinf(differences).sum())),',

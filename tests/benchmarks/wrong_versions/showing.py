@@ -129,7 +129,7 @@ PICTURES = [
         (
             "if len(refused) == len(problems):\n            notes",
             "if refused:\n            notes",
-            "tests/plots tests/test_running.py tests/test_cli.py -k 'figure or everything'",
+            "tests/plots/test_updates.py -k is_noted",
         ),
     ),
 ]

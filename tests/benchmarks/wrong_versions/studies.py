@@ -16,7 +16,7 @@ CONFIGS = [
     *of(
         "studies/config/values/axes.py",
         CONFIG,
-        ("if low >= high and count != [1]:", "if low > high and count != [1]:"),
+        ("if low >= high and count != [1]:", "if low > high and count != [1]:", f"{CONFIG} -k no_number"),
         ("if len(set(literals)) < len(literals) and not in_step:", "if False:"),
         ("if len(axis.forms) > 1:\n", "if False:\n"),
         ('points = [float(f"{point:.15g}") for point in', "points = [float(point) for point in"),

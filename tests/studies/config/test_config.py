@@ -328,6 +328,7 @@ BROKEN_NUMBERS = {
     "not finite": (float("nan"), "expected a number"),
     "unknown range": ({"lag": [1, 2, 3]}, "{ log = [low, high, count] }"),
     "range upside down": ({"log": [1.0, 0.1, 3]}, "with low < high"),
+    "range of no width": ({"linear": [0.1, 0.1, 3]}, "with low < high"),
     "log from zero": ({"log": [0.0, 0.1, 3]}, "with low > 0"),
     "no whole count": ({"linear": [0.0, 0.1, 2.5]}, "a whole count from 1 to 1,000,000"),
     "more points than the range has": ({"linear": [0.1, 0.1 + 1e-16, 3]}, "expected"),
