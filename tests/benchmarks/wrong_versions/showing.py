@@ -110,15 +110,19 @@ PICTURES = [
         f"{PLOTS} {BENCHMARKS}",
         ('looks[ours] |= {"lw": 4, "alpha": 0.4}', "pass"),
         ('looks[label] = {"color": colors[ours]', 'looks[label] = {"color": COLORS[-1]'),
-        ("return values.where(abs(values) <= HIGHEST)", "return values"),
-        ("        text.set_parse_math(False)", "        pass"),
+        ("return values.where(abs(values) <= HIGHEST)", "return values", f"{PLOTS} -k too_far"),
+        ("        text.set_parse_math(False)", "        pass", f"{PLOTS} -k in_a_legend"),
     ),
     *of(
         "plots/runs/trajectories.py",
         PLOTS,
-        ("return path[np.isfinite(path).all(axis=1)][-1]", "return path[-1]"),
+        ("return path[np.isfinite(path).all(axis=1)][-1]", "return path[-1]", f"{PLOTS} -k as_far_as_it_goes"),
         ("chosen.params.values[chosen.seed.values == seeds[label]]", "chosen.params.values[:1]"),
-        ("(inside.min() - margin, inside.max() + margin)", "(inside.max() + margin, inside.min() - margin)"),
+        (
+            "(inside.min() - margin, inside.max() + margin)",
+            "(inside.max() + margin, inside.min() - margin)",
+            f"{PLOTS} -k as_far_as_it_goes",
+        ),
         ("inside = values[(values >= low) & (values <= high)]", "inside = values"),
     ),
     *of(

@@ -38,7 +38,11 @@ CONFIGS = [
     *of(
         "studies/config/tables/starts.py",
         "tests/studies/config/test_starts.py",
-        ("return (1 - unit) * low + unit * high", "return unit * low + (1 - unit) * high"),
+        (
+            "return (1 - unit) * low + unit * high",
+            "return unit * low + (1 - unit) * high",
+            "tests/studies/config/test_starts.py -k its_place",
+        ),
         ('indexing="ij"), axis=-1)', "), axis=-1)"),
     ),
     *of(
@@ -50,11 +54,11 @@ CONFIGS = [
     *of(
         "studies/config/toml.py",
         CONFIG,
-        ("data = copy.deepcopy(dict(config))", "data = dict(config)"),
+        ("data = copy.deepcopy(dict(config))", "data = dict(config)", f"{CONFIG} -k overrides"),
         (
             'return read["value"] if len(read) == 1 else value',
             'return read["value"]',
-            f"{CONFIG} tests/studies/config/test_hostile.py -k 'override or deep or message'",
+            f"{CONFIG} -k overrides",
         ),
     ),
     *of(
@@ -66,9 +70,9 @@ CONFIGS = [
     *of(
         "studies/plan.py",
         f"{RUN} -k 'ids or joins or start or fresh_seeds'",
-        ("sorted(record.what)", "record.what"),
-        ("return json.dumps([study.texts[problem.name], head.steps,", "return json.dumps([study.texts[problem.name],"),
-        ("record.target, record.costly_every]", "record.costly_every]"),
+        ("sorted(record.what)", "record.what", f"{RUN} -k not_on_its_order"),
+        (", head.dtype, *kept])", ", *kept])", f"{RUN} -k not_on_its_order"),
+        ("record.target, record.costly_every]", "record.costly_every]", f"{RUN} -k not_on_its_order"),
         ("{specs[i]}\\n{coordinates[j]}\\n{k}", "{specs[i]}\\n{k}"),
         ("seeds=evaluation.seeds, settings=settings", "seeds=study.head.seeds, settings=settings"),
         ("order[nearest], -1)", "nearest, -1)", f"{LEDGER} -k joined"),

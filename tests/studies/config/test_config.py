@@ -449,10 +449,13 @@ def test_files_that_cannot_be_read_are_told(tmp_path):
 
 
 def test_overrides_are_written_into_a_copy(config):
+    before = copy.deepcopy(config)
     data = read_config(config, ["steps=7", "record.every=2", "optimizer.0.learning_rate=[1.0]", "question=who?"])
     assert (data["steps"], data["record"]["every"], data["question"]) == (7, 2, "who?")
     assert data["optimizer"][0]["learning_rate"] == [1.0]
-    assert config["steps"] == 25
+    assert config == before
+    two_lines = "1\nsteps = 2"
+    assert read_config(config, [f"question={two_lines}"]) == config | {"question": two_lines}
     for text in ("steps", "optimizer.9.name=x", "optimizer.².name=x", "steps.x=3"):
         with pytest.raises(ConfigError, match="--set"):
             override(read_config(config), [text])

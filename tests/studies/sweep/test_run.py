@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import adamlab as al
 from adamlab import running, specs
 from adamlab.calls import arguments
 from adamlab.specs import LIBRARIES, optimizers
+from adamlab.studies.plan import plans_of
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.section import Section
@@ -253,6 +255,18 @@ def test_ids_say_what_a_run_is(config, whole):
     for run_id, spec, seed in zip(other.run_id.values, other.spec.values, other.seed.values, strict=True):
         assert known[run_id] == (spec, seed)
     assert not {*al.run(config | {"steps": 20})["rosenbrock"].ds.run_id.values} & {*known}
+
+
+def test_ids_depend_on_what_is_recorded_and_not_on_its_order(config):
+    def ids(dtype="float32", **record):
+        study = running.study_of(config | {"dtype": dtype, "record": config["record"] | record})
+        return {run for plan in plans_of(study).values() for run in plan.ids.tolist()}
+
+    what = ["loss", "params", "gradient_norm", "steps_to_target"]
+    changes: list[dict[str, Any]] = [{"every": 5}, {"target": 0.5}, {"what": [*what, "param_norm"]}]
+    every = [ids(what=what), ids("float64", what=what), *(ids(**{"what": what} | change) for change in changes)]
+    assert ids(what=what[::-1]) == every[0]
+    assert len(set.union(*every)) == sum(map(len, every))
 
 
 def chunks_of(folder, name):
