@@ -95,8 +95,8 @@ def test_a_table_has_the_number_of_each_run_and_step_whatever_its_dims(rng, larg
     vectors = [] if large else [f"{name}_{i}" for name in ("params", "last") for i in range(size)]
     expected = [name for name in given if given[name][0] in (("run", "step"), ("step", "run"), ("run",))]
     assert {*table.columns} == {"run", "step", "label", *expected, *vectors}
-    for (run, step), row in table.set_index(["run", "step"]).iterrows():
-        at = data.isel(run=run).sel(step=step)
+    for _, row in table.iterrows():
+        at = data.isel(run=row["run"]).sel(step=row["step"])
         assert row.label == at.label.item()
         assert [row[name] for name in expected] == [at[name].item() for name in expected]
         for name in vectors:

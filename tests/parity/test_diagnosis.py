@@ -268,7 +268,8 @@ def test_constants_are_decimals_and_whole_ones_stay_whole():
             single = (g.astype(jnp.float32) * jnp.float32(0.1)).astype(g.dtype)
             return jnp.where(jnp.arange(5) < 3, single, 0.7 * g), s
 
-        return optax.GradientTransformation(lambda w: jnp.full_like(w, 0.25), update)
+        factory: Any = optax.GradientTransformation
+        return factory(lambda w: jnp.full_like(w, 0.25), update)
 
     subject, g = revisable(Subject.of(optimizer)), np.ones(5)
     numbers = {3, 0.1, 0.7, 0.25}

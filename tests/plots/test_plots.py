@@ -247,7 +247,7 @@ def test_labels_are_shown_as_they_are(runs):
 
 
 def test_labels_in_a_legend_are_shown_as_they_are():
-    labels = [rf"$\frac{{{number} [red]" for number in range(3)]
+    labels = [rf"$\foo$ {number}" for number in range(3)]
     figure = Figure()
     axes = figure.subplots()
     for label in labels:

@@ -79,6 +79,7 @@ CONFIGS = [
         (
             "best_settings(runs.isel(run=np.flatnonzero(is_tuning(runs))), evaluation.by)",
             "best_settings(runs.isel(run=np.flatnonzero(is_tuning(runs))))",
+            f"{RUN} -k own_criterion",
         ),
     ),
 ]
@@ -104,7 +105,7 @@ ENGINES = [
             "diverged_at = jnp.where(finite == t, -1, finite)",
             f"{ENGINE} -k 'bad_step or diverging'",
         ),
-        ("fold_in(key, t), t + 1)", "fold_in(key, t), t)", f"{ENGINE} -k minibatches"),
+        ("fold_in(key, t), t + 1)", "fold_in(key, t), t)", f"{RECORDING} -k regret_counts"),
         (
             "else jax.random.fold_in(key, t), t + 1)",
             "else jax.random.fold_in(key, 0), t + 1)",
