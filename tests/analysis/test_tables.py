@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from adamlab import analysis
 from adamlab.analysis import rows
+from adamlab.analysis.tables import verdicts
 from tests.analysis.examples import SGD, dataset
 
 
@@ -68,3 +70,14 @@ def test_the_summary_has_a_row_a_run(runs):
     assert table.best_loss.tolist() == [1, 3, 2, 0.5, 5, 5, 1.5]
     assert table.final_test_accuracy.tolist() == [0.5, 0.25, 0.75, 0.9, 0.1, 0.1, 0.6]
     assert table.diverged.tolist() == [False] * 4 + [True] * 2 + [False]
+
+
+def test_a_verdict_is_from_the_first_step_at_which_any_family_differs():
+    texts = {name: ("comparison", ["it"] * 3) for name in ("label", "dtype", "context", "layout", "verdict")}
+    sides = {name: ("comparison", [name] * 3) for name in ("left", "right")}
+    steps = {"first_difference": (("comparison", "family"), [[-1, 5, 3], [-1, -1, -1], [7, -1, 9]])}
+    bits = {"differing_bits": (("comparison", "family"), [[0, 4, 2], [0, 0, 0], [1, 0, 1]])}
+    table = verdicts(xr.Dataset(texts | sides | steps | bits, attrs={"settings": []}))
+    assert table.from_step.tolist() == ["3", "", "7"]
+    assert table.differing_bits.tolist() == [6, 0, 2]
+    assert (table.left + table.right).tolist() == ["leftright"] * 3
