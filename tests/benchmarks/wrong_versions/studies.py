@@ -136,7 +136,11 @@ ENGINES = [
         "studies/engine/quantities.py",
         RECORDING,
         ("self._after_a_step(-_flat(self._last[1]) / self", "self._after_a_step(_flat(self._last[1]) / self"),
-        ("return jnp.min(jnp.linalg.norm(offsets, axis=1))", "return jnp.linalg.norm(offsets, axis=1)[0]"),
+        (
+            "return jnp.min(jnp.linalg.norm(offsets, axis=1))",
+            "return jnp.linalg.norm(offsets, axis=1)[0]",
+            f"{RECORDING} -k nearest_minimum",
+        ),
         ('self._field("m")[0], self._field("v")[0])\n        return', 'self._field("m")[0],)\n        return'),
         ("_norms(self._last[1]) / _norms(over)", "_norms(self._last[1]) / _norms(self._last[0])"),
         ("jnp.where(self.moment.t > 0, held * self._correction(name), 0.0) if is_corrected else held", "held"),
