@@ -41,17 +41,7 @@ def _smooth_root(x: Any) -> Any:
     return jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1)), 0)
 
 
-def _smooth_inverse_root(x: Any) -> Any:
-    return jnp.where(x > 0, jax.lax.rsqrt(jnp.where(x > 0, x, 1)), 0)
-
-
 @differentiated_as(_smooth_root)
 def root(x: Any) -> Any:
     """√x, with derivative 0 at x = 0, which is that of √(g²) = |g| at g = 0 from both sides."""
     return jnp.sqrt(x)
-
-
-@differentiated_as(_smooth_inverse_root)
-def inverse_root(x: Any) -> Any:
-    """1/√x, with derivative 0 at x = 0."""
-    return jax.lax.rsqrt(x)

@@ -190,7 +190,7 @@ def _update(lifted: tuple[Lifted, ...], updates: PyTree, states: tuple[Any, ...]
     return _apply(parts, numbers, updates, states, _where_updated(updates, params) if needs_params else None)
 
 
-# Inlined in an outer jit, Python numbers become literals again and the jaxpr is Optax's own, equation for equation.
+# Inlined in an outer jit, Python numbers become literals again and the jaxpr has equations where a call would be.
 @partial(jax.jit, static_argnums=0, inline=True)
 def _apply(parts: tuple[Part, ...], numbers, updates, states, params):
     new_states = []

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import wraps
 from xml.etree import ElementTree
 
 import optax
@@ -10,7 +11,9 @@ import pytest
 import adamlab as al
 from adamlab import relations
 from adamlab.relations import RELATIONS, UNDECIDED
+from adamlab.rules import RULES
 from adamlab.terminal.optimizers import relations as shown_relations
+from adamlab.terminal.optimizers.formulas import say_verdict
 
 SPEC = "optax.adam(lr, b1=0.0)"
 TWIN = "optax.rmsprop(lr, decay=b2, eps_in_sqrt=false, bias_correction=true)"
@@ -152,6 +155,38 @@ def test_relations_are_a_line_each(adamlab, few):
     assert few["qhadam-to-nadam"].statement in lines[3]
     assert [line.split()[1] for line in lines[4:-1]] == list(UNDECIDED)
     assert lines[-1] == "3 of 3 verdicts are as expected"
+
+
+def test_relations_are_decided_on_the_library_that_is_asked_for(adamlab, few, monkeypatch):
+    @wraps(al.adam)
+    def doubled(learning_rate, **hyper):
+        return al.adam(2 * learning_rate, **hyper)
+
+    monkeypatch.setitem(RULES, "adam", doubled)
+    statuses = []
+    for library in ("optax", "adamlab"):
+        data = json.loads(adamlab("relations", "--library", library, "--format", "json").stdout)
+        statuses.append({row["name"]: row["status"] for row in data["relations"]}["adam-to-rmsprop"])
+    assert statuses == ["proved", "refuted"]
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+@pytest.mark.parametrize("are_expected", [(True, True), (True, False), (False, True)])
+def test_a_row_of_a_framework_that_was_not_expected_is_1(adamlab, monkeypatch, form, are_expected):
+    row = {"status": "proved", "left": "torch.SGD(lr)", "right": "optax.sgd(lr)", "difference": "", "expected": "it"}
+    rows = [row | {"as_expected": as_expected} for as_expected in are_expected]
+    monkeypatch.setattr(shown_relations, "verdicts_on", lambda library: rows)
+    monkeypatch.setattr(shown_relations, "unmatched", lambda library: [])
+    result = adamlab("relations", "--library", "torch", "--format", form)
+    assert result.returncode == int(not all(are_expected))
+    assert result.stdout.count("it was expected") == (are_expected.count(False) if form == "table" else 0)
+
+
+@pytest.mark.parametrize("dashes", ["-", "--", "---", "----"])
+def test_the_words_of_a_verdict_are_a_comment_in_mathml_whatever_they_are(capsys, dashes):
+    verdict = al.prove("optax.sgd(0.1)", "optax.sgd(0.2)")
+    say_verdict(replace(verdict, explanation=f"left {dashes} right{dashes}"), "mathml")
+    assert ElementTree.fromstring(capsys.readouterr().out).tag.endswith("math")
 
 
 def test_relations_as_json(adamlab, few):

@@ -10,6 +10,7 @@ import xarray as xr
 import adamlab as al
 from adamlab.errors import InputError
 from adamlab.exporting.files import tables
+from adamlab.studies.engine.recording import LOW_DIMENSION
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -75,6 +76,33 @@ def test_tables_have_the_curves(runs, tmp_path, ending, read):
         assert (row.optimizer.lstrip("'"), row.seed) == (values.optimizer.item(), values.seed.item())
     assert set(table.problem) == {"beale", "quadratic"}
     assert not any(name.startswith("minima") for name in table)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_table_has_the_number_of_each_run_and_step_whatever_its_dims(rng, large):
+    size = LOW_DIMENSION + large
+    given = {
+        "loss": (("run", "step"), rng.normal(size=(3, 2))),
+        "turned": (("step", "run"), rng.normal(size=(2, 3))),
+        "rate": (("run",), rng.normal(size=3)),
+        "time": (("step",), rng.normal(size=2)),
+        "params": (("dim", "step", "run"), rng.normal(size=(size, 2, 3))),
+        "last": (("run", "dim"), rng.normal(size=(3, size))),
+        "minima": (("minimum", "dim"), rng.normal(size=(1, size))),
+    }
+    data = xr.Dataset(given, {"step": [5, 10], "label": ("run", ["a", "b", "c"])})
+    (table,) = tables(xr.DataTree.from_dict({"problem": data})).values()
+    vectors = [] if large else [f"{name}_{i}" for name in ("params", "last") for i in range(size)]
+    expected = [name for name in given if given[name][0] in (("run", "step"), ("step", "run"), ("run",))]
+    assert {*table.columns} == {"run", "step", "label", *expected, *vectors}
+    for _, row in table.iterrows():
+        at = data.isel(run=row["run"]).sel(step=row["step"])
+        assert row.label == at.label.item()
+        assert [row[name] for name in expected] == [at[name].item() for name in expected]
+        for name in vectors:
+            vector, _, i = name.rpartition("_")
+            assert row[name] == at[vector].values[int(i)]
+    assert len(table) == 6
 
 
 def test_readings_have_a_table_of_formulas_and_a_table_of_weights(tmp_path):

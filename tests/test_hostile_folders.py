@@ -18,6 +18,7 @@ import xarray as xr
 import adamlab as al
 from adamlab.errors import InputError
 from adamlab.exporting.files import write_csv
+from adamlab.files import read_text, replacing, write_text
 from adamlab.report import write_report
 from adamlab.report.mathml import is_mathml
 from adamlab.studies.progress import Listener
@@ -36,6 +37,21 @@ CONFIG = {
     "optimizer": [{"name": "adamlab.sgd", "label": f"=1+1 {SCRIPT} $\\frac{{$", "learning_rate": 0.001}],
     "output": [{"kind": "curves"}],
 }
+
+
+def test_what_is_no_regular_file_is_neither_read_nor_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(OSError, match="it is no regular file"):
+            read_text(path, 100)
+
+
+def test_a_file_that_is_not_finished_leaves_the_old_one_and_nothing_else(tmp_path):
+    path = tmp_path / "products.txt"
+    write_text(path, "old")
+    with pytest.raises(KeyboardInterrupt), replacing(path):
+        raise KeyboardInterrupt
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {path.name: "old"}
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import chex
@@ -37,6 +38,7 @@ def every_rule(arithmetic: str, learning_rate: float = 0.1) -> dict[str, Any]:
     return {name: rule(learning_rate, arithmetic=arithmetic) for name, rule in RULES.items()}
 
 
+OPTAX_SGD = partial(al.sgd, arithmetic="optax")
 EVERY_SHAPE = ["cube", "long", "matrix", "scalar"]
 
 
@@ -204,6 +206,60 @@ def test_state_types_are_kept_where_they_are_asked_for():
     assert (state.mu.dtype, state.nu.dtype) == (jnp.float32, jnp.float32)
 
 
+OF_GRADIENTS = {"count", "mu", "mu_hat", "trace"}
+"""The fields of states that are no averages of squares."""
+
+
+@each_arithmetic
+def test_every_average_of_squares_has_the_type_that_is_asked_for(arithmetic):
+    params = jnp.ones(3, jnp.bfloat16)
+    hyper: dict[str, Any] = {"nu_dtype": jnp.float32, "arithmetic": arithmetic}
+    chosen = {name: rule for name, rule in RULES.items() if "nu_dtype" in inspect.signature(rule).parameters}
+    transforms = {name: rule(0.1, **hyper) for name, rule in chosen.items()}
+    for name, transform in (transforms | {"centered": al.rmsprop(0.1, centered=True, **hyper)}).items():
+        before = jax.eval_shape(transform.init, params)
+        after = jax.eval_shape(transform.update, params, before, params)[1]
+        for path, leaf in jax.tree_util.tree_leaves_with_path((before, after)):
+            assert path[-1].name in OF_GRADIENTS or leaf.dtype == jnp.float32, (name, path)
+
+
+def test_a_value_of_a_schedule_takes_the_type_of_the_gradient_as_in_optax(rng):
+    gs = tree_gradients(rng, "bfloat16", 3)["long"]
+    ours, theirs = ({"": sgd(lambda count: jnp.float32(0.1) / (count + 1))} for sgd in (OPTAX_SGD, optax.sgd))
+    assert_same_bits(trajectories(ours, gs, "jit"), trajectories(theirs, gs, "jit"))
+
+
+def test_a_count_stays_at_the_greatest_number_as_in_optax():
+    g, greatest = jnp.ones(3), jnp.iinfo(jnp.int32).max
+    for transform in (al.adam(0.1, arithmetic="optax"), optax.adam(0.1)):
+        state: Any = optax.tree_utils.tree_set(transform.init(g), count=jnp.int32(greatest))
+        after: Any = transform.update(g, state)[1]
+        assert after[0].count == greatest
+
+
+@pytest.mark.parametrize("hyper", [{}, {"momentum": 0.9, "nesterov": True}], ids=str)
+def test_an_outer_program_has_the_equations_of_optax(hyper):
+    """Those of a rule in which nothing is written in another way; a call in place of them would be seen in any."""
+    g = {"a": jnp.ones(3)}
+    ours, theirs = (
+        str(jax.make_jaxpr(transform.update)(g, transform.init(g), g))
+        for transform in (OPTAX_SGD(0.1, **hyper), optax.sgd(0.1, **hyper))
+    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("centered", [False, True])
+def test_an_initial_scale_can_be_traced_where_its_value_decides(centered):
+    g = jnp.array([0.3, -2.0])
+
+    def first_update(scale):
+        hyper = {"bias_correction": True, "centered": centered, "arithmetic": "weighted"}
+        transform = al.rmsprop(0.1, initial_scale=scale, eps=0.1, **hyper)
+        return transform.update(g, transform.init(g))[0]
+
+    np.testing.assert_allclose(jax.jit(first_update)(0.0), first_update(0.0), rtol=1e-6)
+
+
 def test_hyper_parameters_can_be_mapped_and_traced():
     grads = jnp.array([0.3, -2.0])
 
@@ -237,6 +293,25 @@ def test_params_without_a_gradient_can_be_anything(name):
     state = transform.init(params)
     updates, _ = transform.update(g, state, {"w": jnp.ones(2), "act": jax.nn.relu})
     np.testing.assert_allclose(updates["w"], -0.1, rtol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adamaxw", "nadamw"])
+def test_decayed_weights_are_asked_for(name):
+    transform = getattr(al, name)(0.1)
+    with pytest.raises(ValueError, match=r"The weight decay needs the parameters: call update\(updates, state, params"):
+        transform.update(jnp.ones(2), transform.init(jnp.ones(2)))
+
+
+def test_a_decay_that_moves_is_refused_by_the_weighted_arithmetic_alone():
+    def lifted(**given: Any) -> Any:
+        return lifting.lift(adam_rule, **({"b1": 0.9, "b2": 0.9, "eps": 0.1, "eps_root": 0, "nesterov": False} | given))
+
+    for decay in ("b1", "b2"):
+        moving: dict[str, Any] = {decay: lambda count: 0.9}
+        with pytest.raises(ValueError, match=f"{decay} cannot be a schedule under the weighted arithmetic"):
+            lifted(arithmetic="weighted", **moving)
+        lifted(arithmetic="accurate", **moving)
+    lifted(arithmetic="weighted", eps=lambda count: 0.1)
 
 
 def test_a_schedule_needs_a_rule_that_counts():

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import jax
@@ -16,7 +17,8 @@ from sympy import IndexedBase, Rational
 import adamlab as al
 from adamlab.errors import InputError
 from adamlab.interpret.programs import Subject
-from adamlab.relations import RELATIONS, UNDECIDED, Relation, decide, verdict_rows
+from adamlab.relations import RELATIONS, UNDECIDED, Relation, decide, variants, verdict_rows
+from adamlab.rules import RULES
 from adamlab.symbolic.letters import T
 from adamlab.symbolic.open_optimizer import rates_in
 from tests.wrong_relations import NOT_PROVED, REFUTED
@@ -215,6 +217,20 @@ def test_both_sides_come_together_on_the_way_to_the_limit(name, rng):
 
 
 @pytest.mark.usefixtures("x64")
+def test_the_two_variances_are_those_of_a_loop(rng):
+    """A refuted relation holds of any two sides that differ."""
+    b, gradients = 0.75, rng.normal(size=(STEPS, COLUMNS))
+    m, squares, belief, expected = 0.0, 0.0, 0.0, []
+    for g in gradients:
+        m, squares = b * m + (1 - b) * g, b * squares + (1 - b) * g**2
+        belief = b * belief + (1 - b) * (g - m) ** 2
+        expected.append((squares - m**2, belief))
+    sides = (variants.variance_of_rmsprop, variants.variance_of_adabelief)
+    for side, variances in zip(sides, zip(*expected, strict=True), strict=True):
+        np.testing.assert_allclose(run(side, {"b1": b}, gradients), variances, rtol=1e-10)
+
+
+@pytest.mark.usefixtures("x64")
 def test_radam_comes_to_adam_late(rng):
     # ρ_∞ − ρ_t is 2·t·β₂^t, 1e-4 at the end, of a ρ_∞ of 1999: the ratio is off by 1e-7 or less.
     gradients = jnp.asarray(rng.normal(size=20_000))
@@ -251,6 +267,18 @@ def test_rows_are_plain_data():
     assert json.loads(json.dumps(row)) == row
     assert (row["status"], row["expected"], row["as_expected"]) == ("refuted", "refuted", True)
     assert (row["row"], row["general"], row["special"], row["limit"]) == ("2c", "RMSProp", "Adagrad", {"b2": "1"})
+
+
+def test_rows_are_decided_on_the_code_of_the_library_that_is_named(monkeypatch):
+    @wraps(al.adam)
+    def doubled(learning_rate, **hyper):
+        return al.adam(2 * learning_rate, **hyper)
+
+    monkeypatch.setitem(RULES, "adam", doubled)
+    statuses = [verdict_rows(["adam-to-rmsprop"], library)[0]["status"] for library in ("optax", "adamlab")]
+    assert statuses == ["proved", "refuted"]
+    with pytest.raises(InputError, match="no library 'flax' to decide on"):
+        verdict_rows(["adam-to-rmsprop"], "flax")
 
 
 def test_an_unknown_name_is_told():

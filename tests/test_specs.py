@@ -25,6 +25,7 @@ from adamlab.specs import find, parse
             "optax.sgd(piecewise(0.1, [100, 200], factor=k))",
             "optax.sgd(learning_rate=piecewise(init=0.1, boundaries=[100, 200], factor=k))",
         ),
+        ("optax.contrib.prodigy(0.1)", "optax.contrib.prodigy(learning_rate=0.1)"),  # betas, a tuple, is left as it is
         ("optax.contrib.ademamix(0.1)", "optax.contrib.ademamix(learning_rate=0.1)"),
     ],
 )
@@ -41,6 +42,8 @@ def test_a_spec_is_read_and_written(text, written):
         ("adamlab.adam(0.1, b3=0.9)", 'did you mean "b'),
         ("adamlab.adam(0.1, b2=2)", r"b2 must be a number in [0, 1], not 2"),
         ("optax.adam(0.1, b1='x')", 'b1 must be a number, not "x"'),
+        ("adamlab.adam(0.1, b1=none)", "b1 must be a number in [0, 1], not none"),
+        ("adamlab.adam(0.1, nesterov=none)", "nesterov must be true or false, not none"),
         ("adamlab.adam(0.1, nesterov=1)", "nesterov must be true or false, not 1"),
         ('adamlab.adam(0.1, arithmetic="exact")', 'one of "optax", "accurate", "weighted", not "exact"'),
         ('adamlab.adam(0.1, mu_dtype="int32")', "the name of a floating-point type"),

@@ -1,10 +1,12 @@
 """Progress, on a terminal and off it; comparisons and estimates, read back from their tables."""
 
 import io
+import json
 import time
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -45,6 +47,18 @@ def test_lines_say_how_far_how_fast_and_how_long():
     assert (first, second) == ("3 runs of 5 steps", "beale: [b]lunt")
     assert third.startswith("  3 of 3 runs, ")
     assert third.endswith(" run-steps/s, 0 s left")
+
+
+def test_a_bar_adds_up_by_the_clock(monkeypatch):
+    clock = {"now": 100.0}
+    monkeypatch.setattr("adamlab.terminal.studies.progress.perf_counter", lambda: clock["now"])
+    bar = Bar(Console(file=io.StringIO(), width=120, markup=False))
+    bar.begin(10, 50)
+    for runs in (1, 3):
+        clock["now"] += 2
+        bar.advance(runs)
+    (task,) = bar.progress.tasks
+    assert (task.completed, task.total, task.fields["rate"]) == (4, 10, "50 run-steps/s")
 
 
 def test_runs_are_counted_without_their_padding():
@@ -204,6 +218,21 @@ def test_time_left_is_that_of_the_runs_that_are_left(monkeypatch):
         listener.begin(90, 7)
         listener.advance(30)
     assert screen.getvalue().splitlines()[-1] == "  30 of 90 runs, 21 run-steps/s, 20 s left"
+
+
+def test_numbers_that_json_lacks_are_texts(capsys):
+    console_module.say_json({"a": [np.inf, -np.inf, 1.5], "b": {"c": (np.nan, 2, None, True)}})
+    told = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert told == {"a": ["inf", "-inf", 1.5], "b": {"c": ["nan", 2, None, True]}}
+
+
+def test_whatever_is_printed_commands_no_terminal(capsys):
+    hostile = "[red]\x1b[2J\u202e\0[/red]"
+    told = "[red]\\u001b[2J\\u202e\\u0000[/red]"
+    console_module.say(hostile)
+    assert capsys.readouterr().out == f"{told}\n"
+    console_module.console().print(console_module.table_of(hostile, pd.DataFrame({hostile: [hostile]})))
+    assert capsys.readouterr().out.count(told) == 3  # title, head and cell
 
 
 def test_what_takes_long_says_what_is_done_and_what_is_quick_does_not(monkeypatch, capsys):

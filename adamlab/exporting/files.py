@@ -109,9 +109,8 @@ def _framed(table: xr.Dataset, rows: tuple[str, str]) -> pd.DataFrame:
     sizes = {row: table.sizes[row] for row in rows}
     columns = {row: table[row].values if row in table.variables else np.arange(sizes[row]) for row in rows}
     whole = {
-        str(name): values.broadcast_like(xr.DataArray(np.empty((*sizes.values(),)), dims=rows)).transpose(*rows)
+        str(name): values.broadcast_like(xr.DataArray(np.empty((*sizes.values(),)), dims=rows))
         for name, values in {**table.coords, **table.data_vars}.items()
-        if name not in rows
     }
     grid = dict(zip(rows, np.meshgrid(*columns.values(), indexing="ij"), strict=True))
     return pd.DataFrame({name: np.ravel(values) for name, values in {**grid, **whole}.items()})

@@ -202,8 +202,8 @@ def parting_in_words(left: Subject, right: Subject, probe: Probe) -> str:
     with mpmath.workdps(probe.digits):
         for t, (ours, theirs) in enumerate(rows, start=1):
             apart = [(a, b) for a, b in zip(ours, theirs, strict=True) if not is_near(a, b)]
-            for side, other, name in SIDES:
-                if any(mpmath.isnan(pair[side]) and not mpmath.isnan(pair[other]) for pair in apart):
+            for side, _, name in SIDES:
+                if any(mpmath.isnan(pair[side]) for pair in apart):
                     return f"the {name} is not a number at step {t}, and the other side is"
             for side, other, name in SIDES:
                 if apart and all(not pair[side] and pair[other] for pair in apart):

@@ -9,7 +9,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike, DTypeLike
 
 from adamlab.arithmetic import Arithmetic, Leaf, abs_sq
-from adamlab.derivatives import inverse_root, root
+from adamlab.derivatives import root
 from adamlab.lifting import Transform, chain, lift
 from adamlab.rules.learning_rate import identity, scale_by_learning_rate
 from adamlab.rules.sgd import trace
@@ -44,7 +44,7 @@ class WeightedScaleByStdDevWithCountState(NamedTuple):
 
 
 def _scaled(g: Leaf, v: Leaf, eps, eps_in_sqrt: bool) -> Leaf:
-    return (inverse_root(v + eps) if eps_in_sqrt else 1 / (root(v) + eps)) * g
+    return (jax.lax.rsqrt(v + eps) if eps_in_sqrt else 1 / (root(v) + eps)) * g
 
 
 def _rms(g: Leaf, w: Leaf | None, s: Any, *, decay: Arithmetic, eps, eps_in_sqrt: bool, bias_correction: bool):

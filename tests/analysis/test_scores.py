@@ -53,6 +53,9 @@ def test_what_was_not_recorded_is_told(runs, by):
 
 def test_best_loss_is_the_least_finite_one_even_of_a_run_that_diverged(runs):
     assert analysis.best_loss(runs).values.tolist() == [1, 2, 0, 2]
+    losses = [[5, -np.inf, 3], [np.inf, np.nan, -np.inf], [np.nan] * 3, [np.inf] * 3]
+    endless = runs.assign(loss=(("run", "step"), np.array(losses)))
+    np.testing.assert_array_equal(analysis.best_loss(endless), [3, np.nan, np.nan, np.nan])
 
 
 EVERY = {

@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from adamlab import analysis
+from adamlab.analysis import rows
+from adamlab.analysis.tables import verdicts
 from tests.analysis.examples import SGD, dataset
 
 
 @pytest.fixture
 def runs():
-    rows = [
+    of_runs = [
         ("a", SGD.format(0.1), 0, [5, 3, 1.0], -1),
         ("a", SGD.format(0.1), 1, [5, 3, 9.0], -1),
         ("a", SGD.format(0.1), 2, [5, 3, 2.0], -1),
@@ -19,7 +22,12 @@ def runs():
         ("b", SGD.format(0.1), 0, [5, 3, 1.5], -1),
     ]
     accuracy = [0.5, 0.25, 0.75, 0.9, 0.1, 0.1, 0.6]
-    return dataset(rows).assign(test_accuracy=(("run", "step"), np.tile(np.array(accuracy)[:, None], 3)))
+    return dataset(of_runs).assign(test_accuracy=(("run", "step"), np.tile(np.array(accuracy)[:, None], 3)))
+
+
+def test_a_run_diverges_at_its_start_too(runs):
+    at = np.array([-1, 0, 1, -1, 20, 20, -1])
+    assert rows.diverged(runs.assign(diverged_at=("run", at))).values.tolist() == (at != -1).tolist()
 
 
 def test_standings_are_those_of_the_best_settings(runs):
@@ -62,3 +70,14 @@ def test_the_summary_has_a_row_a_run(runs):
     assert table.best_loss.tolist() == [1, 3, 2, 0.5, 5, 5, 1.5]
     assert table.final_test_accuracy.tolist() == [0.5, 0.25, 0.75, 0.9, 0.1, 0.1, 0.6]
     assert table.diverged.tolist() == [False] * 4 + [True] * 2 + [False]
+
+
+def test_a_verdict_is_from_the_first_step_at_which_any_family_differs():
+    texts = {name: ("comparison", ["it"] * 3) for name in ("label", "dtype", "context", "layout", "verdict")}
+    sides = {name: ("comparison", [name] * 3) for name in ("left", "right")}
+    steps = {"first_difference": (("comparison", "family"), [[-1, 5, 3], [-1, -1, -1], [7, -1, 9]])}
+    bits = {"differing_bits": (("comparison", "family"), [[0, 4, 2], [0, 0, 0], [1, 0, 1]])}
+    table = verdicts(xr.Dataset(texts | sides | steps | bits, attrs={"settings": []}))
+    assert table.from_step.tolist() == ["3", "", "7"]
+    assert table.differing_bits.tolist() == [6, 0, 2]
+    assert (table.left + table.right).tolist() == ["leftright"] * 3

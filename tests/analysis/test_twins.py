@@ -39,6 +39,23 @@ def test_runs_are_paired_with_optax_by_settings_and_seed(runs):
     assert row["params_difference"] == np.inf
 
 
+def test_pairs_are_counted_by_how_they_end():
+    """The same, the loss alone apart, the end alone apart, one diverged, and three times both."""
+    same, on_the_way, lost = [5, 3, 1.0], [5, 4, 1.0], [5, 50, np.nan]
+    pairs = [(same, same), (same, on_the_way), (same, same), (same, lost), *[(lost, lost)] * 3]
+    rows = [
+        (label, spec.format(0.1), seed, losses, 20 if losses is lost else -1)
+        for seed, pair in enumerate(pairs)
+        for label, spec, losses in zip(("ours", "theirs"), (OURS, THEIRS), pair, strict=True)
+    ]
+    runs = dataset(rows).drop_vars("params")
+    runs.final_params[5] += 1
+    paired = analysis.with_agreement(runs)
+    (row,) = analysis.agreement(paired).to_dict("records")
+    assert (row["runs"], row["identical"], row["both_diverged"]) == (7, 1, 3)
+    assert (paired.params_difference.values[::2] == 0).sum() == 2
+
+
 @pytest.mark.parametrize("name", ["start", "stage"])
 def test_runs_of_another_start_or_stage_are_no_twins(runs, name):
     values = np.array(["tuning"] * 7 + ["evaluation"] + ["tuning"] * 2, object)

@@ -278,6 +278,22 @@ def no_gradient_where_a_label_is_0(gradients, arguments):
     return jnp.where(y == 0, 0.0, dz), dy
 
 
+def test_what_the_recurrence_says_of_every_step_begins_at_the_start():
+    """Each of these follows from itself by the recurrence, as whatever starts elsewhere does."""
+    b, c = Symbol("b", positive=True), moment.C
+    average, sums = c * (1 - b**moment.T), moment.weighted_sum(b, 2)
+    for start in (0, 1, c):
+        assert moment.is_average(c, b, average + start * b**moment.T) == (start == 0)
+    for start in (0, 1, moment.V[0]):
+        assert moment.goes_on(sums + start * b**moment.T, b) == (start == moment.V[0])
+
+
+def test_another_code_of_the_second_moment_is_found_out(monkeypatch):
+    """Each step that is written out is held against the code."""
+    monkeypatch.setattr(moment, "unroll", lambda spec, steps: al.unroll(f"{spec}(b2=b1)", steps))
+    assert failing(moment.derive()) == [2, 3, 4]
+
+
 WRONG_CODE = {
     "one-hot labels": (softmax, "softmax_cross_entropy", no_gradient_where_a_label_is_0, [9]),
     "the sign": (softmax, "softmax_cross_entropy", lambda gradients, _: (-gradients[0], gradients[1]), [9]),

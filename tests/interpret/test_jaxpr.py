@@ -146,7 +146,18 @@ def test_what_cancels_down_to_rounding_errors_is_zero():
         assert reader.read(trace(lambda x: jnp.floor(x * 10 + 0.2 * 10), 1.0), mpf("0.1")).item() == 3
         assert reader.read(trace(lambda x: (x * 3 * 10).astype(int), 1.0), mpf("0.1")).item() == 3
         near = mpf(10) ** -35
-        assert abs(reader.read(trace(lambda x: 1.0 - (1.0 - x), 1.0), near).item() / near - 1) < mpf(10) ** -14
+        kept = each(mpf, np.array([1, near, -1, 0]))
+        assert abs(reader.read(trace(jnp.sum, np.zeros(4)), kept).item() / near - 1) < mpf(10) ** -14
+
+
+def test_a_number_next_to_an_integer_is_rounded_to_it():
+    with workdps(50):
+        reader = Reader(Exact())
+        for error in (mpf(2) ** -160, -(mpf(2) ** -160)):
+            for rounded in (jnp.floor, jnp.ceil, lambda x: x.astype(int), lambda x: 3 - x % 3):
+                assert reader.read(trace(rounded, 1.0), 3 + error).item() == 3
+        for beside in (-(mpf(10) ** -35), mpf(10) ** -35):
+            assert reader.read(trace(lambda x: jnp.ceil(x) - jnp.floor(x), 1.0), 3 + beside).item() == 1
 
 
 def test_constants_in_code_are_the_decimals_that_were_meant():

@@ -124,6 +124,16 @@ def test_numbers_that_the_code_branches_on_are_not_read_together():
     assert (verdict.counterexample.left, verdict.counterexample.right) == (-2, -1)
 
 
+def test_each_step_has_the_loss_of_its_own():
+    gradients, losses, w = [2.0, -4.0, 1.0], [1.0, 8.0, 0.25], jnp.zeros(())
+    transform: Any = optax.polyak_sgd()
+    state, updates = transform.init(w), []
+    for g, loss in zip(gradients, losses, strict=True):
+        u, state = transform.update(jnp.asarray(g), state, w, value=jnp.asarray(loss))
+        updates.append(float(u))
+    assert [float(u) for u in al.exact(optax.polyak_sgd, gradients, values=losses).updates] == updates
+
+
 def test_numbers_are_decimals():
     rates = ["0.001", 0.001, Decimal("0.001"), Fraction(1, 1000), np.float32(0.001)]
     with mpmath.workdps(50):

@@ -1,14 +1,20 @@
 """The words of `al.compare`: the cause that a pair was made with, whatever its sides are."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 
 import adamlab as al
+from adamlab.interpret.programs import Subject
+from adamlab.parity.constants import constants, revisable
+from adamlab.parity.readings import Readings
 
 pytestmark = pytest.mark.optimized(False)
 
@@ -156,6 +162,11 @@ CASES = {
         hidden(optax.adam, learning_rate=0.1, b2=0.95),
         "the same with equal numbers, 0.999 in the left's code is 0.95 in the right's",
     ),
+    "functions, a number that stands there with a minus": (
+        hidden(optax.sgd, learning_rate=0.1),
+        hidden(optax.sgd, learning_rate=0.2),
+        "the same with equal numbers, 0.1 in the left's code is 0.2 in the right's",
+    ),
     "functions, equal but for their sign": (
         hidden(optax.lion, learning_rate=0.001, weight_decay=0.001),
         hidden(optax.lion, learning_rate=0.001, weight_decay=0.007),
@@ -239,6 +250,35 @@ def test_a_late_cause_is_named_where_it_shows():
     )
 
 
+def test_two_sides_part_where_any_family_does_first():
+    steps = {"early": 2, "late": 5, "never": None}
+    for names in permutations(steps):
+        left = {name: np.ones((6, 2)) for name in names}
+        right = {name: ones.copy() for name, ones in left.items()}
+        for name in names:
+            if step := steps[name]:
+                right[name][step - 1 :, 1] = 2
+        subject = Subject.of("optax.sgd(0.1)")
+        assert Readings((subject, subject), left, "tree", 50, [left, right]).parting == ("early", 2)
+
+
+def test_constants_are_decimals_and_whole_ones_stay_whole():
+    def optimizer():
+        def update(g: Any, s: Any, w: Any = None):
+            single = (g.astype(jnp.float32) * jnp.float32(0.1)).astype(g.dtype)
+            return jnp.where(jnp.arange(5) < 3, single, 0.7 * g), s
+
+        factory: Any = optax.GradientTransformation
+        return factory(lambda w: jnp.full_like(w, 0.25), update)
+
+    subject, g = revisable(Subject.of(optimizer)), np.ones(5)
+    numbers = {3, 0.1, 0.7, 0.25}
+    assert numbers <= {*constants(subject, g)}
+    for old, new, taken in [(3, 1.5, 3), (3, 2.0, 2), *((old, 1.5, 1.5) for old in numbers - {3})]:
+        known = {*constants(replace(subject, constants={old: new}), g)}
+        assert known & {*numbers, new, taken} == numbers - {old} | {taken}
+
+
 def test_a_number_without_effect_is_no_cause():
     def ours(learning_rate=0.1, unused=1.0):
         return optax.sgd(learning_rate * (1 + 0 * unused))
@@ -253,6 +293,17 @@ def test_a_number_without_effect_is_no_cause():
 def test_two_spellings_that_nearly_cancel_are_the_same_formula():
     spellings = (hidden(centered, learning_rate=0.1, by_distance=by) for by in (True, False))
     c = al.compare(*spellings, steps=80, families=["constant"], context="scan")
+    assert c.kind == "same formula"
+    assert c.table.exact_gap[0] < 1e-30
+
+
+def test_what_loses_all_the_digits_that_were_asked_for_is_read_in_more():
+    def cancelling(learning_rate):
+        small = 1e-25
+        return mapped(lambda g: -learning_rate * ((1 + small * g) - 1) / small)()
+
+    few = {"hyper": {"learning_rate": 0.5}, "digits": 20, "steps": 3, "families": ["normal"]}
+    c = al.compare(cancelling, optax.sgd, **few, context="eager")  # XLA would leave out 1 - 1
     assert c.kind == "same formula"
     assert c.table.exact_gap[0] < 1e-30
 

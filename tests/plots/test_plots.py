@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -12,8 +13,10 @@ from adamlab.analysis import best_setting, with_agreement
 from adamlab.errors import InputError
 from adamlab.plots import PLOTS, NothingToDrawError
 from adamlab.plots.files import draw
+from adamlab.plots.lines import HIGHEST
 from adamlab.plots.picture import lay_out
-from adamlab.plots.style import figure_of
+from adamlab.plots.runs.trajectories import _end
+from adamlab.plots.style import figure_of, legend, shown
 from tests.plots.made_runs import runs as made_runs
 from tests.plots.written import unwritten
 
@@ -243,6 +246,24 @@ def test_labels_are_shown_as_they_are(runs):
     assert not figure.axes[0].texts[0].get_parse_math()
 
 
+def test_labels_in_a_legend_are_shown_as_they_are():
+    labels = [rf"$\foo$ {number}" for number in range(3)]
+    figure = Figure()
+    axes = figure.subplots()
+    for label in labels:
+        axes.plot([0, 1], label=label)
+    legend(figure)
+    (drawn,) = figure.legends
+    assert [text.get_text() for text in drawn.get_texts()] == labels
+    assert unwritten(figure) == []
+
+
+def test_what_is_too_far_to_be_drawn_is_left_out():
+    values = [1.0, -HIGHEST, 2 * HIGHEST, -2 * HIGHEST, np.inf, -np.inf, np.nan]
+    drawn = shown(xr.DataArray(values, dims="step")).values
+    assert np.isfinite(drawn).tolist() == [True, True, *[False] * 5]
+
+
 def test_identical_means_in_all_that_is_kept(tree):
     runs = tree["sparse_logistic"].to_dataset()
     same = runs.assign(loss=(runs.loss.dims, np.tile(runs.loss.values[:1], (12, 1))))
@@ -289,6 +310,10 @@ def test_a_path_that_diverges_is_drawn_as_far_as_it_goes():
     assert 1 < finite.sum() < len(path)
     for plot in (al.plots.trajectories, al.plots.curves):
         assert unwritten(plot(runs)) == []
+    (axes,) = al.plots.trajectories(runs).axes
+    for low, high, points in zip(*np.array([axes.get_xlim(), axes.get_ylim()]).T, path[0:1].T, strict=True):
+        assert low < points.min() <= points.max() < high
+    assert _end(path).tolist() == path[finite][-1].tolist()
 
 
 @pytest.mark.one_case_in(2)

@@ -21,7 +21,7 @@ from adamlab.plots.updates.race import MOST_FRAMES
 from adamlab.problems import get
 from adamlab.problems.fields import field
 from adamlab.report.page import _inline
-from tests.plots.made_runs import paths, plane
+from tests.plots.made_runs import paths, plane, runs
 from tests.plots.written import unwritten
 
 pytestmark = pytest.mark.optimized(False)
@@ -42,6 +42,15 @@ def frame(film, nth: int) -> dict[str, np.ndarray]:
     film.set_frame(nth)
     lines = {str(line.get_label()): np.asarray(line.get_xydata()) for line in film.axes[0].get_lines()}
     return {name: lines[name] for name in ("straight", "swerving", "wild") if name in lines}
+
+
+def test_an_output_is_noted_only_where_no_problem_has_what_it_shows(tmp_path):
+    tree = xr.DataTree.from_dict({"bowl": paths(ours=np.zeros((5, 2))), "other": runs(["ours"], [[2.0, 1.0]])})
+    for problems, noted in ((["bowl", "other"], False), (["other"], True)):
+        some = xr.DataTree.from_dict({name: tree[name].to_dataset() for name in problems})
+        drawn, notes = draw_outputs(some, [{"kind": "landscape", "problem": None, "options": {}}], tmp_path)
+        assert [len(drawn[name]) for name in problems] == [int(name == "bowl") for name in problems]
+        assert [note.partition(":")[0] for note in notes] == ["no figure for landscape"] * noted
 
 
 def test_a_race_shows_each_step_of_each_path(three):

@@ -220,6 +220,23 @@ def test_start_is_displaced_by_the_seed_and_the_spread(name, dtype):
     assert ((low <= np.asarray(first)) & (np.asarray(first) <= high)).all()
 
 
+@pytest.mark.parametrize("name", ["rosenbrock", "beale"])
+def test_start_has_the_value_that_the_literature_gives(x64, name):
+    """Moré, Garbow & Hillstrom 1981, whose known values are the first of each function above."""
+    problem = problems.get(name, spread=0.0)
+    expected = next(value for known, _, value in KNOWN if known == name)
+    assert at(problem, problem.start(jax.random.key(0))) == pytest.approx(expected, rel=1e-12)
+
+
+def test_starts_are_displaced_to_every_side_by_the_spread():
+    many, spread = 4000, 0.25
+    moved, still = (problems.get("quadratic", dim=many, spread=s).start(jax.random.key(0)) for s in (spread, 0.0))
+    numbers = np.asarray(moved - still, float) / spread
+    # Five standard errors of a mean and of a variance of normal numbers.
+    assert abs(numbers.mean()) < 5 / many**0.5
+    assert abs(numbers.var() - 1) < 5 * (2 / many) ** 0.5
+
+
 @pytest.mark.parametrize(("name", "options", "message"), OUT_OF_RANGE)
 def test_options_out_of_range_are_refused(name, options, message):
     with pytest.raises(ValueError, match=message):

@@ -14,6 +14,7 @@ from mpmath import mpf
 
 import adamlab as al
 from tests import oracle
+from tests.harness import updates_of_all
 from tests.rules.test_formulas import CASES
 
 pytestmark = pytest.mark.optimized(False)
@@ -176,6 +177,21 @@ def test_derivatives_at_gradients_of_0_are_those_of_the_paper(cases, arithmetic)
         slopes = program(cases, arithmetic)(points, single(gradients), single(START))
         for case in smooth:
             assert_close(slopes[case], exact_slopes(case, points[case], gradients), (CASES[case], gradients))
+
+
+@ours
+def test_updates_stay_the_same_where_they_are_differentiated(arithmetic):
+    """Also those whose squares overflow or vanish, of which the derivatives' own form makes ∞ − ∞ or 0 / 0."""
+    gs = single([[1e30, 1e-30, 0.0, np.inf, 0.5], [1.0, 0.0, 0.0, 1.0, -2.0]])
+    names = ("sgd", "adagrad", "adam")
+    transforms = [getattr(al, name)(0.1, arithmetic=arithmetic) for name in names]
+
+    def updates(gs):
+        return updates_of_all(transforms, gs, gs[0])
+
+    plain, differentiated = jax.jit(lambda gs: (updates(gs), jax.jvp(updates, (gs,), (gs,))[0]))(gs)
+    for name, expected, ours in zip(names, plain, differentiated, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, err_msg=name)
 
 
 PLAIN = single(GRADIENTS), single(START)

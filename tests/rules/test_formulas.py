@@ -12,8 +12,9 @@ from mpmath import mpf
 
 import adamlab as al
 from adamlab.arithmetic import ARITHMETICS
-from adamlab.lifting import Transform
+from adamlab.lifting import Transform, lift
 from adamlab.rules import RULES
+from adamlab.rules.adagrad import rss_rule
 from tests import oracle
 from tests.gradients import families
 from tests.harness import updates_of_all
@@ -139,7 +140,7 @@ def test_every_rule_has_a_case():
 def test_centered_rmsprop_is_that_of_the_paper(x64, arithmetic):
     hyper = {"learning_rate": 0.1, "centered": True, "eps": 1e-2}
     cases = [
-        ("rmsprop", hyper | {"decay": decay, "bias_correction": True})
+        ("rmsprop", hyper | {"decay": decay, "bias_correction": bias_correction})
         for decay in (0.05, 0.6, 0.9, 0.98)
         for bias_correction in (False, True)
     ]
@@ -201,6 +202,29 @@ def test_weighted_adam_is_adagrad_at_b2_of_one(x64, rng):
         gap = np.abs(updates / adagrad - 1).max()
         # First order in 1 − β₂: at most (t − 1)/4 of it, and not much less.
         assert 0.05 * complement * 999 / 4 < gap < complement * 999 / 4
+
+
+def test_weighted_variance_at_a_decay_of_one_is_that_of_all_gradients(x64, rng):
+    gradients = rng.normal(size=(50, 3))
+    hyper = {"decay": 1.0, "centered": True, "bias_correction": True, "eps": 0.25, "arithmetic": "weighted"}
+    (updates,) = run([al.rmsprop(0.1, **hyper)], gradients)
+    variances = np.array([gradients[: t + 1].var(axis=0) for t in range(len(gradients))])
+    np.testing.assert_allclose(updates, -0.1 * gradients / np.sqrt(variances + 0.25), rtol=1e-12)
+
+
+def test_a_weighted_lookahead_at_a_decay_of_one_is_the_limit(x64, rng):
+    gradients, hyper = rng.normal(size=(50, 3)), {"b2": 0.9, "nesterov": True, "arithmetic": "weighted"}
+    limit, near = run([al.adam(0.1, b1=b1, **hyper) for b1 in (1.0, al.Decay(complement=1e-12))], gradients)
+    np.testing.assert_allclose(limit, near, rtol=1e-9)
+
+
+@each_arithmetic
+def test_adagrad_stays_where_it_has_seen_only_zeros(arithmetic):
+    hyper: dict[str, Any] = {"initial_accumulator_value": 0.0, "eps": 0.0, "arithmetic": arithmetic}
+    outside = lift(rss_rule, arithmetic=arithmetic, eps=0.0, eps_in_sqrt=False)
+    transforms = [al.scale_by_rss(**hyper), al.scale_by_rss(**hyper, compensated=True), outside]
+    for updates in run(transforms, np.array([[0.0], [0.0], [-2.0]], np.float32)):
+        np.testing.assert_allclose(updates[:, 0], [0, 0, -1], rtol=1e-6)
 
 
 def test_centered_rmsprop_never_turns_negative_in_float32():

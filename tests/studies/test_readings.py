@@ -3,13 +3,14 @@
 import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from sympy import Eq, Symbol
+from sympy import Eq, Symbol, sqrt, sympify
 
 import adamlab as al
 from adamlab.analysis import weight_rows
@@ -17,7 +18,9 @@ from adamlab.errors import InputError
 from adamlab.running import study_of
 from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.config.readings import Readings
+from adamlab.symbolic.letters import INDICES, G
 from adamlab.symbolic.notation.printing import latex, mathml, text
+from adamlab.symbolic.solving.weights import NoWeightsError, weights
 
 CONFIG = """
 name = "moments"
@@ -108,6 +111,30 @@ def test_weights_add_up_to_the_state_that_runs(dataset):
     assert float(state) == pytest.approx(dataset.weight.values[2] @ squares[::-1], rel=1e-14)
 
 
+def decayed(rate: float, factor: Any = 1, power: int = 1):
+    """The closed form of a decayed sum of powers of the gradients."""
+    return factor * al.closed_form("optax.sgd(0.1, momentum=b)", {"b": rate}).states["trace"].xreplace(
+        {G[INDICES[0]]: G[INDICES[0]] ** power}
+    )
+
+
+def test_weights_of_a_sum_are_the_sums_of_the_weights():
+    """Also where a gradient stands in two terms, as a root and a ratio are not one number."""
+    several = [decayed(0.5), decayed(0.25, sqrt(2)), decayed(0.75, -sqrt(3))]
+    together = weights(sympify(sum(several)), 6)
+    np.testing.assert_allclose(together.values, sum(weights(form, 6).values for form in several), rtol=1e-14)
+    assert (together.power, together.start) == (1, 0)
+
+
+def test_what_has_no_weights_says_why():
+    for form, why in [
+        (decayed(0.5) + decayed(0.5, power=2), "it adds up different powers of the gradients"),
+        (sympify(2), "no gradient is in it"),
+    ]:
+        with pytest.raises(NoWeightsError, match=why):
+            weights(form, 6)
+
+
 def test_unlike_a_decayed_sum_adagrads_does_not_forget(data):
     table = {"spec": "optax.adagrad(0.1, initial_accumulator_value=0.0)", "lags": 5}
     flat = al.run(data | {"reading": [table]})["readings"].ds
@@ -147,6 +174,9 @@ def test_how_weights_fade_is_told(dataset):
     assert table.gradients.tolist() == [6, 6, 6, 6, 4, 4]
     assert table["sum"].tolist() == pytest.approx([1 - 0.5**6] * 2 + [1 - 0.9**6, 1 - 0.75**6, 1 - 0.5**4, 1 - 0.75**4])
     assert table.halved_after.tolist() == ["1", "1", "more than 5", "3", "1", "3"]
+    mirrored = weight_rows(dataset.assign(weight=-dataset.weight))
+    assert mirrored["sum"].tolist() == (-table["sum"]).tolist()
+    assert mirrored.drop(columns="sum").equals(table.drop(columns="sum"))
 
 
 def test_the_folder_has_everything_and_is_taken_as_it_is(data, dataset, folder, monkeypatch):

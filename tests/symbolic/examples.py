@@ -44,6 +44,18 @@ def forgetful(learning_rate: float):
     return transformation(lambda w: Last(jnp.zeros_like(w)), lambda g, s, w=None: (-learning_rate * s.last, Last(g)))
 
 
+def fed_by_a_copy(start: float):
+    """A sum of the copies of the gradients, each a step late, of which the first is no gradient."""
+
+    def optimizer(b1: float):
+        def update(g, s, w=None):
+            return -s["sum"], {"copy": g, "sum": b1 * s["sum"] + s["copy"]}
+
+        return transformation(lambda w: {"copy": jnp.full_like(w, start), "sum": jnp.zeros_like(w)}, update)
+
+    return optimizer
+
+
 def delayed(b1: float, b2: float):
     """A sum of a sum: the second is fed by the first."""
 

@@ -19,6 +19,7 @@ from adamlab.symbolic.solving import recurrences
 from tests.symbolic.examples import (
     coupled,
     delayed,
+    fed_by_a_copy,
     fed_by_a_pair,
     fed_late,
     forgetful,
@@ -174,6 +175,17 @@ def test_hand_made_recurrences():
     for t in range(1, 7):
         for field in ("fast", "slow"):
             assert sympy.cancel(expand(written_out(f, f.states[field], t, u.gradients) - u.states[t - 1][field])) == 0
+
+
+@pytest.mark.parametrize("start", [0.0, 3.0])
+def test_a_sum_that_is_fed_by_a_copy_of_the_gradient_knows_where_it_starts(start):
+    f, u = al.closed_form(fed_by_a_copy(start)), al.unroll(fed_by_a_copy(start), steps=4)
+    assert f.unsolved == (("sum",) if start else ())
+    for t in range(1, 5):
+        assert written_out(f, f.states["copy"], t, u.gradients) == u.states[t - 1]["copy"]
+        if not start:
+            ours = written_out(f, f.states["sum"], t, u.gradients).xreplace({f.g[0]: Integer(0)})
+            assert expand(ours - u.states[t - 1]["sum"]) == 0
 
 
 def test_what_has_no_memory_is_told_from_its_own_late_step_on():

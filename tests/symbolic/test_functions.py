@@ -119,6 +119,18 @@ def test_a_wrong_backward_is_seen(name):
         assert is_its_derivative(made_up, symbols("x", 3, 1)) == (name == "right")
 
 
+def test_a_function_is_read_as_it_is_now():
+    """JAX would remember the trace of a function, whatever has changed about it."""
+    factors, x = [2.0], symbols("x", 1)
+
+    def scaled(x):
+        return factors[0] * x
+
+    assert equal(read(scaled, x), 2 * x)
+    factors[0] = 3.0
+    assert equal(read(scaled, x), 3 * x)
+
+
 def test_what_cannot_be_read_says_so():
     with pytest.raises(UnreadableError, match="cannot read the primitive"):
         read(jnp.linalg.inv, symbols("a", 2, 2))

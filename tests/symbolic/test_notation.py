@@ -177,6 +177,12 @@ FORMULAS = {
 }
 
 
+@pytest.mark.parametrize("relation", [Eq, Ne, sympy.Lt, sympy.Le, sympy.Gt, sympy.Ge])
+def test_relations_have_the_signs_that_sympy_writes(relation):
+    formula = relation(Symbol("x", real=True), Symbol("y", real=True))
+    assert text(formula) == sympy.pretty(formula, use_unicode=True)
+
+
 def test_formulas_are_written_as_by_hand():
     by_hand = {name: written for name, (_, *written) in FORMULAS.items()}
     assert {name: [text(e), latex(e)] for name, (e, *_) in FORMULAS.items()} == by_hand

@@ -53,11 +53,12 @@ def agreement(runs: xr.Dataset) -> pd.DataFrame:
             "loss_difference": runs.loss_difference.values[ours],
         }
     )
+    table["identical"] = (table.params_difference == 0) & (table.loss_difference == 0)
     groups = table.groupby(["adamlab", "optax"], sort=False)
     return groups.agg(
         runs=("params_difference", "size"),
         both_diverged=("params_difference", lambda differences: int(differences.isna().sum())),
-        identical=("params_difference", lambda differences: int((differences == 0).sum())),
+        identical=("identical", "sum"),
         params_difference=("params_difference", "max"),
         loss_difference=("loss_difference", "max"),
     ).reset_index()

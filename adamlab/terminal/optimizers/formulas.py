@@ -1,5 +1,6 @@
 """The output of `adamlab unroll`, `closed-form` and `prove`."""
 
+import re
 from collections.abc import Sequence
 
 from adamlab.errors import InputError
@@ -59,7 +60,7 @@ def say_verdict(verdict: Verdict, form: str) -> None:
     if form == "latex":
         say(f"% {words}")
     if form == "mathml":
-        say(f"<!-- {words.replace('--', '- -')} -->")
+        say(f"<!-- {re.sub('-(?=-)', '- ', words)} -->")  # two dashes end a comment
     say_result(verdict, form, superscripts=False)
 
 

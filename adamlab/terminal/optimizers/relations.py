@@ -50,7 +50,7 @@ def relations_and_show(form: str, figure: Path | None, library: str) -> bool:
         say_json({"relations": rows, "undecided": UNDECIDED})
     else:
         _say_lines(rows, library)
-    return all(row["as_expected"] for row in rows)
+    return _are_as_expected(rows)
 
 
 def _frameworks_and_show(form: str, figure: Path | None, library: str) -> bool:
@@ -62,13 +62,17 @@ def _frameworks_and_show(form: str, figure: Path | None, library: str) -> bool:
     absent = unmatched(library)
     if form == "json":
         say_json({"rows": rows, "without_counterpart": absent})
-        return all(row["as_expected"] for row in rows)
+        return _are_as_expected(rows)
     for row in rows:
         other = "" if row["as_expected"] else f"; {row['expected']} was expected"
         difference = row["difference"] and f": {row['difference']}"
         say(f"{row['status']:9} {row['left']} and {row['right']}{difference}{other}")
     say(f"without a counterpart: {', '.join(absent)}")
     say(f"{sum(row['as_expected'] for row in rows)} of {len(rows)} verdicts are as expected")
+    return _are_as_expected(rows)
+
+
+def _are_as_expected(rows: Sequence[Mapping[str, Any]]) -> bool:
     return all(row["as_expected"] for row in rows)
 
 

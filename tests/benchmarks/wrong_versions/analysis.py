@@ -57,7 +57,7 @@ CHANGES = [
         (
             "return runs.diverged_at >= 0",
             "return runs.diverged_at > 0",
-            "tests/analysis tests/studies/engine -k diverg",
+            "tests/analysis/test_tables.py -k diverges",
         ),
     ),
     *of(
@@ -111,7 +111,7 @@ CHANGES = [
         (
             'first.min("family").values]',
             'first.max("family").values]',
-            "tests/studies/test_kinds.py tests/studies/test_comparisons.py",
+            "tests/analysis/test_tables.py -k any_family",
         ),
         (
             "where(comparisons.first_difference > 0)",
@@ -126,10 +126,8 @@ CHANGES = [
         ("return np.where(np.isnan(difference), np.inf, difference)", "return difference"),
         ('*(["stage"] if "stage" in runs else [])]', "]"),
         ("        if name in shared:\n", "        if True:\n"),
-        (
-            'identical=("params_difference", lambda differences: int((differences == 0).sum())),',
-            'identical=("loss_difference", lambda differences: int((differences == 0).sum())),',
-        ),
+        ("(table.params_difference == 0) & (table.loss_difference == 0)", "table.params_difference == 0"),
+        ("(table.params_difference == 0) & (table.loss_difference == 0)", "table.loss_difference == 0"),
         (
             'both_diverged=("params_difference", lambda differences: int(differences.isna().sum())),',
             'both_diverged=("params_difference", lambda differences: int(np.isinf(differences).sum())),',

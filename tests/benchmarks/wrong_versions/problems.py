@@ -100,7 +100,7 @@ PROBLEMS = [
         (
             "start=[-1.2 if i % 2 == 0 else 1.0 for i in range(dim)]",
             "start=[1.0 if i % 2 == 0 else -1.2 for i in range(dim)]",
-            FUNCTIONS,
+            f"{FUNCTIONS} -k literature",
         ),
         ("start=[1.0, 0.0],", "start=[1.0, 0.1],", f"{FUNCTIONS} -k saddle"),
     ),
@@ -110,6 +110,7 @@ PROBLEMS = [
         (
             "return unravel(flat + spread * normal(key, flat.size))",
             "return unravel(flat + jnp.abs(spread * normal(key, flat.size)))",
+            f"{FUNCTIONS} -k every_side",
         ),
         (
             "return jax.random.normal(key, (size,), jnp.float32).astype(float)",

@@ -110,15 +110,19 @@ PICTURES = [
         f"{PLOTS} {BENCHMARKS}",
         ('looks[ours] |= {"lw": 4, "alpha": 0.4}', "pass"),
         ('looks[label] = {"color": colors[ours]', 'looks[label] = {"color": COLORS[-1]'),
-        ("return values.where(abs(values) <= HIGHEST)", "return values"),
-        ("        text.set_parse_math(False)", "        pass"),
+        ("return values.where(abs(values) <= HIGHEST)", "return values", f"{PLOTS} -k too_far"),
+        ("        text.set_parse_math(False)", "        pass", f"{PLOTS} -k in_a_legend"),
     ),
     *of(
         "plots/runs/trajectories.py",
         PLOTS,
-        ("return path[np.isfinite(path).all(axis=1)][-1]", "return path[-1]"),
+        ("return path[np.isfinite(path).all(axis=1)][-1]", "return path[-1]", f"{PLOTS} -k as_far_as_it_goes"),
         ("chosen.params.values[chosen.seed.values == seeds[label]]", "chosen.params.values[:1]"),
-        ("(inside.min() - margin, inside.max() + margin)", "(inside.max() + margin, inside.min() - margin)"),
+        (
+            "(inside.min() - margin, inside.max() + margin)",
+            "(inside.max() + margin, inside.min() - margin)",
+            f"{PLOTS} -k as_far_as_it_goes",
+        ),
         ("inside = values[(values >= low) & (values <= high)]", "inside = values"),
     ),
     *of(
@@ -129,7 +133,7 @@ PICTURES = [
         (
             "if len(refused) == len(problems):\n            notes",
             "if refused:\n            notes",
-            "tests/plots tests/test_running.py tests/test_cli.py -k 'figure or everything'",
+            "tests/plots/test_updates.py -k is_noted",
         ),
     ),
 ]
@@ -172,9 +176,7 @@ PAGES = [
             "tests/test_hostile_folders.py tests/test_exporting.py -k 'cell or curves'",
         ),
         ('np.meshgrid(*columns.values(), indexing="ij")', "np.meshgrid(*columns.values())"),
-        (".transpose(*rows)\n", "\n"),
-        ("values.sizes[along[0]] <= LOW_DIMENSION:", "True:"),
-        ("        if name not in rows\n", ""),
+        ("values.sizes[along[0]] <= LOW_DIMENSION:", "True:", "tests/test_exporting.py -k whatever_its_dims"),
         ("if path.exists() and not _is_exported(path):", "if False:"),
         ('            if child.attrs.get("of") == "runs":\n', "            if False:\n"),
         ("return FORMAT_KEY not in", "return FORMAT_KEY in"),
@@ -193,12 +195,12 @@ SCREEN = [
         (
             "return str(data) if isinstance(data, float) and not math.isfinite(data) else data",
             "return None if isinstance(data, float) and not math.isfinite(data) else data",
-            f"{FORMULAS} {COMMANDS} {TERMINAL} -k 'json or compare'",
+            f"{TERMINAL} -k json_lacks",
         ),
         (
             "return super().render_str(printable(text), **how)",
             "return super().render_str(text, **how)",
-            "tests/test_hostile_folders.py -k terminal",
+            f"{TERMINAL} -k commands_no_terminal",
         ),
         ("    if form not in forms:\n", "    if False:\n", f"{FORMULAS} -k bad_input"),
     ),
@@ -215,11 +217,13 @@ SCREEN = [
         (
             "{comparison.left} (left) and {comparison.right} (right)",
             "{comparison.right} (left) and {comparison.left} (right)",
+            f"{TERMINAL} -k comparison_is_told",
         ),
         (
             'comparison.table.drop(columns="sees").rename(columns=heads)',
             'comparison.table.drop(columns="sees").rename(columns=heads | {"left_median": "right '
             'median", "right_median": "left median"})',
+            f"{TERMINAL} -k comparison_is_told",
         ),
         (
             "{comparison.differing_bits:,} bits differ, from step {comparison.first_difference} on",
@@ -233,10 +237,11 @@ SCREEN = [
         f"{FORMULAS} -k 'relation or expected'",
         ("return verdict.holds", 'return verdict.status != "refuted"'),
         (
-            '        return all(row["as_expected"] for row in rows)',
-            '        return any(row["as_expected"] for row in rows)',
+            'return all(row["as_expected"] for row in rows)',
+            'return any(row["as_expected"] for row in rows)',
+            f"{FORMULAS} -k was_not_expected",
         ),
-        ("rows = verdict_rows(library=library)", "rows = verdict_rows()"),
+        ("rows = verdict_rows(library=library)", "rows = verdict_rows()", f"{FORMULAS} -k asked_for"),
     ),
     *of(
         "terminal/optimizers/formulas.py",
@@ -252,7 +257,8 @@ SCREEN = [
             "unroll(spec, steps, read_numbers(numbers), shape=_shape(shape))",
             f"{FORMULAS} -k 'opened'",
         ),
-        ("{words.replace('--', '- -')}", "{words}", f"{FORMULAS} -k format"),
+        ("{re.sub('-(?=-)', '- ', words)}", "{words}", f"{FORMULAS} -k words_of_a_verdict"),
+        ("{re.sub('-(?=-)', '- ', words)}", "{words.replace('--', '- -')}", f"{FORMULAS} -k words_of_a_verdict"),
     ),
     *of(
         "terminal/studies/runs.py",
@@ -284,7 +290,7 @@ SCREEN = [
     ),
     *of(
         "terminal/studies/progress.py",
-        TERMINAL,
+        f"{TERMINAL} -k 'time_left or by_the_clock'",
         ("left = seconds / self.done * (self.runs - self.done)", "left = seconds / self.done * self.runs"),
         ("rate = self.done * self.steps / seconds\n", "rate = self.done / seconds\n"),
         (
@@ -328,7 +334,7 @@ SCREEN = [
         (
             'how = {"steps": steps, "dtype": dtype, "context": context,',
             'how = {"steps": steps, "dtype": dtype,',
-            f"{COMMANDS} {TERMINAL} -k compare",
+            f"{TERMINAL} -k comparison_is_told",
         ),
         ("set_ or [], options, dry_run=dry_run)", "set_ or [], options)", TERMINAL),
     ),

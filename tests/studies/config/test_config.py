@@ -328,6 +328,7 @@ BROKEN_NUMBERS = {
     "not finite": (float("nan"), "expected a number"),
     "unknown range": ({"lag": [1, 2, 3]}, "{ log = [low, high, count] }"),
     "range upside down": ({"log": [1.0, 0.1, 3]}, "with low < high"),
+    "range of no width": ({"linear": [0.1, 0.1, 3]}, "with low < high"),
     "log from zero": ({"log": [0.0, 0.1, 3]}, "with low > 0"),
     "no whole count": ({"linear": [0.0, 0.1, 2.5]}, "a whole count from 1 to 1,000,000"),
     "more points than the range has": ({"linear": [0.1, 0.1 + 1e-16, 3]}, "expected"),
@@ -448,10 +449,13 @@ def test_files_that_cannot_be_read_are_told(tmp_path):
 
 
 def test_overrides_are_written_into_a_copy(config):
+    before = copy.deepcopy(config)
     data = read_config(config, ["steps=7", "record.every=2", "optimizer.0.learning_rate=[1.0]", "question=who?"])
     assert (data["steps"], data["record"]["every"], data["question"]) == (7, 2, "who?")
     assert data["optimizer"][0]["learning_rate"] == [1.0]
-    assert config["steps"] == 25
+    assert config == before
+    two_lines = "1\nsteps = 2"
+    assert read_config(config, [f"question={two_lines}"]) == config | {"question": two_lines}
     for text in ("steps", "optimizer.9.name=x", "optimizer.².name=x", "steps.x=3"):
         with pytest.raises(ConfigError, match="--set"):
             override(read_config(config), [text])

@@ -8,6 +8,7 @@ import pytest
 from adamlab.problems import get
 from adamlab.studies.config.errors import Mistakes
 from adamlab.studies.config.tables.starts import read_starts
+from adamlab.studies.config.values.designs import spread_out
 
 
 def starts(value, problem="rosenbrock", **options) -> np.ndarray:
@@ -41,6 +42,14 @@ def test_drawn_points_fill_the_domain(way):
     # Uniform to within four standard deviations of a mean of 512.
     np.testing.assert_allclose(places.mean(axis=0), 0.5, atol=4 * 12**-0.5 / 512**0.5)
     assert not np.array_equal(few, starts({way: 100}, "ackley", dim=3))
+
+
+def test_a_seed_has_its_place_in_every_domain():
+    """That of the numbers between 0 and 1, by which a problem with another domain has the same."""
+    low, high = np.array(get("rosenbrock").domain).T
+    numbers = {"random": np.random.default_rng(5).random((8, 2)), "sobol": spread_out(5, 2, 8)}
+    for way, unit in numbers.items():
+        np.testing.assert_allclose(starts({way: 8, "seed": 5}), low + unit * (high - low), rtol=1e-14)
 
 
 def test_ways_differ():

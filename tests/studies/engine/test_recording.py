@@ -402,3 +402,11 @@ def test_what_else_is_recorded_changes_no_bits(name, options):
     )
     for quantity, values in lone.items():
         np.testing.assert_array_equal(all_of_it[quantity], values, err_msg=quantity)
+
+
+def test_the_distance_is_that_of_the_nearest_minimum(x64):
+    problem = problems.get("saddle", spread=0.5)
+    results = computed(problem, "adamlab.sgd(0.1)", seeds=[*range(6)], what=("params", "distance"))
+    apart = np.linalg.norm(results["params"][:, :, None] - np.array(problem.minima), axis=-1)
+    assert {*apart.argmin(axis=-1).ravel().tolist()} == {0, 1}
+    np.testing.assert_allclose(results["distance"], apart.min(axis=-1), rtol=1e-12)

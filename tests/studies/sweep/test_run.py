@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ import xarray as xr
 
 import adamlab as al
 from adamlab import running, specs
+from adamlab.analysis import best_settings
 from adamlab.calls import arguments
 from adamlab.specs import LIBRARIES, optimizers
+from adamlab.studies.plan import evaluation_plans, plans_of
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.section import Section
@@ -255,6 +258,18 @@ def test_ids_say_what_a_run_is(config, whole):
     assert not {*al.run(config | {"steps": 20})["rosenbrock"].ds.run_id.values} & {*known}
 
 
+def test_ids_depend_on_what_is_recorded_and_not_on_its_order(config):
+    def ids(dtype: Any = "float32", **record: Any) -> set[int]:
+        study: Any = running.study_of(config | {"dtype": dtype, "record": config["record"] | record})
+        return {run for plan in plans_of(study).values() for run in plan.ids.tolist()}
+
+    what = ["loss", "params", "gradient_norm", "steps_to_target"]
+    changes: list[dict[str, Any]] = [{"every": 5}, {"target": 0.5}, {"what": [*what, "param_norm"]}]
+    every = [ids(what=what), ids("float64", what=what), *(ids(**{"what": what} | change) for change in changes)]
+    assert ids(what=what[::-1]) == every[0]
+    assert len(set.union(*every)) == sum(map(len, every))
+
+
 def chunks_of(folder, name):
     return sorted(path for path in Path(folder).glob(f"results.zarr/rosenbrock/*/0/{name}/c/**/*") if path.is_file())
 
@@ -325,6 +340,20 @@ def test_the_best_settings_are_run_on_fresh_seeds(config, whole, tmp_path):
     listener = Notes()
     al.run(config, tmp_path, listener=listener)
     assert listener.runs == 2 * 2
+
+
+def test_an_evaluation_takes_the_settings_that_are_best_by_its_own_criterion(config, whole, rng):
+    data = {name: whole[name].to_dataset() for name in whole.children}
+    data = {name: runs.assign(loss=(runs.loss.dims, rng.random(runs.loss.shape))) for name, runs in data.items()}
+    chosen = {}
+    for by in ("final_loss", "best_loss"):
+        study: Any = running.study_of(config | {"evaluation": {"seeds": 2, "by": by}})
+        plans = evaluation_plans(study, data.__getitem__).values()
+        chosen[by] = {(p.problem.name, p.optimizer.label): p.optimizer.specs()[p.setting[0]] for p in plans}
+        for (problem, label), spec in chosen[by].items():
+            best = best_settings(data[problem], by)
+            assert spec == best.spec.values[best.optimizer.values == label][0]
+    assert chosen["final_loss"] != chosen["best_loss"]
 
 
 def test_every_start_has_every_setting_and_seed(config):
