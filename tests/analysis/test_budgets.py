@@ -49,6 +49,12 @@ def test_the_expectation_by_hand():
     np.testing.assert_allclose(over.expected_best, [[7 / 3, 15 / 9]], rtol=1e-15)
 
 
+def test_chances_are_right_to_the_last_digits():
+    """Of 997 settings one is better than all others, which are alike; 1 − (1 − 1/997) would be 4e-14 off."""
+    over = analysis.tuning_budget(with_losses([-1.0] + [0.0] * 996), trials=[1, 2])
+    np.testing.assert_allclose(over.expected_best, [[-1 / 997, -2 / 997]], rtol=1e-15)
+
+
 def test_without_replacement_it_is_unbiased_and_with_replacement_it_is_not():
     """Of n uniform draws the i-th least is i/(n+1) on average, and the estimates are linear in these."""
     n, trials = 10, np.arange(1, 11)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from adamlab import analysis
+from adamlab.analysis.comparing.instances import by_instance
 from adamlab.analysis.comparing.ranking import average_ranks
 from adamlab.errors import InputError
 from tests.analysis.examples import SGD, dataset
@@ -48,6 +49,12 @@ def test_ranks_go_by_what_is_asked_for_and_divergence_is_last():
     runs.diverged_at[0] = -1
     assert analysis.ranks(runs)["rank"].values.tolist() == [[1, 2], [3, 1], [2, 3]]
     assert analysis.ranks(runs, "final_test_accuracy")["rank"].values.tolist() == [[1, 1], [3, 2], [2, 3]]
+
+
+def test_a_run_whose_number_is_none_counts_as_the_worst():
+    runs = with_losses({"a": [1, 2], "b": [3, 1]})
+    numbers, _ = by_instance(runs, lambda chosen: chosen.loss.isel(step=-1).where(chosen.optimizer != "a"))
+    assert numbers.values.tolist() == [[np.inf, np.inf], [3, 1]]
 
 
 def test_problems_are_joined_and_each_optimizer_is_at_its_best_on_each():

@@ -47,7 +47,7 @@ class Carry(NamedTuple):
     Attributes:
         params: the parameters.
         state: the optimizer's state.
-        corrections: of each swept decay 1 − b^(t−1) and 1 − b^t of the last step, and the latter's rounding error.
+        corrections: of each swept decay 1 − b^t of the last step, and its rounding error.
         finite: the number of points, the start included, ahead of the first that is not finite, as far as looked at;
             once there is such a point, that number's complement ~n, which is negative.
         reached: the first step after which the loss was at most the target, or −1; None where there is no target.
@@ -58,7 +58,7 @@ class Carry(NamedTuple):
 
     params: PyTree
     state: PyTree
-    corrections: Mapping[str, tuple[Any, Any, Any]]
+    corrections: Mapping[str, tuple[Any, Any]]
     finite: Any
     reached: Any
     last: tuple[PyTree, PyTree] | None
@@ -179,7 +179,7 @@ class SideBySide:
         start = self.over_runs(self.rollout.start, (axes.numbers, axes.seeds, axes.seeds), (axes.params, axes.state))
         params, state = start(*self.columns)
         corrections = {
-            name: (zero := jnp.zeros_like(number.rate), zero, zero)
+            name: (zero := jnp.zeros_like(number.rate), zero)
             for name, number in self.columns.numbers.items()
             if isinstance(number, Decay)
         }
@@ -267,13 +267,13 @@ class SideBySide:
         axes = self.axes
         return self.over_runs(add, (0, 0, axes.loss, axes.batch), (0, 0))(*regret, loss, batch)
 
-    def _next_numbers(self, corrections: Mapping[str, tuple[Any, Any, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _next_numbers(self, corrections: Mapping[str, tuple[Any, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The optimizer's numbers at the next step, and its decays' corrections there."""
         numbers, after = dict(self.columns.numbers), {}
-        for name, (_, correction, error) in corrections.items():
+        for name, (correction, error) in corrections.items():
             decay = numbers[name]
             now, now_error = next_correction(decay.complement, correction, error)
-            after[name] = correction, now, now_error
+            after[name] = now, now_error
             numbers[name] = decay.at_step(correction, now)
         return numbers, after
 

@@ -117,19 +117,19 @@ ENGINES = [
             "tests/problems/test_online.py -k stay",
         ),
         (
-            "after[name] = correction, now, now_error",
-            "after[name] = now, now, now_error",
+            "after[name] = now, now_error",
+            "after[name] = correction, now_error",
             f"{ENGINE} -k corrections_are",
         ),
         (
             "numbers[name] = decay.at_step(correction, now)",
             "numbers[name] = decay",
-            f"{ENGINE} -k 'complements or corrections_are'",
+            f"{ENGINE} -k no_power",
         ),
         (
             "while more := {i for i, inputs in enumerate(inputs_of) if inputs & differing} - differing:",
             "while more := set():",
-            f"{ENGINE} -k 'loop or same_for_all'",
+            f"{ENGINE} -k follows_from_another",
         ),
     ),
     *of(
@@ -159,7 +159,7 @@ ENGINES = [
     ),
     *of(
         "studies/engine/program.py",
-        f"{ENGINE} -k 'complements or loop'",
+        "tests/studies/config/test_values.py -k rates_by",
         ("rates, others = (one_minus_each(values), values) if", "rates, others = (1 - values, values) if"),
         (
             "(columns.seeds.reshape(-1, sizes.at_a_time) != columns.seeds[:: sizes.at_a_time, None]).any():",

@@ -9,6 +9,8 @@ from adamlab.plots import PLOTS_OF
 from adamlab.specs import parse
 from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.config.runs import read_study
+from adamlab.studies.engine.block_sizes import Sizes
+from adamlab.studies.engine.program import Runs, columns_of
 from tests.analysis.examples import dataset
 
 PLOTS = PLOTS_OF["runs"]
@@ -70,6 +72,14 @@ def test_runs_have_the_complement_exactly():
     runs = al.run(config(rmsprop, {"spec": written}, steps=1, dtype="float64"))["quadratic"].ds
     step = np.abs(np.diff(runs.params.values, axis=1)).max(axis=(1, 2))
     np.testing.assert_allclose(step, 1e-6 / np.sqrt([*complements, complements[0]]), rtol=2e-12)
+
+
+def test_rates_by_their_complements_are_those_of_the_decimals(x64):
+    """1 − 0.7 is not the double of 0.3."""
+    (optimizer,) = read(adam(b2={"complement": [0.7, 0.9]}))
+    runs = Runs(optimizer.template, optimizer.columns, np.zeros(2, np.uint32))
+    (decays,) = columns_of(runs, [np.arange(2)], Sizes(2, 2)).numbers.values()
+    assert decays.rate.tolist() == [[0.3, 0.1]]
 
 
 def test_twins_are_joined_whatever_way_the_decay_is_written():

@@ -12,7 +12,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import adamlab as al
-from adamlab import problems
+from adamlab import own, problems
 from adamlab.studies.engine.block_sizes import LANES, WORK, Sizes, group_size, grouped_by_seed, sizes_of
 from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
 from adamlab.studies.engine.program import prepare
@@ -286,6 +286,40 @@ def test_carried_corrections_are_as_good_as_powers(spec, arithmetic):
         fixed = spec.replace("b1=b1", f"b1={b1}").replace("b2=b2", f"b2={b2}")
         powers = computed(line, fixed, seeds=[0], **how)["updates"][0, 1:, 0]
         np.testing.assert_allclose(carried[i], powers, rtol=8 * float(np.finfo(np.float32).eps))
+
+
+def test_a_step_of_swept_decays_takes_no_power():
+    swept = runs_of("adamlab.adam(0.1, b1=b1, b2=b2)", {"b1": [0.9, 0.8], "b2": [0.99, 0.9]}, [0, 0])
+    fixed = runs_of("adamlab.adam(lr)", {"lr": [0.1, 0.2]}, [0, 0])
+    recording = Recording(recorded_steps(10, 10), ("loss",))
+    texts = [prepare(problems.get("quadratic"), runs, recording).lowered.as_text() for runs in (swept, fixed)]
+    assert [("exponential_minus_one" in text or "power" in text) for text in texts] == [False, True]
+
+
+DELAYED = """
+import jax.numpy as jnp
+import optax
+
+
+def delayed(lr):
+    def init(w):
+        return {"last": jnp.zeros_like(w), "before": jnp.zeros_like(w)}
+
+    def update(g, state, w=None):
+        return -lr * state["before"], {"last": g, "before": state["last"]}
+
+    return optax.GradientTransformation(init, update)
+"""
+
+
+def test_a_state_that_follows_from_another_alone_differs_between_runs(tmp_path):
+    (tmp_path / "delays.py").write_text(DELAYED)
+    own.load(str(tmp_path / "delays.py"))
+    losses = computed(problems.get("rosenbrock"), "delays.delayed(lr)", {"lr": [1e-4, 3e-4]}, [1, 2], 6, 1)["loss"]
+    for row, rate, seed in zip(losses, (1e-4, 3e-4), (1, 2), strict=True):
+        wanted, _ = plain_loop(problems.get("rosenbrock"), own.MODULES["delays"].module.delayed(rate), seed, 6)
+        np.testing.assert_allclose(row, wanted, rtol=1e-4)
+        assert row[2] == row[0] != row[3]
 
 
 def test_carried_corrections_follow_one_minus_a_power(dtype):

@@ -115,6 +115,16 @@ def test_each_quantity_is_what_a_loop_sees(x64, spec, numbers, transform, fields
         np.testing.assert_allclose(recorded[name][0], values, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
+def test_lion_has_an_average_and_no_corrected_one():
+    """Its average has no correction, and no rate of the name that others give theirs; it divides by the gradient."""
+    what = ("m", "m_hat", "gradients", "updates", "effective_learning_rate")
+    runs = computed(problems.get("beale"), "optax.lion(lr)", {"lr": [0.01, 0.02]}, [0, 1], 6, 2, what)
+    assert np.isnan(runs["m_hat"]).all()
+    assert np.isfinite(runs["m"]).all()
+    expected = -runs["updates"][:, 1:] / runs["gradients"][:, 1:]
+    np.testing.assert_allclose(runs["effective_learning_rate"][:, 1:], expected, rtol=1e-6)
+
+
 @pytest.mark.one_case_in(2)
 @pytest.mark.parametrize("name", ["rosenbrock", "least_squares"])
 def test_steps_to_the_target_are_counted_exactly(x64, name):
