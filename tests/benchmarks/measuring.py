@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from math import isnan
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 from typing import Any
 
@@ -39,7 +40,7 @@ class Figure:
     def ratio(self, side: str) -> float:
         """The median over rounds of adamlab's value as a multiple of a side's; NaN where adamlab has none."""
         rounds = zip(self.values.get(OURS, ()), self.values[side], strict=False)
-        return median([ours / theirs for ours, theirs in rounds] or [float("nan")])
+        return median([ours / theirs for ours, theirs in rounds if theirs] or [float("nan")])
 
 
 def take_turns(
@@ -61,13 +62,13 @@ def take_turns(
 
 def command_seconds(*command: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> float:
     """The CPU seconds of a whole process and its children, which may say with exit code 1 that something differs."""
-    before = os.times()
+    before = getrusage(RUSAGE_CHILDREN)
     environment = os.environ | dict(environment or {})
     run = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=cwd)
-    after = os.times()
+    after = getrusage(RUSAGE_CHILDREN)
     if run.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(command)} ended with {run.returncode}: {run.stderr}")
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def machine() -> dict[str, str]:

@@ -25,6 +25,9 @@ CALL = 10**8
 NETWORK_CALL = 4 * 10**6
 """The same where they cost microseconds."""
 
+ON_A_THREAD = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
+"""XLA's options that keep a kernel of few kilobytes on a thread: to divide it takes longer than to compute it."""
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -143,7 +146,8 @@ def prepare(
         return (lowered if count == 1 else jax.jit(advance).lower(*arguments(1))).as_text()
 
     columns, carry, _ = arguments(count)
-    lowered = jax.jit(program).lower(columns, carry, span)
+    is_small = problem.side_by_side is None and jax.default_backend() == "cpu"
+    lowered = jax.jit(program, compiler_options=ON_A_THREAD if is_small else None).lower(columns, carry, span)
     shapes = {name: jax.ShapeDtypeStruct(x.shape[1:-1], x.dtype) for name, x in dict(lowered.out_info[1]).items()}
     call = CALL if problem.side_by_side is None else NETWORK_CALL
     return Program(
