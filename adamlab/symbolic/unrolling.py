@@ -225,6 +225,7 @@ class _Names:
     def __init__(self, optimizer: OpenOptimizer, algebra: Formulas):
         self.optimizer, self.algebra = optimizer, algebra
         self.given: dict[Symbol, Formula] = {}
+        self.unnamed: set[Any] = set()
 
     def state(self, k: int, t: int, values: Values) -> Values:
         """Names for the entries of the k-th leaf of the state after a step."""
@@ -234,7 +235,11 @@ class _Names:
         """Names for the entries; those that are numbers or names already stay as they are."""
         entries = np.empty(values.shape, object)
         for entry, e in np.ndenumerate(values):
-            entries[entry] = self._name(letter, t, entry, e) if isinstance(e, Expr) and not e.is_Atom else e
+            if isinstance(e, Expr) and not e.is_Atom:
+                entries[entry] = self._name(letter, t, entry, e)
+            else:
+                entries[entry] = e
+                self.unnamed |= e.free_symbols if isinstance(e, Basic) else set()
         return entries
 
     def _name(self, letter: str, t: int, entry: tuple[int, ...], e: Formula) -> Symbol:
@@ -248,11 +253,12 @@ class _Names:
 
     def definitions(self) -> list[tuple[Symbol, Formula]]:
         """Each name with its formula, names of complements before the formulas that use them."""
-        definitions: dict[Symbol, Formula] = {}
+        complements = self.algebra.complements
+        definitions = {c: complements[c] for c in sorted(self.unnamed & complements.keys(), key=str)}
         given = {symbol: self.algebra.on_domains(e) for symbol, e in self.given.items()}
         for symbol, e in given.items():
-            for c in sorted(e.free_symbols & self.algebra.complements.keys(), key=str):
-                definitions[c] = self.algebra.complements[c]
+            for c in sorted(e.free_symbols & complements.keys(), key=str):
+                definitions[c] = complements[c]
             definitions[symbol] = e
         return list(definitions.items())
 

@@ -1,6 +1,7 @@
 """Steps written out: their form, what they are made of, their cost in size, and what is said of bad input."""
 
 import json
+from typing import Any
 from xml.etree import ElementTree
 
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from sympy import Abs, Rational, Symbol, expand, sqrt
 import adamlab as al
 from adamlab.errors import InputError
 from adamlab.interpret import signs
+from tests.symbolic.examples import transformation
 
 
 def test_the_second_moment_expands_as_in_the_derivation():
@@ -20,6 +22,20 @@ def test_the_second_moment_expands_as_in_the_derivation():
     b2, (g1, g2, g3) = u.hyper["b2"], u.gradients
     assert expand(u.states[2]["nu"] - (1 - b2) * (b2**2 * g1**2 + b2 * g2**2 + g3**2)) == 0
     assert str(u).splitlines()[7] == "v₃ = (1 - β₂)·(β₂²·g₁² + β₂·g₂² + g₃²)"
+
+
+def test_a_condition_that_a_state_keeps_is_written_out():
+    """1 − b has a short name while a step is read, which no formula shows."""
+
+    def switched(b1=0.5, c=3.0):
+        def update(g, on, w: Any = None):
+            return -g, jnp.where(1 - b1 > c, True, False)
+
+        return transformation(lambda w: jnp.array(False), update)
+
+    u = al.unroll(switched, steps=2)
+    (on,) = u.states[1].values()
+    assert on == (1 - u.hyper["b1"] > u.hyper["c"])
 
 
 def test_the_first_step_of_adam_is_the_sign():
