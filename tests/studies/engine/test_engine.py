@@ -325,20 +325,20 @@ def test_a_state_that_follows_from_another_alone_differs_between_runs(tmp_path):
 def test_carried_corrections_follow_one_minus_a_power(dtype):
     from adamlab.arithmetic import next_correction
 
-    mpmath.mp.dps = 40
-    for complement in (0.1, 1e-3, 1e-6, 0.9):
-        c = jnp.asarray(complement, dtype)
-        exact_c = mpmath.mpf(float(c))
+    with mpmath.workdps(40):  # or other files' exact numbers would have as few digits in this process
+        for complement in (0.1, 1e-3, 1e-6, 0.9):
+            c = jnp.asarray(complement, dtype)
+            exact_c = mpmath.mpf(float(c))
 
-        def step(carry, _, c=c):
-            after = next_correction(c, *carry)
-            return after, after[0]
+            def step(carry, _, c=c):
+                after = next_correction(c, *carry)
+                return after, after[0]
 
-        _, corrections = jax.jit(lambda step=step, c=c: jax.lax.scan(step, (c * 0, c * 0), None, 3000))()
-        for t in (1, 2, 10, 100, 3000):
-            wanted = 1 - (1 - exact_c) ** t
-            error = abs(mpmath.mpf(float(corrections[t - 1])) / wanted - 1)
-            assert error <= 2 * float(jnp.finfo(dtype).eps), (complement, t)
+            _, corrections = jax.jit(lambda step=step, c=c: jax.lax.scan(step, (c * 0, c * 0), None, 3000))()
+            for t in (1, 2, 10, 100, 3000):
+                wanted = 1 - (1 - exact_c) ** t
+                error = abs(mpmath.mpf(float(corrections[t - 1])) / wanted - 1)
+                assert error <= 2 * float(jnp.finfo(dtype).eps), (complement, t)
 
 
 def test_optimizers_that_look_at_the_loss_are_given_it():
