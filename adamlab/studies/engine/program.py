@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from adamlab.calls import Call
-from adamlab.studies.engine.block_sizes import Sizes, sizes_of
+from adamlab.studies.engine.block_sizes import ARRAY, Sizes, sizes_of
 from adamlab.studies.engine.recording import Recording
 from adamlab.studies.engine.rollout import Carry, Columns, Rollout, Span
 from adamlab.types import Decay, Problem, PyTree, one_minus_each
@@ -146,8 +146,9 @@ def prepare(
         return (lowered if count == 1 else jax.jit(advance).lower(*arguments(1))).as_text()
 
     columns, carry, _ = arguments(count)
-    is_small = problem.side_by_side is None and jax.default_backend() == "cpu"
-    lowered = jax.jit(program, compiler_options=ON_A_THREAD if is_small else None).lower(columns, carry, span)
+    is_small = problem.side_by_side is None and problem.dimension * sizes.at_a_time * itemsize <= ARRAY
+    options = ON_A_THREAD if is_small and jax.default_backend() == "cpu" else None
+    lowered = jax.jit(program, compiler_options=options).lower(columns, carry, span)
     shapes = {name: jax.ShapeDtypeStruct(x.shape[1:-1], x.dtype) for name, x in dict(lowered.out_info[1]).items()}
     call = CALL if problem.side_by_side is None else NETWORK_CALL
     return Program(
