@@ -16,12 +16,6 @@ RECORDS = 64 * 2**20
 WORK = 2 * 10**7
 """The most steps × parameters × runs of a block whose runs gain nothing from being computed at a time."""
 
-MANY = 1024
-"""The number of runs from which on there are at least `SHARES` blocks, so that devices get equal shares."""
-
-SHARES = 4
-"""The unit of the number of blocks from `MANY` runs on."""
-
 SHARED = 16
 """The most runs at a time that share the batches of a seed: each batch is drawn once, for larger matrix products."""
 
@@ -84,7 +78,7 @@ def sizes_of(
     most = max(1, RECORDS // record_bytes)
     if side_by_side is None:
         most = max(LANES, min(most, ARRAY // array_bytes) // LANES * LANES)
-        blocks = _rounded_up(-(-runs // most), SHARES if runs >= MANY else shares)
+        blocks = _rounded_up(-(-runs // most), shares)
         block = at_a_time = _rounded_up(-(-runs // blocks), LANES)
     else:
         at_a_time = shared or side_by_side

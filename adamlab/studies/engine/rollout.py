@@ -48,8 +48,7 @@ class Carry(NamedTuple):
         params: the parameters.
         state: the optimizer's state.
         corrections: of each swept decay 1 − b^t of the last step, and its rounding error.
-        finite: the number of points, the start included, ahead of the first that is not finite, as far as looked at;
-            once there is such a point, that number's complement ~n, which is negative.
+        finite: the number of points, the start included, ahead of the first that is not finite, as far as looked at.
         reached: the first step after which the loss was at most the target, or −1; None where there is no target.
         last: the gradient and the updates of the last step, where they are recorded.
         regret: the regret so far, and what rounding has left out of it; None where it is not recorded.
@@ -171,7 +170,7 @@ class SideBySide:
         begun = steps.begin(span.begin, carry)
         state, records = jax.lax.fori_loop(span.first, span.last + 1, segment, (begun, empty))
         carry = steps.carry(state)
-        return carry, records | self._finish(carry, records["loss"][span.last])
+        return carry, records | self._finish(span.end, carry, records["loss"][span.last])
 
     def start(self) -> Carry:
         """The runs at their start."""
@@ -185,7 +184,7 @@ class SideBySide:
         }
         finite = jnp.zeros(size, jnp.int32)
         if self.looks_ahead:
-            finite = self._look(finite, params, self.loss_and_gradient(params, None)[0])
+            finite = self._look(finite, 0, params, self.loss_and_gradient(params, None)[0])
         carry = Carry(params, state, corrections, finite, None, None)
         if (begin := self.problem.state) is not None:
             states = self.over_runs(lambda seed: begin(_keys(seed)[0]), (axes.seeds,), 0)(self.columns.seeds)
@@ -224,9 +223,9 @@ class SideBySide:
         if self.looks_ahead:
             # What looks at the new parameters would otherwise compute the step once more.
             params = jax.lax.optimization_barrier(params)
-            finite = self._look(carry.finite, params, self.loss_and_gradient(params, None)[0])
+            finite = self._look(carry.finite, t + 1, params, self.loss_and_gradient(params, None)[0])
         else:
-            finite = self._look(carry.finite, carry.params, loss)
+            finite = self._look(carry.finite, t, carry.params, loss)
         next_state, problem_state = self.problem.next_state, None
         if next_state is not None:
             problem_state = self.over_runs(next_state, (axes.params, axes.batch), 0)(carry.params, batch)
@@ -277,14 +276,14 @@ class SideBySide:
             numbers[name] = decay.at_step(correction, now)
         return numbers, after
 
-    def _look(self, finite: Any, params: PyTree, loss: Any) -> Any:
-        """The number of finite points, see `Carry`, after a look at the next parameters and at their loss.
+    def _look(self, finite: Any, t: Any, params: PyTree, loss: Any) -> Any:
+        """The number of finite points, see `Carry`, after a look at the parameters after t steps and at their loss.
 
         A step looks at what it begins with, whose loss it has. Where the loss is a function of few numbers alone it
         looks at what it ends with: then nothing reads the old parameters beside the step, which overwrites them.
         """
         zero = self.over_runs(_zero_if_finite, (self.axes.params, self.axes.loss), 0)(params, loss)
-        return jnp.where((zero == 0) & (finite >= 0), finite + 1, jnp.minimum(finite, ~finite))
+        return finite + ((zero == 0) & (finite == t))
 
     def _objective(self, params: PyTree, state: PyTree) -> Any:
         if state is not None:
@@ -325,13 +324,13 @@ class SideBySide:
         others = (carry.last, regret, self.keys, carry.problem_state)
         return self.over_runs(of_run, in_axes, -1)(t, self.columns.numbers, carry.params, carry.state, *others)
 
-    def _finish(self, carry: Carry, loss: jax.Array) -> dict[str, jax.Array]:
+    def _finish(self, t: Any, carry: Carry, loss: jax.Array) -> dict[str, jax.Array]:
         axes, finite = self.axes, carry.finite
         if not self.looks_ahead:
             if self.problem.sample is None:
                 loss = self.loss_and_gradient(carry.params, None)[0]
-            finite = self._look(finite, carry.params, loss)
-        diverged_at = jnp.where(finite < 0, ~finite, -1)
+            finite = self._look(finite, t, carry.params, loss)
+        diverged_at = jnp.where(finite <= t, finite, -1)
         flat = self.over_runs(lambda params: ravel_pytree(params)[0], (axes.params,), -1)
         whole_run = {"final_params": flat(carry.params), "diverged_at": diverged_at}
         if "seconds" in self.rollout.recording.what:
