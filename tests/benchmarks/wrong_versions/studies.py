@@ -96,13 +96,13 @@ ENGINES = [
             f"{RECORDING} -k target",
         ),
         (
-            "jnp.where((zero == 0) & (finite >= 0), finite + 1",
-            "jnp.where(zero == 0, finite + 1",
+            "(zero == 0) & (finite == t)",
+            "(zero == 0)",
             f"{ENGINE} -k 'bad_step or diverging'",
         ),
         (
-            "diverged_at = jnp.where(finite < 0, ~finite, -1)",
-            "diverged_at = jnp.where(finite < 0, finite, -1)",
+            "diverged_at = jnp.where(finite <= t, finite, -1)",
+            "diverged_at = jnp.where(finite < t, finite, -1)",
             f"{ENGINE} -k 'bad_step or diverging'",
         ),
         ("fold_in(key, t), t + 1)", "fold_in(key, t), t)", f"{RECORDING} -k regret_counts"),

@@ -141,7 +141,9 @@ def test_the_first_bad_step_is_found_between_recorded_ones(name):
     wanted = [-1 if row.all() else int(np.argmin(row)) for row in finite]
     assert often["diverged_at"].tolist() == wanted
     assert -1 in wanted
-    assert max(wanted) > 1
+    assert (last := max(wanted)) > 1
+    until_then = computed(problem, "adamlab.sgd(lr)", numbers, seeds=[0] * 5, steps=last, every=last)
+    assert until_then["diverged_at"].tolist() == wanted
 
 
 def test_a_bad_step_counts_though_the_run_recovers():
