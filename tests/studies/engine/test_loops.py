@@ -69,6 +69,38 @@ def test_steps_are_those_of_a_plain_loop(names):
     chex.assert_trees_all_equal_dtypes(by(advance), plain)
 
 
+def test_what_a_step_tells_of_is_told_once():
+    told = []
+
+    def telling(t, carry):
+        jax.debug.callback(lambda *values: told.append([*map(np.asarray, values)]), carry["count"], carry["mean"])
+        jax.debug.callback(lambda: told.append([]))
+        return step(t, carry)
+
+    def advance(carry):
+        steps = Steps(telling, carry, [name == "count" for name in sorted(CARRY)])
+        assert len(steps.begin(0, carry).shared) == 2
+        return steps.carry(steps.until(3, steps.begin(0, carry)))
+
+    jax.block_until_ready(jax.jit(advance)(CARRY))
+    jax.effects_barrier()
+    assert sorted(int(values[0]) for values in told if values) == [0, 1, 2]
+    assert len(told) == 6
+
+
+def test_runs_are_divided_by_a_small_number_that_they_share():
+    def halving(t, carry):
+        return {"number": carry["number"] / 2, "w": carry["w"] / 2 / (carry["number"] / 2) * carry["number"]}
+
+    def advance(carry):
+        steps = Steps(halving, carry, [True, False])
+        return steps.carry(steps.until(20, steps.begin(0, carry)))
+
+    # The last number is 2⁻²⁰, whose inverse is beyond float16.
+    carry = {"number": jnp.float16(1), "w": jnp.float16([0.001, 0.002, 0.003])}
+    chex.assert_trees_all_equal(jax.jit(advance)(carry), {"number": jnp.float16(2**-20), "w": carry["w"]})
+
+
 def kernels_of_a_step(text):
     """The operations in the body of the loop in the loop over recorded steps, but for those that cost nothing."""
     parts = dict(re.findall(r"^(?:ENTRY )?%([\w.\-]+) \((.*?)^}", text, re.DOTALL | re.MULTILINE))
