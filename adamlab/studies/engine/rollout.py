@@ -193,7 +193,7 @@ class SideBySide:
         if self.keeps_last:
             carry = carry._replace(last=jax.tree.map(jnp.zeros_like, (params, params)))
         if self.keeps_regret:
-            zero = jnp.zeros(size, jax.eval_shape(self._objective, params, carry.problem_state).dtype)
+            zero = jnp.zeros(size)
             carry = carry._replace(regret=(zero, zero))
         if self.rollout.recording.target is not None:
             carry = carry._replace(reached=self._reach(jnp.full(size, -1, jnp.int32), params, carry.problem_state, 0))
@@ -287,11 +287,16 @@ class SideBySide:
         return jnp.where((zero == 0) & (finite >= 0), finite + 1, jnp.minimum(finite, ~finite))
 
     def _objective(self, params: PyTree, state: PyTree) -> Any:
+        """The objective, in the runs' float type, whatever a user's function made of them."""
+
+        def objective(*given: Any) -> jax.Array:
+            return self.problem.objective(*given).astype(float)
+
         if state is not None:
-            return self.over_runs(self.problem.objective, (0, 0), 0)(params, state)
+            return self.over_runs(objective, (0, 0), 0)(params, state)
         if self.axes.params == 0:
-            return self.over_runs(self.problem.objective, (0,), 0)(params)
-        return self.over_runs(lambda *w: self.problem.objective(jnp.stack(w)), (0,) * len(params), 0)(*params)
+            return self.over_runs(objective, (0,), 0)(params)
+        return self.over_runs(lambda *w: objective(jnp.stack(w)), (0,) * len(params), 0)(*params)
 
     def _reach(self, reached: Any, params: PyTree, state: PyTree, t: Any) -> Any:
         loss = self._objective(params, state)
@@ -317,7 +322,8 @@ class SideBySide:
         record = recorder(self.problem, self.rollout.template, names, self.edge)
 
         def of_run(t, numbers, params, state, last, *others) -> dict[str, jax.Array]:
-            return record(Moment(t, params, state, last, numbers, *others))
+            recorded = record(Moment(t, params, state, last, numbers, *others))
+            return {name: value.astype(float) for name, value in recorded.items()}
 
         axes = self.axes
         in_axes = (None, axes.numbers, axes.params, axes.state, axes.params, 0, axes.seeds, 0)

@@ -369,6 +369,25 @@ def test_few_coordinates_are_differentiated_forwards_where_that_can_be():
     assert computed(backwards, "optax.sgd(0.25)", steps=4)["loss"][0, -1] == pytest.approx(2 / 4**4)
 
 
+@pytest.mark.parametrize("kind", [jnp.float16, jnp.bfloat16])
+def test_losses_of_few_bits_are_differentiated_backwards_and_recorded_in_the_float_type_of_the_study(dtype, kind):
+    def loss(w, batch=None):
+        return (7000 * jnp.sum(w**2)).astype(kind)
+
+    few = type(problems.get("quadratic"))(
+        *("few", loss, lambda key: jnp.array([0.5, 2.0])), objective=loss, minima=((0.0, 0.0),), metrics={"own": loss}
+    )
+    what = ("loss", "params", "regret", "own", "steps_to_target")
+    results = computed(few, "optax.sgd(1e-5)", steps=3, every=1, what=what, target=1e4)
+    # Forwards each slope would be rounded to 11 bits or 8.
+    losses, path = plain_loop(few, optax.sgd(1e-5), 0, 3)
+    np.testing.assert_allclose(results["params"][0], path, rtol=1e-5)
+    np.testing.assert_array_equal(results["loss"][0], losses)
+    np.testing.assert_array_equal(results["own"], results["loss"])
+    np.testing.assert_allclose(results["regret"][0], [0, *np.cumsum(losses)[:3]], rtol=1e-5)
+    assert {results[name].dtype for name in ("loss", "params", "regret", "own")} == {jnp.dtype(dtype)}
+
+
 @pytest.mark.parametrize("name", ["rosenbrock", "beale", "himmelblau", "booth"])
 def test_derivatives_forwards_are_the_gradient_and_multiply_by_no_zero(x64, rng, name):
     problem = problems.get(name)
