@@ -16,7 +16,7 @@ from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over
 from adamlab.studies.engine.loops import State, Steps
 from adamlab.studies.engine.quantities import Moment, edge_for, recorder
 from adamlab.studies.engine.recording import COSTLY, OF_LAST_STEP, Recording
-from adamlab.types import Decay, Problem, PyTree, Sampler
+from adamlab.types import Decay, Problem, PyTree, Sampler, shapes
 
 if TYPE_CHECKING:
     from adamlab.dynamics.edge import Edge
@@ -106,11 +106,14 @@ class Rollout:
     def update(self, numbers, gradient, state, params, loss, batch) -> tuple[PyTree, PyTree, PyTree]:
         """One run's parameters, state and updates after a step."""
         extra = {"value": loss, "grad": gradient, "value_fn": lambda w: self.problem.loss(w, batch)}
-        updates, state = self.transform(numbers).update(gradient, state, params, **extra)
+        updates, after = self.transform(numbers).update(gradient, state, params, **extra)
         if jax.tree.map(jnp.shape, updates) != jax.tree.map(jnp.shape, params):
             raise ValueError("its updates have other shapes than the parameters")
+        ahead, behind = (shapes(jax.eval_shape(lambda tree: tree, tree)) for tree in (state, after))
+        if ahead != behind:
+            raise ValueError(f"its state is another one after a step: expected {ahead}; got {behind}")
         params = optax.apply_updates(params, updates)
-        return params if self.problem.project is None else self.problem.project(params), state, updates
+        return params if self.problem.project is None else self.problem.project(params), after, updates
 
 
 class Span(NamedTuple):

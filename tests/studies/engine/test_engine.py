@@ -1,6 +1,7 @@
 """The engine against plain loops of Optax, one step at a time."""
 
 import re
+from dataclasses import replace
 
 import chex
 import jax
@@ -320,6 +321,40 @@ def test_a_state_that_follows_from_another_alone_differs_between_runs(tmp_path):
         wanted, _ = plain_loop(problems.get("rosenbrock"), own.MODULES["delays"].module.delayed(rate), seed, 6)
         np.testing.assert_allclose(row, wanted, rtol=1e-4)
         assert row[2] == row[0] != row[3]
+
+
+RESTLESS = """
+import jax.numpy as jnp
+import optax
+
+
+def changing(lr, how: str):
+    def init(w):
+        return {"mu": jnp.zeros_like(w), "nu": jnp.zeros_like(w), "t": 0}
+
+    def update(g, state, w=None):
+        after = {
+            "order": (state["nu"], state["mu"], state["t"] + 1),
+            "type": state | {"t": state["t"] + 0.5},
+            "shape": state | {"nu": jnp.append(state["nu"], 0.0)},
+            "nothing": state | {"t": state["t"] + 1},
+        }
+        return -lr * g, after[how]
+
+    return optax.GradientTransformation(init, update)
+"""
+
+
+@pytest.mark.parametrize("side_by_side", [None, 1])
+@pytest.mark.parametrize("how", ["order", "type", "shape"])
+def test_a_state_that_is_another_one_after_a_step_is_a_mistake(tmp_path, how, side_by_side):
+    (tmp_path / "restless.py").write_text(RESTLESS)
+    own.load(str(tmp_path / "restless.py"))
+    problem = replace(problems.get("rosenbrock"), side_by_side=side_by_side)
+    recording = Recording(recorded_steps(2, 1), ("loss",))
+    prepare(problem, runs_of('restless.changing(0.1, "nothing")'), recording)
+    with pytest.raises(ValueError, match=r"its state is another one after a step: expected \{'mu': 'float32\[2\]', .*"):
+        prepare(problem, runs_of(f'restless.changing(0.1, "{how}")'), recording)
 
 
 def test_carried_corrections_follow_one_minus_a_power(dtype):
