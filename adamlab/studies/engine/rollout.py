@@ -106,14 +106,14 @@ class Rollout:
     def update(self, numbers, gradient, state, params, loss, batch) -> tuple[PyTree, PyTree, PyTree]:
         """One run's parameters, state and updates after a step."""
         extra = {"value": loss, "grad": gradient, "value_fn": lambda w: self.problem.loss(w, batch)}
-        updates, after = self.transform(numbers).update(gradient, state, params, **extra)
+        expected = _shapes(state)
+        updates, state = self.transform(numbers).update(gradient, state, params, **extra)
         if jax.tree.map(jnp.shape, updates) != jax.tree.map(jnp.shape, params):
             raise ValueError("its updates have other shapes than the parameters")
-        ahead, behind = (shapes(jax.eval_shape(lambda tree: tree, tree)) for tree in (state, after))
-        if ahead != behind:
-            raise ValueError(f"its state is another one after a step: expected {ahead}; got {behind}")
+        if _shapes(state) != expected:
+            raise ValueError(f"its state is another one after a step: expected {expected}; got {_shapes(state)}")
         params = optax.apply_updates(params, updates)
-        return params if self.problem.project is None else self.problem.project(params), after, updates
+        return params if self.problem.project is None else self.problem.project(params), state, updates
 
 
 class Span(NamedTuple):
@@ -376,6 +376,11 @@ def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
     while more := {i for i, inputs in enumerate(inputs_of) if inputs & differing} - differing:
         differing |= more
     return jax.tree.unflatten(tree, [axis if i in differing else None for i in range(len(leaves))])
+
+
+def _shapes(state: PyTree) -> str:
+    """The shapes and types of a state's arrays; an optimizer's own can be a number of Python's."""
+    return shapes(jax.eval_shape(lambda state: state, state))
 
 
 def _keys(seed: Any) -> tuple[jax.Array, jax.Array]:
