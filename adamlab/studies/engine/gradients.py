@@ -49,6 +49,19 @@ def is_forward(problem: Problem) -> bool:
     return loss.dtype == start.dtype
 
 
+def largest_array(problem: Problem, size: int) -> int:
+    """The size of the largest array in the losses of so many runs, data included, which runs share."""
+
+    def loss() -> jax.Array:
+        key = jax.random.key(0)
+        batch = _batch(problem, key)
+        return problem.loss(problem.start(key), batch if problem.state is None else (batch, problem.state(key)))
+
+    jaxpr = jax.make_jaxpr(loss)().jaxpr
+    of_runs = [x.aval.size for equation in jaxpr.eqns for x in equation.outvars]
+    return max([*(x.aval.size for x in jaxpr.constvars), *(size * each for each in of_runs)])
+
+
 def loss_and_gradient(
     problem: Problem, axis: int, batch_axis: int | None, over: OverRuns
 ) -> Callable[[PyTree, PyTree], tuple[Any, PyTree]]:

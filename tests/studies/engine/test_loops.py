@@ -10,7 +10,7 @@ import pytest
 
 from adamlab import problems
 from adamlab.studies.engine.loops import Steps
-from adamlab.studies.engine.program import prepare
+from adamlab.studies.engine.program import ON_A_THREAD, options_for, prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
 from tests.computing import runs_of
 
@@ -112,6 +112,22 @@ def kernels_of_a_step(text):
     lines = [line for line in parts[name].splitlines() if " = " in line]
     kinds = [(re.search(r" ([a-z][a-z\-]*)\(", line.partition(" = ")[2]), line) for line in lines]
     return [(kind[1], line) for kind, line in kinds if kind is not None and kind[1] not in FREE]
+
+
+@pytest.mark.parametrize("by_seed", [False, True])
+def test_kernels_over_many_data_are_divided_between_cores(by_seed):
+    def problem(size):
+        data = jnp.ones(size)
+
+        def loss(w, batch=data):
+            return jnp.mean((batch * w[0] - w[1]) ** 2)
+
+        sample = (lambda key, t: data + jax.random.normal(key)) if by_seed else None
+        kind = type(problems.get("quadratic"))
+        return kind("fit", lambda w, b: loss(w, b) if by_seed else loss(w), lambda key: jnp.ones(2), loss, sample)
+
+    assert options_for(problem(2)) == ON_A_THREAD
+    assert options_for(problem(1000)) is None
 
 
 @pytest.mark.optimized(True)
