@@ -51,6 +51,17 @@ def derivatives(function: Callable[..., jax.Array], *point: jax.Array) -> list[j
     return [by(k) for k in range(len(point))]
 
 
+def largest_arrays(function: Callable[[], Any]) -> tuple[int, int]:
+    """The size of the largest array that a function brings along, such as data, and of the largest that it computes.
+
+    Programs inside of it are seen from outside.
+    """
+    jaxpr = jax.make_jaxpr(function)().jaxpr
+    results = [x for equation in jaxpr.eqns for x in equation.outvars]
+    brought, computed = (max((x.aval.size for x in arrays), default=0) for arrays in (jaxpr.constvars, results))
+    return brought, computed
+
+
 def run(jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[Any], instead: Instead = as_it_stands) -> list[Any]:
     """The results of a program, whose inner programs that are called once are taken apart."""
     values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *inputs], strict=True))

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from adamlab.studies.engine.equations import derivatives
+from adamlab.studies.engine.equations import derivatives, largest_arrays
 from adamlab.types import Problem, PyTree
 
 FEW = 4
@@ -57,9 +57,8 @@ def largest_array(problem: Problem, size: int) -> int:
         batch = _batch(problem, key)
         return problem.loss(problem.start(key), batch if problem.state is None else (batch, problem.state(key)))
 
-    jaxpr = jax.make_jaxpr(loss)().jaxpr
-    of_runs = [x.aval.size for equation in jaxpr.eqns for x in equation.outvars]
-    return max([*(x.aval.size for x in jaxpr.constvars), *(size * each for each in of_runs)])
+    data, computed = largest_arrays(loss)
+    return max(data, size * computed)
 
 
 def loss_and_gradient(
