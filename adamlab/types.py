@@ -196,3 +196,9 @@ class Problem:
         """The number of parameters."""
         start = jax.eval_shape(lambda: self.start(jax.random.key(0)))  # a key made outside would settle the devices
         return sum(leaf.size for leaf in jax.tree.leaves(start))
+
+
+def shapes(tree: PyTree) -> str:
+    """The shapes and types of a tree's arrays, as "float32[2]"."""
+    names = jax.tree.map(lambda leaf: f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]", tree)
+    return names if isinstance(names, str) else str(names)

@@ -16,7 +16,7 @@ from adamlab.errors import InputError, reason
 from adamlab.own import note_owner
 from adamlab.problems.functions import MOST_SPREAD, numeric, problem_of
 from adamlab.problems.registry import BUILT_IN, PROBLEMS
-from adamlab.types import Problem, PyTree
+from adamlab.types import Problem, PyTree, shapes
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*(=[A-Za-z0-9._=-]+)?"
 """What can be the name of a file, a folder and a group of a store; options may follow, as in "quadratic-dim=3"."""
@@ -189,19 +189,19 @@ def misfits(problem: Problem, loss: Callable[..., Any]) -> Iterator[str]:
         return
     leaves = jax.tree.leaves(params)
     if not leaves or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
-        yield f"start: expected arrays of floating-point numbers; got {_shapes(params)}"
+        yield f"start: expected arrays of floating-point numbers; got {shapes(params)}"
         return
     projected, _ = (params, []) if problem.project is None else _traced("project", problem.project, params)
-    if _shapes(projected) != _shapes(params):
-        yield f"project: expected the shapes that it is given, as {_shapes(params)}; got {_shapes(projected)}"
+    if shapes(projected) != shapes(params):
+        yield f"project: expected the shapes that it is given, as {shapes(params)}; got {shapes(projected)}"
         return
     of_state, batch_and_state = [], batch
     if problem.state is not None and problem.next_state is not None:
         state, wrong = _traced("state", problem.state, key)
         of_state, batch_and_state = [state], (batch, state)
         after, wrong = (None, wrong) if wrong else _traced("loss", problem.next_state, params, batch_and_state)
-        if not wrong and _shapes(after) != _shapes(state):
-            wrong = [f"loss: expected a state of the shapes that it is given, {_shapes(state)}; got {_shapes(after)}"]
+        if not wrong and shapes(after) != shapes(state):
+            wrong = [f"loss: expected a state of the shapes that it is given, {shapes(state)}; got {shapes(after)}"]
         if wrong:
             yield from wrong
             return
@@ -212,7 +212,7 @@ def misfits(problem: Problem, loss: Callable[..., Any]) -> Iterator[str]:
         value, wrong = _traced(called, function, *arguments)
         is_array = isinstance(value, jax.ShapeDtypeStruct)
         fits = is_array and value.shape == () and jnp.issubdtype(value.dtype, jnp.floating)
-        yield from wrong if wrong or fits else [f"{called}: expected a floating-point scalar; got {_shapes(value)}"]
+        yield from wrong if wrong or fits else [f"{called}: expected a floating-point scalar; got {shapes(value)}"]
     yield from _wrong_geometry(problem, params)
 
 
@@ -221,7 +221,7 @@ def _wrong_geometry(problem: Problem, params: PyTree) -> Iterator[str]:
     vector = isinstance(params, jax.ShapeDtypeStruct) and params.ndim == 1
     for key, rows in (("minima", problem.minima), ("domain", [problem.domain] if problem.domain else [])):
         if rows and not vector:
-            yield f"{key}: expected none, since the parameters are not one vector but {_shapes(params)}"
+            yield f"{key}: expected none, since the parameters are not one vector but {shapes(params)}"
         elif rows and len(rows[0]) != problem.dimension:
             yield f"{key}: expected one for each of {problem.dimension} parameters; got {len(rows[0])}"
 
@@ -232,9 +232,3 @@ def _traced(called: str, function: Callable[..., Any], *arguments: Any) -> tuple
         return jax.eval_shape(function, *arguments), []
     except Exception as error:  # whatever a function of the user's raises
         return None, [f"{called}: cannot be computed: {reason(error, 200)}"]
-
-
-def _shapes(tree: PyTree) -> str:
-    """The shapes and types of a tree's arrays, as "float32[2]"."""
-    shapes = jax.tree.map(lambda leaf: f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]", tree)
-    return shapes if isinstance(shapes, str) else str(shapes)

@@ -13,7 +13,7 @@ INLINED = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "
 
 EXACT = {
     *("add", "add_any", "broadcast_in_dim", "concatenate", "convert_element_type", "mul", "neg", "reshape", "slice"),
-    *("squeeze", "stack", "sub", "transpose"),
+    *("reduce_sum", "squeeze", "stack", "sub", "transpose"),
 }
 """The primitives whose results are exact where their operands are 0 and 1."""
 
@@ -34,14 +34,32 @@ def as_it_stands(equation: Any, read: Read) -> None:
     """Evaluate no equation in another way."""
 
 
-def without_zeros(function: Callable[..., jax.Array], *arguments: jax.Array) -> jax.Array:
-    """The function's value, but that 0 times anything is 0.
+def derivatives(function: Callable[..., jax.Array], *point: jax.Array) -> list[jax.Array]:
+    """The function's derivative by each coordinate of a point.
 
-    A coordinate's derivative by another one is such a 0. XLA multiplies by it, since 0 · ∞ is NaN.
+    A coordinate's derivative by another one is 0, and so is that times anything, which XLA would multiply, since 0 · ∞
+    is NaN; a function's own 0 · ∞ is NaN here too. In what takes a whole vector at once, as Σ√w, zeros stand beside
+    other numbers and are multiplied: there an infinite derivative by one coordinate makes NaN of the others.
     """
-    traced = jax.make_jaxpr(function)(*arguments)
-    (value,) = run(traced.jaxpr, traced.consts, arguments, _simplified)
-    return jnp.asarray(value)
+    traced = jax.make_jaxpr(lambda w, along: jax.jvp(function, w, along)[1])(point, point)
+
+    def by(k: int) -> jax.Array:
+        along = [np.asarray(i == k, x.dtype) for i, x in enumerate(point)]
+        (value,) = run(traced.jaxpr, traced.consts, [*point, *along], _simplified)
+        return jnp.asarray(value)
+
+    return [by(k) for k in range(len(point))]
+
+
+def largest_arrays(function: Callable[[], Any]) -> tuple[int, int]:
+    """The size of the largest array that a function brings along, such as data, and of the largest that it computes.
+
+    Programs inside of it are seen from outside.
+    """
+    jaxpr = jax.make_jaxpr(function)().jaxpr
+    results = [x for equation in jaxpr.eqns for x in equation.outvars]
+    brought, computed = (max((x.aval.size for x in arrays), default=0) for arrays in (jaxpr.constvars, results))
+    return brought, computed
 
 
 def run(jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[Any], instead: Instead = as_it_stands) -> list[Any]:
@@ -74,21 +92,30 @@ def _results(equation: Any, operands: Sequence[Any], instead: Instead) -> Sequen
     if primitive.name in INLINED:
         inner = equation.params[INLINED[primitive.name]]
         return run(inner.jaxpr, inner.consts, operands, instead)
-    result = primitive.bind(*operands, **equation.params)
+    with equation.ctx.manager:
+        result = primitive.bind(*operands, **equation.params)
     return result if primitive.multiple_results else [result]
 
 
 def _simplified(equation: Any, read: Read) -> list[Any] | None:
-    """The result of an equation of which an operand is known to be 0 or 1, or all are known; None for all others."""
+    """The results of an equation of which an operand follows from a direction and is 0 or 1, or all are known.
+
+    None for all others. What only tells, as a callback that prints, is told by the loss, and left out here.
+    """
+    if not equation.outvars:
+        return []
     name, shape = equation.primitive.name, equation.outvars[0].aval.shape
-    if name not in EXACT | {"div"}:
+    if name not in EXACT | {"div", "select_n"}:
         return None
     operands = [read(x) for x in equation.invars]
-    known = [isinstance(x, KNOWN) for x in operands]
-    if all(known) and name in EXACT:
+    if not any(map(_follows, operands)):
+        return None
+    if name in EXACT and all(isinstance(x, KNOWN) for x in operands):
         with jax.ensure_compile_time_eval():
             return [np.asarray(equation.primitive.bind(*operands, **equation.params))]
-    if name in ("mul", "div") and any(_is_all(x, 0) for x in operands[: 1 if name == "div" else 2]):
+    factors = {"mul": operands, "div": operands[:1]}.get(name, [])
+    cases = operands[1:] if name == "select_n" else []
+    if any(_is_all(x, 0) for x in factors) or (cases and all(_is_all(x, 0) for x in cases)):
         return [np.zeros(shape, equation.outvars[0].aval.dtype)]
     if name in NEUTRAL:
         for x, other in zip(operands, operands[::-1], strict=True):
@@ -97,5 +124,10 @@ def _simplified(equation: Any, read: Read) -> list[Any] | None:
     return None
 
 
+def _follows(value: Any) -> bool:
+    """Whether a value follows from a direction: JAX gives a function's own NumPy arrays a type of their own."""
+    return type(value) is np.ndarray
+
+
 def _is_all(value: Any, number: int) -> bool:
-    return isinstance(value, KNOWN) and bool(np.all(value == number))
+    return _follows(value) and bool(np.all(value == number))

@@ -5,9 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from adamlab.studies.engine.equations import without_zeros
+from adamlab.studies.engine.equations import derivatives, largest_arrays
 from adamlab.types import Problem, PyTree
 
 FEW = 4
@@ -29,7 +28,10 @@ def over_runs(size: int) -> OverRuns:
 
 
 def is_forward(problem: Problem) -> bool:
-    """Whether the loss is differentiated in forward mode: a function of few numbers in one vector that allows it."""
+    """Whether the loss is differentiated in forward mode: a function of few numbers in one vector that allows it.
+
+    A loss of another float type than the parameters' does not: its derivatives forwards would be rounded to that.
+    """
     start = jax.eval_shape(problem.start, jax.random.key(0))
     if (
         problem.side_by_side is not None
@@ -40,10 +42,23 @@ def is_forward(problem: Problem) -> bool:
     ):
         return False
     try:
-        jax.jit(lambda w, key: _forwards(problem, _batch(problem, key), *w)).lower(start, jax.random.key(0))
+        forwards = jax.jit(lambda w, key: _forwards(problem, _batch(problem, key), *w))
+        loss, _ = forwards.lower(start, jax.random.key(0)).out_info
     except TypeError:  # a loss with a hand-written backward has no forward derivative
         return False
-    return True
+    return loss.dtype == start.dtype
+
+
+def largest_array(problem: Problem, size: int) -> int:
+    """The size of the largest array in the losses of so many runs, data included, which runs share."""
+
+    def loss() -> jax.Array:
+        key = jax.random.key(0)
+        batch = _batch(problem, key)
+        return problem.loss(problem.start(key), batch if problem.state is None else (batch, problem.state(key)))
+
+    data, computed = largest_arrays(loss)
+    return max(data, size * computed)
 
 
 def loss_and_gradient(
@@ -59,8 +74,8 @@ def loss_and_gradient(
     def forwards(params: jax.Array, batch: PyTree) -> tuple[jax.Array, jax.Array]:
         coordinates = (0,) * len(params)
         of_runs = over(lambda batch, *w: _forwards(problem, batch, *w), (batch_axis, *coordinates), 0)
-        loss, derivatives = of_runs(batch, *params)
-        return loss, jnp.stack(derivatives)
+        loss, gradient = of_runs(batch, *params)
+        return loss, jnp.stack(gradient)
 
     return forwards
 
@@ -71,11 +86,7 @@ def _forwards(problem: Problem, batch: PyTree, *w: jax.Array) -> tuple[jax.Array
     def loss(*w: jax.Array) -> jax.Array:
         return problem.loss(jnp.stack(w), batch)
 
-    def along(k: int) -> Callable[..., jax.Array]:
-        directions = tuple(np.asarray(i == k, x.dtype) for i, x in enumerate(w))
-        return lambda *w: jax.jvp(loss, w, directions)[1]
-
-    return loss(*w), [without_zeros(along(k), *w) for k in range(len(w))]
+    return loss(*w), derivatives(loss, *w)
 
 
 def _batch(problem: Problem, key: jax.Array) -> PyTree:

@@ -102,7 +102,7 @@ class _Split:
             shared = kept
         constants = _following_from(jaxpr, [])
         self.jaxpr, self.shared = jaxpr, shared
-        self.for_numbers = [e for e in jaxpr.eqns if known.issuperset(e.outvars)]
+        self.for_numbers = [e for e in jaxpr.eqns if e.outvars and known.issuperset(e.outvars)]
         self.for_runs = [e for e in jaxpr.eqns if constants.issuperset(e.outvars) or not known.issuperset(e.outvars)]
         known -= constants
         computed = known.difference(jaxpr.invars)
@@ -167,11 +167,14 @@ def _is_number(variable: Any) -> bool:
 
 
 def _divisor(equation: Any) -> Any:
-    """The variable that an equation divides floats by; None where it does not."""
+    """The variable that an equation divides floats by; None where it does not, and of floats of few bits.
+
+    The inverse of a small number of those is infinite.
+    """
     if equation.primitive is not jax.lax.div_p or isinstance(equation.invars[1], Literal):
         return None
     divisor = equation.invars[1]
-    return divisor if jnp.issubdtype(divisor.aval.dtype, jnp.floating) else None
+    return divisor if divisor.aval.dtype in (jnp.float32, jnp.float64) else None
 
 
 def _inlined(program: ClosedJaxpr) -> ClosedJaxpr:

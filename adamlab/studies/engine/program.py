@@ -11,7 +11,8 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from adamlab.calls import Call
-from adamlab.studies.engine.block_sizes import ARRAY, Sizes, sizes_of
+from adamlab.studies.engine.block_sizes import ARRAY, LANES, Sizes, sizes_of
+from adamlab.studies.engine.gradients import largest_array
 from adamlab.studies.engine.recording import Recording
 from adamlab.studies.engine.rollout import Carry, Columns, Rollout, Span
 from adamlab.types import Decay, Problem, PyTree, one_minus_each
@@ -146,9 +147,7 @@ def prepare(
         return (lowered if count == 1 else jax.jit(advance).lower(*arguments(1))).as_text()
 
     columns, carry, _ = arguments(count)
-    is_small = problem.side_by_side is None and problem.dimension * sizes.at_a_time * itemsize <= ARRAY
-    options = ON_A_THREAD if is_small and jax.default_backend() == "cpu" else None
-    lowered = jax.jit(program, compiler_options=options).lower(columns, carry, span)
+    lowered = jax.jit(program, compiler_options=options_for(problem)).lower(columns, carry, span)
     shapes = {name: jax.ShapeDtypeStruct(x.shape[1:-1], x.dtype) for name, x in dict(lowered.out_info[1]).items()}
     call = CALL if problem.side_by_side is None else NETWORK_CALL
     return Program(
@@ -161,6 +160,19 @@ def prepare(
         stride=max(1, call // (problem.dimension * sizes.block)),
         text=text,
     )
+
+
+def options_for(problem: Problem) -> dict[str, str] | None:
+    """XLA's options for the problem's programs, the same for few runs as for many.
+
+    Arrays in the loss, such as data, can be larger than the parameters.
+    """
+    if problem.side_by_side is not None or jax.default_backend() != "cpu":
+        return None
+    itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
+    size = max(LANES, ARRAY // (problem.dimension * itemsize))
+    numbers = max(largest_array(problem, size), problem.dimension * size)
+    return ON_A_THREAD if numbers * itemsize <= ARRAY else None
 
 
 def check(problem: Problem, runs: Runs) -> None:

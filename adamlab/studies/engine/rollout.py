@@ -16,7 +16,7 @@ from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over
 from adamlab.studies.engine.loops import State, Steps
 from adamlab.studies.engine.quantities import Moment, edge_for, recorder
 from adamlab.studies.engine.recording import COSTLY, OF_LAST_STEP, Recording
-from adamlab.types import Decay, Problem, PyTree, Sampler
+from adamlab.types import Decay, Problem, PyTree, Sampler, shapes
 
 if TYPE_CHECKING:
     from adamlab.dynamics.edge import Edge
@@ -105,9 +105,12 @@ class Rollout:
     def update(self, numbers, gradient, state, params, loss, batch) -> tuple[PyTree, PyTree, PyTree]:
         """One run's parameters, state and updates after a step."""
         extra = {"value": loss, "grad": gradient, "value_fn": lambda w: self.problem.loss(w, batch)}
+        expected = _shapes(state)
         updates, state = self.transform(numbers).update(gradient, state, params, **extra)
         if jax.tree.map(jnp.shape, updates) != jax.tree.map(jnp.shape, params):
             raise ValueError("its updates have other shapes than the parameters")
+        if _shapes(state) != expected:
+            raise ValueError(f"its state is another one after a step: expected {expected}; got {_shapes(state)}")
         params = optax.apply_updates(params, updates)
         return params if self.problem.project is None else self.problem.project(params), state, updates
 
@@ -192,7 +195,7 @@ class SideBySide:
         if self.keeps_last:
             carry = carry._replace(last=jax.tree.map(jnp.zeros_like, (params, params)))
         if self.keeps_regret:
-            zero = jnp.zeros(size, jax.eval_shape(self._objective, params, carry.problem_state).dtype)
+            zero = jnp.zeros(size)
             carry = carry._replace(regret=(zero, zero))
         if self.rollout.recording.target is not None:
             carry = carry._replace(reached=self._reach(jnp.full(size, -1, jnp.int32), params, carry.problem_state, 0))
@@ -286,11 +289,16 @@ class SideBySide:
         return finite + ((zero == 0) & (finite == t))
 
     def _objective(self, params: PyTree, state: PyTree) -> Any:
+        """The objective, in the runs' float type, whatever a user's function made of them."""
+
+        def objective(*given: Any) -> jax.Array:
+            return self.problem.objective(*given).astype(float)
+
         if state is not None:
-            return self.over_runs(self.problem.objective, (0, 0), 0)(params, state)
+            return self.over_runs(objective, (0, 0), 0)(params, state)
         if self.axes.params == 0:
-            return self.over_runs(self.problem.objective, (0,), 0)(params)
-        return self.over_runs(lambda *w: self.problem.objective(jnp.stack(w)), (0,) * len(params), 0)(*params)
+            return self.over_runs(objective, (0,), 0)(params)
+        return self.over_runs(lambda *w: objective(jnp.stack(w)), (0,) * len(params), 0)(*params)
 
     def _reach(self, reached: Any, params: PyTree, state: PyTree, t: Any) -> Any:
         loss = self._objective(params, state)
@@ -316,7 +324,8 @@ class SideBySide:
         record = recorder(self.problem, self.rollout.template, names, self.edge)
 
         def of_run(t, numbers, params, state, last, *others) -> dict[str, jax.Array]:
-            return record(Moment(t, params, state, last, numbers, *others))
+            recorded = record(Moment(t, params, state, last, numbers, *others))
+            return {name: value.astype(float) for name, value in recorded.items()}
 
         axes = self.axes
         in_axes = (None, axes.numbers, axes.params, axes.state, axes.params, 0, axes.seeds, 0)
@@ -366,6 +375,11 @@ def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
     while more := {i for i, inputs in enumerate(inputs_of) if inputs & differing} - differing:
         differing |= more
     return jax.tree.unflatten(tree, [axis if i in differing else None for i in range(len(leaves))])
+
+
+def _shapes(state: PyTree) -> str:
+    """The shapes and types of a state's arrays; an optimizer's own can be a number of Python's."""
+    return shapes(jax.eval_shape(lambda state: state, state))
 
 
 def _keys(seed: Any) -> tuple[jax.Array, jax.Array]:

@@ -1,6 +1,7 @@
 """The engine against plain loops of Optax, one step at a time."""
 
 import re
+from dataclasses import replace
 
 import chex
 import jax
@@ -324,6 +325,40 @@ def test_a_state_that_follows_from_another_alone_differs_between_runs(tmp_path):
         assert row[2] == row[0] != row[3]
 
 
+RESTLESS = """
+import jax.numpy as jnp
+import optax
+
+
+def changing(lr, how: str):
+    def init(w):
+        return {"mu": jnp.zeros_like(w), "nu": jnp.zeros_like(w), "t": 0}
+
+    def update(g, state, w=None):
+        after = {
+            "order": (state["nu"], state["mu"], state["t"] + 1),
+            "type": state | {"t": state["t"] + 0.5},
+            "shape": state | {"nu": jnp.append(state["nu"], 0.0)},
+            "nothing": state | {"t": state["t"] + 1},
+        }
+        return -lr * g, after[how]
+
+    return optax.GradientTransformation(init, update)
+"""
+
+
+@pytest.mark.parametrize("side_by_side", [None, 1])
+@pytest.mark.parametrize("how", ["order", "type", "shape"])
+def test_a_state_that_is_another_one_after_a_step_is_a_mistake(tmp_path, how, side_by_side):
+    (tmp_path / "restless.py").write_text(RESTLESS)
+    own.load(str(tmp_path / "restless.py"))
+    problem = replace(problems.get("rosenbrock"), side_by_side=side_by_side)
+    recording = Recording(recorded_steps(2, 1), ("loss",))
+    prepare(problem, runs_of('restless.changing(0.1, "nothing")'), recording)
+    with pytest.raises(ValueError, match=r"its state is another one after a step: expected \{'mu': 'float32\[2\]', .*"):
+        prepare(problem, runs_of(f'restless.changing(0.1, "{how}")'), recording)
+
+
 def test_carried_corrections_follow_one_minus_a_power(dtype):
     from adamlab.arithmetic import next_correction
 
@@ -369,6 +404,25 @@ def test_few_coordinates_are_differentiated_forwards_where_that_can_be():
     )
     assert not is_forward(backwards)
     assert computed(backwards, "optax.sgd(0.25)", steps=4)["loss"][0, -1] == pytest.approx(2 / 4**4)
+
+
+@pytest.mark.parametrize("kind", [jnp.float16, jnp.bfloat16])
+def test_losses_of_few_bits_are_differentiated_backwards_and_recorded_in_the_float_type_of_the_study(dtype, kind):
+    def loss(w, batch=None):
+        return (7000 * jnp.sum(w**2)).astype(kind)
+
+    few = type(problems.get("quadratic"))(
+        *("few", loss, lambda key: jnp.array([0.5, 2.0])), objective=loss, minima=((0.0, 0.0),), metrics={"own": loss}
+    )
+    what = ("loss", "params", "regret", "own", "steps_to_target")
+    results = computed(few, "optax.sgd(1e-5)", steps=3, every=1, what=what, target=1e4)
+    # Forwards each slope would be rounded to 11 bits or 8.
+    losses, path = plain_loop(few, optax.sgd(1e-5), 0, 3)
+    np.testing.assert_allclose(results["params"][0], path, rtol=1e-5)
+    np.testing.assert_array_equal(results["loss"][0], losses)
+    np.testing.assert_array_equal(results["own"], results["loss"])
+    np.testing.assert_allclose(results["regret"][0], [0, *np.cumsum(losses)[:3]], rtol=1e-5)
+    assert {results[name].dtype for name in ("loss", "params", "regret", "own")} == {jnp.dtype(dtype)}
 
 
 @pytest.mark.parametrize("name", ["rosenbrock", "beale", "himmelblau", "booth"])

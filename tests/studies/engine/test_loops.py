@@ -10,7 +10,7 @@ import pytest
 
 from adamlab import problems
 from adamlab.studies.engine.loops import Steps
-from adamlab.studies.engine.program import prepare
+from adamlab.studies.engine.program import ON_A_THREAD, options_for, prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
 from tests.computing import runs_of
 
@@ -69,6 +69,38 @@ def test_steps_are_those_of_a_plain_loop(names):
     chex.assert_trees_all_equal_dtypes(by(advance), plain)
 
 
+def test_what_a_step_tells_of_is_told_once():
+    told = []
+
+    def telling(t, carry):
+        jax.debug.callback(lambda *values: told.append([*map(np.asarray, values)]), carry["count"], carry["mean"])
+        jax.debug.callback(lambda: told.append([]))
+        return step(t, carry)
+
+    def advance(carry):
+        steps = Steps(telling, carry, [name == "count" for name in sorted(CARRY)])
+        assert len(steps.begin(0, carry).shared) == 2
+        return steps.carry(steps.until(3, steps.begin(0, carry)))
+
+    jax.block_until_ready(jax.jit(advance)(CARRY))
+    jax.effects_barrier()
+    assert sorted(int(values[0]) for values in told if values) == [0, 1, 2]
+    assert len(told) == 6
+
+
+def test_runs_are_divided_by_a_small_number_that_they_share():
+    def halving(t, carry):
+        return {"number": carry["number"] / 2, "w": carry["w"] / 2 / (carry["number"] / 2) * carry["number"]}
+
+    def advance(carry):
+        steps = Steps(halving, carry, [True, False])
+        return steps.carry(steps.until(20, steps.begin(0, carry)))
+
+    # The last number is 2⁻²⁰, whose inverse is beyond float16.
+    carry = {"number": jnp.float16(1), "w": jnp.float16([0.001, 0.002, 0.003])}
+    chex.assert_trees_all_equal(jax.jit(advance)(carry), {"number": jnp.float16(2**-20), "w": carry["w"]})
+
+
 def kernels_of_a_step(text):
     """The operations in the body of the loop in the loop over recorded steps, but for those that cost nothing."""
     parts = dict(re.findall(r"^(?:ENTRY )?%([\w.\-]+) \((.*?)^}", text, re.DOTALL | re.MULTILINE))
@@ -80,6 +112,22 @@ def kernels_of_a_step(text):
     lines = [line for line in parts[name].splitlines() if " = " in line]
     kinds = [(re.search(r" ([a-z][a-z\-]*)\(", line.partition(" = ")[2]), line) for line in lines]
     return [(kind[1], line) for kind, line in kinds if kind is not None and kind[1] not in FREE]
+
+
+@pytest.mark.parametrize("by_seed", [False, True])
+def test_kernels_over_many_data_are_divided_between_cores(by_seed):
+    def problem(size):
+        data = jnp.ones(size)
+
+        def loss(w, batch=data):
+            return jnp.mean((batch * w[0] - w[1]) ** 2)
+
+        sample = (lambda key, t: data + jax.random.normal(key)) if by_seed else None
+        kind = type(problems.get("quadratic"))
+        return kind("fit", lambda w, b: loss(w, b) if by_seed else loss(w), lambda key: jnp.ones(2), loss, sample)
+
+    assert options_for(problem(2)) == ON_A_THREAD
+    assert options_for(problem(1000)) is None
 
 
 @pytest.mark.optimized(True)
