@@ -50,6 +50,7 @@ from sympy import (
     tan,
     tanh,
 )
+from sympy.core.function import Application
 from sympy.core.mod import Mod as SympyMod
 from sympy.logic.boolalg import Boolean
 from sympy.utilities.iterables import sift
@@ -161,16 +162,17 @@ def _remainder(a: Any, b: Any) -> Any:
 
 
 class Mod(SympyMod):
-    """The remainder of one formula by another; as SymPy's, but for products of remainders, which SymPy gets wrong.
+    """The remainder of one formula by another, which stays as it stands but for sums of powers and other remainders.
 
-    It has 3·mod(x, 5) for the remainder of 3·mod(x, 5) by 5, and squares the inner one where the divisors differ.
+    SymPy's own simplifies more, and wrongly: it has 3·mod(x, 5) for mod(3·mod(x, 5), 5), squares the inner remainder
+    where the divisors differ, and has 0 for the remainder of cases by 6 of which one is 4.
     """
 
     @classmethod
     def eval(cls, p: Any, q: Any) -> Any:
         """The simpler form of the remainder of p by q; None where it stays as it stands."""
-        is_product_of_remainders = isinstance(p, Mul) and any(isinstance(factor, SympyMod) for factor in p.args)
-        return None if is_product_of_remainders else super().eval(p, q)
+        is_plain = isinstance(p, SympyMod) or not p.has(Application)
+        return super().eval(p, q) if is_plain else None
 
 
 def _symbolic_remainder(a: Any, b: Any) -> Any:

@@ -1,5 +1,6 @@
 """Integers of a width in formulas: closed forms and unrolled steps of random expressions are what JAX computes."""
 
+import operator
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jax import lax
 from mpmath import mpf, workdps
-from sympy import Integer, Symbol
+from sympy import Integer, Piecewise, Symbol
 
 import adamlab as al
 from adamlab.errors import InputError
@@ -51,15 +52,21 @@ def expressions(dtype: str) -> st.SearchStrategy[Whole]:
     def cases(a: Whole, b: Whole) -> Whole:
         return lambda t, g: jnp.where(g > 0, a(t, g), b(t, g))
 
+    def where_compared(f: Callable[[Any, Any], Any], a: Whole, b: Whole) -> Whole:
+        return lambda t, g: jnp.where(f(a(t, g), b(t, g)), t, b(t, g))
+
     def by(f: Callable[[Any, Any], Any], a: Whole, n: int) -> Whole:
         return lambda t, g: f(a(t, g), jnp.asarray(n, t.dtype))
 
     def larger(parts: st.SearchStrategy[Whole]) -> st.SearchStrategy[Whole]:
         return st.one_of(
-            st.builds(unary, st.sampled_from([jnp.negative, jnp.invert, jnp.abs]), parts),
+            st.builds(unary, st.sampled_from([jnp.negative, jnp.invert, jnp.abs, jnp.sign]), parts),
             st.builds(binary, st.sampled_from([jnp.add, jnp.subtract, jnp.multiply]), parts, parts),
             st.builds(by, st.sampled_from([jnp.remainder, lax.rem]), parts, st.integers(1, 9)),
             st.builds(cases, parts, constants(dtype)),
+            st.builds(
+                where_compared, st.sampled_from([operator.eq, operator.ne, operator.lt]), parts, constants(dtype)
+            ),
         )
 
     return st.recursive(st.one_of(st.just(lambda t, g: t), constants(dtype)), larger, max_leaves=5)
@@ -72,6 +79,11 @@ def expressions(dtype: str) -> st.SearchStrategy[Whole]:
 @example(("uint8", lambda t, g: t % 1 - 1))
 @example(("uint8", lambda t, g: t * jnp.where(g > 0, t, jnp.uint8(0))))
 @example(("int32", lambda t, g: t % 5 * 3 % 5))
+@example(("int8", lambda t, g: t % 3 * -(t % 5) * 20))
+@example(("uint8", lambda t, g: -(jnp.abs(2 * g).astype(t.dtype) + 1)))
+@example(("int8", lambda t, g: jnp.sign(t % 3 - 1) * t))
+@example(("int8", lambda t, g: jnp.where(t % 3 - 1 == 0, t, jnp.int8(3))))
+@example(("int8", lambda t, g: lax.rem(jnp.where(g > 0, t, jnp.int8(0)), jnp.int8(6))))
 @given(st.sampled_from(TYPES).flatmap(lambda dtype: st.tuples(st.just(dtype), expressions(dtype))))
 @settings(max_examples=40)
 def test_an_integer_is_told_as_it_wraps(case: tuple[str, Whole]):
@@ -109,9 +121,17 @@ def _told(read: Callable[[], Any], computed: list[float]) -> None:
         assert value == computed[t - 1], (told, t, computed[t - 1])
 
 
-@pytest.mark.parametrize(("factor", "inner", "outer"), [(3, 5, 5), (50, 7, 256), (3, 4, 8), (-3, 5, 7)])
-def test_remainders_of_products_of_remainders(factor, inner, outer):
-    # SymPy 1.14 has 3·mod(x, 5) for the first, and the square of the inner remainder in the others.
-    x = Symbol("x", integer=True)
-    formula = Mod(factor * Mod(x, inner), outer)
-    assert [formula.subs(x, Integer(n)) for n in range(30)] == [factor * (n % inner) % outer for n in range(30)]
+X = Symbol("x", integer=True, positive=True)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [3 * Mod(X, 5), 50 * Mod(X, 7), Mod(X, 3) * Mod(X, 7) - 4, Mod(Mod(X, 9), 4), Piecewise((4, X > 8), (0, True))],
+)
+@pytest.mark.parametrize("divisor", [5, 6, 8, 256])
+def test_a_remainder_is_none_of_those_that_sympy_gets_wrong(whole, divisor):
+    # SymPy 1.14 has 3·mod(x, 5) for the first by 5, mod(3·mod(x, 5)², 8) by 8, and 0 for the last by 6.
+    formula = Mod(whole, divisor)
+    for n in range(1, 30):
+        value = whole.subs(X, Integer(n))
+        assert formula.subs(X, Integer(n)) == int(value) % divisor

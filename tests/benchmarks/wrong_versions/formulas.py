@@ -111,7 +111,7 @@ INTERPRET = [
     *of(
         "interpret/sympy_primitives.py",
         WHOLE_NUMBERS,
-        ("return None if is_product_of_remainders else", "return"),
+        ("isinstance(p, SympyMod) or not p.has(Application)", "True"),
         ('_logical("not", Not, lambda a: -a - 1)', '_logical("not", Not, lambda a: -a)'),
     ),
     *of(
