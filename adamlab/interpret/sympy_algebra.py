@@ -24,16 +24,19 @@ from sympy import (
     Lt,
     Max,
     Min,
+    Mul,
     Ne,
     Not,
     Or,
     Piecewise,
+    Pow,
     Rel,
     S,
     Symbol,
     Xor,
     count_ops,
     expand,
+    sign,
     sympify,
 )
 from sympy.core.relational import Relational
@@ -114,6 +117,8 @@ class Formulas(Algebra):
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {
             "sub": self._subtract,
+            "mul": self._multiply,
+            "div": self._divide,
             "log": lambda x: self._on_domain("log", x),
             "log1p": lambda x: self._on_domain("log", self._subtract(Integer(1), -x)),
             "expm1": lambda x: -self._subtract(Integer(1), exponential(x)),
@@ -352,6 +357,28 @@ class Formulas(Algebra):
                 return self._short(difference, base, power)
         return difference
 
+    def _multiply(self, a: Any, b: Any) -> Any:
+        return self._unless_divided_by_0(a * b, _divisors(a) | _divisors(b))
+
+    def _divide(self, a: Any, b: Any) -> Any:
+        if isinstance(b, Piecewise) and any(case == 0 for case, _ in _cases(b)):
+            *others, (last, _) = _cases(b)
+            value = self._divide(a, last)
+            for case, condition in reversed(others):
+                value = self.select(condition, (value, self._divide(a, case)))
+            return value
+        factors = {factor.as_base_exp()[0] for factor in Mul.make_args(sympify(b))}
+        return self._unless_divided_by_0(ELEMENTWISE["div"](a, b), _divisors(a) | factors)
+
+    def _unless_divided_by_0(self, value: Any, divisors: set[Any]) -> Any:
+        """A product, which is NaN where a divisor is 0 that it does not show any more."""
+        # A sign and an absolute value are 0 where their arguments are.
+        lost = {x.args[0] if isinstance(x, (sign, Abs)) else x for x in divisors - _divisors(value)}
+        for divisor in sorted(lost, key=str):
+            if not (divisor.is_number or is_positive(divisor) or is_positive(-divisor)):
+                value = self.select(self.compare("!=", divisor, 0), (S.NaN, value))
+        return value
+
     def _short(self, complement: Formula, base: Formula, power: Formula) -> Formula:
         if complement.is_Number:
             return complement
@@ -379,6 +406,17 @@ class Formulas(Algebra):
             return False
         forms = (full, expand(full)) if is_short else (x, full, expand(full))
         return any(map(_is_nonnegative_in_all_cases, forms))
+
+
+def _divisors(e: Any) -> set[Any]:
+    """What a product is divided by."""
+    powers = [factor for factor in Mul.make_args(e) if isinstance(factor, Pow)] if isinstance(e, Expr) else []
+    return {power.base for power in powers if power.exp.is_extended_negative}
+
+
+def _cases(e: Piecewise) -> Sequence[Any]:
+    cases: Any = e.args
+    return cases
 
 
 def _is_rate(e: Formula) -> bool:
