@@ -7,14 +7,16 @@ all late steps, and the first of these is recorded, as is the last step before a
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
 import numpy as np
 from sympy import (
     Abs,
+    Add,
     And,
     Expr,
     Ge,
@@ -116,8 +118,10 @@ class Formulas(Algebra):
         operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {
+            "add": lambda a, b: self._unless_divided_by_0(a + b, _divisors(a) | _divisors(b)),
+            "add_any": lambda a, b: self._unless_divided_by_0(a + b, _divisors(a) | _divisors(b)),
             "sub": self._subtract,
-            "mul": self._multiply,
+            "mul": lambda a, b: self._unless_divided_by_0(a * b, _divisors(a) | _divisors(b)),
             "div": self._divide,
             "log": lambda x: self._on_domain("log", x),
             "log1p": lambda x: self._on_domain("log", self._subtract(Integer(1), -x)),
@@ -348,7 +352,7 @@ class Formulas(Algebra):
 
     def _subtract(self, a: Any, b: Any) -> Any:
         """The difference a − b; for 1 − β^k its short name."""
-        difference = a - b
+        difference = self._unless_divided_by_0(a - b, _divisors(a) | _divisors(b))
         if a == 1 and isinstance(b, Expr):
             if b in self.complements:
                 return 1 - self.complements[b]
@@ -356,9 +360,6 @@ class Formulas(Algebra):
             if _is_rate(base) and is_positive(power):
                 return self._short(difference, base, power)
         return difference
-
-    def _multiply(self, a: Any, b: Any) -> Any:
-        return self._unless_divided_by_0(a * b, _divisors(a) | _divisors(b))
 
     def _divide(self, a: Any, b: Any) -> Any:
         if isinstance(b, Piecewise) and any(case == 0 for case, _ in _cases(b)):
@@ -370,10 +371,10 @@ class Formulas(Algebra):
         factors = {factor.as_base_exp()[0] for factor in Mul.make_args(sympify(b))}
         return self._unless_divided_by_0(ELEMENTWISE["div"](a, b), _divisors(a) | factors)
 
-    def _unless_divided_by_0(self, value: Any, divisors: set[Any]) -> Any:
-        """A product, which is NaN where a divisor is 0 that it does not show any more."""
+    def _unless_divided_by_0(self, value: Any, divisors: Collection[Any]) -> Any:
+        """A sum or a product, which is NaN where a divisor of its parts is 0 that it does not show any more."""
         # A sign and an absolute value are 0 where their arguments are.
-        lost = {x.args[0] if isinstance(x, (sign, Abs)) else x for x in divisors - _divisors(value)}
+        lost = {x.args[0] if isinstance(x, (sign, Abs)) else x for x in divisors if x not in _divisors(value)}
         for divisor in sorted(lost, key=str):
             if not (divisor.is_number or is_positive(divisor) or is_positive(-divisor)):
                 value = self.select(self.compare("!=", divisor, 0), (S.NaN, value))
@@ -408,10 +409,12 @@ class Formulas(Algebra):
         return any(map(_is_nonnegative_in_all_cases, forms))
 
 
-def _divisors(e: Any) -> set[Any]:
-    """What a product is divided by."""
-    powers = [factor for factor in Mul.make_args(e) if isinstance(factor, Pow)] if isinstance(e, Expr) else []
-    return {power.base for power in powers if power.exp.is_extended_negative}
+@lru_cache(maxsize=8192)
+def _divisors(e: Any) -> frozenset[Any]:
+    """What a sum, a product or a part of it is divided by."""
+    if isinstance(e, (Add, Mul)):
+        return frozenset().union(*map(_divisors, e.args))
+    return frozenset([e.base]) if isinstance(e, Pow) and e.exp.is_extended_negative else frozenset()
 
 
 def _cases(e: Piecewise) -> Sequence[Any]:
