@@ -6,7 +6,22 @@ SymPy's own deductions are slow and know no upper bounds, so it is asked about s
 from collections import Counter
 from functools import lru_cache
 
-from sympy import Abs, Add, Indexed, Max, Min, Mul, Piecewise, Poly, PolynomialError, Pow, Symbol, fraction, together
+from sympy import (
+    Abs,
+    Add,
+    Indexed,
+    Max,
+    Min,
+    Mod,
+    Mul,
+    Piecewise,
+    Poly,
+    PolynomialError,
+    Pow,
+    Symbol,
+    fraction,
+    together,
+)
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from adamlab.types import Formula
@@ -98,6 +113,8 @@ def sign_of(e: Formula) -> int:
         return min(sign_of(e.function), NONNEGATIVE)
     if isinstance(e, Abs):
         return max(sign_of(e.args[0]), NONNEGATIVE)
+    if isinstance(e, Mod):
+        return NONNEGATIVE if is_positive(e.args[1]) else REAL
     return POSITIVE if e.func.__name__ == "exp" else REAL
 
 

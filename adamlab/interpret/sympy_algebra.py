@@ -7,14 +7,12 @@ all late steps, and the first of these is recorded, as is the last step before a
 """
 
 import math
-from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
-import mpmath
 import numpy as np
 from sympy import (
     Abs,
@@ -28,20 +26,18 @@ from sympy import (
     Lt,
     Max,
     Min,
-    Mod,
     Mul,
     Ne,
     Not,
     Or,
     Piecewise,
+    Pow,
     Rel,
     S,
     Symbol,
     Xor,
-    ceiling,
     count_ops,
     expand,
-    floor,
     sign,
     sympify,
 )
@@ -51,8 +47,20 @@ from sympy.logic.boolalg import Boolean
 from adamlab.interpret.constants import Constant
 from adamlab.interpret.domains import OnDomain, domain_of, on_domain, requirements
 from adamlab.interpret.equality import same
-from adamlab.interpret.evaluation import evaluate
+from adamlab.interpret.integers import wrapped
 from adamlab.interpret.jaxpr import WHOLE, Algebra, UnreadableError
+from adamlab.interpret.ranges import (
+    LAST,
+    STEPPED,
+    at_step,
+    last_within,
+    range_of,
+    settling,
+    steps_within,
+    truth_by_range,
+    truth_by_sign,
+    wrapped_formula,
+)
 from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positive
 from adamlab.interpret.sympy_primitives import (
     COMPARE,
@@ -65,12 +73,6 @@ from adamlab.interpret.sympy_primitives import (
 )
 from adamlab.types import Formula
 
-TRIED_STEPS = 1000
-"""The steps that are tried one by one where an integer's range over all steps is not plain."""
-
-DIGITS = 60
-"""The digits in which conditions in t are decided."""
-
 LONGEST = 10**5
 """The most symbols and operations of a formula."""
 
@@ -79,12 +81,6 @@ MOST_OPERATIONS = 25
 
 ENDLESS = 10**9
 """No run has so many steps: what changes after as many, as a guard against overflow does, never changes."""
-
-LAST = 2**31 - 1
-"""The last step: no run gets that far, and counts of 32 bits end there."""
-
-STEPPED = (sign, floor, ceiling, Mod, Piecewise, Max, Min)
-"""Functions that take a value on more than single points: that they do not take it must not be assumed."""
 
 
 @dataclass
@@ -122,7 +118,11 @@ class Formulas(Algebra):
         operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {
+            "add": lambda a, b: self._unless_divided_by_0(a + b, _divisors(a) | _divisors(b)),
+            "add_any": lambda a, b: self._unless_divided_by_0(a + b, _divisors(a) | _divisors(b)),
             "sub": self._subtract,
+            "mul": lambda a, b: self._unless_divided_by_0(a * b, _divisors(a) | _divisors(b)),
+            "div": self._divide,
             "log": lambda x: self._on_domain("log", x),
             "log1p": lambda x: self._on_domain("log", self._subtract(Integer(1), -x)),
             "expm1": lambda x: -self._subtract(Integer(1), exponential(x)),
@@ -204,13 +204,15 @@ class Formulas(Algebra):
         difference = a - b
         if difference == 0:
             return relation in ("==", "<=", ">=")
+        if (known := truth_by_range(relation, difference)) is not None:
+            return known
         if self.t is not None and difference.free_symbols == {self.t}:
             return self._in_later_steps(relation, a, b)
         return Rel(a, b, relation, evaluate=False)
 
     def _settled_relation(self, relation: str, a: Formula, b: Formula) -> Any:
         difference = expand(self.in_full(a - b))
-        if (known := _known(relation, difference)) is not None:
+        if (known := truth_by_sign(relation, difference)) is not None:
             return known
         if self.t is not None and difference.free_symbols == {self.t}:
             return Rel(
@@ -244,23 +246,36 @@ class Formulas(Algebra):
     def symbolic_in_width(self, value: Any, dtype: Any) -> Any:
         """An integer formula as its type holds it: as it is within the type's range, else wrapped.
 
-        Of a formula in t alone the steps within the range are recorded; of any other the range is assumed.
+        Of a formula in t alone the steps within the range are recorded; of any other the range is assumed, where it
+        is not plain.
         """
-        if not isinstance(value, Expr) or value.is_Number:
+        if not isinstance(value, Expr):
             return value
+        if value.is_Number:  # as where SymPy knows that t − t is 0
+            return wrapped(int(value), dtype) if value.is_Integer else value
         low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-        if (bounds := range_of(value)) and low <= bounds[0] and bounds[1] <= high:
-            return value
+        if bounds := range_of(value):
+            return wrapped_formula(value, low, high, bounds)
         if self.t is None or value.free_symbols != {self.t}:
-            assumption = And(Ge(value, low), Le(value, high))
-            if assumption in self.refused:
-                return _wrapped(value, low, high)
-            self.assumptions[assumption] = None
-            return value
-        first, last = _steps_within(value, self.t, low, high)
-        if first > max(self.settled_by, 1):
-            return _wrapped(value, low, high)
+            return self._open_in_width(value, low, high)
+        first, last = steps_within(value, self.t, low, high)
+        if last < first:
+            at_first = int(at_step(value, self.t, first))
+            value = wrapped_formula(value, low, high, (at_first, at_first))
+            first, last = steps_within(value, self.t, low, high)
+        if first > max(self.settled_by, 1) or last == first:
+            return wrapped_formula(value, low, high)
         self.first_step, self.last_step = max(self.first_step, first), min(self.last_step, last)
+        return value
+
+    def _open_in_width(self, value: Formula, low: int, high: int) -> Formula:
+        if self.t is not None and (last := last_within(value, self.t, low, high)):
+            self.last_step = min(self.last_step, last)
+            return value
+        assumption = And(Ge(value, low), Le(value, high))
+        if assumption in self.refused or assumption is S.false:
+            return wrapped_formula(value, low, high)
+        self.assumptions[assumption] = None
         return value
 
     def resolved(self, e: Any) -> Any:
@@ -309,7 +324,7 @@ class Formulas(Algebra):
 
     def _in_later_steps(self, relation: str, a: Any, b: Any) -> Any:
         """The relation as it is from some step on."""
-        first, later = _settling(expand(a - b), self.t, relation)
+        first, later = settling(expand(a - b), self.t, relation)
         if first is not None and first > ENDLESS:
             first, later = 1, not later
         if first is None or first > max(self.settled_by, 1):
@@ -330,14 +345,14 @@ class Formulas(Algebra):
             return S.NaN
         known = self.compare(relation, a, b)
         if not isinstance(known, bool):
-            known = _known(relation, expand(self.in_full(sympify(a) - sympify(b))))
+            known = truth_by_sign(relation, expand(self.in_full(sympify(a) - sympify(b))))
         if isinstance(known, bool):
             return sympify(a if known else b)
         return extreme(*extreme.make_args(a), *extreme.make_args(b), evaluate=False)  # evaluating it is slow
 
     def _subtract(self, a: Any, b: Any) -> Any:
         """The difference a − b; for 1 − β^k its short name."""
-        difference = a - b
+        difference = self._unless_divided_by_0(a - b, _divisors(a) | _divisors(b))
         if a == 1 and isinstance(b, Expr):
             if b in self.complements:
                 return 1 - self.complements[b]
@@ -345,6 +360,25 @@ class Formulas(Algebra):
             if _is_rate(base) and is_positive(power):
                 return self._short(difference, base, power)
         return difference
+
+    def _divide(self, a: Any, b: Any) -> Any:
+        if isinstance(b, Piecewise) and any(case == 0 for case, _ in _cases(b)):
+            *others, (last, _) = _cases(b)
+            value = self._divide(a, last)
+            for case, condition in reversed(others):
+                value = self.select(condition, (value, self._divide(a, case)))
+            return value
+        factors = {factor.as_base_exp()[0] for factor in Mul.make_args(sympify(b))}
+        return self._unless_divided_by_0(ELEMENTWISE["div"](a, b), _divisors(a) | factors)
+
+    def _unless_divided_by_0(self, value: Any, divisors: Collection[Any]) -> Any:
+        """A sum or a product, which is NaN where a divisor of its parts is 0 that it does not show any more."""
+        # A sign and an absolute value are 0 where their arguments are.
+        lost = {x.args[0] if isinstance(x, (sign, Abs)) else x for x in divisors if x not in _divisors(value)}
+        for divisor in sorted(lost, key=str):
+            if not (divisor.is_number or is_positive(divisor) or is_positive(-divisor)):
+                value = self.select(self.compare("!=", divisor, 0), (S.NaN, value))
+        return value
 
     def _short(self, complement: Formula, base: Formula, power: Formula) -> Formula:
         if complement.is_Number:
@@ -375,86 +409,17 @@ class Formulas(Algebra):
         return any(map(_is_nonnegative_in_all_cases, forms))
 
 
-@lru_cache(maxsize=1024)
-def _settling(difference: Formula, t: Symbol, relation: str) -> tuple[int | None, bool]:
-    """The first step from which a formula stays in a relation to 0, or stays out of it, and which; None if unknown."""
-    if not _is_monotone(difference, t):
-        return None, False
-    at, last = partial(_at_step, difference, t), _at_step(difference, t, LAST)
-    if relation in ("==", "!="):
-        zero = _first(lambda k: bool(at(k) * last >= 0))
-        return (zero + 1 if at(zero) == 0 else 1), relation == "!="
-    later = COMPARE[relation](last, 0)
-    return _first(lambda k: COMPARE[relation](at(k), 0) == later), later
+@lru_cache(maxsize=8192)
+def _divisors(e: Any) -> frozenset[Any]:
+    """What a sum, a product or a part of it is divided by."""
+    if isinstance(e, (Add, Mul)):
+        return frozenset().union(*map(_divisors, e.args))
+    return frozenset([e.base]) if isinstance(e, Pow) and e.exp.is_extended_negative else frozenset()
 
 
-def _at_step(e: Formula, t: Symbol, k: int) -> Any:
-    with mpmath.workdps(DIGITS):
-        return evaluate(e, {t: mpmath.mpf(k)})
-
-
-def _wrapped(value: Formula, low: int, high: int) -> Formula:
-    """An integer formula that wraps around at its type's bounds."""
-    return Mod(value - low, high - low + 1) + low
-
-
-@lru_cache(maxsize=1024)
-def _steps_within(value: Formula, t: Symbol, low: int, high: int) -> tuple[int, int]:
-    """The first and the last step at which an integer is between its bounds, as it is at all steps between."""
-    at = partial(_at_step, value, t)
-
-    def within(k: int) -> bool:
-        return low <= at(k) <= high
-
-    if not _is_monotone(value, t):
-        return 1, _first(lambda k: k == TRIED_STEPS or not within(k + 1), among=TRIED_STEPS)
-    first = _first(lambda k: at(k) >= low if at(1) <= at(LAST) else at(k) <= high)
-    outside = _first(lambda k: k >= first and not within(k))
-    return first, outside - 1 if not within(outside) else LAST
-
-
-def _is_monotone(e: Formula, t: Symbol) -> bool:
-    if e.has(*STEPPED, Abs):
-        return False
-    slope = e.diff(t)
-    return is_nonnegative(slope) or is_nonnegative(-slope)
-
-
-def _first(holds: Callable[[int], bool], among: int = LAST) -> int:
-    """The first step at which something holds that holds ever after; the last step where it never does."""
-    return 1 + bisect_left(range(1, among), True, key=holds)
-
-
-def range_of(e: Any) -> tuple[Any, Any] | None:
-    """The least and the greatest number that an integer formula can be; None where it is not plain."""
-    if e.is_Number:
-        return e, e
-    if isinstance(e, sign):
-        return -1, 1
-    parts: Any = e.args
-    if isinstance(e, Mod) and parts[1].is_Integer and parts[1].is_positive:
-        return 0, parts[1] - 1
-    if isinstance(e, Piecewise):
-        ranges = [range_of(case) for case, _ in parts]
-        return None if None in ranges else (min(r[0] for r in ranges if r), max(r[1] for r in ranges if r))
-    if isinstance(e, Add):
-        ranges = [range_of(term) for term in e.args]
-        return None if None in ranges else (sum(r[0] for r in ranges if r), sum(r[1] for r in ranges if r))
-    if isinstance(e, Mul) and len(e.args) == 2 and e.args[0].is_Number and (inner := range_of(e.args[1])):
-        ends = [e.args[0] * end for end in inner]
-        return min(ends), max(ends)
-    return None
-
-
-def _known(relation: str, difference: Formula) -> bool | None:
-    """The truth of a relation by the sign of the sides' difference, without any assumption; None if unknown."""
-    if difference == 0:
-        return relation in ("==", "<=", ">=")
-    if is_nonnegative(difference) and (relation in ("<", ">=") or is_positive(difference)):
-        return relation in (">", ">=", "!=")
-    if is_nonnegative(-difference) and (relation in (">", "<=") or is_positive(-difference)):
-        return relation in ("<", "<=", "!=")
-    return None
+def _cases(e: Piecewise) -> Sequence[Any]:
+    cases: Any = e.args
+    return cases
 
 
 def _is_rate(e: Formula) -> bool:

@@ -11,7 +11,6 @@ from sympy import (
     E,
     Expr,
     Integer,
-    Mod,
     Mul,
     Not,
     Or,
@@ -51,6 +50,8 @@ from sympy import (
     tan,
     tanh,
 )
+from sympy.core.function import Application
+from sympy.core.mod import Mod as SympyMod
 from sympy.logic.boolalg import Boolean
 from sympy.utilities.iterables import sift
 
@@ -160,6 +161,20 @@ def _remainder(a: Any, b: Any) -> Any:
     return a if b in (S.Infinity, S.NegativeInfinity) else _symbolic_remainder(a, b)
 
 
+class Mod(SympyMod):
+    """The remainder of one formula by another, which stays as it stands but for sums of powers and other remainders.
+
+    SymPy's own simplifies more, and wrongly: it has 3·mod(x, 5) for mod(3·mod(x, 5), 5), squares the inner remainder
+    where the divisors differ, and has 0 for the remainder of cases by 6 of which one is 4.
+    """
+
+    @classmethod
+    def eval(cls, p: Any, q: Any) -> Any:
+        """The simpler form of the remainder of p by q; None where it stays as it stands."""
+        is_plain = isinstance(p, SympyMod) or not p.has(Application)
+        return super().eval(p, q) if is_plain else None
+
+
 def _symbolic_remainder(a: Any, b: Any) -> Any:
     return Mod(Abs(a), Abs(b)) * (sign(a) if not is_nonnegative(sympify(a)) else 1)
 
@@ -205,9 +220,11 @@ def _of_integers(name: str, in_symbols: Callable[..., Any] | None = None) -> Cal
     return operate
 
 
-def _logical(name: str, of_conditions: Callable[..., Any]) -> Callable[..., Any]:
+def _logical(
+    name: str, of_conditions: Callable[..., Any], in_symbols: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """A logical operation on truths and conditions, and on integers bit by bit."""
-    of_integers = _of_integers(name)
+    of_integers = _of_integers(name, in_symbols)
 
     def operate(*sides):
         is_logical = any(map(is_condition, sides))
@@ -270,7 +287,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "logistic": lambda x: 1 / (1 + exp(-x)),
     "mul": operator.mul,
     "neg": operator.neg,
-    "not": _logical("not", Not),
+    "not": _logical("not", Not, lambda a: -a - 1),
     "or": _logical("or", Or),
     "population_count": _of_integers("population_count"),
     "pow": _power,

@@ -427,6 +427,42 @@ def test_prove_gives_a_verdict_whatever_the_state_is(case):
     assert al.prove(UNDECIDED[case], SGD).status in ("refuted", "unknown")
 
 
+DIVISIONS: dict[str, Callable[[Any], Any]] = {
+    "by the gradient": lambda g: g / g,
+    "by a power": lambda g: g**2 / g,
+    "times an inverse": lambda g: (1 / g) * g,
+    "of two inverses": lambda g: 1 / g - 1 / g,
+    "by a root": lambda g: sqrt(abs(g)) * lax.rsqrt(abs(g)),
+    "by the sign": lambda g: sign(g) / sign(g),
+    "by a maximum": lambda g: jnp.maximum(g, 0) / jnp.maximum(g, 0),
+    "by cases": lambda g: where(g > 1, g, 0.0) / where(g > 1, g, 0.0),
+    "by other cases": lambda g: 2 / where(g > 1, g, 0.0),
+    "by what vanishes on a side": lambda g: (abs(g) - g) / (abs(g) - g),
+    "by an integer": lambda g: jnp.floor(g) / jnp.floor(g),
+}
+
+
+@pytest.mark.parametrize("case", DIVISIONS)
+def test_what_is_divided_by_0_is_told(case):
+    f = al.closed_form(lambda: by_count(lambda t, g: DIVISIONS[case](g)))
+    excused = [0.0] if any("≠ 0" in text for text in f.assumptions) else []
+    for g in sorted({-1.5, 0.0, 0.5, 3.0} - {*excused}):
+        with jax.enable_x64(True):
+            expected = float(DIVISIONS[case](jnp.asarray(g)))
+        np.testing.assert_allclose(float(value_of(f.updates, {"t": 1}, {("g", 1): mpmath.mpf(g)})), expected)
+
+
+def test_a_sign_or_a_size_that_is_divided_by_is_0_at_a_point_alone():
+    for divisor in (sign, abs):
+        f = al.closed_form(lambda divisor=divisor: by_count(lambda t, g: divisor(g) / divisor(g)))
+        assert "g_t ≠ 0" in f.assumptions
+
+
+def test_cases_divided_by_0_have_no_value_of_sympy():
+    f = al.closed_form(lambda: by_count(lambda t, g: DIVISIONS["by other cases"](g)))
+    assert "zoo" not in str(f.updates)
+
+
 def test_a_delayed_gradient_whose_state_starts_elsewhere_is_told_as_later_steps():
     f = al.closed_form(lambda: transformation(jnp.ones_like, lambda g, last, w=None: (last, g)))
     assert "the update is that of steps t ≥ 2" in f.assumptions

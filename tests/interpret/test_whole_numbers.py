@@ -1,0 +1,137 @@
+"""Integers of a width in formulas: closed forms and unrolled steps of random expressions are what JAX computes."""
+
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from jax import lax
+from mpmath import mpf, workdps
+from sympy import Integer, Piecewise, Symbol
+
+import adamlab as al
+from adamlab.errors import InputError
+from adamlab.interpret.jaxpr import UnreadableError
+from adamlab.interpret.sympy_primitives import Mod
+from tests.fuzzing.formulas import value_of
+from tests.symbolic.examples import transformation
+
+TYPES = ("int8", "uint8", "int16", "uint32")
+STEPS = 24
+GRADIENTS = np.where(np.arange(STEPS) % 3 == 1, -1.5, 0.5)
+
+UNROLLED = {f"g_{t}": mpf(g) for t, g in enumerate(GRADIENTS, 1)}
+INDEXED = {("g", t): mpf(g) for t, g in enumerate(GRADIENTS, 1)}
+
+Whole = Callable[[Any, Any], Any]
+"""Gives an integer of a step's number, which has that integer's type, and of the gradient."""
+
+
+def constants(dtype: str) -> st.SearchStrategy[Whole]:
+    """Constants of the type, small ones more often."""
+    low, high = (int(x) for x in (np.iinfo(dtype).min, np.iinfo(dtype).max))
+    numbers = st.one_of(st.integers(max(low, -9), 9), st.integers(low, high))
+    return numbers.map(lambda n: lambda t, g: jnp.asarray(n, t.dtype))
+
+
+def expressions(dtype: str) -> st.SearchStrategy[Whole]:
+    """Expressions of the type in the step's number and the sign of the gradient."""
+
+    def unary(f: Callable[[Any], Any], a: Whole) -> Whole:
+        return lambda t, g: f(a(t, g))
+
+    def binary(f: Callable[[Any, Any], Any], a: Whole, b: Whole) -> Whole:
+        return lambda t, g: f(a(t, g), b(t, g))
+
+    def cases(a: Whole, b: Whole) -> Whole:
+        return lambda t, g: jnp.where(g > 0, a(t, g), b(t, g))
+
+    def where_compared(f: Callable[[Any, Any], Any], a: Whole, b: Whole) -> Whole:
+        return lambda t, g: jnp.where(f(a(t, g), b(t, g)), t, b(t, g))
+
+    def by(f: Callable[[Any, Any], Any], a: Whole, n: int) -> Whole:
+        return lambda t, g: f(a(t, g), jnp.asarray(n, t.dtype))
+
+    def larger(parts: st.SearchStrategy[Whole]) -> st.SearchStrategy[Whole]:
+        return st.one_of(
+            st.builds(unary, st.sampled_from([jnp.negative, jnp.invert, jnp.abs, jnp.sign]), parts),
+            st.builds(binary, st.sampled_from([jnp.add, jnp.subtract, jnp.multiply]), parts, parts),
+            st.builds(by, st.sampled_from([jnp.remainder, lax.rem]), parts, st.integers(1, 9)),
+            st.builds(cases, parts, constants(dtype)),
+            st.builds(
+                where_compared, st.sampled_from([operator.eq, operator.ne, operator.lt]), parts, constants(dtype)
+            ),
+        )
+
+    return st.recursive(st.one_of(st.just(lambda t, g: t), constants(dtype)), larger, max_leaves=5)
+
+
+@example(("uint8", lambda t, g: -t))
+@example(("uint8", lambda t, g: -(t % 3 + 1)))
+@example(("uint8", lambda t, g: t % 7 * 50))
+@example(("uint8", lambda t, g: -jnp.where(g > 0, jnp.uint8(1), jnp.uint8(2))))
+@example(("uint8", lambda t, g: t % 1 - 1))
+@example(("uint8", lambda t, g: t * jnp.where(g > 0, t, jnp.uint8(0))))
+@example(("int32", lambda t, g: t % 5 * 3 % 5))
+@example(("int8", lambda t, g: t % 3 * -(t % 5) * 20))
+@example(("uint8", lambda t, g: -(jnp.abs(2 * g).astype(t.dtype) + 1)))
+@example(("int8", lambda t, g: jnp.sign(t % 3 - 1) * t))
+@example(("int8", lambda t, g: jnp.where(t % 3 - 1 == 0, t, jnp.int8(3))))
+@example(("int8", lambda t, g: lax.rem(jnp.where(g > 0, t, jnp.int8(0)), jnp.int8(6))))
+@given(st.sampled_from(TYPES).flatmap(lambda dtype: st.tuples(st.just(dtype), expressions(dtype))))
+@settings(max_examples=40)
+def test_an_integer_is_told_as_it_wraps(case: tuple[str, Whole]):
+    dtype, whole = case
+
+    def optimizer() -> Any:
+        def update(g: Any, count: Any, w: Any = None) -> tuple[Any, Any]:
+            t = count + 1
+            return whole(t.astype(dtype), g).astype(float), t
+
+        return transformation(lambda w: jnp.zeros([], jnp.int32), update)
+
+    with jax.enable_x64(True):
+        each = jax.jit(jax.vmap(lambda t, g: whole(t.astype(dtype), g).astype(float)))
+        computed = each(jnp.arange(1, STEPS + 1, dtype=jnp.int32), jnp.asarray(GRADIENTS)).tolist()
+    _told(lambda: al.closed_form(optimizer), computed)
+    _told(lambda: al.unroll(optimizer, steps=6), computed)
+
+
+def _told(read: Callable[[], Any], computed: list[float]) -> None:
+    """Hold the updates that a reading tells against those that were computed, as far as it says."""
+    try:
+        told = read()
+    except (InputError, UnreadableError):
+        return
+    assumed = "\n".join(told.assumptions)
+    assert "false" not in assumed.lower()
+    first = max([1, *map(int, re.findall(r"t ≥ (\d+)", assumed))])
+    last = min([len(computed), *map(int, re.findall(r"t ≤ (\d+)", assumed))])
+    assert last >= 1, told
+    formulas = told.updates if isinstance(told.updates, list | tuple) else [told.updates] * len(computed)
+    for t, formula in list(enumerate(formulas, 1))[first - 1 : last]:
+        with workdps(60):
+            value = value_of(formula, {"t": mpf(t), **UNROLLED}, INDEXED)
+        assert value == computed[t - 1], (told, t, computed[t - 1])
+
+
+X = Symbol("x", integer=True, positive=True)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [3 * Mod(X, 5), 50 * Mod(X, 7), Mod(X, 3) * Mod(X, 7) - 4, Mod(Mod(X, 9), 4), Piecewise((4, X > 8), (0, True))],
+)
+@pytest.mark.parametrize("divisor", [5, 6, 8, 256])
+def test_a_remainder_is_none_of_those_that_sympy_gets_wrong(whole, divisor):
+    # SymPy 1.14 has 3·mod(x, 5) for the first by 5, mod(3·mod(x, 5)², 8) by 8, and 0 for the last by 6.
+    formula = Mod(whole, divisor)
+    for n in range(1, 30):
+        value = whole.subs(X, Integer(n))
+        assert formula.subs(X, Integer(n)) == int(value) % divisor
