@@ -142,7 +142,8 @@ def test_the_first_bad_step_is_found_between_recorded_ones(name):
     wanted = [-1 if row.all() else int(np.argmin(row)) for row in finite]
     assert often["diverged_at"].tolist() == wanted
     assert -1 in wanted
-    assert (last := max(wanted)) > 1
+    last = max(wanted)
+    assert last > 1
     until_then = computed(problem, "adamlab.sgd(lr)", numbers, seeds=[0] * 5, steps=last, every=last)
     assert until_then["diverged_at"].tolist() == wanted
 
