@@ -374,7 +374,7 @@ class Formulas(Algebra):
     def _unless_divided_by_0(self, value: Any, divisors: Collection[Any]) -> Any:
         """A sum or a product, which is NaN where a divisor of its parts is 0 that it does not show any more."""
         # A sign and an absolute value are 0 where their arguments are.
-        lost = {x.args[0] if isinstance(x, (sign, Abs)) else x for x in divisors if x not in _divisors(value)}
+        lost: set[Any] = {x.args[0] if isinstance(x, (sign, Abs)) else x for x in divisors if x not in _divisors(value)}
         for divisor in sorted(lost, key=str):
             if not (divisor.is_number or is_positive(divisor) or is_positive(-divisor)):
                 value = self.select(self.compare("!=", divisor, 0), (S.NaN, value))
