@@ -90,6 +90,7 @@ CHANGES = [
     *of(
         "analysis/tables.py",
         "tests/analysis/test_tables.py",
+        (".differing_bits.clip(min=0).sum(", ".differing_bits.sum(", "tests/plots/test_comparisons.py -k bits"),
         (
             '"least": float(judged[chosen].min()),\n                "greatest": float(judged[chosen].max()),',
             '"least": float(judged[chosen].max()),\n                "greatest": float(judged[chosen].min()),',
