@@ -105,8 +105,8 @@ CHANGES = [
         ),
         ('"best_loss": best_loss(runs).values,', '"best_loss": runs.loss.isel(step=-1).values,'),
         (
-            'comparisons.differing_bits.sum("family").values',
-            'comparisons.differing_bits.max("family").values',
+            '.clip(min=0).sum("family").values',
+            '.clip(min=0).max("family").values',
             "tests/studies/test_kinds.py tests/studies/test_comparisons.py",
         ),
         (

@@ -239,7 +239,7 @@ STORE = [
         "studies/store/dataset.py",
         f"{RUN} -k 'join or start or cut_off'",
         (
-            "rows = rows[places[rows] >= 0]\n",
+            "    rows = rows[places[rows] >= 0]\n",
             "",
             "tests/studies/sweep -k 'shared or padding or seed_of or batches or hundreds or leftover or cut_off'",
         ),
