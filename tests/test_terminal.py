@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 
 import adamlab as al
-from adamlab.studies.progress import Listener
 from adamlab.studies.sweep.estimate import Estimate
 from adamlab.terminal import console as console_module
 from adamlab.terminal.console import waiting
@@ -59,26 +58,6 @@ def test_a_bar_adds_up_by_the_clock(monkeypatch):
         bar.advance(runs)
     (task,) = bar.progress.tasks
     assert (task.completed, task.total, task.fields["rate"]) == (4, 10, "50 run-steps/s")
-
-
-def test_runs_are_counted_without_their_padding():
-    class Counter(Listener):
-        def __init__(self):
-            self.begun = self.done = 0
-
-        def begin(self, runs, steps):
-            self.begun = runs
-
-        def advance(self, runs):
-            self.done += runs
-
-    counter = Counter()
-    rates = [i / 1e4 for i in range(1, 14)]  # enough runs of a seed to be grouped, and no multiple of a group
-    problem = {"name": "digits_softmax", "batch_size": 4}
-    optimizer = {"name": "adamlab.sgd", "learning_rate": rates}
-    config = CONFIG | {"steps": 2, "seeds": 2, "problem": [problem], "optimizer": [optimizer]}
-    tree = al.run(config, listener=counter)
-    assert tree["digits_softmax"].sizes["run"] == counter.begun == counter.done == 26
 
 
 def table_in(printed: str) -> dict[str, dict[str, str]]:

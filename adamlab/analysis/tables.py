@@ -71,13 +71,18 @@ def summary(runs: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def total_bits(comparisons: xr.Dataset) -> np.ndarray:
+    """The bits that differ in each comparison, over the families that it asks for; those of the others are −1."""
+    return comparisons.differing_bits.clip(min=0).sum("family").values
+
+
 def verdicts(comparisons: xr.Dataset) -> pd.DataFrame:
     """Each comparison in a line: its label, the bits that differ and from which step on, the verdict, the two sides."""
     first = comparisons.first_difference.where(comparisons.first_difference > 0)
     columns = {name: comparisons[name].values for name in ("label", "dtype", "context", "layout")}
     settings = {name: comparisons[name].values for name in comparisons.attrs["settings"]}
     results = {
-        "differing_bits": comparisons.differing_bits.sum("family").values,
+        "differing_bits": total_bits(comparisons),
         "from_step": ["" if np.isnan(step) else str(int(step)) for step in first.min("family").values],
         "verdict": comparisons.verdict.values,
         "left": comparisons.left.values,

@@ -11,6 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from adamlab.analysis.tables import total_bits
 from adamlab.parity.ulps import SAME
 from adamlab.plots.lines import log_axis
 from adamlab.plots.style import COLORS, DASHES, NothingToDrawError, describe, figure, legend
@@ -122,7 +123,7 @@ def bits(comparisons: xr.Dataset, ax: Axes | None = None) -> Figure:
     table = comparisons[["label", *WAYS, *comparisons.attrs["settings"]]].to_dataframe().reset_index(drop=True)
     table["row"] = _names(table, ["label"], comparisons.attrs["settings"])
     table["column"] = table[_shown(table)].agg(", ".join, axis=1)
-    table["bits"] = comparisons.differing_bits.sum("family").values
+    table["bits"] = total_bits(comparisons)
     order = {name: table[name].unique() for name in ("row", "column")}
     cells = table.pivot_table("bits", "row", "column", aggfunc="max").loc[order["row"], order["column"]]
     grid = cells.to_numpy(float)

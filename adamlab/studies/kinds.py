@@ -120,9 +120,10 @@ def comparisons_of(documents: Sequence[Document]) -> xr.Dataset:
         documents: see `adamlab.studies.comparisons.document_of`.
 
     Returns:
-        Variables over comparison × family: the columns of `Comparison.table`, with −1 for a first difference that does
-        not exist and NaN for what was not asked for. Coordinates of a comparison: `label`, `left`, `right`, `dtype`,
-        `context`, `layout`, `kind`, `verdict`, and each number that the config sets; of a family, the bug it `sees`.
+        Variables over comparison × family: the columns of `Comparison.table`, with NaN for what was not asked
+        for, and −1 among whole numbers, as for a first difference that does not exist. Coordinates of a comparison:
+        `label`, `left`, `right`, `dtype`, `context`, `layout`, `kind`, `verdict`, and each number that the config sets;
+        of a family, the bug it `sees`.
     """
     sees = {row["family"]: row["sees"] for document in documents for row in document["families"]}
     known = [*FAMILIES]

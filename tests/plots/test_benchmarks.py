@@ -27,16 +27,17 @@ def lines(figure) -> dict[str, Any]:
     return {str(line.get_label()): line for line in axes.get_lines() if not str(line.get_label()).startswith("_")}
 
 
-def test_profiles_are_steps_at_the_factors(runs):
-    over = analysis.performance_profiles(runs, lambda dataset: analysis.steps_to(dataset, 3))
-    figure = profiles(runs, target=3)
+@pytest.mark.parametrize(("target", "what"), [(3, "loss"), (0.75, "test_accuracy")])
+def test_profiles_are_steps_at_the_factors(runs, target, what):
+    over = analysis.performance_profiles(runs, lambda dataset: analysis.steps_to(dataset, target, what))
+    figure = profiles(runs, target, what)
     for label, line in lines(figure).items():
         assert line.get_drawstyle() == "steps-post"
         np.testing.assert_array_equal(line.get_xdata()[:-1], over.factor)
         np.testing.assert_array_equal(line.get_ydata()[:-1], over.profile.sel(optimizer=label))
         assert line.get_ydata()[-1] == line.get_ydata()[-2]
     assert figure.axes[0].get_ylabel() == "share of 5 seeds"
-    assert figure.axes[0].get_title() == "made: steps to loss 3, each optimizer at its best setting"
+    assert figure.axes[0].get_title() == f"made: steps to {what} {target}, each optimizer at its best setting"
 
 
 def test_profiles_take_the_recorded_target_and_several_problems(runs):
@@ -61,10 +62,13 @@ def test_ranks_are_points_in_their_intervals(runs):
     labels = [text.get_text() for text in axes.get_yticklabels()]
     assert labels == over.optimizer.values[np.argsort(-over.mean_rank.values, kind="stable")].tolist()
     intervals, points = axes.get_lines()[::2], axes.get_lines()[1::2]
+    colors = {label: line.get_color() for label, line in lines(profiles(runs, target=3)).items()}
+    assert len({*colors.values()}) == len(labels)
     for height, label in enumerate(labels):
         mine = over.sel(optimizer=label)
         np.testing.assert_array_equal(intervals[height].get_xydata(), [[mine.low, height], [mine.high, height]])
         np.testing.assert_array_equal(points[height].get_xydata(), [[mine.mean_rank, height]])
+        assert intervals[height].get_color() == points[height].get_color() == colors[label]
 
 
 @pytest.mark.parametrize("by", ["final_loss", "best_test_accuracy"])

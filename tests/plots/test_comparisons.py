@@ -101,7 +101,7 @@ def test_every_cell_tells_the_error_of_its_own_row_and_family():
 
 def test_every_cell_tells_the_bits_that_differ_in_its_own_type():
     data = comparisons()
-    counts = np.array([[0, 0, 0], [1, 0, 20], [0, 5, 0], [0, 0, 0]])
+    counts = np.array([[0, -1, 0], [1, -1, 20], [-1, 5, -1], [-1, 0, 0]])  # −1 in families that are not asked for
     figure = al.plots.bits(data.assign(differing_bits=(("comparison", "family"), counts)))
     (axes,) = figure.axes
     assert cells(axes) == {
@@ -166,8 +166,10 @@ def lines(axes) -> dict[str, np.ndarray]:
     return {str(line.get_label()): np.asarray(line.get_xydata()) for line in axes.get_lines()}
 
 
-def test_gaps_are_the_greatest_over_all_families_at_every_number():
+@pytest.mark.parametrize("falls", [False, True])
+def test_gaps_are_the_greatest_over_all_families_at_every_number(falls):
     data = comparisons()
+    data = data.assign(gap=data.gap / data.rate**3) if falls else data
     figure = al.plots.gap(data)
     drawn = lines(figure.axes[0])
     greatest = data.gap.max("family").values

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.transforms import Bbox
 
@@ -81,6 +82,22 @@ def test_colours_say_what_is_proved_and_dashes_what_is_a_limit():
     _, _, _, _, arrows = drawn("small")
     looks = [(to_hex(arrow.get_edgecolor()), str(arrow.get_linestyle()) == "-") for arrow in arrows]
     assert looks == [(BLUE, True), (BLUE, False), (VERMILION, False), (BLUE, True), (VERMILION, True), (GREY, False)]
+
+
+def test_the_legend_tells_the_looks_that_the_picture_has_and_no_others():
+    def looks(artists, color_of: Any) -> set[tuple[str, bool]]:
+        """Colours, and whether lines are dashed, which refuted ones are in a limit, and are no less refuted."""
+        colors = [to_hex(color_of(artist)) for artist in artists]
+        dashed = [str(artist.get_linestyle()) != "-" for artist in artists]
+        return {(color, dash and color != VERMILION) for color, dash in zip(colors, dashed, strict=True)}
+
+    for rows in (*([named] for named in SMALL if named["general"]), SMALL):
+        figure = family(rows)
+        arrows = [patch for patch in figure.axes[0].patches if isinstance(patch, PathPatch)]
+        (legend,) = figure.legends
+        told = legend.get_lines()
+        assert looks(told, Line2D.get_color) == looks(arrows, PathPatch.get_edgecolor)
+        assert len(told) == len(looks(told, Line2D.get_color))
 
 
 @pytest.mark.parametrize("which", ROWS)

@@ -188,18 +188,24 @@ def test_sensitivity_shows_the_final_loss_over_the_setting(runs):
     assert figure.axes[0].get_xscale() == "log"
 
 
-def test_agreement_shows_the_largest_difference(runs):
-    line = lines(al.plots.agreement(runs))["adamlab.adam"]
-    difference = np.abs(runs.params.values[:6] - runs.params.values[6:]).max(axis=(0, 2))
+@pytest.mark.parametrize("of", ["params", "loss"])
+def test_agreement_shows_the_largest_difference(runs, of):
+    figure = al.plots.agreement(runs if of == "params" else runs.drop_vars("params"))
+    assert [word in figure.axes[0].get_ylabel() for word in ("parameter", "loss")] == [of == "params", of == "loss"]
+    line = lines(figure)["adamlab.adam"]
+    apart = np.abs(runs[of].values[:6] - runs[of].values[6:])
+    difference = apart.reshape(*apart.shape[:2], -1).max(axis=(0, 2))
     np.testing.assert_array_equal(line.get_ydata(), np.where(difference > 0, difference, np.nan))
 
 
-def test_twins_share_a_colour(runs):
+def test_twins_share_a_colour_and_the_thin_line_is_over_the_broad_one(runs):
     drawn = lines(al.plots.curves(runs))
     assert list(drawn) == ["adamlab/optax.adam, η 0.1"], "they coincide"
     ours, theirs, *_ = al.plots.curves(runs).axes[0].get_lines()
     assert ours.get_color() == theirs.get_color()
     assert (ours.is_dashed(), theirs.is_dashed()) == (False, True)
+    assert ours.get_linewidth() > 3 * theirs.get_linewidth()
+    assert (ours.get_alpha() or 1) < (theirs.get_alpha() or 1)
 
 
 @pytest.mark.parametrize(
@@ -268,6 +274,8 @@ def test_identical_means_in_all_that_is_kept(tree):
     runs = tree["sparse_logistic"].to_dataset()
     same = runs.assign(loss=(runs.loss.dims, np.tile(runs.loss.values[:1], (12, 1))))
     assert "adamlab.adam" in lines(al.plots.agreement(same))
+    in_some = same.assign(params_difference=same.params_difference.where(same.seed > 0, 0.0))
+    assert "adamlab.adam" in lines(al.plots.agreement(in_some))
     same = same.assign(params_difference=same.params_difference * 0)
     figure = al.plots.agreement(same)
     assert words(figure) == ["identical at every step: adamlab.adam", "ε of float32, 1.2e-07"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import adamlab as al
+from adamlab import analysis
 from adamlab.errors import InputError
 from adamlab.plots.files import draw
 from adamlab.rules import RULES
@@ -71,7 +72,12 @@ def test_results_hold_what_was_found_and_are_drawn(data, tmp_path):
     assert dataset.gap.sel(family="normal").values[2] < 1e-14
     assert dataset.kind.values[2] == "same formula"
     assert dataset.kind.values[3] == "different bits"
-    assert dataset.first_difference.sel(family="zeros").values[3] > 0
+    with_zeros = al.compare(**comparisons(data).pairs[3].arguments, steps=data["steps"])
+    assert dataset.first_difference.sel(family="zeros").values.tolist() == [*[-1] * 3, with_zeros.first_difference]
+    assert sorted(dataset.differing_bits.values[3]) == [-1, -1, with_zeros.differing_bits]
+    assert analysis.verdicts(dataset).differing_bits[3] == with_zeros.differing_bits > 0
+    lacks = {name: np.isnan(dataset[name].values).tolist() for name in dataset.attrs["settings"]}
+    assert lacks == {"1-b2": [*[False] * 3, True], "rate": [*[True] * 3, False]}
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         f"comparisons-{kind}.{end}" for kind in ("errors", "gap") for end in ("png", "svg")
     }

@@ -90,7 +90,7 @@ def dataset(blocks: Blocks, name: str, labels: Mapping[str, str], stages: Collec
         `adamlab.analysis.with_agreement`, and the `landscape` and `minima` of a problem that has them. Coordinates of a
         run: `optimizer` (its label), `spec` (the optimizer in full, with its numbers), `seed`, each number that the
         config sets, NaN for the optimizers that do not have it, `run_id`, `done` (where it is false the run's values
-        are NaN), and `start` and `stage` in a study that has several.
+        are NaN), `start`, its number from 0 on, where the config gives starts, and `stage` in a study that has several.
 
     Raises:
         DamageError: a file is not as it was written.

@@ -90,6 +90,7 @@ CHANGES = [
     *of(
         "analysis/tables.py",
         "tests/analysis/test_tables.py",
+        (".differing_bits.clip(min=0).sum(", ".differing_bits.sum(", "tests/plots/test_comparisons.py -k bits"),
         (
             '"least": float(judged[chosen].min()),\n                "greatest": float(judged[chosen].max()),',
             '"least": float(judged[chosen].max()),\n                "greatest": float(judged[chosen].min()),',
@@ -104,8 +105,8 @@ CHANGES = [
         ),
         ('"best_loss": best_loss(runs).values,', '"best_loss": runs.loss.isel(step=-1).values,'),
         (
-            'comparisons.differing_bits.sum("family").values',
-            'comparisons.differing_bits.max("family").values',
+            '.clip(min=0).sum("family").values',
+            '.clip(min=0).max("family").values',
             "tests/studies/test_kinds.py tests/studies/test_comparisons.py",
         ),
         (

@@ -24,7 +24,7 @@ PICTURES = [
             'row, color = table.isel(optimizer=height), looks[label]["color"]',
             'row, color = table.isel(optimizer=height), looks[labels[0]]["color"]',
         ),
-        ("low, median, high = row.best_quantiles.values", "high, median, low = row.best_quantiles.values"),
+        ("low, median, high = row.best_quantiles.values", "median, low, high = row.best_quantiles.values"),
         ('np.append(profile, profile[-1]), where="post"', 'np.append(profile, 1.0), where="post"'),
         ('where="post", **look', 'where="pre", **look'),
         ('return "seeds" if alone else "runs"', 'return "seeds"'),

@@ -69,7 +69,7 @@ CONFIGS = [
     ),
     *of(
         "studies/plan.py",
-        f"{RUN} -k 'ids or joins or start or fresh_seeds'",
+        f"{RUN} -k 'ids or join or start or fresh_seeds'",
         ("sorted(record.what)", "record.what", f"{RUN} -k not_on_its_order"),
         (", head.dtype, *kept])", ", *kept])", f"{RUN} -k not_on_its_order"),
         ("record.target, record.costly_every]", "record.costly_every]", f"{RUN} -k not_on_its_order"),
@@ -180,7 +180,6 @@ ENGINES = [
         (
             "return int(self.span.end - self.span.begin) / self.steps",
             "return int(self.span.end) / self.steps",
-            "tests/studies/sweep/test_checkpoints.py tests/test_terminal.py",
         ),
         ("span_of(program.steps, 0, steps)))", "span_of(program.steps, 0, 1)))", ESTIMATES),
     ),
@@ -234,13 +233,13 @@ STORE = [
             "digest(data) for name, data in files.items()}\n\n    def metadata",
             'digest(b"") for name, data in files.items()}\n\n    def metadata',
         ),
-        ("name.startswith(ahead)]", "name.startswith(problem)]", f"{LEDGER} {RUN} -k 'stored or joins'"),
+        ("name.startswith(ahead)]", "name.startswith(problem)]", f"{LEDGER} {RUN} -k 'stored or join'"),
     ),
     *of(
         "studies/store/dataset.py",
-        f"{RUN} -k 'joins or start or cut_off'",
+        f"{RUN} -k 'join or start or cut_off'",
         (
-            "rows = rows[places[rows] >= 0]\n",
+            "    rows = rows[places[rows] >= 0]\n",
             "",
             "tests/studies/sweep -k 'shared or padding or seed_of or batches or hundreds or leftover or cut_off'",
         ),
@@ -312,7 +311,7 @@ SWEEPS = [
     ),
     *of(
         "studies/sweep/worker.py",
-        "tests/test_terminal.py",
+        f"{RUN} -k padding",
         (
             "np.bincount(first // section.block, minlength",
             "np.bincount(np.arange(len(section)) // section.block, minlength",
@@ -320,12 +319,12 @@ SWEEPS = [
         (
             "computed.part * sum(counts[block] for block in computed.rows)",
             "sum(counts[block] for block in computed.rows)",
-            "tests/test_terminal.py tests/studies/sweep/test_checkpoints.py",
+            "tests/studies/sweep/test_checkpoints.py -k cut_in_time",
         ),
     ),
     *of(
         "studies/sweep/run.py",
-        f"{RUN} -k 'evaluation or fresh_seeds or joins'",
+        f"{RUN} -k 'evaluation or fresh_seeds or join or padding'",
         ("offset += 2**40 * (plan.stage == EVALUATION)", "pass"),
         ("np.where(is_first & (rows >= 0), rows + offset, -1)", "np.where(rows >= 0, rows + offset, -1)"),
         ("offset += len(ledger.plans[key])", "offset += 1"),

@@ -12,6 +12,7 @@ import xarray as xr
 import adamlab as al
 from adamlab import running
 from adamlab.studies.engine import execution, program
+from adamlab.studies.progress import Listener
 from adamlab.studies.store.checkpoints import CHECKPOINTS, Checkpoints
 from adamlab.studies.sweep import programs, worker
 
@@ -35,6 +36,25 @@ CONFIG = {
 
 BRIEF = CONFIG | {"problem": CONFIG["problem"][:1], "optimizer": CONFIG["optimizer"][:1]}
 """The same of one program."""
+
+
+class Progress(Listener):
+    """A listener that adds up the runs that were announced, and what is done of them."""
+
+    def __init__(self):
+        self.announced, self.done = 0, [0.0]
+
+    def begin(self, runs, steps):
+        self.announced = runs
+
+    def advance(self, runs):
+        self.done.append(self.done[-1] + runs)
+
+    def assert_complete(self, least):
+        """Assert that so many advances at least came to the whole."""
+        assert len(self.done) > least
+        assert (np.diff(self.done) >= 0).all()
+        assert self.done[-1] == pytest.approx(self.announced)
 
 
 class Killed(BaseException):
@@ -106,14 +126,17 @@ def kill(monkeypatch, folder, saves, config=CONFIG):
 
 def assert_goes_on(expected, folder, monkeypatch, saves, config):
     _, done = kill(monkeypatch, folder, saves, config)
-    begins = watch_begins(monkeypatch)
-    identical(run(folder, config), expected)
+    begins, progress = watch_begins(monkeypatch), Progress()
+    identical(run(folder, config, listener=progress), expected)
+    progress.assert_complete(least=2)
     assert begins[0] == done > 0
     assert set(begins[1:]) <= {0}
 
 
 def test_runs_that_are_cut_in_time_have_the_same_bits(whole, tmp_path):
-    identical(run(tmp_path), whole)
+    progress = Progress()
+    identical(run(tmp_path, listener=progress), whole)
+    progress.assert_complete(least=CONFIG["steps"])
     assert not (tmp_path / CHECKPOINTS).exists()  # what is done needs none
 
 

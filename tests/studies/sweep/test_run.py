@@ -5,6 +5,7 @@ import errno
 import json
 import random
 import shutil
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from adamlab import running, specs
 from adamlab.analysis import best_settings
 from adamlab.calls import arguments
 from adamlab.specs import LIBRARIES, optimizers
+from adamlab.studies.engine.block_sizes import group_size
 from adamlab.studies.plan import evaluation_plans, plans_of
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import StoreError
@@ -39,10 +41,13 @@ CONFIG = {
 
 
 class Notes(Listener):
-    """A listener that keeps the notes and the number of computed runs."""
+    """A listener that keeps the notes, and the numbers of runs that were announced and computed."""
 
     def __init__(self):
-        self.notes, self.runs = [], 0
+        self.notes, self.announced, self.runs = [], 0, 0
+
+    def begin(self, runs, steps):
+        self.announced += runs
 
     def note(self, text):
         self.notes.append(text)
@@ -164,7 +169,24 @@ def test_runs_that_join_are_computed_and_no_others(config, folder, problems):
     assert listener.runs == len(config["problem"]) * per_problem - 30
     identical(extended, al.run(config))
     identical(al.load(folder), extended)
+    labels = [optimizer.get("label", optimizer["name"]) for optimizer in config["optimizer"]]
+    for data in extended.children.values():
+        assert [label for label, _ in groupby(data.optimizer.values)] == labels
     assert json.loads(al.load(folder).attrs["config"])["seeds"] == 4
+
+
+def test_padding_is_neither_counted_nor_among_the_results(tmp_path):
+    problem, seeds = {"name": "digits_softmax", "batch_size": 4}, 2
+    dimension = al.problems.get(**problem).dimension
+    count = next(n for n in range(1, 99) if (size := group_size(np.repeat(range(seeds), n), dimension)) and n % size)
+    optimizer = {"name": "adamlab.sgd", "learning_rate": [i / 1e4 for i in range(1, count + 1)]}
+    padded = {"name": "padded", "steps": 2, "seeds": seeds, "problem": [problem], "optimizer": [optimizer]}
+    for left in (count * seeds, 0):
+        listener = Notes()
+        runs = al.run(padded, tmp_path, listener=listener)["digits_softmax"]
+        assert listener.announced == listener.runs == left
+        assert runs.sizes["run"] == len({*runs.run_id.values}) == count * seeds
+        assert runs.done.values.all()
 
 
 def test_what_was_taken_out_is_left_out_of_the_results_and_kept(config, whole, folder):
@@ -198,6 +220,7 @@ def test_starts_have_the_numbers_of_the_config_that_was_run_last(folder):
     identical(al.run(few, folder, listener=listener), al.run(few))
     assert listener.runs == 0
     identical(al.load(folder), al.run(few))
+    assert {*al.run(config([1, 2]), folder)["rosenbrock"].start.values} == {0}  # a start alone has its number too
     identical(al.run(whole, folder), al.run(whole))
 
 
