@@ -1,19 +1,24 @@
 """Ranges: bounds of formulas, and the steps at which one is within them or keeps its sign."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial, reduce
 from itertools import product
 from types import MappingProxyType
 from typing import Any
 
 import mpmath
-from sympy import Abs, Add, Max, Min, Mul, Piecewise, Pow, Symbol, ceiling, floor, sign
+from sympy import Abs, Add, Max, Min, Mul, Piecewise, Pow, Symbol, ceiling, floor, oo, sign, sympify
 
 from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.signs import HIGHEST_POWER, is_nonnegative, is_positive
 from adamlab.interpret.sympy_primitives import COMPARE, Mod
 from adamlab.types import Formula
+
+Bounds = tuple[Any, Any]
+"""The least and the greatest of the numbers that something can be; they may be infinite."""
+
+ANY: Bounds = (-oo, oo)
 
 TRIED_STEPS = 1000
 """The steps that are tried one by one where an integer's range over all steps is not plain."""
@@ -63,7 +68,8 @@ def steps_within(value: Formula, t: Symbol, low: int, high: int) -> tuple[int, i
         return low <= at(k) <= high
 
     if not _is_monotone(value, t):
-        return 1, next((k for k in range(TRIED_STEPS) if not within(k + 1)), TRIED_STEPS)
+        tried = next((k for k in range(TRIED_STEPS) if not within(k + 1)), TRIED_STEPS)
+        return 1, max(tried, last_within(value, t, low, high))
     first = _first(lambda k: at(k) >= low if at(1) <= at(LAST) else at(k) <= high)
     outside = _first(lambda k: k >= first and not within(k))
     return first, outside - 1 if not within(outside) else LAST
@@ -91,45 +97,68 @@ def _first(holds: Callable[[int], bool]) -> int:
     return 1 + bisect_left(range(1, LAST), True, key=holds)
 
 
-def range_of(e: Any, symbols: Mapping[Any, tuple[Any, Any]] = MappingProxyType({})) -> tuple[Any, Any] | None:
+def range_of(e: Any, symbols: Mapping[Any, Bounds] = MappingProxyType({})) -> Bounds | None:
     """Bounds of what a formula can be, the tightest ones for many integers; None where they are not plain.
 
     Args:
         e: the formula.
         symbols: bounds of symbols.
     """
-    if e.is_Number:
-        return (e, e) if e.is_finite else None
+    bounds = _bounds_of(e, symbols)
+    return bounds if all(sympify(bound).is_finite for bound in bounds) else None
+
+
+def _bounds_of(e: Any, symbols: Mapping[Any, Bounds]) -> Bounds:
+    """Bounds of what a formula can be, infinite ones where none are plain."""
     if e in symbols:
         return symbols[e]
-    if isinstance(e, sign):
-        return -int(not is_nonnegative(e.args[0])), 1
+    if e.is_Number:
+        return (e, e) if e.is_finite else ANY
+    of_kind = next((function for kind, function in _BOUNDS.items() if isinstance(e, kind)), None)
+    if of_kind is None:
+        return (0 if e.is_Symbol and e.is_nonnegative else -oo), oo
     parts: Any = e.args
-    if isinstance(e, Mod) and parts[1].is_Integer and parts[1].is_positive:
-        return 0, parts[1] - int(bool(parts[0].is_integer))
-    if isinstance(e, Piecewise):
-        parts = [case for case, _ in parts]
-    elif isinstance(e, Abs):
-        parts = [*parts, -parts[0]]
-    elif isinstance(e, Pow) and parts[1].is_Integer and 0 < parts[1] <= HIGHEST_POWER:
-        parts = [parts[0]] * int(parts[1])
-    elif not isinstance(e, (Add, Mul)):
-        return None
-    ranges = [range_of(part, symbols) for part in parts]
-    if None in ranges:
-        return None
-    bounds: Any = ranges
-    if isinstance(e, Add):
-        return sum(low for low, _ in bounds), sum(high for _, high in bounds)
-    if isinstance(e, (Mul, Pow)):
-        return reduce(_range_of_product, bounds)
-    least, greatest = min(low for low, _ in bounds), max(high for _, high in bounds)
-    return max(least, 0) if isinstance(e, Abs) else least, greatest
+    values = [case for case, _ in parts] if isinstance(e, Piecewise) else parts
+    return of_kind(e, [_bounds_of(value, symbols) for value in values])
 
 
-def _range_of_product(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
-    ends = [x * y for x, y in product(a, b)]
+def _bounds_of_power(e: Pow, parts: Sequence[Bounds]) -> Bounds:
+    base, n = parts[0], e.exp
+    if n.is_Integer and 0 < n <= HIGHEST_POWER:
+        low, high = reduce(_bounds_of_product, [base] * int(n))
+        return (max(low, 0) if n.is_even else low), high
+    return (1 / sympify(base[1]), 1 / sympify(base[0])) if n == -1 and base[0] > 0 else ANY
+
+
+def _bounds_of_product(a: Bounds, b: Bounds) -> Bounds:
+    ends = [x * y if x != 0 and y != 0 else 0 for x, y in product(a, b)]
     return min(ends), max(ends)
+
+
+def _bounds_of_remainder(e: Mod, parts: Sequence[Bounds]) -> Bounds:
+    number, divisor = e.args
+    is_whole = bool(number.is_integer and divisor.is_integer)
+    return (0, parts[1][1] - int(is_whole)) if is_positive(divisor) else ANY
+
+
+def _bounds_of_sign(e: sign, parts: Sequence[Bounds]) -> Bounds:
+    low, high = map(sign, parts[0])
+    return (max(low, 0) if is_nonnegative(e.args[0]) else low), high
+
+
+_BOUNDS: dict[Any, Callable[[Any, Sequence[Bounds]], Bounds]] = {
+    Add: lambda e, parts: (sum(low for low, _ in parts), sum(high for _, high in parts)),
+    Mul: lambda e, parts: reduce(_bounds_of_product, parts),
+    Pow: _bounds_of_power,
+    Mod: _bounds_of_remainder,
+    sign: _bounds_of_sign,
+    Abs: lambda e, parts: (max(parts[0][0], -parts[0][1], 0), max(-parts[0][0], parts[0][1])),
+    Piecewise: lambda e, parts: (min(low for low, _ in parts), max(high for _, high in parts)),
+    Max: lambda e, parts: (max(low for low, _ in parts), max(high for _, high in parts)),
+    Min: lambda e, parts: (min(low for low, _ in parts), min(high for _, high in parts)),
+    (floor, ceiling): lambda e, parts: (e.func(parts[0][0]), e.func(parts[0][1])),
+}
+"""The bounds of formulas of each kind by those of their parts, of cases without their conditions."""
 
 
 def truth_by_sign(relation: str, difference: Formula) -> bool | None:
@@ -143,9 +172,11 @@ def truth_by_sign(relation: str, difference: Formula) -> bool | None:
     return None
 
 
-def truth_by_range(relation: str, difference: Formula) -> bool | None:
-    """The truth of a relation by bounds of the sides' difference; None if they do not tell."""
-    bounds = range_of(difference)
-    truths = {bool(COMPARE[relation](bound, 0)) for bound in bounds} if bounds else set()
-    is_one_sided = bounds is not None and (bounds[0] > 0 or bounds[1] < 0 or relation not in ("==", "!="))
+def truth_by_range(
+    relation: str, difference: Formula, symbols: Mapping[Any, Bounds] = MappingProxyType({})
+) -> bool | None:
+    """The truth of a relation by bounds of the sides' difference, given those of symbols; None if they do not tell."""
+    bounds = _bounds_of(difference, symbols)
+    truths = {bool(COMPARE[relation](bound, 0)) for bound in bounds}
+    is_one_sided = bool(bounds[0] > 0 or bounds[1] < 0) or relation not in ("==", "!=")
     return truths.pop() if len(truths) == 1 and is_one_sided else None

@@ -38,6 +38,7 @@ from sympy import (
     Xor,
     count_ops,
     expand,
+    log,
     sign,
     sympify,
 )
@@ -52,6 +53,7 @@ from adamlab.interpret.jaxpr import WHOLE, Algebra, UnreadableError
 from adamlab.interpret.ranges import (
     LAST,
     STEPPED,
+    Bounds,
     at_step,
     last_within,
     range_of,
@@ -61,7 +63,7 @@ from adamlab.interpret.ranges import (
     truth_by_sign,
     wrapped_formula,
 )
-from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positive
+from adamlab.interpret.signs import Complement, Rate, has_known_sign, is_nonnegative, is_positive
 from adamlab.interpret.sympy_primitives import (
     COMPARE,
     ELEMENTWISE,
@@ -115,6 +117,7 @@ class Formulas(Algebra):
         self._names: dict[Formula, Symbol] = {}
         self._lengths: dict[Any, int] = {}
         self._has_domains = False
+        self.ranges: dict[Any, Bounds] = {} if self.t is None else {self.t: (1, LAST)}
         operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {
@@ -204,7 +207,7 @@ class Formulas(Algebra):
         difference = a - b
         if difference == 0:
             return relation in ("==", "<=", ">=")
-        if (known := truth_by_range(relation, difference)) is not None:
+        if (known := truth_by_range(relation, difference, self.ranges)) is not None:
             return known
         if self.t is not None and difference.free_symbols == {self.t}:
             return self._in_later_steps(relation, a, b)
@@ -254,7 +257,7 @@ class Formulas(Algebra):
         if value.is_Number:  # as where SymPy knows that t − t is 0
             return wrapped(int(value), dtype) if value.is_Integer else value
         low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-        if bounds := range_of(value):
+        if bounds := range_of(value, {} if self.t in value.free_symbols else self.ranges):
             return wrapped_formula(value, low, high, bounds)
         if self.t is None or value.free_symbols != {self.t}:
             return self._open_in_width(value, low, high)
@@ -320,7 +323,9 @@ class Formulas(Algebra):
 
     def _is_finite(self, x: Any) -> Any:
         infinite = x in (S.Infinity, S.NegativeInfinity, S.NaN)
-        return not infinite and truth(domain_of(x) if isinstance(x, Expr) else S.true)
+        if infinite or not isinstance(x, Expr):
+            return not infinite
+        return truth(And(domain_of(x), *(self.compare("!=", divisor, 0) for divisor in _open_divisors(x))))
 
     def _in_later_steps(self, relation: str, a: Any, b: Any) -> Any:
         """The relation as it is from some step on."""
@@ -373,11 +378,10 @@ class Formulas(Algebra):
 
     def _unless_divided_by_0(self, value: Any, divisors: Collection[Any]) -> Any:
         """A sum or a product, which is NaN where a divisor of its parts is 0 that it does not show any more."""
-        # A sign and an absolute value are 0 where their arguments are.
-        lost: set[Any] = {x.args[0] if isinstance(x, (sign, Abs)) else x for x in divisors if x not in _divisors(value)}
-        for divisor in sorted(lost, key=str):
-            if not (divisor.is_number or is_positive(divisor) or is_positive(-divisor)):
-                value = self.select(self.compare("!=", divisor, 0), (S.NaN, value))
+        shown = _divisors(on_domain(sympify(value)))  # as it will be told: 1/√x·√x is 1 then
+        lost = {_plain_divisor(x) for x in map(on_domain, divisors) if x not in shown}
+        for divisor in sorted(filter(_can_be_0, lost), key=str):
+            value = self.select(self.compare("!=", divisor, 0), (S.NaN, value))
         return value
 
     def _short(self, complement: Formula, base: Formula, power: Formula) -> Formula:
@@ -411,10 +415,30 @@ class Formulas(Algebra):
 
 @lru_cache(maxsize=8192)
 def _divisors(e: Any) -> frozenset[Any]:
-    """What a sum, a product or a part of it is divided by."""
-    if isinstance(e, (Add, Mul)):
+    """What a formula is infinite at the zeros of: what a part of it is divided by or is the logarithm of."""
+    if isinstance(e, (Add, Mul, Max, Min)):
         return frozenset().union(*map(_divisors, e.args))
-    return frozenset([e.base]) if isinstance(e, Pow) and e.exp.is_extended_negative else frozenset()
+    if isinstance(e, (OnDomain, Abs)):
+        return _divisors(e.args[0])
+    if isinstance(e, log):
+        return frozenset([e.args[0]])
+    if not isinstance(e, Pow):
+        return frozenset()
+    return frozenset([e.base]) if e.exp.is_extended_negative else _divisors(e.base)
+
+
+def _plain_divisor(x: Any) -> Any:
+    """What a divisor is 0 with: a sign and an absolute value are so where their arguments are."""
+    return x.args[0] if isinstance(x, (sign, Abs)) else x
+
+
+def _can_be_0(x: Any) -> bool:
+    return not (x.is_number or has_known_sign(x))
+
+
+def _open_divisors(e: Any) -> list[Any]:
+    """The divisors of a formula that can be 0, as far as it is known."""
+    return sorted(filter(_can_be_0, map(_plain_divisor, _divisors(e))), key=str)
 
 
 def _cases(e: Piecewise) -> Sequence[Any]:

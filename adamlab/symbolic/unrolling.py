@@ -16,7 +16,8 @@ from adamlab.interpret.arrays import Values, each
 from adamlab.interpret.equality import same
 from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import Reader
-from adamlab.interpret.signs import has_open_factor, is_nonnegative
+from adamlab.interpret.ranges import range_of
+from adamlab.interpret.signs import REAL, has_open_factor, sign_of
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.interpret.trials import Draws, broken
 from adamlab.symbolic.letters import at_step
@@ -244,9 +245,11 @@ class _Names:
 
     def _name(self, letter: str, t: int, entry: tuple[int, ...], e: Formula) -> Symbol:
         is_open = has_open_factor(e)  # which takes less time to see than the formula in full
-        nonnegative = not is_open and (is_nonnegative(e) or is_nonnegative(self.algebra.in_full(e)))
-        symbol = at_step(letter, t, entry, nonnegative=nonnegative)
+        known = REAL if is_open else sign_of(e) or sign_of(self.algebra.in_full(e))
+        symbol = at_step(letter, t, entry, known=known)
         self.given[symbol] = e
+        if bounds := range_of(e, self.algebra.ranges):
+            self.algebra.ranges[symbol] = bounds
         if letter != "w" and self.algebra.lies_on_steps(e):
             self.algebra.stepped.add(symbol)
         return symbol

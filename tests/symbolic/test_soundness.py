@@ -439,6 +439,10 @@ DIVISIONS: dict[str, Callable[[Any], Any]] = {
     "by other cases": lambda g: 2 / where(g > 1, g, 0.0),
     "by what vanishes on a side": lambda g: (abs(g) - g) / (abs(g) - g),
     "by an integer": lambda g: jnp.floor(g) / jnp.floor(g),
+    "by the root of a gradient": lambda g: sqrt(g) * lax.rsqrt(g),
+    "a logarithm times 0": lambda g: 0 * jnp.log(abs(g)),
+    "a maximum times 0": lambda g: 0 * jnp.maximum(1 / g, 1),
+    "asked whether it is finite": lambda g: where(jnp.isfinite(1 / g), g, 7),
 }
 
 
