@@ -46,6 +46,14 @@ def settling(difference: Formula, t: Symbol, relation: str) -> tuple[int | None,
     return _first(lambda k: COMPARE[relation](at(k), 0) == later), later
 
 
+def first_zero(e: Formula, t: Symbol) -> int | None:
+    """The first step at which a formula is 0, or may be for all that is known; None where it is 0 at no step."""
+    after, _ = settling(e, t, "==")
+    if after is None:
+        return next((k for k in range(1, TRIED_STEPS + 1) if at_step(e, t, k) == 0), TRIED_STEPS + 1)
+    return after - 1 or None
+
+
 def at_step(e: Formula, t: Symbol, k: int) -> Any:
     """The value of a formula in t alone at a step."""
     with mpmath.workdps(DIGITS):
