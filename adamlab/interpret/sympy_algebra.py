@@ -206,12 +206,19 @@ class Formulas(Algebra):
             return bool(COMPARE[relation](a if a.is_infinite else 0, b if b.is_infinite else 0))
         difference = a - b
         if difference == 0:
-            return relation in ("==", "<=", ">=")
+            return self._compared_with_itself(relation, a)
         if (known := truth_by_range(relation, difference, self.ranges)) is not None:
             return known
         if self.t is not None and difference.free_symbols == {self.t}:
             return self._in_later_steps(relation, a, b)
         return Rel(a, b, relation, evaluate=False)
+
+    def _compared_with_itself(self, relation: str, x: Formula) -> Any:
+        """Whether a formula is equal to itself, which it is but where it is NaN."""
+        if relation in ("<", ">"):
+            return False
+        is_number = sympify(self._is_finite(x))
+        return truth(Not(is_number) if relation == "!=" else is_number)
 
     def _settled_relation(self, relation: str, a: Formula, b: Formula) -> Any:
         difference = expand(self.in_full(a - b))

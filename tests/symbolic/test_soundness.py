@@ -464,6 +464,7 @@ DIVISIONS: dict[str, Callable[[Any], Any]] = {
     "a logarithm times 0": lambda g: 0 * jnp.log(abs(g)),
     "a maximum times 0": lambda g: 0 * jnp.maximum(1 / g, 1),
     "asked whether it is finite": lambda g: where(jnp.isfinite(1 / g), g, 7),
+    "asked whether it is a number": lambda g: where(jnp.isnan(g / abs(g)), 7, g),
 }
 
 
