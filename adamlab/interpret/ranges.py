@@ -68,26 +68,26 @@ def wrapped_formula(value: Formula, low: int, high: int, bounds: tuple[Any, Any]
 
 
 @lru_cache(maxsize=1024)
-def steps_within(value: Formula, t: Symbol, low: int, high: int) -> tuple[int, int]:
-    """The first and the last step at which an integer is between its bounds, as it is at all steps between."""
+def steps_within(value: Formula, t: Symbol, low: int, high: int, since: int) -> tuple[int, int]:
+    """The first and the last step, since one, at which an integer is between its bounds, as it is at all between."""
     at = partial(at_step, value, t)
 
     def within(k: int) -> bool:
         return low <= at(k) <= high
 
     if not _is_monotone(value, t):
-        tried = next((k for k in range(TRIED_STEPS) if not within(k + 1)), TRIED_STEPS)
-        return 1, max(tried, last_within(value, t, low, high))
-    first = _first(lambda k: at(k) >= low if at(1) <= at(LAST) else at(k) <= high)
+        tried = next((k for k in range(since, since + TRIED_STEPS) if not within(k)), since + TRIED_STEPS) - 1
+        return since, max(tried, last_within(value, t, low, high, since))
+    first = max(since, _first(lambda k: at(k) >= low if at(1) <= at(LAST) else at(k) <= high))
     outside = _first(lambda k: k >= first and not within(k))
     return first, outside - 1 if not within(outside) else LAST
 
 
-def last_within(value: Formula, t: Symbol, low: int, high: int) -> int:
-    """The last step up to which an integer is between its bounds, whatever else it depends on; 0 if that is unknown."""
+def last_within(value: Formula, t: Symbol, low: int, high: int, since: int) -> int:
+    """The last step up to which an integer is between its bounds, whatever else it depends on; 0 if unknown."""
 
     def leaves(last: int) -> bool:
-        bounds = range_of(value, {t: (1, last)})
+        bounds = range_of(value, {t: (since, max(since, last))})
         return bounds is None or bool(bounds[0] < low or bounds[1] > high)
 
     return _first(leaves) - 1 if leaves(LAST) else LAST
@@ -145,8 +145,9 @@ def _bounds_of_product(a: Bounds, b: Bounds) -> Bounds:
 
 def _bounds_of_remainder(e: Mod, parts: Sequence[Bounds]) -> Bounds:
     number, divisor = e.args
-    is_whole = bool(number.is_integer and divisor.is_integer)
-    return (0, parts[1][1] - int(is_whole)) if is_positive(divisor) else ANY
+    (low, high), (_, limit) = parts
+    last = limit - int(bool(number.is_integer and divisor.is_integer))
+    return (0, min(high, last) if low >= 0 else last) if is_nonnegative(divisor) else ANY
 
 
 def _bounds_of_sign(e: sign, parts: Sequence[Bounds]) -> Bounds:

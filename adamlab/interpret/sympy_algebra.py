@@ -9,7 +9,7 @@ all late steps, and the first of these is recorded, as is the last step before a
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
@@ -117,7 +117,7 @@ class Formulas(Algebra):
         self._names: dict[Formula, Symbol] = {}
         self._lengths: dict[Any, int] = {}
         self._has_domains = False
-        self.ranges: dict[Any, Bounds] = {} if self.t is None else {self.t: (1, LAST)}
+        self.ranges: dict[Any, Bounds] = {} if self.t is None else {self.t: (self.first_step, LAST)}
         operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {
@@ -126,6 +126,8 @@ class Formulas(Algebra):
             "sub": self._subtract,
             "mul": lambda a, b: self._unless_divided_by_0(a * b, _divisors(a) | _divisors(b)),
             "div": self._divide,
+            "integer div": partial(self._divide_integers, "integer div"),
+            "integer rem": partial(self._divide_integers, "integer rem"),
             "log": lambda x: self._on_domain("log", x),
             "log1p": lambda x: self._on_domain("log", self._subtract(Integer(1), -x)),
             "expm1": lambda x: -self._subtract(Integer(1), exponential(x)),
@@ -152,7 +154,9 @@ class Formulas(Algebra):
         return number
 
     def whole(self, number: Any) -> Any:
-        """The number rounded towards 0."""
+        """The number rounded towards 0; 0 where it is NaN."""
+        if isinstance(number, Expr) and number.has(OnDomain):
+            return self.select(domain_of(number), (0, self.whole(on_domain(number))))
         if number.is_integer:
             return int(number) if number.is_Integer else number
         return towards_zero(number)
@@ -268,18 +272,19 @@ class Formulas(Algebra):
             return wrapped_formula(value, low, high, bounds)
         if self.t is None or value.free_symbols != {self.t}:
             return self._open_in_width(value, low, high)
-        first, last = steps_within(value, self.t, low, high)
+        first, last = steps_within(value, self.t, low, high, self.first_step)
         if last < first:
             at_first = int(at_step(value, self.t, first))
             value = wrapped_formula(value, low, high, (at_first, at_first))
-            first, last = steps_within(value, self.t, low, high)
+            first, last = steps_within(value, self.t, low, high, self.first_step)
         if first > max(self.settled_by, 1) or last == first:
             return wrapped_formula(value, low, high)
-        self.first_step, self.last_step = max(self.first_step, first), min(self.last_step, last)
+        self._hold_from(first)
+        self.last_step = min(self.last_step, last)
         return value
 
     def _open_in_width(self, value: Formula, low: int, high: int) -> Formula:
-        if self.t is not None and (last := last_within(value, self.t, low, high)):
+        if self.t is not None and (last := last_within(value, self.t, low, high, self.first_step)):
             self.last_step = min(self.last_step, last)
             return value
         assumption = And(Ge(value, low), Le(value, high))
@@ -341,8 +346,13 @@ class Formulas(Algebra):
             first, later = 1, not later
         if first is None or first > max(self.settled_by, 1):
             return Rel(a, b, relation, evaluate=False)
-        self.first_step = max(self.first_step, first)
+        self._hold_from(first)
         return later
+
+    def _hold_from(self, first: int) -> None:
+        """Take formulas as they are from a step on; the steps ahead of it are read one by one."""
+        self.first_step = max(self.first_step, first)
+        self.ranges[self.t] = (self.first_step, LAST)
 
     def _max(self, a: Any, b: Any) -> Any:
         return self._extreme(a, b, ">=", Max)
@@ -382,6 +392,13 @@ class Formulas(Algebra):
             return value
         factors = {factor.as_base_exp()[0] for factor in Mul.make_args(sympify(b))}
         return self._unless_divided_by_0(ELEMENTWISE["div"](a, b), _divisors(a) | factors)
+
+    def _divide_integers(self, name: str, a: Any, b: Any, **types: Any) -> Any:
+        """A quotient or a remainder of integers, which has a value where the divisor is 0, too."""
+        value = ELEMENTWISE[name](a, b, **types)
+        if isinstance(b, WHOLE) or not _can_be_0(b):
+            return value
+        return self.select(self.compare("!=", b, 0), (ELEMENTWISE[name](a, 0, **types), value))
 
     def _unless_divided_by_0(self, value: Any, divisors: Collection[Any]) -> Any:
         """A sum or a product, which is NaN where a divisor of its parts is 0 that it does not show any more."""
