@@ -135,7 +135,9 @@ def _bounds_of_power(e: Pow, parts: Sequence[Bounds]) -> Bounds:
     if n.is_Integer and 0 < n <= HIGHEST_POWER:
         low, high = reduce(_bounds_of_product, [base] * int(n))
         return (max(low, 0) if n.is_even else low), high
-    return (1 / sympify(base[1]), 1 / sympify(base[0])) if n == -1 and base[0] > 0 else ANY
+    if n == -1 and base[0] > 0:
+        return 1 / sympify(base[1]), 1 / sympify(base[0])
+    return (0 if is_nonnegative(e) else -oo), oo
 
 
 def _bounds_of_product(a: Bounds, b: Bounds) -> Bounds:

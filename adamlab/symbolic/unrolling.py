@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sympy import Abs, Basic, Expr, Max, Min, Mul, Ne, Piecewise, Poly, Symbol, count_ops, expand, factor
+from sympy import Abs, Basic, Expr, Max, Min, Mul, Ne, Piecewise, Poly, Symbol, count_ops, expand, factor, oo
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanFunction
@@ -104,7 +104,7 @@ class Unrolled(Result):
     def _tidied(self, e: Formula) -> Formula:
         """A polynomial in the gradients with each coefficient factored, and the factors common to all in front."""
         symbols = [g for gradient in self.gradients for g in np.asarray(gradient, object).flat if e.has(g)]
-        if not symbols or len(self.gradients) > MOST_TIDIED:
+        if not symbols or len(self.gradients) > MOST_TIDIED or e.has(oo, -oo):  # ∞/∞, of a common factor, is NaN
             return e
         terms = Poly(e, *symbols).terms()
         coefficients = [upright(factor(coefficient)) for _, coefficient in terms]

@@ -142,6 +142,11 @@ def test_an_integer_that_never_wraps_is_not_said_to(whole):
     assert al.closed_form(lambda: by_step(lambda t, g: whole(t) * g)).assumptions == ("t < 2³¹",)
 
 
+def test_the_lower_bound_of_a_root_is_known():
+    f = al.closed_form(lambda: by_step(lambda t, g: jnp.sqrt(g * g + 1).astype(jnp.int8).astype(float)))
+    assert f.assumptions == ("t < 2³¹",)
+
+
 def test_an_integer_that_is_not_monotone_wraps_where_its_bounds_do():
     f = al.closed_form(lambda: by_step(lambda t, g: (t - 5) ** 2 * g))
     assert f"t ≤ {5 + math.isqrt(2**31 - 1)}, beyond which an integer of the code wraps" in f.assumptions

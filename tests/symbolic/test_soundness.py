@@ -484,6 +484,12 @@ def test_a_sign_or_a_size_that_is_divided_by_is_0_at_a_point_alone():
         assert "g_t ≠ 0" in f.assumptions
 
 
+def test_an_infinite_factor_of_the_gradient_stays_so():
+    first, *_, last = al.unroll(lambda: by_count(lambda t, g: g * jnp.power(0.0, t - 3.0)), steps=3).updates
+    assert float(first.subs(first.free_symbols.pop(), -2)) == -np.inf
+    assert str(last) == "g_3"
+
+
 def test_cases_divided_by_0_have_no_value_of_sympy():
     f = al.closed_form(lambda: by_count(lambda t, g: DIVISIONS["by other cases"](g)))
     assert "zoo" not in str(f.updates)
