@@ -277,7 +277,7 @@ class Formulas(Algebra):
             at_first = int(at_step(value, self.t, first))
             value = wrapped_formula(value, low, high, (at_first, at_first))
             first, last = steps_within(value, self.t, low, high, self.first_step)
-        if first > max(self.settled_by, 1) or last == first:
+        if first > max(self.settled_by, self.first_step) or last == first:
             return wrapped_formula(value, low, high)
         self._hold_from(first)
         self.last_step = min(self.last_step, last)
