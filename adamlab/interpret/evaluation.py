@@ -101,7 +101,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ITE": lambda condition, a, b: a if condition else b,
     "Max": lambda *xs: _greatest(list(xs)),
     "Min": lambda *xs: reduce(ELEMENTWISE["min"], xs),
-    "Mod": lambda a, b: a - b * mpmath.floor(a / b),
+    "Mod": lambda a, b: a - b * mpmath.floor(a / b) if b != 0 else NAN,
     "Mul": lambda *xs: reduce(lambda a, b: a * b, xs),
     And.__name__: lambda *xs: all(xs),
     Or.__name__: lambda *xs: any(xs),

@@ -13,18 +13,18 @@ BEYOND = 1 << 64
 
 def wrapped(number: int, dtype: Any) -> int:
     """The integer of a type that a number wraps to."""
-    least, greatest = _range(dtype)
+    least, greatest = range_of_type(dtype)
     return (number - least) % (greatest - least + 1) + least
 
 
 def saturated(number: int, dtype: Any) -> int:
     """The integer of a type that is closest to a number."""
-    least, greatest = _range(dtype)
+    least, greatest = range_of_type(dtype)
     return min(max(number, least), greatest)
 
 
 @cache
-def _range(dtype: Any) -> tuple[int, int]:
+def range_of_type(dtype: Any) -> tuple[int, int]:
     """The least and the greatest integer of a type."""
     info = jnp.iinfo(dtype)
     return int(info.min), int(info.max)

@@ -19,7 +19,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 from adamlab.errors import InputError
 from adamlab.interpret.arrays import Values, accumulated, along, contracted, each, objects, over_entries, reduced
 from adamlab.interpret.constants import Constant, meant_by
-from adamlab.interpret.integers import saturated, wrapped
+from adamlab.interpret.integers import range_of_type, saturated, wrapped
 from adamlab.interpret.plans import Plan, Step, is_key, plan_of
 from adamlab.types import PyTree
 
@@ -338,9 +338,12 @@ class Reader:
         if new == "boolean":
             return table["ne"](x, 0)
         x = table["real"](x) if old == "complex" and new != "complex" else self.algebra.as_number(x)
+        if new == "integer" and old in ("real", "complex"):
+            x = self.algebra.whole(x)
+            low, high = range_of_type(new_dtype)
+            return saturated(int(x), new_dtype) if isinstance(x, WHOLE) else table["clamp"](low, x, high)
         if new == "integer":
-            x = self.algebra.whole(x) if old in ("real", "complex") else x
-            return saturated(int(x), new_dtype) if old != "integer" and isinstance(x, WHOLE) else x
+            return x
         x = self.algebra.number(int(x)) if isinstance(x, WHOLE) else x
         return table["complex"](x, self.algebra.number(0)) if new == "complex" and old != "complex" else x
 

@@ -19,6 +19,8 @@ from sympy import (
     PolynomialError,
     Pow,
     Symbol,
+    ceiling,
+    floor,
     fraction,
     together,
 )
@@ -115,6 +117,8 @@ def sign_of(e: Formula) -> int:
         return max(sign_of(e.args[0]), NONNEGATIVE)
     if isinstance(e, Mod):
         return NONNEGATIVE if is_positive(e.args[1]) else REAL
+    if isinstance(e, (floor, ceiling)):
+        return min(sign_of(e.args[0]), POSITIVE if isinstance(e, ceiling) else NONNEGATIVE)
     return POSITIVE if e.func.__name__ == "exp" else REAL
 
 

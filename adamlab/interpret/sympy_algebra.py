@@ -9,7 +9,7 @@ all late steps, and the first of these is recorded, as is the last step before a
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
@@ -38,6 +38,7 @@ from sympy import (
     Xor,
     count_ops,
     expand,
+    log,
     sign,
     sympify,
 )
@@ -52,6 +53,7 @@ from adamlab.interpret.jaxpr import WHOLE, Algebra, UnreadableError
 from adamlab.interpret.ranges import (
     LAST,
     STEPPED,
+    Bounds,
     at_step,
     last_within,
     range_of,
@@ -61,7 +63,7 @@ from adamlab.interpret.ranges import (
     truth_by_sign,
     wrapped_formula,
 )
-from adamlab.interpret.signs import Complement, Rate, is_nonnegative, is_positive
+from adamlab.interpret.signs import Complement, Rate, has_known_sign, is_nonnegative, is_positive
 from adamlab.interpret.sympy_primitives import (
     COMPARE,
     ELEMENTWISE,
@@ -115,6 +117,7 @@ class Formulas(Algebra):
         self._names: dict[Formula, Symbol] = {}
         self._lengths: dict[Any, int] = {}
         self._has_domains = False
+        self.ranges: dict[Any, Bounds] = {} if self.t is None else {self.t: (self.first_step, LAST)}
         operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {
@@ -123,6 +126,8 @@ class Formulas(Algebra):
             "sub": self._subtract,
             "mul": lambda a, b: self._unless_divided_by_0(a * b, _divisors(a) | _divisors(b)),
             "div": self._divide,
+            "integer div": partial(self._divide_integers, "integer div"),
+            "integer rem": partial(self._divide_integers, "integer rem"),
             "log": lambda x: self._on_domain("log", x),
             "log1p": lambda x: self._on_domain("log", self._subtract(Integer(1), -x)),
             "expm1": lambda x: -self._subtract(Integer(1), exponential(x)),
@@ -149,7 +154,9 @@ class Formulas(Algebra):
         return number
 
     def whole(self, number: Any) -> Any:
-        """The number rounded towards 0."""
+        """The number rounded towards 0; 0 where it is NaN."""
+        if isinstance(number, Expr) and number.has(OnDomain):
+            return self.select(domain_of(number), (0, self.whole(on_domain(number))))
         if number.is_integer:
             return int(number) if number.is_Integer else number
         return towards_zero(number)
@@ -203,12 +210,19 @@ class Formulas(Algebra):
             return bool(COMPARE[relation](a if a.is_infinite else 0, b if b.is_infinite else 0))
         difference = a - b
         if difference == 0:
-            return relation in ("==", "<=", ">=")
-        if (known := truth_by_range(relation, difference)) is not None:
+            return self._compared_with_itself(relation, a)
+        if (known := truth_by_range(relation, difference, self.ranges)) is not None:
             return known
         if self.t is not None and difference.free_symbols == {self.t}:
             return self._in_later_steps(relation, a, b)
         return Rel(a, b, relation, evaluate=False)
+
+    def _compared_with_itself(self, relation: str, x: Formula) -> Any:
+        """Whether a formula is equal to itself, which it is but where it is NaN."""
+        if relation in ("<", ">"):
+            return False
+        is_number = sympify(self._is_finite(x))
+        return truth(Not(is_number) if relation == "!=" else is_number)
 
     def _settled_relation(self, relation: str, a: Formula, b: Formula) -> Any:
         difference = expand(self.in_full(a - b))
@@ -254,22 +268,23 @@ class Formulas(Algebra):
         if value.is_Number:  # as where SymPy knows that t − t is 0
             return wrapped(int(value), dtype) if value.is_Integer else value
         low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-        if bounds := range_of(value):
+        if bounds := range_of(value, {} if self.t in value.free_symbols else self.ranges):
             return wrapped_formula(value, low, high, bounds)
         if self.t is None or value.free_symbols != {self.t}:
             return self._open_in_width(value, low, high)
-        first, last = steps_within(value, self.t, low, high)
+        first, last = steps_within(value, self.t, low, high, self.first_step)
         if last < first:
             at_first = int(at_step(value, self.t, first))
             value = wrapped_formula(value, low, high, (at_first, at_first))
-            first, last = steps_within(value, self.t, low, high)
-        if first > max(self.settled_by, 1) or last == first:
+            first, last = steps_within(value, self.t, low, high, self.first_step)
+        if first > max(self.settled_by, self.first_step) or last == first:
             return wrapped_formula(value, low, high)
-        self.first_step, self.last_step = max(self.first_step, first), min(self.last_step, last)
+        self._hold_from(first)
+        self.last_step = min(self.last_step, last)
         return value
 
     def _open_in_width(self, value: Formula, low: int, high: int) -> Formula:
-        if self.t is not None and (last := last_within(value, self.t, low, high)):
+        if self.t is not None and (last := last_within(value, self.t, low, high, self.first_step)):
             self.last_step = min(self.last_step, last)
             return value
         assumption = And(Ge(value, low), Le(value, high))
@@ -320,7 +335,9 @@ class Formulas(Algebra):
 
     def _is_finite(self, x: Any) -> Any:
         infinite = x in (S.Infinity, S.NegativeInfinity, S.NaN)
-        return not infinite and truth(domain_of(x) if isinstance(x, Expr) else S.true)
+        if infinite or not isinstance(x, Expr):
+            return not infinite
+        return truth(And(domain_of(x), *(self.compare("!=", divisor, 0) for divisor in _open_divisors(x))))
 
     def _in_later_steps(self, relation: str, a: Any, b: Any) -> Any:
         """The relation as it is from some step on."""
@@ -329,8 +346,13 @@ class Formulas(Algebra):
             first, later = 1, not later
         if first is None or first > max(self.settled_by, 1):
             return Rel(a, b, relation, evaluate=False)
-        self.first_step = max(self.first_step, first)
+        self._hold_from(first)
         return later
+
+    def _hold_from(self, first: int) -> None:
+        """Take formulas as they are from a step on; the steps ahead of it are read one by one."""
+        self.first_step = max(self.first_step, first)
+        self.ranges[self.t] = (self.first_step, LAST)
 
     def _max(self, a: Any, b: Any) -> Any:
         return self._extreme(a, b, ">=", Max)
@@ -371,13 +393,19 @@ class Formulas(Algebra):
         factors = {factor.as_base_exp()[0] for factor in Mul.make_args(sympify(b))}
         return self._unless_divided_by_0(ELEMENTWISE["div"](a, b), _divisors(a) | factors)
 
+    def _divide_integers(self, name: str, a: Any, b: Any, **types: Any) -> Any:
+        """A quotient or a remainder of integers, which has a value where the divisor is 0, too."""
+        value = ELEMENTWISE[name](a, b, **types)
+        if isinstance(b, WHOLE) or not _can_be_0(b):
+            return value
+        return self.select(self.compare("!=", b, 0), (ELEMENTWISE[name](a, 0, **types), value))
+
     def _unless_divided_by_0(self, value: Any, divisors: Collection[Any]) -> Any:
         """A sum or a product, which is NaN where a divisor of its parts is 0 that it does not show any more."""
-        # A sign and an absolute value are 0 where their arguments are.
-        lost: set[Any] = {x.args[0] if isinstance(x, (sign, Abs)) else x for x in divisors if x not in _divisors(value)}
-        for divisor in sorted(lost, key=str):
-            if not (divisor.is_number or is_positive(divisor) or is_positive(-divisor)):
-                value = self.select(self.compare("!=", divisor, 0), (S.NaN, value))
+        shown = _divisors(on_domain(sympify(value)))  # as it will be told: 1/√x·√x is 1 then
+        lost = {_plain_divisor(x) for x in map(on_domain, divisors) if x not in shown}
+        for divisor in sorted(filter(_can_be_0, lost), key=str):
+            value = self.select(self.compare("!=", divisor, 0), (S.NaN, value))
         return value
 
     def _short(self, complement: Formula, base: Formula, power: Formula) -> Formula:
@@ -411,10 +439,30 @@ class Formulas(Algebra):
 
 @lru_cache(maxsize=8192)
 def _divisors(e: Any) -> frozenset[Any]:
-    """What a sum, a product or a part of it is divided by."""
-    if isinstance(e, (Add, Mul)):
+    """What a formula is infinite at the zeros of: what a part of it is divided by or is the logarithm of."""
+    if isinstance(e, (Add, Mul, Max, Min)):
         return frozenset().union(*map(_divisors, e.args))
-    return frozenset([e.base]) if isinstance(e, Pow) and e.exp.is_extended_negative else frozenset()
+    if isinstance(e, (OnDomain, Abs)):
+        return _divisors(e.args[0])
+    if isinstance(e, log):
+        return frozenset([e.args[0]])
+    if not isinstance(e, Pow):
+        return frozenset()
+    return frozenset([e.base]) if e.exp.is_extended_negative else _divisors(e.base)
+
+
+def _plain_divisor(x: Any) -> Any:
+    """What a divisor is 0 with: a sign and an absolute value are so where their arguments are."""
+    return x.args[0] if isinstance(x, (sign, Abs)) else x
+
+
+def _can_be_0(x: Any) -> bool:
+    return not (x.is_number or has_known_sign(x))
+
+
+def _open_divisors(e: Any) -> list[Any]:
+    """The divisors of a formula that can be 0, as far as it is known."""
+    return sorted(filter(_can_be_0, map(_plain_divisor, _divisors(e))), key=str)
 
 
 def _cases(e: Piecewise) -> Sequence[Any]:

@@ -172,7 +172,7 @@ class Mod(SympyMod):
     def eval(cls, p: Any, q: Any) -> Any:
         """The simpler form of the remainder of p by q; None where it stays as it stands."""
         is_plain = isinstance(p, SympyMod) or not p.has(Application)
-        return super().eval(p, q) if is_plain else None
+        return super().eval(p, q) if is_plain and not q.is_zero else None  # by 0 SymPy raises an error
 
 
 def _symbolic_remainder(a: Any, b: Any) -> Any:

@@ -5,6 +5,8 @@ from typing import Any
 
 from sympy import IndexedBase, Symbol
 
+from adamlab.interpret.signs import REAL
+
 HYPER = {
     "learning_rate": "eta",
     "b1": "beta_1",
@@ -84,7 +86,7 @@ def state_letters(fields: Sequence[str]) -> list[str]:
     return [f"state_{name}" if letter in unclear else letter for name, letter in zip(names, letters, strict=True)]
 
 
-def at_step(letter: str, t: int, entry: tuple[int, ...] = (), *, nonnegative: bool = False) -> Symbol:
-    """A quantity at a step, or an entry of it: m_3, g_3_0_1."""
+def at_step(letter: str, t: int, entry: tuple[int, ...] = (), *, known: int = REAL) -> Symbol:
+    """A quantity at a step, or an entry of it, with what is known of its sign: m_3, g_3_0_1."""
     name = "_".join([letter, str(t), *map(str, entry)])
-    return Symbol(name, nonnegative=True) if nonnegative else Symbol(name, real=True)
+    return Symbol(name, **{("real", "nonnegative", "positive")[known]: True})

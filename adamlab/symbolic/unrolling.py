@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sympy import Abs, Basic, Expr, Max, Min, Mul, Ne, Piecewise, Poly, Symbol, count_ops, expand, factor
+from sympy import Abs, Basic, Expr, Max, Min, Mul, Ne, Piecewise, Poly, Symbol, count_ops, expand, factor, oo
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanFunction
@@ -16,7 +16,8 @@ from adamlab.interpret.arrays import Values, each
 from adamlab.interpret.equality import same
 from adamlab.interpret.evaluation import evaluate
 from adamlab.interpret.jaxpr import Reader
-from adamlab.interpret.signs import has_open_factor, is_nonnegative
+from adamlab.interpret.ranges import range_of
+from adamlab.interpret.signs import REAL, has_open_factor, sign_of
 from adamlab.interpret.sympy_algebra import Formulas
 from adamlab.interpret.trials import Draws, broken
 from adamlab.symbolic.letters import at_step
@@ -103,7 +104,7 @@ class Unrolled(Result):
     def _tidied(self, e: Formula) -> Formula:
         """A polynomial in the gradients with each coefficient factored, and the factors common to all in front."""
         symbols = [g for gradient in self.gradients for g in np.asarray(gradient, object).flat if e.has(g)]
-        if not symbols or len(self.gradients) > MOST_TIDIED:
+        if not symbols or len(self.gradients) > MOST_TIDIED or e.has(oo, -oo):  # ∞/∞, of a common factor, is NaN
             return e
         terms = Poly(e, *symbols).terms()
         coefficients = [upright(factor(coefficient)) for _, coefficient in terms]
@@ -244,9 +245,11 @@ class _Names:
 
     def _name(self, letter: str, t: int, entry: tuple[int, ...], e: Formula) -> Symbol:
         is_open = has_open_factor(e)  # which takes less time to see than the formula in full
-        nonnegative = not is_open and (is_nonnegative(e) or is_nonnegative(self.algebra.in_full(e)))
-        symbol = at_step(letter, t, entry, nonnegative=nonnegative)
+        known = REAL if is_open else sign_of(e) or sign_of(self.algebra.in_full(e))
+        symbol = at_step(letter, t, entry, known=known)
         self.given[symbol] = e
+        if bounds := range_of(e, self.algebra.ranges):
+            self.algebra.ranges[symbol] = bounds
         if letter != "w" and self.algebra.lies_on_steps(e):
             self.algebra.stepped.add(symbol)
         return symbol

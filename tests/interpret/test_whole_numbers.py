@@ -1,5 +1,6 @@
 """Integers of a width in formulas: closed forms and unrolled steps of random expressions are what JAX computes."""
 
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -72,6 +73,23 @@ def expressions(dtype: str) -> st.SearchStrategy[Whole]:
     return st.recursive(st.one_of(st.just(lambda t, g: t), constants(dtype)), larger, max_leaves=5)
 
 
+def by_step(of: Callable[[Any, Any], Any]) -> Any:
+    """An optimizer whose update is a function of the step's number and of the gradient."""
+
+    def update(g: Any, count: Any, w: Any = None) -> tuple[Any, Any]:
+        return of(count + 1, g), count + 1
+
+    return transformation(lambda w: jnp.zeros([], jnp.int32), update)
+
+
+@example(("uint8", lambda t, g: (300 * g).astype(t.dtype)))
+@example(("int8", lambda t, g: (-300 * g).astype(t.dtype) * t))
+@example(("uint8", lambda t, g: (300 - 30 * t.astype(float)).astype(t.dtype)))
+@example(("int8", lambda t, g: jnp.sqrt(9 * g).astype(t.dtype)))
+@example(("int8", lambda t, g: lax.div(jnp.int8(100), t - 3)))
+@example(("int8", lambda t, g: lax.rem(jnp.int8(100), t - 3)))
+@example(("int32", lambda t, g: lax.rem(t, g.astype(t.dtype))))
+@example(("int32", lambda t, g: lax.div(t, g.astype(t.dtype))))
 @example(("uint8", lambda t, g: -t))
 @example(("uint8", lambda t, g: -(t % 3 + 1)))
 @example(("uint8", lambda t, g: t % 7 * 50))
@@ -90,11 +108,7 @@ def test_an_integer_is_told_as_it_wraps(case: tuple[str, Whole]):
     dtype, whole = case
 
     def optimizer() -> Any:
-        def update(g: Any, count: Any, w: Any = None) -> tuple[Any, Any]:
-            t = count + 1
-            return whole(t.astype(dtype), g).astype(float), t
-
-        return transformation(lambda w: jnp.zeros([], jnp.int32), update)
+        return by_step(lambda t, g: whole(t.astype(dtype), g).astype(float))
 
     with jax.enable_x64(True):
         each = jax.jit(jax.vmap(lambda t, g: whole(t.astype(dtype), g).astype(float)))
@@ -119,6 +133,32 @@ def _told(read: Callable[[], Any], computed: list[float]) -> None:
         with workdps(60):
             value = value_of(formula, {"t": mpf(t), **UNROLLED}, INDEXED)
         assert value == computed[t - 1], (told, t, computed[t - 1])
+
+
+@pytest.mark.parametrize(
+    "whole", [lambda t: t // 3, lambda t: -t // 3, lambda t: 100 // t, lambda t: 3 % t, lambda t: t // 3 % 2]
+)
+def test_an_integer_that_never_wraps_is_not_said_to(whole):
+    assert al.closed_form(lambda: by_step(lambda t, g: whole(t) * g)).assumptions == ("t < 2³¹",)
+
+
+def test_the_lower_bound_of_a_root_is_known():
+    f = al.closed_form(lambda: by_step(lambda t, g: jnp.sqrt(g * g + 1).astype(jnp.int8).astype(float)))
+    assert f.assumptions == ("t < 2³¹",)
+
+
+def test_an_integer_that_is_not_monotone_wraps_where_its_bounds_do():
+    f = al.closed_form(lambda: by_step(lambda t, g: (t - 5) ** 2 * g))
+    assert f"t ≤ {5 + math.isqrt(2**31 - 1)}, beyond which an integer of the code wraps" in f.assumptions
+
+
+@pytest.mark.parametrize("grown", [jnp.maximum, jnp.add, lambda n, on: n * (1 - on) + on])
+def test_the_range_of_a_small_integer_is_known_and_not_assumed(grown):
+    def update(g, n, w=None):
+        return n * g, grown(n, (g > 1).astype(n.dtype))
+
+    u = al.unroll(lambda: transformation(lambda w: jnp.zeros([], jnp.uint8), update), steps=4)
+    assert u.assumptions == ()
 
 
 X = Symbol("x", integer=True, positive=True)

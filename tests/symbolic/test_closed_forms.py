@@ -284,3 +284,7 @@ def test_what_later_steps_say_is_not_believed_of_earlier_ones(factory, first):
 def test_a_count_that_begins_anew_is_no_count():
     with pytest.raises(InputError, match="is no count"):
         al.closed_form(resetting)
+
+
+def test_a_count_is_one_where_the_general_step_is_read_from_the_second_on():
+    assert "the update is that of steps t ≥ 2" in al.closed_form(optax.optimistic_adam_v2).assumptions

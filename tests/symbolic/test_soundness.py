@@ -161,6 +161,13 @@ REFUTED: dict[str, tuple[Any, Any, int, float]] = {
         0,
     ),
     "a latch": (latch, SGD, 24, 10),
+    "the sign of a late step": (lambda lr: by_count(lambda t, g: -lr * g * sign(t - 3000.0) ** 2), SGD, 3000, 0),
+    "a state's sign late": (
+        lambda lr: with_state(lambda t, x, g: (x + 1, -lr * g * sign(x - 3000) ** 2)),
+        SGD,
+        3001,
+        0,
+    ),
     "every second step": (lambda lr: optax.MultiSteps(optax.sgd(lr), 2).gradient_transformation(), SGD, 2, 0),
 }
 """Two sides, the last step at which they may first part, and what a gradient has to be greater than to part them."""
@@ -263,6 +270,20 @@ def test_of_what_is_the_same_for_every_entry_no_shape_is_told():
 def test_a_proof_that_needs_no_wrap_says_up_to_which_step():
     verdict = al.prove(lambda lr: wide(lr, lambda t: t * 1000), lambda lr: wide(lr, lambda t: t.astype(float) * 1000))
     assert (verdict.status, verdict.horizon) == ("proved", (2**31 - 1) // 1000)
+
+
+@pytest.mark.parametrize(
+    ("of", "horizon"),
+    [
+        (lambda t: sign(t - 0.5) ** 2, None),
+        (lambda t: sign(t - 400_000) ** 2, 399_999),
+        (lambda t: (t - 3000.0) * (t + 1.0) / (1.0 * t * t - 2999.0 * t - 3000.0), 2999),
+    ],
+)
+def test_a_step_cannot_be_assumed_away(of, horizon):
+    verdict = al.prove(lambda lr: by_count(lambda t, g: -lr * g * of(t)), SGD)
+    assert (verdict.status, verdict.horizon) == ("proved", horizon)
+    assert not any("≠" in words for words in verdict.assumptions)
 
 
 def test_code_that_asks_for_the_type_of_a_number_is_not_proved():
@@ -439,6 +460,11 @@ DIVISIONS: dict[str, Callable[[Any], Any]] = {
     "by other cases": lambda g: 2 / where(g > 1, g, 0.0),
     "by what vanishes on a side": lambda g: (abs(g) - g) / (abs(g) - g),
     "by an integer": lambda g: jnp.floor(g) / jnp.floor(g),
+    "by the root of a gradient": lambda g: sqrt(g) * lax.rsqrt(g),
+    "a logarithm times 0": lambda g: 0 * jnp.log(abs(g)),
+    "a maximum times 0": lambda g: 0 * jnp.maximum(1 / g, 1),
+    "asked whether it is finite": lambda g: where(jnp.isfinite(1 / g), g, 7),
+    "asked whether it is a number": lambda g: where(jnp.isnan(g / abs(g)), 7, g),
 }
 
 
@@ -456,6 +482,12 @@ def test_a_sign_or_a_size_that_is_divided_by_is_0_at_a_point_alone():
     for divisor in (sign, abs):
         f = al.closed_form(lambda divisor=divisor: by_count(lambda t, g: divisor(g) / divisor(g)))
         assert "g_t ≠ 0" in f.assumptions
+
+
+def test_an_infinite_factor_of_the_gradient_stays_so():
+    first, *_, last = al.unroll(lambda: by_count(lambda t, g: g * jnp.power(0.0, t - 3.0)), steps=3).updates
+    assert float(first.subs(first.free_symbols.pop(), -2)) == -np.inf
+    assert str(last) == "g_3"
 
 
 def test_cases_divided_by_0_have_no_value_of_sympy():

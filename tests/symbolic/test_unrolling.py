@@ -101,8 +101,9 @@ def test_the_loss_is_a_symbol_where_it_is_asked_for():
 
 
 def test_assumptions_and_constants_are_told():
-    u = al.unroll(optax.adagrad, steps=3)
-    assert u.assumptions == ("η, G₀, ε > 0", "G_t ≠ 0")
+    assert al.unroll(optax.adagrad, steps=3).assumptions == ("η, G₀, ε > 0",)  # so that no G_t is 0
+    from_zero = al.unroll(optax.adagrad, steps=3, hyper={"initial_accumulator_value": 0})
+    assert from_zero.assumptions == ("η, ε > 0", "G_t ≠ 0")
     assert al.unroll(optax.adam, steps=1).assumptions == ("0 < β₁ < 1, 0 < β₂ < 1, η, ε > 0",)
 
     def rounded(learning_rate):

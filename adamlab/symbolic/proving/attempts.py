@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from adamlab.interpret.equality import same
+from adamlab.interpret.equality import conditions_of_equality, same
+from adamlab.interpret.ranges import LAST, first_zero
 from adamlab.interpret.sympy_algebra import ENDLESS
 from adamlab.symbolic.general_step import MOST_EARLY_STEPS, UPDATE
 from adamlab.symbolic.letters import T
@@ -85,13 +86,21 @@ def prove_every_step(statement: Statement) -> Verdict | None:
             continue
         updates = without_idle_maxima(left.update), without_idle_maxima(right.update.xreplace(relation))
         if same(*updates):
-            horizon = None if statement.last > ENDLESS else statement.last
-            every = "every t" if horizon is None else f"t ≤ {horizon}, then an integer wraps"
+            points = conditions_of_equality(*updates)
+            in_steps = [e for e in points if e.free_symbols == {T}]  # no step can be assumed away
+            undefined = min(filter(None, (first_zero(e, T) for e in in_steps)), default=LAST)
+            if undefined <= MOST_STEPS and (parted := statement.counterexample_within(undefined)):
+                return refuted(statement, parted)
+            last = min(statement.last, undefined - 1)
+            horizon = None if last > ENDLESS else last
+            what_then = "an integer wraps" if last == statement.last else "a divisor or a sign may be 0"
+            every = "every t" if horizon is None else f"t ≤ {horizon}, then {what_then}"
             how = _in_words(relation) if relation else "the closed forms of the two updates are equal"
             how = f"{how} for {every}"
-            if not _early_steps_agree(statement):
+            if undefined == 1 or not _early_steps_agree(statement):
                 return None
-            return proved(statement, how, statement.sides, horizon=horizon, compared=updates, updates=updates[:1])
+            points = [e for e in points if e not in in_steps]
+            return proved(statement, how, statement.sides, horizon=horizon, not_zero=points, updates=updates[:1])
     return None
 
 

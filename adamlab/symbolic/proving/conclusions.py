@@ -6,7 +6,6 @@ from typing import Any
 from sympy import Ne
 
 from adamlab.errors import InputError
-from adamlab.interpret.equality import conditions_of_equality
 from adamlab.symbolic.general_step import last_step_in_words
 from adamlab.symbolic.notation.printing import text
 from adamlab.symbolic.proving.counterexamples import SPECIAL, SPECIAL_POINTS, Counterexample
@@ -23,7 +22,6 @@ def proved(
     sides: Sequence[Side] = (),
     *,
     horizon: int | None = None,
-    compared: tuple[Formula, ...] = (),
     not_zero: Sequence[Formula] = (),
     **more: Any,
 ) -> Verdict:
@@ -33,7 +31,6 @@ def proved(
     """
     if doubt := _doubt(statement):
         return unknown(statement, f"{doubt}; as it is read, {explanation}")
-    not_zero = [*not_zero, *(conditions_of_equality(*compared) if compared else [])]
     points = [SPECIAL_POINTS.get(e, text(Ne(e, 0))) for e in not_zero]
     exceptions = [*_written_out(statement, horizon if not sides else None), *points, *_exceptions(statement, horizon)]
     exceptions += _arrays(statement)
