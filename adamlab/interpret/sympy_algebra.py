@@ -288,7 +288,7 @@ class Formulas(Algebra):
             self.last_step = min(self.last_step, last)
             return value
         assumption = And(Ge(value, low), Le(value, high))
-        if assumption in self.refused or assumption is S.false:
+        if assumption in self.refused:
             return wrapped_formula(value, low, high)
         self.assumptions[assumption] = None
         return value

@@ -91,6 +91,8 @@ def by_step(of: Callable[[Any, Any], Any]) -> Any:
 @example(("int32", lambda t, g: lax.rem(t, g.astype(t.dtype))))
 @example(("int32", lambda t, g: lax.div(t, g.astype(t.dtype))))
 @example(("uint8", lambda t, g: -t))
+@example(("uint8", lambda t, g: ~t))
+@example(("uint8", lambda t, g: jnp.sqrt(t.astype(float)).astype(t.dtype) * 100))
 @example(("uint8", lambda t, g: -(t % 3 + 1)))
 @example(("uint8", lambda t, g: t % 7 * 50))
 @example(("uint8", lambda t, g: -jnp.where(g > 0, jnp.uint8(1), jnp.uint8(2))))

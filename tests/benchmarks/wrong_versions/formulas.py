@@ -118,7 +118,6 @@ INTERPRET = [
         "interpret/sympy_algebra.py",
         WHOLE_NUMBERS,
         ("return wrapped(int(value), dtype) if value.is_Integer else value", "return value"),
-        ("or assumption is S.false:", "or False:"),
         ("        if last < first:\n", "        if False:\n"),
     ),
     *of(
