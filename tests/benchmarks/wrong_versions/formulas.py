@@ -144,7 +144,7 @@ INTERPRET = [
         ("last = limit - int(bool(number.is_integer", "last = 0 * limit - int(bool(number.is_integer"),
         ("return min(ends), max(ends)", "return ends[0], ends[-1]"),
         ("Piecewise: lambda e, parts: (min(low", "Piecewise: lambda e, parts: (max(low"),
-        ("(max(parts[0][0], -parts[0][1], 0), max(", "(parts[0][0], max("),
+        ("max(-parts[0][0], parts[0][1])),", "parts[0][1]),"),
         ("or bool(bounds[0] < low or bounds[1] > high)", "or bool(bounds[0] < low)"),
         ("return (max(low, 0) if is_nonnegative(e.args[0]) else low), high", "return 0, 1"),
         ('or relation not in ("==", "!=")\n', "or True\n"),
