@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -116,11 +117,18 @@ def test_two_devices_compute_what_one_does(config, whole, tmp_path):
     assert al.load(tmp_path).attrs["device"].startswith("2 × ")
 
 
+def free_port():
+    """A port that nobody listens at, below those that the system gives to anybody who asks for one."""
+    for port in np.random.default_rng().integers(15_000, 30_000, 100).tolist():
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")
+
+
 def shared(config, folder, after=-1, killed=1):
     """The ends of two processes that share a run; one is killed after some blocks, unless `after` is −1."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    coordinator = f"127.0.0.1:{free_port()}"
     how = ("run", config, "--out", folder, "--coordinator", coordinator, "--processes", "2")
     second = started(*how, "--process", "1", after=after if killed == 1 else -1)
     first = started(*how, "--process", "0", after=after if killed == 0 else -1)
@@ -128,8 +136,8 @@ def shared(config, folder, after=-1, killed=1):
 
 
 def test_two_processes_share_a_run(config, whole, tmp_path):
-    (code, out, _), (other, quiet, _) = shared(config, tmp_path)
-    assert (code, other) == (0, 0)
+    (code, out, err), (other, quiet, other_err) = shared(config, tmp_path)
+    assert (code, other) == (0, 0), f"{err}\n{other_err}"
     assert "40 runs of 60 steps" in out  # its half of them
     assert "Results" not in quiet
     assert (tmp_path / "report.html").exists()
