@@ -19,6 +19,7 @@ Bounds = tuple[Any, Any]
 """The least and the greatest of the numbers that something can be; they may be infinite."""
 
 ANY: Bounds = (-oo, oo)
+"""The bounds of what nothing is known of."""
 
 TRIED_STEPS = 1000
 """The steps that are tried one by one where an integer's range over all steps is not plain."""
@@ -60,7 +61,7 @@ def at_step(e: Formula, t: Symbol, k: int) -> Any:
         return evaluate(e, {t: mpmath.mpf(k)})
 
 
-def wrapped_formula(value: Formula, low: int, high: int, bounds: tuple[Any, Any] | None = None) -> Formula:
+def wrapped_formula(value: Formula, low: int, high: int, bounds: Bounds | None = None) -> Formula:
     """An integer formula that wraps around at its type's bounds, as often for all numbers between its own bounds."""
     width = high - low + 1
     turns = {(bound - low) // width for bound in bounds or ()}

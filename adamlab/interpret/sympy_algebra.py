@@ -7,13 +7,13 @@ all late steps, and the first of these is recorded, as is the last step before a
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
-import numpy as np
 from sympy import (
     Abs,
     Add,
@@ -48,7 +48,7 @@ from sympy.logic.boolalg import Boolean
 from adamlab.interpret.constants import Constant
 from adamlab.interpret.domains import OnDomain, domain_of, on_domain, requirements
 from adamlab.interpret.equality import same
-from adamlab.interpret.integers import wrapped
+from adamlab.interpret.integers import range_of_type, wrapped
 from adamlab.interpret.jaxpr import WHOLE, Algebra, UnreadableError
 from adamlab.interpret.ranges import (
     LAST,
@@ -121,10 +121,10 @@ class Formulas(Algebra):
         operators = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
         relations = {name: lambda a, b, op=op: self.compare(op, a, b) for name, op in operators.items()}
         own = {
-            "add": lambda a, b: self._unless_divided_by_0(a + b, _divisors(a) | _divisors(b)),
-            "add_any": lambda a, b: self._unless_divided_by_0(a + b, _divisors(a) | _divisors(b)),
+            "add": partial(self._combine, operator.add),
+            "add_any": partial(self._combine, operator.add),
             "sub": self._subtract,
-            "mul": lambda a, b: self._unless_divided_by_0(a * b, _divisors(a) | _divisors(b)),
+            "mul": partial(self._combine, operator.mul),
             "div": self._divide,
             "integer div": partial(self._divide_integers, "integer div"),
             "integer rem": partial(self._divide_integers, "integer rem"),
@@ -267,7 +267,7 @@ class Formulas(Algebra):
             return value
         if value.is_Number:  # as where SymPy knows that t − t is 0
             return wrapped(int(value), dtype) if value.is_Integer else value
-        low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+        low, high = range_of_type(dtype)
         if bounds := range_of(value, {} if self.t in value.free_symbols else self.ranges):
             return wrapped_formula(value, low, high, bounds)
         if self.t is None or value.free_symbols != {self.t}:
@@ -337,7 +337,7 @@ class Formulas(Algebra):
         infinite = x in (S.Infinity, S.NegativeInfinity, S.NaN)
         if infinite or not isinstance(x, Expr):
             return not infinite
-        return truth(And(domain_of(x), *(self.compare("!=", divisor, 0) for divisor in _open_divisors(x))))
+        return truth(And(domain_of(x), *(self.compare("!=", divisor, 0) for divisor in _open_divisors(_divisors(x)))))
 
     def _in_later_steps(self, relation: str, a: Any, b: Any) -> Any:
         """The relation as it is from some step on."""
@@ -372,9 +372,13 @@ class Formulas(Algebra):
             return sympify(a if known else b)
         return extreme(*extreme.make_args(a), *extreme.make_args(b), evaluate=False)  # evaluating it is slow
 
+    def _combine(self, operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+        """A sum, a difference or a product."""
+        return self._unless_divided_by_0(operation(a, b), _divisors(a) | _divisors(b))
+
     def _subtract(self, a: Any, b: Any) -> Any:
         """The difference a − b; for 1 − β^k its short name."""
-        difference = self._unless_divided_by_0(a - b, _divisors(a) | _divisors(b))
+        difference = self._combine(operator.sub, a, b)
         if a == 1 and isinstance(b, Expr):
             if b in self.complements:
                 return 1 - self.complements[b]
@@ -402,9 +406,10 @@ class Formulas(Algebra):
 
     def _unless_divided_by_0(self, value: Any, divisors: Collection[Any]) -> Any:
         """A sum or a product, which is NaN where a divisor of its parts is 0 that it does not show any more."""
+        if not divisors:
+            return value
         shown = _divisors(on_domain(sympify(value)))  # as it will be told: 1/√x·√x is 1 then
-        lost = {_plain_divisor(x) for x in map(on_domain, divisors) if x not in shown}
-        for divisor in sorted(filter(_can_be_0, lost), key=str):
+        for divisor in _open_divisors(x for x in map(on_domain, divisors) if x not in shown):
             value = self.select(self.compare("!=", divisor, 0), (S.NaN, value))
         return value
 
@@ -460,9 +465,9 @@ def _can_be_0(x: Any) -> bool:
     return not (x.is_number or has_known_sign(x))
 
 
-def _open_divisors(e: Any) -> list[Any]:
-    """The divisors of a formula that can be 0, as far as it is known."""
-    return sorted(filter(_can_be_0, map(_plain_divisor, _divisors(e))), key=str)
+def _open_divisors(divisors: Iterable[Any]) -> list[Any]:
+    """Of divisors those that can be 0, as far as it is known."""
+    return sorted(filter(_can_be_0, set(map(_plain_divisor, divisors))), key=str)
 
 
 def _cases(e: Piecewise) -> Sequence[Any]:

@@ -86,11 +86,15 @@ def updates(program: Program, hyper: Mapping[str, Any], gradients: Sequence[Any]
         return [mpf(u) for u, _, _ in run(program, given, rows)]
 
 
-def unrounded(program: Program, hyper: Mapping[str, Any], gradients: Sequence[Any]) -> list[Any]:
-    """The updates in fractions, as far as there are no roots: where a mean is 0, finite digits have a sign of it."""
+def unrounded(program: Program, hyper: Mapping[str, Any], gradients: Sequence[Any]) -> list[tuple[Any, dict[str, Any]]]:
+    """The update and the states after each step in fractions, as far as there are no roots.
+
+    Where a mean is 0, finite digits have a sign of it.
+    """
     with mpmath.workdps(DIGITS[1]):
         given = {name: Fraction(str(hyper[name])) for name in program.numbers}
-        return [to_digits(u) for u, _, _ in run(program, given, [Fraction(g) for g in gradients], Fraction)]
+        steps = run(program, given, [Fraction(g) for g in gradients], Fraction)
+        return [(to_digits(u), {name: to_digits(x) for name, x in states.items()}) for u, states, _ in steps]
 
 
 def apart(of: Callable[[int], tuple[Any, Any]]) -> bool:
@@ -125,7 +129,7 @@ def first_parting(pair: Pair, hyper: Mapping[str, Any], gradients: Sequence[Any]
     if not parted:
         return None
     exact = [unrounded(side, hyper, gradients[: parted[-1] + 1]) for side in (pair.left, pair.right)]
-    return next((t + 1 for t in parted if not are_same(exact[0][t], exact[1][t])), None)
+    return next((t + 1 for t in parted if not are_same(exact[0][t][0], exact[1][t][0])), None)
 
 
 def _wrong_proof(pair: Pair, verdict: Any, rng: np.random.Generator) -> str:
@@ -160,9 +164,10 @@ def wrong_refutation(pair: Pair, verdict: Any) -> str:
         return lambda digits: tuple(updates(side, hyper, gradients, digits)[-1] for side in (pair.left, pair.right))
 
     for gradients in entries:
-        run_ = ends(gradients)(DIGITS[0])
-        if not apart(ends(gradients)):  # in fractions a condition such as 1 − 0.9 ≥ 0.1 can hold all the same
-            run_ = tuple(unrounded(side, hyper, gradients)[-1] for side in (pair.left, pair.right))
+        if apart(ends(gradients)):
+            run_ = ends(gradients)(DIGITS[0])
+        else:  # in fractions a condition such as 1 − 0.9 ≥ 0.1 can hold all the same
+            run_ = tuple(unrounded(side, hyper, gradients)[-1][0] for side in (pair.left, pair.right))
             if are_same(*run_):
                 continue
         if len(entries) == 1 and not all(_close(mpf(a), b) for a, b in zip((c.left, c.right), run_, strict=True)):

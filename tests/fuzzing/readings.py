@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -17,9 +16,9 @@ import adamlab as al
 from adamlab.errors import InputError
 from adamlab.interpret.jaxpr import UnreadableError
 from tests.fuzzing.formulas import NoMeaningError, value_of
-from tests.fuzzing.judge import DIGITS, FAR, LONGEST, NEAR, NO_VALUE, Outcome, apart, are_same, at_distance
+from tests.fuzzing.judge import DIGITS, FAR, LONGEST, NEAR, NO_VALUE, Outcome, apart, are_same, at_distance, unrounded
 from tests.fuzzing.programs import Program
-from tests.fuzzing.reals import decimal, run, to_digits
+from tests.fuzzing.reals import decimal, run
 from tests.fuzzing.sequences import generic, numbers
 from tests.fuzzing.timing import StoppedError, at_most
 
@@ -86,12 +85,9 @@ class _Trial:
         return mpf(u if name == UPDATE else states[name])
 
     def unrounded(self, name: str, t: int) -> Any:
-        """The same in fractions, as far as there are no roots: where a mean is 0, finite digits have a sign of it."""
-        with mpmath.workdps(DIGITS[1]):
-            given = {name: Fraction(str(x)) for name, x in self.hyper.items()}
-            steps = list(run(self.program, given, [Fraction(g) for g in self.gradients[:t]], Fraction))
-            u, states, _ = steps[-1]
-            return to_digits(u if name == UPDATE else states[name])
+        """The same without rounding, see `judge.unrounded`."""
+        u, states = unrounded(self.program, self.hyper, self.gradients[:t])[-1]
+        return u if name == UPDATE else states[name]
 
     def symbols(self, hyper: Mapping[str, Any]) -> dict[str, Any]:
         """The values of the symbols of numbers by their names."""

@@ -109,8 +109,8 @@ class Rollout:
         updates, state = self.transform(numbers).update(gradient, state, params, **extra)
         if jax.tree.map(jnp.shape, updates) != jax.tree.map(jnp.shape, params):
             raise ValueError("its updates have other shapes than the parameters")
-        if _shapes(state) != expected:
-            raise ValueError(f"its state is another one after a step: expected {expected}; got {_shapes(state)}")
+        if (got := _shapes(state)) != expected:
+            raise ValueError(f"its state is another one after a step: expected {expected}; got {got}")
         params = optax.apply_updates(params, updates)
         return params if self.problem.project is None else self.problem.project(params), state, updates
 
