@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 
 from adamlab.arithmetic import AccurateArithmetic
 from adamlab.calls import Call, Symbol
+from adamlab.flattening.vectors import unravel
 from adamlab.studies.engine.curvature import gradient_noise_scale, sharpness
 from adamlab.studies.engine.learning_rates import learning_rate
 from adamlab.studies.engine.recording import OF_THE_EDGE, OF_THE_WHOLE_RUN, QUANTITIES
@@ -252,7 +253,7 @@ def _flat(tree: PyTree) -> jax.Array:
 
 
 def _norms(tree: PyTree) -> jax.Array:
-    return jnp.stack([jnp.linalg.norm(jnp.ravel(leaf)) for leaf in jax.tree.leaves(tree)])
+    return jnp.stack([jnp.linalg.norm(jnp.ravel(leaf)) for leaf in jax.tree.leaves(unravel(tree))])
 
 
 def _beside(state: PyTree, fields: tuple[str, ...], other: str) -> list[PyTree]:

@@ -1,7 +1,7 @@
 """The rollout: a block of runs from their start to their last recorded step, as one function to be compiled."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from adamlab.dependence import dependence
 from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
 from adamlab.studies.engine.loops import State, Steps
 from adamlab.studies.engine.quantities import Moment, edge_for, recorder
+from adamlab.studies.engine.ravelling import ravelled, takes_vectors
 from adamlab.studies.engine.recording import COSTLY, OF_LAST_STEP, Recording
 from adamlab.types import Decay, Problem, PyTree, Sampler, shapes
 
@@ -87,9 +88,16 @@ class Rollout:
         size, forward = len(columns.seeds), is_forward(self.problem)
         axis = -1 if size > 1 and forward else 0
         # These trace and lower functions of their own, once for all that is traced with their results.
-        axes = Axes(axis, _state_axes(self, columns, axis) if size > 1 else 0, None if shared else 0)
+        rollout = self if forward else self._on_vectors(columns)
+        axes = Axes(axis, _state_axes(rollout, columns, axis) if size > 1 else 0, None if shared else 0)
         edge = edge_for(self.template, set(self.recording.what) - {*self.problem.metrics})
-        return lambda columns: SideBySide(self, axes, edge, columns)
+        return lambda columns: SideBySide(rollout, axes, edge, columns)
+
+    def _on_vectors(self, columns: Columns) -> "Rollout":
+        """The rollout with ravelled parameters, where the optimizer treats all their arrays alike."""
+        numbers = jax.tree.map(lambda x: x[0], columns.numbers)
+        is_alike = takes_vectors(self.template, self.problem, numbers)
+        return replace(self, problem=ravelled(self.problem)) if is_alike else self
 
     def start(self, numbers: Mapping[str, Any], seed: Any, start: Any) -> tuple[PyTree, PyTree]:
         """One run's parameters and the optimizer's state."""
@@ -107,7 +115,7 @@ class Rollout:
         extra = {"value": loss, "grad": gradient, "value_fn": lambda w: self.problem.loss(w, batch)}
         expected = _shapes(state)
         updates, state = self.transform(numbers).update(gradient, state, params, **extra)
-        if jax.tree.map(jnp.shape, updates) != jax.tree.map(jnp.shape, params):
+        if _shapes(updates) != _shapes(params):
             raise ValueError("its updates have other shapes than the parameters")
         if (got := _shapes(state)) != expected:
             raise ValueError(f"its state is another one after a step: expected {expected}; got {got}")
@@ -162,13 +170,19 @@ class SideBySide:
             state, records = carried
             end = jnp.minimum(ends[row], span.end)
             state = steps.until(end, state)
-            recorded = self._recorded(row, end, steps.carry(state))
+            recorded = jax.lax.cond(
+                end == ends[row], lambda carry: self._recorded(row, end, carry), nothing, steps.carry(state)
+            )
             return state, {
                 name: jax.lax.dynamic_update_index_in_dim(records[name], x, row, 0) for name, x in recorded.items()
             }
 
         shapes = jax.eval_shape(self._recorded, span.last, span.end, carry)
         empty = {name: jnp.zeros((len(ends), *shape.shape), shape.dtype) for name, shape in shapes.items()}
+
+        def nothing(carry: Carry) -> dict[str, jax.Array]:
+            return {name: jnp.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
+
         carry = jax.lax.cond(span.begin == 0, lambda carry: self.start(), lambda carry: carry, carry)
         begun = steps.begin(span.begin, carry)
         state, records = jax.lax.fori_loop(span.first, span.last + 1, segment, (begun, empty))

@@ -86,6 +86,13 @@ CONFIGS = [
 
 ENGINES = [
     *of(
+        "studies/engine/ravelling.py",
+        "tests/studies/engine/test_ravelling.py",
+        ("tx = flat(template.build(numbers))", "tx = template.build(numbers)"),
+        ("ravel(project(params.tree))", "params"),
+        ("leaf.dtype for leaf in jax.tree.leaves(tree)}) > 1", "leaf.dtype for leaf in jax.tree.leaves(tree)}) > 2"),
+    ),
+    *of(
         "studies/engine/rollout.py",
         ENGINE,
         ("jnp.where((reached < 0) & (loss <= self", "jnp.where((reached < 0) & (loss < self", f"{RECORDING} -k target"),
