@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from adamlab.analysis import answer
 from adamlab.exporting.files import write_csv
 from adamlab.files import write_text
 from adamlab.pages import mapping_in
@@ -38,13 +39,14 @@ def write_products(study: Config, tree: xr.DataTree, folder: Path, listener: Lis
     record = cache_folder() / "products" / f"{_digest([str(folder.resolve()).encode()])}.json"
     # The user's own code can change within a process, where its text does not say so.
     origin = "" if study.own_code else _digest(_origin(study, tree, text))
-    notes = _notes_of(record, origin, folder)
-    if notes is None:
-        notes = _write(study, tree, folder, text)
+    told = _told_of(record, origin, folder)
+    if told is None:
+        told = {"notes": _write(study, tree, folder, text), "answer": answer(tree)}
         if origin:
-            _keep(record, {"origin": origin, "files": _files(folder), "notes": notes})
-    for note in notes:
+            _keep(record, {"origin": origin, "files": _files(folder), **told})
+    for note in told["notes"]:
         listener.note(note)
+    listener.answer(told["answer"])
 
 
 def _write(study: Config, tree: xr.DataTree, folder: Path, text: str) -> list[str]:
@@ -58,12 +60,12 @@ def _write(study: Config, tree: xr.DataTree, folder: Path, text: str) -> list[st
     return notes
 
 
-def _notes_of(record: Path, origin: str, folder: Path) -> list[str] | None:
-    """The notes on a folder's products where they are those of this origin, as they were written."""
-    with suppress(OSError, ValueError):
+def _told_of(record: Path, origin: str, folder: Path) -> dict[str, Any] | None:
+    """The notes and the answer of a folder whose products are those of this origin, as they were written."""
+    with suppress(OSError, ValueError, KeyError):
         noted = mapping_in(record.read_text("utf-8"))
         if origin and noted.get("origin") == origin and noted.get("files") == _files(folder):
-            return noted.get("notes")
+            return {"notes": noted["notes"], "answer": noted["answer"]}
     return None
 
 

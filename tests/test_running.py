@@ -13,6 +13,7 @@ import xarray as xr
 
 import adamlab as al
 from adamlab import products
+from adamlab.analysis import answer
 from adamlab.files import write_text
 from adamlab.studies.config.errors import ConfigError
 from adamlab.studies.progress import Listener
@@ -42,10 +43,13 @@ def folder(kept, tmp_path):
 
 class Notes(Listener):
     def __init__(self):
-        self.texts = []
+        self.texts, self.answers = [], []
 
     def note(self, text):
         self.texts.append(text)
+
+    def answer(self, text):
+        self.answers.append(text)
 
 
 def of_rosenbrock(config):
@@ -164,6 +168,7 @@ def test_products_are_written_anew_only_where_they_would_differ(config, kept, tm
         drawings.clear()
         products.write_products(al.running.study_of(config | changes), tree, folder, notes, text)
         assert notes.texts == ["no figure"]
+        assert notes.answers == [answer(tree)]
         return len(drawings) == 1
 
     assert is_drawn()
@@ -177,6 +182,7 @@ def test_products_are_written_anew_only_where_they_would_differ(config, kept, tm
         lambda: shutil.rmtree(tmp_path / "cache"),
         lambda: record().write_text("[]"),
         lambda: record().write_text(re.sub('"files.*', '"notes": 1}', record().read_text())),
+        lambda: record().write_text(re.sub('"answer": ".*"', '"other": 1', record().read_text())),
     ):
         damage()
         assert is_drawn()

@@ -15,3 +15,6 @@ class Listener:
 
     def note(self, text: str) -> None:
         """A message for the reader."""
+
+    def answer(self, text: str) -> None:
+        """The answer to the study's question, when all is done."""

@@ -20,7 +20,7 @@ class Lines(Listener, AbstractContextManager):
     def __init__(self, console: Console):
         self.console = console
         self.runs = self.steps = 0
-        self.done = 0.0
+        self.done, self.answered = 0.0, ""
         self.started = self.printed = perf_counter()
 
     def __exit__(self, *exception):
@@ -51,6 +51,10 @@ class Lines(Listener, AbstractContextManager):
     def note(self, text: str) -> None:
         """Print a line."""
         self.console.print(text, soft_wrap=True)
+
+    def answer(self, text: str) -> None:
+        """Keep the answer, which stands below the tables."""
+        self.answered = text
 
 
 class Bar(Lines):

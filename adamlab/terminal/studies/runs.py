@@ -8,7 +8,6 @@ import pandas as pd
 import xarray as xr
 from rich.console import Console
 
-from adamlab.analysis import answer
 from adamlab.errors import InputError
 from adamlab.running import keep_programs, run_data, study_of
 from adamlab.studies import distributed
@@ -50,7 +49,7 @@ def run_and_show(
     if is_first:
         for name, child in tree.children.items():
             _show_tables(screen, name, child.to_dataset())
-        say(f"\n{answer(tree)}")
+        say(f"\n{progress.answered}")
         say(f"\nResults, summary.csv, figures and report.html are in {folder}")
 
 
