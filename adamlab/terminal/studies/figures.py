@@ -10,7 +10,6 @@ from adamlab.plots.files import draw, figure_name
 from adamlab.problems import all_problems
 from adamlab.studies.config.tables.outputs import read_output
 from adamlab.studies.config.toml import override
-from adamlab.studies.kinds import load
 from adamlab.studies.store.folder import STORE, require_own_files
 from adamlab.terminal.console import say
 from adamlab.terminal.studies.problem_figures import Wishes, plot_problem
@@ -36,6 +35,8 @@ def plot_and_show(
 
 def _plot_results(folder: Path, kind: str, out: Path | None, problem: str | None, options: Sequence[str]):
     """Draw the figure for a single problem, or for each that has the data for it."""
+    from adamlab.studies.kinds import load  # which loads zarr
+
     if out is None:
         require_own_files(folder)
     tree = load(folder)
