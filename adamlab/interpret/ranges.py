@@ -77,8 +77,8 @@ def steps_within(value: Formula, t: Symbol, low: int, high: int, since: int) -> 
         return low <= at(k) <= high
 
     if not _is_monotone(value, t):
-        tried = next((k for k in range(since, since + TRIED_STEPS) if not within(k)), since + TRIED_STEPS) - 1
-        return since, max(tried, last_within(value, t, low, high, since))
+        shown, tried = last_within(value, t, low, high, since), range(since, since + TRIED_STEPS)
+        return since, shown if shown >= tried[-1] else next((k for k in tried if not within(k)), tried.stop) - 1
     first = max(since, _first(lambda k: at(k) >= low if at(1) <= at(LAST) else at(k) <= high))
     outside = _first(lambda k: k >= first and not within(k))
     return first, outside - 1 if not within(outside) else LAST
