@@ -13,6 +13,7 @@ from adamlab.arithmetic import next_correction, two_sum
 from adamlab.calls import Call
 from adamlab.dependence import dependence
 from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
+from adamlab.studies.engine.keys import keys_of, kind_for
 from adamlab.studies.engine.loops import State, Steps
 from adamlab.studies.engine.quantities import Moment, edge_for, recorder
 from adamlab.studies.engine.ravelling import ravelled, takes_vectors
@@ -74,11 +75,13 @@ class Rollout:
         problem: the problem.
         template: the optimizer; its symbols are the runs' numbers.
         recording: the recorded steps and quantities.
+        kind: the kind of its keys, see `adamlab.studies.engine.keys.kind_for`.
     """
 
     problem: Problem
     template: Call
     recording: Recording
+    kind: Any = None
 
     def of_runs(self, columns: Columns, shared: bool = False) -> Callable[[Columns], "SideBySide"]:
         """The function of columns shaped like these that gives runs side by side, to be called while they are traced.
@@ -88,7 +91,7 @@ class Rollout:
         size, forward = len(columns.seeds), is_forward(self.problem)
         axis = -1 if size > 1 and forward else 0
         # These trace and lower functions of their own, once for all that is traced with their results.
-        rollout = self if forward else self._on_vectors(columns)
+        rollout = replace(self if forward else self._on_vectors(columns), kind=kind_for(self.problem))
         axes = Axes(axis, _state_axes(rollout, columns, axis) if size > 1 else 0, None if shared else 0)
         edge = edge_for(self.template, set(self.recording.what) - {*self.problem.metrics})
         return lambda columns: SideBySide(rollout, axes, edge, columns)
@@ -101,7 +104,7 @@ class Rollout:
 
     def start(self, numbers: Mapping[str, Any], seed: Any, start: Any) -> tuple[PyTree, PyTree]:
         """One run's parameters and the optimizer's state."""
-        params = self.problem.start(_keys(seed)[0])
+        params = self.problem.start(keys_of(seed, self.kind)[0])
         if start is not None:
             params = ravel_pytree(params)[1](start)
         return params, self.transform(numbers).init(params)
@@ -153,7 +156,8 @@ class SideBySide:
         what = set(rollout.recording.what) - {*self.problem.metrics}
         self.keeps_last = any(name in OF_LAST_STEP for name in what)
         self.keeps_regret = "regret" in what
-        self.keys = self.over_runs(_keys, (self.axes.seeds,), (self.axes.seeds, self.axes.seeds))(columns.seeds)[1]
+        by_seed = self.over_runs(lambda seed: keys_of(seed, rollout.kind), (axes.seeds,), (axes.seeds, axes.seeds))
+        self.start_keys, self.keys = by_seed(columns.seeds)
 
     def advance(self, carry: Carry, span: Span) -> tuple[Carry, dict[str, jax.Array]]:
         """The runs at the end of a span, from those at its beginning, and their recorded quantities, runs last.
@@ -204,8 +208,7 @@ class SideBySide:
             finite = self._look(finite, 0, params, self.loss_and_gradient(params, None)[0])
         carry = Carry(params, state, corrections, finite, None, None)
         if (begin := self.problem.state) is not None:
-            states = self.over_runs(lambda seed: begin(_keys(seed)[0]), (axes.seeds,), 0)(self.columns.seeds)
-            carry = carry._replace(problem_state=states)
+            carry = carry._replace(problem_state=self.over_runs(begin, (axes.seeds,), 0)(self.start_keys))
         if self.keeps_last:
             carry = carry._replace(last=jax.tree.map(jnp.zeros_like, (params, params)))
         if self.keeps_regret:
@@ -365,7 +368,7 @@ def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
     """The axis of runs in each array of the state, None where it is the same for all runs, as a count of steps is."""
     numbers, seeds, starts = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), columns)
     params, state = jax.eval_shape(rollout.start, numbers, seeds, starts)
-    key = jax.eval_shape(_keys, seeds)[1]
+    key = jax.eval_shape(keys_of, seeds)[1]
     leaves, tree = jax.tree.flatten(state)
 
     def start(numbers, params):
@@ -394,12 +397,6 @@ def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
 def _shapes(state: PyTree) -> str:
     """The shapes and types of a state's arrays; an optimizer's own can be a number of Python's."""
     return shapes(jax.eval_shape(lambda state: state, state))
-
-
-def _keys(seed: Any) -> tuple[jax.Array, jax.Array]:
-    """The key of a run's start and that of its batches."""
-    start_key, sample_key = jax.random.split(jax.random.key(seed))
-    return start_key, sample_key
 
 
 def _zero_if_finite(params: PyTree, loss: jax.Array) -> jax.Array:

@@ -86,6 +86,18 @@ CONFIGS = [
 
 ENGINES = [
     *of(
+        "studies/engine/keys.py",
+        "tests/studies/engine/test_keys.py",
+        ("(17, 29, 16, 24)", "(17, 29, 16, 25)"),
+        ("np.uint32(group + 1)", "np.uint32(group)"),
+        (
+            "high.astype(dtype) << np.uint64(32) | low.astype(dtype)",
+            "low.astype(dtype) << np.uint64(32) | high.astype(dtype)",
+        ),
+        ("        return None\n    return KIND", "        pass\n    return KIND"),
+        ("or not jax.config.jax_threefry_partitionable", ""),
+    ),
+    *of(
         "studies/engine/ravelling.py",
         "tests/studies/engine/test_ravelling.py",
         ("tx = flat(template.build(numbers))", "tx = template.build(numbers)"),
