@@ -7,7 +7,7 @@ import numpy as np
 LANES = 16
 """The unit of runs at a time: XLA compiles a loop over fewer of them with other roundings."""
 
-ARRAY = 15 * 2**10
+ARRAY = 2**14 - 1
 """The most bytes of an array of the runs at a time: from 16 kB on XLA compiles it with other roundings."""
 
 RECORDS = 64 * 2**20
