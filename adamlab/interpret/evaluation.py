@@ -9,7 +9,7 @@ import mpmath
 from mpmath import mp, mpf
 from sympy import Indexed, Integer, Piecewise, Pow, S
 from sympy.functions.elementary.piecewise import ExprCondPair
-from sympy.logic.boolalg import And, Not, Or, Xor
+from sympy.logic.boolalg import And, BooleanAtom, Not, Or, Xor
 
 from adamlab.interpret.domains import OnDomain
 from adamlab.interpret.mpmath_algebra import ELEMENTWISE, NAN, Exact
@@ -39,7 +39,7 @@ class _Evaluation:
     def _of(self, e: Any) -> Any:
         if e in self.values:
             return self.values[e]
-        if e in (S.true, S.false):
+        if isinstance(e, (bool, BooleanAtom)):
             return bool(e)
         if e.is_Number or e.is_NumberSymbol:
             return _number(e)
