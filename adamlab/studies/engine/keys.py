@@ -32,7 +32,8 @@ def kind_for(problem: Problem) -> Any:
 
     A few of JAX's distributions, as Poisson's, refuse all others, and so may code of a user's.
     """
-    if jax.config.jax_default_prng_impl != OF_JAX or not jax.config.jax_threefry_partitionable:
+    chosen: Any = jax.config  # whose fields type checkers do not know
+    if chosen.jax_default_prng_impl != OF_JAX or not chosen.jax_threefry_partitionable:
         return None
 
     def draw() -> Any:

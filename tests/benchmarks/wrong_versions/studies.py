@@ -95,7 +95,7 @@ ENGINES = [
             "low.astype(dtype) << np.uint64(32) | high.astype(dtype)",
         ),
         ("        return None\n    return KIND", "        pass\n    return KIND"),
-        ("or not jax.config.jax_threefry_partitionable", ""),
+        ("or not chosen.jax_threefry_partitionable", ""),
     ),
     *of(
         "studies/engine/ravelling.py",
