@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import define_prng_impl
 
-from adamlab.types import Problem
+from adamlab.types import Problem, shapes
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 """The bits that rounds rotate by, of even and of odd groups of four."""
@@ -30,24 +30,29 @@ OF_JAX = "threefry2x32"
 def kind_for(problem: Problem) -> Any:
     """The kind of keys for a problem's runs, as `jax.random.key` takes it; None where only JAX's own will do.
 
-    A few of JAX's distributions, as Poisson's, refuse all others, and so may code of a user's.
+    A few of JAX's distributions, as Poisson's, refuse all others, and so may code of a user's, or bring keys of JAX's
+    into the problem's state. What code makes of the kind as `jax.random.key_impl` tells it is not looked at.
     """
     chosen: Any = jax.config  # whose fields type checkers do not know
     if chosen.jax_default_prng_impl != OF_JAX or not chosen.jax_threefry_partitionable:
         return None
 
-    def draw() -> Any:
+    def draw() -> tuple[Any, Any]:
         start_key, sample_key = keys_of(0, KIND)
         params, next_state = problem.start(start_key), problem.next_state
         batch = None if problem.sample is None else problem.sample(sample_key, jnp.int32(1))
-        given = batch if problem.state is None else (batch, problem.state(start_key))
-        return problem.loss(params, given), None if next_state is None else next_state(params, given)
+        if problem.state is None:
+            return problem.loss(params, batch), None
+        state = problem.state(start_key)
+        results = [function(params, state) for function in (problem.objective, *problem.metrics.values())]
+        after = state if next_state is None else next_state(params, (batch, state))
+        return [problem.loss(params, (batch, state)), results], (state, after)
 
     try:
-        jax.eval_shape(draw)
+        _, states = jax.eval_shape(draw)
     except Exception:  # whatever a user's code raises; what is not about keys is raised again with JAX's own
         return None
-    return KIND
+    return KIND if states is None or shapes(states[0]) == shapes(states[1]) else None
 
 
 def keys_of(seed: Any, kind: Any = None) -> tuple[jax.Array, jax.Array]:
@@ -56,15 +61,15 @@ def keys_of(seed: Any, kind: Any = None) -> tuple[jax.Array, jax.Array]:
     return start_key, sample_key
 
 
-def threefry(key: jax.Array, high: Any, low: Any) -> tuple[jax.Array, jax.Array]:
-    """The two words of Threefry-2x32-20 of each counter, which is two words too.
+def threefry(key: jax.Array, counters: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The two words of Threefry-2x32-20 of each counter below 2³².
 
     JAX loops over the groups of rounds on a CPU, with a dozen kernels in each, and takes ten times as long for a batch.
 
     Source: Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3, section 3.3.
     """
     schedule = cycle([key[0], key[1], key[0] ^ key[1] ^ PARITY])
-    a, b = high + next(schedule), low + (word := next(schedule))
+    a, b = next(schedule), counters + (word := next(schedule))
     for group in range(GROUPS):
         for rotation in ROTATIONS[group % 2]:
             a = a + b
@@ -80,7 +85,7 @@ def _random_bits(key: jax.Array, width: int, shape: tuple[int, ...]) -> jax.Arra
     counters = jnp.arange(size, dtype=jnp.uint32).reshape(shape)
 
     def draw(_: Any) -> tuple[jax.Array, jax.Array]:
-        high, low = threefry(key, np.uint32(0), counters)
+        high, low = threefry(key, counters)
         bits = high.astype(dtype) << np.uint64(32) | low.astype(dtype) if width == 64 else (high ^ low).astype(dtype)
         return key[0] + np.uint32(1), bits
 

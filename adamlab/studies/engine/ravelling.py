@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from adamlab.calls import Call
 from adamlab.flattening.transformation import flat
@@ -42,11 +43,15 @@ def takes_vectors(template: Call, problem: Problem, numbers: Mapping[str, Any]) 
     def step(numbers: Mapping[str, Any], tree: PyTree) -> None:
         params = ravel(tree)
         tx = flat(template.build(numbers))
-        loss = jax.numpy.zeros(())
-        tx.update(params, tx.init(params), params, value=loss, grad=params, value_fn=lambda w: loss)
+        tx.update(params, tx.init(params), params, value=_loss(params), grad=params, value_fn=_loss)
 
     try:
         jax.eval_shape(step, numbers, tree)
     except Exception:  # a user's optimizer, too, which may raise anything where it gets no tree
         return False
     return True
+
+
+def _loss(params: PyTree) -> jax.Array:
+    """A loss of any parameters in place of the problem's: a single number that depends on all of them alike."""
+    return sum((jnp.sum(leaf) for leaf in jax.tree.leaves(params)), start=jnp.zeros(()))

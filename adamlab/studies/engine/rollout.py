@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from adamlab.arithmetic import next_correction, two_sum
 from adamlab.calls import Call
 from adamlab.dependence import dependence
+from adamlab.flattening.vectors import unravel
 from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
 from adamlab.studies.engine.keys import keys_of, kind_for
 from adamlab.studies.engine.loops import State, Steps
@@ -118,7 +119,7 @@ class Rollout:
         extra = {"value": loss, "grad": gradient, "value_fn": lambda w: self.problem.loss(w, batch)}
         expected = _shapes(state)
         updates, state = self.transform(numbers).update(gradient, state, params, **extra)
-        if _shapes(updates) != _shapes(params):
+        if not _are_alike(updates, params):
             raise ValueError("its updates have other shapes than the parameters")
         if (got := _shapes(state)) != expected:
             raise ValueError(f"its state is another one after a step: expected {expected}; got {got}")
@@ -133,7 +134,7 @@ class Span(NamedTuple):
         begin: the number of steps done before it.
         end: the number of steps done after it.
         first: the first row of the records that it writes.
-        last: the last; its moment is `end` where the recorded step lies behind it, and a later span writes it again.
+        last: the last; zeros where its step lies behind `end`: a later span writes it.
     """
 
     begin: Any
@@ -163,8 +164,9 @@ class SideBySide:
         """The runs at the end of a span, from those at its beginning, and their recorded quantities, runs last.
 
         "loss" and metrics are (step, run), vectors (step, dim, run), "final_params" (parameter, run), "diverged_at"
-        (run,) the first step after which a parameter or the loss was not finite, or −1. Rows of steps outside of the
-        span are 0. Where the span begins at 0 the runs are started, and `carry` is ignored.
+        (run,) the first step after which a parameter or the loss was not finite, or −1, of the loss at `end` only where
+        that is recorded. Rows of steps outside of the span are 0. Where the span begins at 0 the runs are started, and
+        `carry` is ignored.
         """
         ends = jnp.asarray(self.rollout.recording.steps)
 
@@ -368,7 +370,7 @@ def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
     """The axis of runs in each array of the state, None where it is the same for all runs, as a count of steps is."""
     numbers, seeds, starts = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), columns)
     params, state = jax.eval_shape(rollout.start, numbers, seeds, starts)
-    key = jax.eval_shape(keys_of, seeds)[1]
+    key = jax.eval_shape(lambda seed: keys_of(seed, rollout.kind)[1], seeds)
     leaves, tree = jax.tree.flatten(state)
 
     def start(numbers, params):
@@ -396,7 +398,13 @@ def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
 
 def _shapes(state: PyTree) -> str:
     """The shapes and types of a state's arrays; an optimizer's own can be a number of Python's."""
-    return shapes(jax.eval_shape(lambda state: state, state))
+    return shapes(jax.eval_shape(unravel, state))
+
+
+def _are_alike(a: PyTree, b: PyTree) -> bool:
+    """Whether two trees have the same structure, and arrays of the same shapes."""
+    (leaves, tree), (others, other_tree) = jax.tree.flatten(a), jax.tree.flatten(b)
+    return tree == other_tree and [*map(jnp.shape, leaves)] == [*map(jnp.shape, others)]
 
 
 def _zero_if_finite(params: PyTree, loss: jax.Array) -> jax.Array:

@@ -94,7 +94,9 @@ ENGINES = [
             "high.astype(dtype) << np.uint64(32) | low.astype(dtype)",
             "low.astype(dtype) << np.uint64(32) | high.astype(dtype)",
         ),
-        ("        return None\n    return KIND", "        pass\n    return KIND"),
+        ("is raised again with JAX's own\n        return None", "is raised again with JAX's own\n        return KIND"),
+        ("KIND if states is None or shapes(states[0]) == shapes(states[1]) else None", "KIND"),
+        ("for function in (problem.objective, *problem.metrics.values())", "for function in ()"),
         ("or not chosen.jax_threefry_partitionable", ""),
     ),
     *of(
@@ -102,7 +104,14 @@ ENGINES = [
         "tests/studies/engine/test_ravelling.py",
         ("tx = flat(template.build(numbers))", "tx = template.build(numbers)"),
         ("ravel(project(params.tree))", "params"),
+        ("value_fn=_loss)", "value_fn=lambda w: _loss(params))"),
+        ("except Exception:  # a user's", "except ValueError:  # a user's"),
         ("leaf.dtype for leaf in jax.tree.leaves(tree)}) > 1", "leaf.dtype for leaf in jax.tree.leaves(tree)}) > 2"),
+    ),
+    *of(
+        "studies/engine/rollout.py",
+        "tests/studies/engine/test_ravelling.py",
+        ("jax.eval_shape(unravel, state)", "jax.eval_shape(lambda state: state, state)"),
     ),
     *of(
         "studies/engine/rollout.py",

@@ -1,5 +1,7 @@
 """Tests that what runs draw is what `jax.random` draws from its own keys, bit for bit."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -89,3 +91,44 @@ def test_another_default_of_jax_is_left_to_it():
         assert kind_for(problem) is None
     with jax.threefry_partitionable(False):
         assert kind_for(problem) is None
+
+
+def _with_state(**changes):
+    """A problem whose state is a key, which its loss draws with."""
+    return replace(
+        Problem(
+            "stateful",
+            lambda w, given: jnp.mean((w - jax.random.normal(given[1], (24,))) ** 2),
+            lambda key: jax.random.normal(key, (24,)),
+            lambda w, key: jnp.sum(w**2),
+            sample=lambda key, t: key,
+            state=lambda key: key,
+            next_state=lambda params, given: jax.random.fold_in(given[1], 1),
+            side_by_side=2,
+        ),
+        **changes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, KIND),
+        ({"objective": lambda w, key: jnp.sum(w**2) + jax.random.poisson(key, 3.0)}, None),
+        ({"metrics": {"drawn": lambda w, key: jnp.sum(jax.random.poisson(key, 3.0, (24,))).astype(float)}}, None),
+        ({"state": lambda key: jax.random.key(0), "next_state": lambda params, given: given[0]}, None),
+    ],
+)
+def test_keys_in_the_state_are_those_of_its_runs(changes, kind):
+    problem = _with_state(**changes)
+    assert kind_for(problem) == kind
+    result = computed(problem, "adamlab.sgd(0.5)", seeds=(3, 4), steps=3, every=3, what=("loss", *problem.metrics))
+    assert problem.state
+    assert problem.next_state
+    for seed, final in zip((3, 4), result["final_params"], strict=True):
+        start_key, sample_key = keys_of(seed)
+        w, state = problem.start(start_key), problem.state(start_key)
+        for t in range(3):
+            given = (jax.random.fold_in(sample_key, t), state)
+            w, state = w - 0.5 * jax.grad(problem.loss)(w, given), problem.next_state(w, given)
+        np.testing.assert_allclose(final, w, rtol=1e-5, atol=1e-6)

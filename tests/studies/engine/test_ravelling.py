@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import optax
 import pytest
 from jax.flatten_util import ravel_pytree
 
+from adamlab.optimizers import REGISTERED, register
 from adamlab.specs import parse
 from adamlab.studies.engine.ravelling import takes_vectors
 from adamlab.studies.engine.recording import layers_of
@@ -109,3 +111,88 @@ def test_arrays_of_several_types_are_left_as_they_are():
     mixed = replace(NET, start=lambda key: {**_start(key), "out": jnp.ones(3, jnp.bfloat16)})
     assert not takes_vectors(parse("adamlab.adam(0.1)"), mixed, {})
     assert not takes_vectors(parse("adamlab.adam(0.1)"), replace(NET, start=lambda key: jnp.zeros(3)), {})
+
+
+@pytest.fixture
+def registered():
+    """Registers a factory for a test; gives its spec."""
+
+    def register_factory(factory):
+        register(f"tests.{factory.__name__}", factory)
+        return f"tests.{factory.__name__}()"
+
+    with patch.dict(REGISTERED):
+        yield register_factory
+
+
+def _searching():
+    """A step of each array that is long where the loss then falls: a line search an array."""
+
+    def update(gradients, state, params, *, value, value_fn, **_):
+        leaves, tree = jax.tree.flatten(params)
+        steps = []
+        for i, (w, g) in enumerate(zip(leaves, tree.flatten_up_to(gradients), strict=True)):
+            tried = tree.unflatten([*leaves[:i], w - 2 * g, *leaves[i + 1 :]])
+            steps.append(jnp.where(value_fn(tried) < value, -2 * g, -0.05 * g))
+        return tree.unflatten(steps), state
+
+    return optax.GradientTransformationExtraArgs(lambda params: (), update)
+
+
+def _refusing():
+    """An optimizer that has an error of its own for whatever is no dictionary."""
+
+    def init(params):
+        if not isinstance(params, dict):
+            raise RuntimeError("expected a dictionary")
+        return ()
+
+    return optax.GradientTransformation(
+        init, lambda g, state, params=None: (jax.tree.map(lambda x: -0.1 * x, g), state)
+    )
+
+
+def _widening():
+    """An optimizer whose state has another type after a step."""
+    tx = optax.trace(0.5, accumulator_dtype=jnp.bfloat16)
+
+    def update(gradients, state, params=None):
+        del params
+        return gradients, jax.tree.map(lambda m, g: m + g, state, optax.TraceState(gradients))
+
+    return optax.GradientTransformation(tx.init, update)
+
+
+@pytest.mark.parametrize(("factory", "is_alike"), [(_searching, False), (_refusing, False), (optax.polyak_sgd, True)])
+def test_an_optimizer_of_ones_own_takes_the_steps_that_it_takes_on_the_tree(factory, is_alike, registered):
+    spec = registered(factory)
+    assert takes_vectors(parse(spec), NET, {}) is is_alike
+    result = computed(NET, spec, seeds=(0, 1), steps=STEPS, every=1, what=("loss",))
+    for seed in range(2):
+        w = NET.start(jax.random.split(jax.random.key(seed))[0])
+        tx = optax.with_extra_args_support(factory())
+        state, losses = tx.init(w), [NET.objective(w)]
+        for _ in range(STEPS):
+            value, gradient = jax.value_and_grad(NET.loss)(w, None)
+            updates, state = tx.update(gradient, state, w, value=value, value_fn=lambda w: NET.loss(w, None))
+            w = optax.apply_updates(w, updates)
+            losses.append(NET.objective(w))
+        np.testing.assert_allclose(result["loss"][seed], losses, rtol=1e-3, atol=1e-5)
+
+
+def test_a_state_that_changes_its_type_is_told_by_the_paths_of_the_tree(registered):
+    with pytest.raises(ValueError, match=r"expected .*'out': 'bfloat16\[3\]'.*got .*'out': 'float32\[3\]'"):
+        computed(NET, registered(_widening), seeds=(0, 1), steps=1, every=1, what=("loss",))
+
+
+@pytest.mark.parametrize("spec", ["optax.sgd(lr)", "optax.lamb(lr)"])
+def test_updates_of_a_wider_type_than_the_parameters_are_rounded_to_theirs(spec):
+    narrow = replace(
+        NET,
+        start=lambda key: jax.tree.map(lambda x: x.astype(jnp.bfloat16), _start(key)),
+        loss=lambda params, batch: _loss(params, batch).astype(jnp.float32),
+        objective=lambda params: _loss(params, None).astype(jnp.float32),
+    )
+    result = computed(narrow, spec, {"lr": [0.1, 0.01]}, seeds=(0, 0), steps=3, every=1, what=("loss",))
+    assert np.isfinite(result["loss"]).all()
+    assert (result["final_params"][0] != result["final_params"][1]).any()
