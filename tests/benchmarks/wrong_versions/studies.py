@@ -104,7 +104,7 @@ ENGINES = [
         "tests/studies/engine/test_ravelling.py",
         ("tx = flat(template.build(numbers))", "tx = template.build(numbers)"),
         ("ravel(project(params.tree))", "params"),
-        ("value_fn=_loss)", "value_fn=lambda w: _loss(params))"),
+        ("value_fn=_loss)", "value_fn=lambda w: jnp.zeros(()))"),
         ("except Exception:  # a user's", "except ValueError:  # a user's"),
         ("leaf.dtype for leaf in jax.tree.leaves(tree)}) > 1", "leaf.dtype for leaf in jax.tree.leaves(tree)}) > 2"),
     ),
