@@ -50,8 +50,7 @@ class Sizes:
 
     def padded_rows(self, block: int, runs: int) -> np.ndarray:
         """The rows of a block, the last repeated up to a full block."""
-        rows = self.rows(block, runs)
-        return np.pad(rows, (0, self.block - len(rows)), mode="edge")
+        return np.minimum(np.arange(block * self.block, (block + 1) * self.block), runs - 1)
 
 
 def sizes_of(
