@@ -128,10 +128,10 @@ def registered():
 def _searching():
     """A step of each array that is long where the loss then falls: a line search an array."""
 
-    def update(gradients, state, params, *, value, value_fn, **_):
+    def update(updates, state, params=None, *, value=0.0, value_fn: Any = None, **_):
         leaves, tree = jax.tree.flatten(params)
         steps = []
-        for i, (w, g) in enumerate(zip(leaves, tree.flatten_up_to(gradients), strict=True)):
+        for i, (w, g) in enumerate(zip(leaves, tree.flatten_up_to(updates), strict=True)):
             tried = tree.unflatten([*leaves[:i], w - 2 * g, *leaves[i + 1 :]])
             steps.append(jnp.where(value_fn(tried) < value, -2 * g, -0.05 * g))
         return tree.unflatten(steps), state
@@ -145,20 +145,18 @@ def _refusing():
     def init(params):
         if not isinstance(params, dict):
             raise RuntimeError("expected a dictionary")
-        return ()
+        return optax.sgd(0.1).init(params)
 
-    return optax.GradientTransformation(
-        init, lambda g, state, params=None: (jax.tree.map(lambda x: -0.1 * x, g), state)
-    )
+    return optax.GradientTransformation(init, optax.sgd(0.1).update)
 
 
 def _widening():
     """An optimizer whose state has another type after a step."""
     tx = optax.trace(0.5, accumulator_dtype=jnp.bfloat16)
 
-    def update(gradients, state, params=None):
+    def update(updates, state, params=None):
         del params
-        return gradients, jax.tree.map(lambda m, g: m + g, state, optax.TraceState(gradients))
+        return updates, jax.tree.map(lambda m, g: m + g, state, optax.TraceState(updates))
 
     return optax.GradientTransformation(tx.init, update)
 
