@@ -91,17 +91,14 @@ class Rollout:
         """
         size, forward = len(columns.seeds), is_forward(self.problem)
         axis = -1 if size > 1 and forward else 0
+        run = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), columns)
         # These trace and lower functions of their own, once for all that is traced with their results.
-        rollout = replace(self if forward else self._on_vectors(columns), kind=kind_for(self.problem))
-        axes = Axes(axis, _state_axes(rollout, columns, axis) if size > 1 else 0, None if shared else 0)
+        rollout = replace(self, kind=kind_for(self.problem))
+        if not forward and takes_vectors(self.template, self.problem, run.numbers):
+            rollout = replace(rollout, problem=ravelled(self.problem))
+        axes = Axes(axis, _state_axes(rollout, run, axis) if size > 1 else 0, None if shared else 0)
         edge = edge_for(self.template, set(self.recording.what) - {*self.problem.metrics})
         return lambda columns: SideBySide(rollout, axes, edge, columns)
-
-    def _on_vectors(self, columns: Columns) -> "Rollout":
-        """The rollout with ravelled parameters, where the optimizer treats all their arrays alike."""
-        numbers = jax.tree.map(lambda x: x[0], columns.numbers)
-        is_alike = takes_vectors(self.template, self.problem, numbers)
-        return replace(self, problem=ravelled(self.problem)) if is_alike else self
 
     def start(self, numbers: Mapping[str, Any], seed: Any, start: Any) -> tuple[PyTree, PyTree]:
         """One run's parameters and the optimizer's state."""
@@ -366,9 +363,12 @@ class SideBySide:
         return whole_run if carry.reached is None else whole_run | {"steps_to_target": carry.reached}
 
 
-def _state_axes(rollout: Rollout, columns: Columns, axis: int) -> PyTree:
-    """The axis of runs in each array of the state, None where it is the same for all runs, as a count of steps is."""
-    numbers, seeds, starts = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), columns)
+def _state_axes(rollout: Rollout, run: Columns, axis: int) -> PyTree:
+    """The axis of runs in each array of the state, None where it is the same for all runs, as a count of steps is.
+
+    `run` has the shapes of a single run's columns.
+    """
+    numbers, seeds, starts = run
     params, state = jax.eval_shape(rollout.start, numbers, seeds, starts)
     key = jax.eval_shape(lambda seed: keys_of(seed, rollout.kind)[1], seeds)
     leaves, tree = jax.tree.flatten(state)

@@ -140,7 +140,7 @@ INTERPRET = [
         "interpret/ranges.py",
         WHOLE_NUMBERS,
         ("return value - turns.pop() * width if len(turns) == 1 else", "return value if len(turns) == 1 else"),
-        ("for k in range(since, since + TRIED_STEPS) if not within(k))", "for k in ())"),
+        ("for k in tried if not within(k))", "for k in ())"),
         ("last = limit - int(bool(number.is_integer", "last = 0 * limit - int(bool(number.is_integer"),
         ("return min(ends), max(ends)", "return ends[0], ends[-1]"),
         ("Piecewise: lambda e, parts: (min(low", "Piecewise: lambda e, parts: (max(low"),
