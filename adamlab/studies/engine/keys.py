@@ -1,4 +1,4 @@
-"""Keys that runs draw with: JAX's own, of which an array's bits are computed in one kernel."""
+"""Keys that runs draw with: JAX's own, hashed in one kernel where JAX loops over rounds."""
 
 from itertools import cycle
 from math import prod
@@ -19,9 +19,6 @@ PARITY = np.uint32(0x1BD11BDA)
 
 GROUPS = 5
 """The groups of four rounds."""
-
-FEWEST = 16
-"""The fewest numbers that are drawn in one kernel: to compile it takes longer than to compile JAX's loop."""
 
 OF_JAX = "threefry2x32"
 """The kind of JAX's keys whose bits these are."""
@@ -61,6 +58,7 @@ def keys_of(seed: Any, kind: Any = None) -> tuple[jax.Array, jax.Array]:
     return start_key, sample_key
 
 
+@jax.jit
 def threefry(key: jax.Array, counters: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The two words of Threefry-2x32-20 of each counter below 2³².
 
@@ -80,7 +78,7 @@ def threefry(key: jax.Array, counters: jax.Array) -> tuple[jax.Array, jax.Array]
 
 def _random_bits(key: jax.Array, width: int, shape: tuple[int, ...]) -> jax.Array:
     size, dtype = prod(shape), jnp.dtype(f"uint{width}")
-    if not FEWEST <= size < 2**32:
+    if size >= 2**32:
         return jax.random.bits(_of_jax(key), shape, dtype)
     counters = jnp.arange(size, dtype=jnp.uint32).reshape(shape)
 
@@ -94,6 +92,10 @@ def _random_bits(key: jax.Array, width: int, shape: tuple[int, ...]) -> jax.Arra
     return jax.lax.while_loop(lambda state: state[0] == key[0], draw, (key[0], jnp.zeros(shape, dtype)))[1]
 
 
+def _split(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    return jnp.stack(threefry(key, jnp.arange(prod(shape), dtype=jnp.uint32).reshape(shape)), axis=-1)
+
+
 def _of_jax(key: jax.Array) -> jax.Array:
     return jax.random.wrap_key_data(key, impl=OF_JAX)
 
@@ -101,9 +103,9 @@ def _of_jax(key: jax.Array) -> jax.Array:
 KIND = define_prng_impl(
     key_shape=(2,),
     seed=lambda seed: jax.random.key_data(jax.random.key(seed, impl=OF_JAX)),
-    split=lambda key, shape: jax.random.key_data(jax.random.split(_of_jax(key), shape)),
+    split=_split,
     random_bits=_random_bits,
-    fold_in=lambda key, data: jax.random.key_data(jax.random.fold_in(_of_jax(key), data)),
+    fold_in=lambda key, data: jnp.stack(threefry(key, data)),
     name="threefry2x32 in one kernel",
     tag="kernel",
 )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adamlab.studies.engine.keys import FEWEST, KIND, OF_JAX, keys_of, kind_for
+from adamlab.studies.engine.keys import KIND, OF_JAX, keys_of, kind_for
 from adamlab.types import Problem
 from tests.computing import computed
 
@@ -15,8 +15,11 @@ DRAWS = {
     "seed": jax.random.key_data,
     "split": lambda key: jax.random.key_data(jax.random.split(key, (2, 3))),
     "fold_in": lambda key: jax.random.key_data(jax.random.fold_in(key, 2**31 + 3)),
+    "fold_in side by side": lambda key: jax.random.key_data(
+        jax.vmap(jax.random.fold_in)(jax.random.split(key, 3), jnp.arange(3))
+    ),
     "bits": lambda key: jax.random.bits(key, (7, 9), jnp.uint32),
-    "few": lambda key: jax.random.bits(key, (FEWEST - 1,)),
+    "few": lambda key: jax.random.bits(key, (3,)),
     "none": lambda key: jax.random.bits(key, (0,)),
     "single": jax.random.bits,
     "bytes": lambda key: jax.random.bits(key, (33,), jnp.uint8),
