@@ -51,10 +51,11 @@ def computed(
     runs = runs_of(spec, numbers, seeds, starts)
     recording = Recording(recorded_steps(steps, every), what, target, costly_every)
     program = prepare(problem, runs, recording, devices=devices, sizes=sizes, shared=shared)
-    compiled = program.lowered.compile()
+    compiled = program.compile()
     blocks = range(program.sizes.count(len(runs)))
     calls = execute(program, compiled, runs, blocks)
-    pieces = [arrays for call in calls if call.is_done for arrays in call.records.values()]
+    done = {call.block: call.records for call in calls if call.is_done}
+    pieces = [done[block] for block in blocks]
     return {name: np.moveaxis(np.concatenate([piece[name] for piece in pieces], axis=-1), -1, 0) for name in pieces[0]}
 
 

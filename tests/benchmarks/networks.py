@@ -33,7 +33,7 @@ def figures() -> Iterator[Figure]:
         seeds = np.zeros(RUNS, np.uint32)
         rows = runs_of("adamlab.adam(lr)", {"lr": _learning_rates()}, seeds)
         program = prepare(problem, rows, recording, shared=group_size(seeds, problem.dimension))
-        compiled, blocks = program.lowered.compile(), range(program.sizes.count(RUNS))
+        compiled, blocks = program.compile(), range(program.sizes.count(RUNS))
         looped = _run(problem, steps)
         cases: dict[str, Callable[[], Any]] = {
             OURS: lambda program=program, compiled=compiled, blocks=blocks, rows=rows: [

@@ -73,7 +73,7 @@ def ours(
     rows = runs_of(spec, {"lr": learning_rates(runs)} | numbers, np.arange(runs) % 2**32)
     recording = Recording(recorded_steps(steps, EVERY), ("loss", "params"))
     program = prepare(al.problems.get(problem), rows, recording, devices=devices)
-    compiled, blocks = program.lowered.compile(), range(program.sizes.count(runs))
+    compiled, blocks = program.compile(), range(program.sizes.count(runs))
     return lambda: [None for _ in execute(program, compiled, rows, blocks)]
 
 

@@ -1,9 +1,10 @@
-"""Execution: blocks of runs are computed by calls of a program, each of which takes them some steps further."""
+"""Execution: blocks of runs are computed by calls of a program, each of which takes one some steps further."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import jax
@@ -36,11 +37,10 @@ class Snapshot(NamedTuple):
 def fits(program: Program, snapshot: Snapshot, runs: int) -> bool:
     """Whether a snapshot is of a block of that many runs of this program."""
     carry = [jax.eval_shape(_raw, leaf) for leaf in jax.tree.leaves(program.carry)]
-    in_block = [(leaf.shape[0] // program.devices, *leaf.shape[1:]) for leaf in carry]
     records = {name: (*shape.shape, runs) for name, shape in program.shapes.items()}
     return (
         0 < snapshot.step < program.steps[-1]
-        and [leaf.shape for leaf in snapshot.carry] == in_block
+        and [leaf.shape for leaf in snapshot.carry] == [leaf.shape for leaf in carry]
         and [leaf.dtype.itemsize for leaf in snapshot.carry] == [leaf.dtype.itemsize for leaf in carry]
         and {name: values.shape for name, values in snapshot.records.items()} == records
     )
@@ -48,19 +48,21 @@ def fits(program: Program, snapshot: Snapshot, runs: int) -> bool:
 
 @dataclass
 class Computed:
-    """Blocks that one call of a program took some steps on.
+    """A block that one call of a program took some steps on.
 
     Attributes:
-        rows: for each block, the rows of its runs.
+        block: its number.
+        rows: the rows of its runs.
         span: the steps.
         steps: the steps of a run.
-        records: by block, the recorded quantities of its runs, as far as they are computed.
+        records: the recorded quantities of its runs, as far as they are computed.
     """
 
-    rows: Mapping[int, np.ndarray]
+    block: int
+    rows: np.ndarray
     span: Span
     steps: int
-    records: dict[int, Arrays]
+    records: Arrays
     _carry: PyTree
     _results: Mapping[str, jax.Array]
 
@@ -74,64 +76,101 @@ class Computed:
         """The part of the runs' steps that was taken."""
         return int(self.span.end - self.span.begin) / self.steps
 
-    def snapshots(self) -> Iterator[tuple[int, Snapshot]]:
-        """A snapshot of each block."""
-        leaves = [_parts(_raw(leaf), len(self.rows)) for leaf in jax.tree.leaves(self._carry)]
-        for i, block in enumerate(self.rows):
-            yield block, Snapshot(int(self.span.end), [parts[i] for parts in leaves], self.records[block])
+    def snapshot(self) -> Snapshot:
+        """The block as it is now."""
+        carry = [np.asarray(_raw(leaf)) for leaf in jax.tree.leaves(self._carry)]
+        return Snapshot(int(self.span.end), carry, self.records)
 
     def collect(self) -> None:
         """Wait for the call, and put its results into the records, but for the time."""
-        by_device = {name: _parts(values, len(self.rows)) for name, values in self._results.items()}
-        for i, (block, rows) in enumerate(self.rows.items()):
-            now = {name: _joined(parts[i])[..., : len(rows)] for name, parts in by_device.items()}
-            if "seconds" in now:
-                now["seconds"] = self.records.get(block, now)["seconds"]
-            if block in self.records:
-                now = _spliced(self.records[block], now, self.span)
-            elif not self.is_done:
-                now = {name: values.copy() for name, values in now.items()}  # JAX's own cannot be written to
-            self.records[block] = now
+        for name, pieces in self._results.items():
+            values = _joined(np.asarray(pieces))[..., : len(self.rows)]
+            if name not in self.records:
+                # JAX's own array cannot be written to.
+                self.records[name] = values if self.is_done else values.copy()
+            elif "step" in dims_of(name):
+                written = slice(self.span.first, self.span.last + 1)
+                self.records[name][written] = values[written]
+            elif name != "seconds":
+                self.records[name] = values
 
-    def divide(self, seconds: float) -> None:
+    def add_time(self, seconds: float) -> None:
         """Divide the time that the call took among its runs, where that is recorded."""
-        count = sum(map(len, self.rows.values()))
-        for records in self.records.values():
-            if "seconds" in records:
-                records["seconds"] = records["seconds"] + np.float32(seconds / count)
+        if "seconds" in self.records:
+            self.records["seconds"] = self.records["seconds"] + np.float32(seconds / len(self.rows))
 
 
 def execute(
     program: Program,
-    compiled: jax.stages.Compiled,
+    compiled: Sequence[jax.stages.Compiled],
     runs: Runs,
     blocks: Sequence[int],
     snapshots: Mapping[int, Snapshot] | None = None,
 ) -> Iterator[Computed]:
-    """Compute blocks of runs, as many at once as the program has devices.
+    """Compute blocks of runs, as many at once as the program is compiled for.
 
     Args:
         program: the program, from `prepare`.
-        compiled: the result of `program.lowered.compile()`.
+        compiled: the result of `program.compile()`.
         runs: the runs; block b has those from b·size.
         blocks: the numbers of the blocks to compute.
         snapshots: of blocks that were begun, which are gone on with.
 
     Yields:
-        The blocks after each call, until they are done.
+        A block after each call, until all are done.
     """
+    shares = [blocks[i :: len(compiled)] for i in range(len(compiled))]
+    streams = [
+        _stream(program, call, runs, share, snapshots or {})
+        for call, share in zip(compiled, shares, strict=True)
+        if len(share)
+    ]
+    spent = _spent()
+    for computed in _side_by_side(streams) if len(streams) > 1 else (item for stream in streams for item in stream):
+        now = _spent()
+        computed.add_time(now - spent)
+        spent = now
+        yield computed
+
+
+def _side_by_side(streams: Sequence[Iterator[Computed]]) -> Iterator[Computed]:
+    """What several streams yield, as it comes; each goes on on a thread of its own, which JAX orders calls by."""
+    is_wide = bool(jax.config.values["jax_enable_x64"])
+
+    def following(stream: Iterator[Computed]) -> Computed | None:
+        with jax.enable_x64(is_wide):
+            return next(stream, None)
+
+    with ExitStack() as stack:
+        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in streams]
+        pending: dict[Future[Computed | None], int] = {}
+        for i, stream in enumerate(streams):
+            pending[threads[i].submit(following, stream)] = i
+        while pending:
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                i = pending.pop(future)
+                if (computed := future.result()) is not None:
+                    yield computed
+                    pending[threads[i].submit(following, streams[i])] = i
+
+
+def _stream(
+    program: Program,
+    compiled: jax.stages.Compiled,
+    runs: Runs,
+    blocks: Sequence[int],
+    snapshots: Mapping[int, Snapshot],
+) -> Iterator[Computed]:
+    """Blocks that are computed one after the other."""
     pace = _Pace(program.stride)
-    calls = _calls(program, compiled, runs, blocks, snapshots or {}, pace)
-    began, spent = time.monotonic(), _spent()
+    calls = _calls(program, compiled, runs, blocks, snapshots, pace)
+    began = time.monotonic()
     following = next(calls, None)
     while (computed := following) is not None:
         # A call is dispatched before the results of the one ahead of it are taken, so that devices compute meanwhile.
         following = next(calls, None)
         computed.collect()
         began, seconds = time.monotonic(), time.monotonic() - began
-        now = _spent()
-        computed.divide(now - spent)
-        spent = now
         pace.adapt(int(computed.span.end - computed.span.begin), seconds)
         yield computed
 
@@ -160,37 +199,27 @@ def _calls(
     snapshots: Mapping[int, Snapshot],
     pace: _Pace,
 ) -> Iterator[Computed]:
-    """The calls that compute blocks, each dispatched when it is taken; those at once have the same number of steps."""
-
-    def begin_of(block: int) -> int:
-        return snapshots[block].step if block in snapshots else 0
-
-    for begin, same in groupby(sorted(blocks, key=begin_of), begin_of):
-        remaining = list(same)
-        zeros = None if begin else _carry(program, [])
-        while group := remaining[: program.devices]:
-            remaining = remaining[program.devices :]
-            rows = {block: program.sizes.rows(block, len(runs)) for block in group}
-            padded = group + [group[-1]] * (program.devices - len(group))
-            full = [program.sizes.padded_rows(block, len(runs)) for block in padded]
-            columns = columns_of(runs, full, program.sizes)
-            carry = _carry(program, [snapshots[block] for block in padded]) if begin else zeros
-            records = {block: snapshots[block].records for block in group if begin}
-            step, last = begin, int(program.steps[-1])
-            while step < last:
-                span = span_of(program.steps, step, min(step + pace.stride, last))
-                carry, results = compiled(columns, carry, span)
-                yield Computed(rows, span, last, records, carry, results)
-                step = int(span.end)
+    """The calls that compute blocks, each dispatched when it is taken."""
+    last = int(program.steps[-1])
+    for block in blocks:
+        rows = program.sizes.rows(block, len(runs))
+        columns = columns_of(runs, program.sizes.padded_rows(block, len(runs)), program.sizes)
+        snapshot = snapshots.get(block)
+        carry = _carry(program, snapshot)
+        step, records = (0, {}) if snapshot is None else (snapshot.step, snapshot.records)
+        while step < last:
+            span = span_of(program.steps, step, min(step + pace.stride, last))
+            carry, results = compiled(columns, carry, span)
+            yield Computed(block, rows, span, last, records, carry, results)
+            step = int(span.end)
 
 
-def _carry(program: Program, snapshots: Sequence[Snapshot]) -> PyTree:
-    """The carry of blocks that were begun; of blocks that were not, zeros, which the program ignores."""
-    if not snapshots:
+def _carry(program: Program, snapshot: Snapshot | None) -> PyTree:
+    """The carry of a block that was begun; of a block that was not, zeros, which the program ignores."""
+    if snapshot is None:
         return jax.tree.map(_zeros, program.carry)
     leaves, tree = jax.tree.flatten(program.carry)
-    raw = [np.concatenate(parts) for parts in zip(*(snapshot.carry for snapshot in snapshots), strict=True)]
-    return jax.tree.unflatten(tree, [_typed_leaf(x, leaf) for x, leaf in zip(raw, leaves, strict=True)])
+    return jax.tree.unflatten(tree, [_typed_leaf(x, leaf) for x, leaf in zip(snapshot.carry, leaves, strict=True)])
 
 
 def _is_key(leaf: Any) -> bool:
@@ -213,31 +242,12 @@ def _typed_leaf(raw: np.ndarray, leaf: jax.ShapeDtypeStruct) -> Any:
     return raw.view(leaf.dtype)
 
 
-def _spliced(records: Arrays, now: Arrays, span: Span) -> Arrays:
-    """Earlier records with the rows of a span put in, and with the last values of what has no rows."""
-    rows = slice(span.first, span.last + 1)
-    for name, values in now.items():
-        if "step" in dims_of(name):
-            records[name][rows] = values[rows]
-        else:
-            records[name] = values
-    return records
-
-
 def try_out(program: Program, compiled: jax.stages.Compiled, runs: Runs, steps: int) -> float:
     """The seconds that the first steps of a block take."""
-    columns = columns_of(runs, [program.sizes.padded_rows(0, len(runs))] * program.devices, program.sizes)
+    columns = columns_of(runs, program.sizes.padded_rows(0, len(runs)), program.sizes)
     began = time.perf_counter()
-    jax.block_until_ready(compiled(columns, _carry(program, []), span_of(program.steps, 0, steps)))
+    jax.block_until_ready(compiled(columns, _carry(program, None), span_of(program.steps, 0, steps)))
     return time.perf_counter() - began
-
-
-def _parts(values: jax.Array, count: int) -> list[np.ndarray]:
-    """The part of an array on each device, in the order of the devices."""
-    if len(values.devices()) == 1:
-        return [np.asarray(values)]
-    shards = sorted(values.addressable_shards, key=lambda shard: shard.index[0].start or 0)
-    return [np.asarray(shard.data) for shard in shards[:count]]
 
 
 def _joined(pieces: np.ndarray) -> np.ndarray:

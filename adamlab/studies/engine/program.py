@@ -1,14 +1,13 @@
-"""Programs: the runs of one optimizer on one problem, compiled once, computed a block at a time on all devices."""
+"""Programs: the runs of one optimizer on one problem, compiled once, computed a block at a time."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
 
 from adamlab.calls import Call
 from adamlab.studies.engine.block_sizes import ARRAY, LANES, Sizes, sizes_of
@@ -57,37 +56,39 @@ class Runs:
 
 @dataclass(frozen=True)
 class Program:
-    """A lowered program, which takes a block of runs on each of its devices from one step to a later one.
+    """A lowered program, which takes a block of runs from one step to a later one.
 
     Attributes:
-        lowered: the program, to be compiled once; a function of columns, carry and span.
+        lowered: for each device that it is called on at once, the program, a function of columns, carry and span; those
+            of a CPU are threads, which call the same one.
         sizes: its block sizes.
-        devices: the number of blocks that it computes at once.
         shapes: by name, the shape and type of a run's recorded quantities.
         steps: the recorded steps.
         carry: the shapes and types of the runs between two calls.
         stride: the steps of the first call.
-        text: gives the text of the program on one device.
     """
 
-    lowered: jax.stages.Lowered
+    lowered: Sequence[jax.stages.Lowered]
     sizes: Sizes
-    devices: int
     shapes: Mapping[str, jax.ShapeDtypeStruct]
     steps: np.ndarray
     carry: PyTree
     stride: int
-    text: Callable[[], str]
 
     @cached_property
-    def compiled(self) -> jax.stages.Compiled:
-        """The program, compiled when it is first asked for."""
-        return self.lowered.compile()
+    def compiled(self) -> list[jax.stages.Compiled]:
+        """The result of `compile`, when it is first asked for."""
+        return self.compile()
 
     @cached_property
     def digest(self) -> str:
         """The digest of its text: all that a block depends on, but for the values of its columns."""
-        return hashlib.sha256(self.text().encode()).hexdigest()
+        return hashlib.sha256(self.lowered[0].as_text().encode()).hexdigest()
+
+    def compile(self) -> list[jax.stages.Compiled]:
+        """The program compiled for each device."""
+        compiled = {lowered: lowered.compile() for lowered in dict.fromkeys(self.lowered)}
+        return [compiled[lowered] for lowered in self.lowered]
 
 
 def prepare(
@@ -106,7 +107,7 @@ def prepare(
         problem: the problem.
         runs: all runs of the program.
         recording: the recorded steps and quantities; metrics that the problem does not have are left out.
-        devices: the devices of this process to compute on; by default the first.
+        devices: the devices of this process to compute on; by default JAX's own.
         sizes: the block sizes, where a store has settled them.
         shared: the runs of one seed at a time, see `adamlab.studies.engine.block_sizes.group_size`; ignored where the
             sizes are settled.
@@ -123,42 +124,29 @@ def prepare(
         shared=shared if problem.sample and problem.state is None and (problem.side_by_side or 1) > 1 else 0,
         shares=shares,
     )
-    piece = jax.tree.map(lambda x: x[0], columns_of(runs, [np.zeros(sizes.block, int)], sizes))
+    columns, span = columns_of(runs, np.zeros(sizes.block, int), sizes), span_of(recording.steps, 0, 1)
+    piece = jax.tree.map(lambda x: x[0], columns)
     side_by_side = Rollout(problem, runs.template, recording).of_runs(piece, sizes.shared)
 
     def advance(columns: Columns, carry: Carry, span: Span) -> tuple[Carry, dict[str, jax.Array]]:
         return jax.lax.map(lambda piece: side_by_side(piece[0]).advance(piece[1], span), (columns, carry))
 
-    program = advance
-    if len(devices) > 1:
-        spec = PartitionSpec("runs")
-        mesh = Mesh(np.array(devices), ("runs",))
-        in_specs = (spec, spec, PartitionSpec())
-        program = jax.shard_map(advance, mesh=mesh, in_specs=in_specs, out_specs=spec, check_vma=False)
-    count = max(1, len(devices))
-    span = span_of(recording.steps, 0, 1)
-
-    def arguments(count: int) -> tuple[Columns, Carry, Span]:
-        columns = columns_of(runs, [np.zeros(sizes.block, int)] * count, sizes)
-        carry = jax.eval_shape(lambda: jax.lax.map(lambda piece: side_by_side(piece).start(), columns))
-        return columns, carry, span
-
-    def text() -> str:
-        return (lowered if count == 1 else jax.jit(advance).lower(*arguments(1))).as_text()
-
-    columns, carry, _ = arguments(count)
-    lowered = jax.jit(program, compiler_options=options_for(problem)).lower(columns, carry, span)
-    shapes = {name: jax.ShapeDtypeStruct(x.shape[1:-1], x.dtype) for name, x in dict(lowered.out_info[1]).items()}
+    carry = jax.eval_shape(lambda: jax.lax.map(lambda piece: side_by_side(piece).start(), columns))
+    traced = jax.jit(advance, compiler_options=options_for(problem)).trace(columns, carry, span)
     call = CALL if problem.side_by_side is None else NETWORK_CALL
+
+    def lower(device: Any) -> jax.stages.Lowered:
+        with jax.default_device(device):
+            return traced.lower()
+
+    are_threads = jax.default_backend() == "cpu"
     return Program(
-        lowered,
+        [lower(None)] * max(1, len(devices)) if are_threads else [lower(device) for device in devices or (None,)],
         sizes,
-        count,
-        shapes,
+        {name: jax.ShapeDtypeStruct(x.shape[1:-1], x.dtype) for name, x in dict(traced.out_info[1]).items()},
         recording.steps,
         carry,
         stride=max(1, call // (problem.dimension * sizes.block)),
-        text=text,
     )
 
 
@@ -196,9 +184,9 @@ def span_of(steps: np.ndarray, begin: int, end: int) -> Span:
     return Span(*np.array([begin, end, first, np.searchsorted(steps, end)], np.int32))
 
 
-def columns_of(runs: Runs, rows: Sequence[np.ndarray], sizes: Sizes) -> Columns:
-    """The columns of blocks of runs, cut into pieces of the runs at a time."""
-    columns = _typed(runs.take(np.concatenate(rows)))
+def columns_of(runs: Runs, rows: np.ndarray, sizes: Sizes) -> Columns:
+    """The columns of a block of runs, cut into pieces of the runs at a time."""
+    columns = _typed(runs.take(rows))
     if sizes.shared and (columns.seeds.reshape(-1, sizes.at_a_time) != columns.seeds[:: sizes.at_a_time, None]).any():
         raise ValueError("expected runs that are grouped by seed")
     return jax.tree.map(lambda x: x.reshape(-1, sizes.at_a_time, *x.shape[1:]), columns)

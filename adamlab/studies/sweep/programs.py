@@ -118,7 +118,7 @@ class Programs:
     def __init__(self, pool: Executor):
         self._pool = pool
         self._lowered: dict[Key, Program] = {}
-        self._compiled: dict[Key, Future[jax.stages.Compiled]] = {}
+        self._compiled: dict[Key, Future[list[jax.stages.Compiled]]] = {}
 
     def __contains__(self, key: Key) -> bool:
         return key in self._lowered
@@ -137,6 +137,6 @@ class Programs:
             if key in keys and key not in self._compiled:
                 self._compiled[key] = self._pool.submit(lambda program=program: program.compiled)
 
-    def compiled(self, key: Key) -> jax.stages.Compiled:
-        """The compiled program, once it is ready."""
+    def compiled(self, key: Key) -> list[jax.stages.Compiled]:
+        """The program compiled for each device, once it is ready."""
         return self._compiled[key].result()

@@ -78,20 +78,17 @@ class Worker:
         checkpoints = None if folder is None else Checkpoints(folder, section, program)
         begun = {} if checkpoints is None else checkpoints.load(blocks)
         self.listener.advance(sum(counts[block] * begun[block].step / program.steps[-1] for block in begun))
-        saved = time.monotonic()
+        saved: dict[int, float] = {}
         for computed in execute(program, compiled, runs, blocks, begun):
             with writing(folder, RESUME):
                 if computed.is_done:
-                    for block, arrays in computed.records.items():
-                        section.write(block, arrays)
-                        if checkpoints is not None:
-                            checkpoints.remove(block)
-                elif checkpoints is not None and time.monotonic() - saved > PAUSE:
-                    for block, snapshot in computed.snapshots():
-                        checkpoints.save(block, snapshot)
-                    saved = time.monotonic()
+                    section.write(computed.block, computed.records)
+                    if checkpoints is not None:
+                        checkpoints.remove(computed.block)
+                elif checkpoints is not None and _is_due(saved, computed.block):
+                    checkpoints.save(computed.block, computed.snapshot())
             stop_if_interrupted()
-            self.listener.advance(computed.part * sum(counts[block] for block in computed.rows))
+            self.listener.advance(computed.part * counts[computed.block])
 
     def _wait(self, work: Sequence[Work]):
         """Wait until the other processes have done their blocks, or one of them is found dead."""
@@ -112,6 +109,15 @@ class Worker:
                     f"work was done; {lost} blocks are missing. The same command computes them, and only them."
                 )
             time.sleep(POLL)
+
+
+def _is_due(saved: dict[int, float], block: int) -> bool:
+    """Whether a block's last checkpoint, or the end of its first call, was some time ago, which then is now."""
+    now = time.monotonic()
+    is_due = now - saved.setdefault(block, now) > PAUSE
+    if is_due:
+        saved[block] = now
+    return is_due
 
 
 def _counts(section: Section) -> np.ndarray:

@@ -78,7 +78,7 @@ def test_rates_by_their_complements_are_those_of_the_decimals(x64):
     """1 − 0.7 is not the double of 0.3."""
     (optimizer,) = read(adam(b2={"complement": [0.7, 0.9]}))
     runs = Runs(optimizer.template, optimizer.columns, np.zeros(2, np.uint32))
-    (decays,) = columns_of(runs, [np.arange(2)], Sizes(2, 2)).numbers.values()
+    (decays,) = columns_of(runs, np.arange(2), Sizes(2, 2)).numbers.values()
     assert decays.rate.tolist() == [[0.3, 0.1]]
 
 

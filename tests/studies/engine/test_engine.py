@@ -296,7 +296,7 @@ def test_a_step_of_swept_decays_takes_no_power():
     swept = runs_of("adamlab.adam(0.1, b1=b1, b2=b2)", {"b1": [0.9, 0.8], "b2": [0.99, 0.9]}, [0, 0])
     fixed = runs_of("adamlab.adam(lr)", {"lr": [0.1, 0.2]}, [0, 0])
     recording = Recording(recorded_steps(10, 10), ("loss",))
-    texts = [prepare(problems.get("quadratic"), runs, recording).lowered.as_text() for runs in (swept, fixed)]
+    texts = [prepare(problems.get("quadratic"), runs, recording).lowered[0].as_text() for runs in (swept, fixed)]
     assert [("exponential_minus_one" in text or "power" in text) for text in texts] == [False, True]
 
 
@@ -444,7 +444,7 @@ def test_what_is_the_same_for_all_runs_is_kept_once():
     problem = problems.get("rosenbrock")
     runs = runs_of("optax.adam(lr)", {"lr": np.linspace(0.01, 0.1, 16)}, range(16))
     program = prepare(problem, runs, Recording(recorded_steps(10, 5), ("loss",)))
-    text = program.lowered.as_text()
+    text = program.lowered[0].as_text()
     assert f"tensor<2x{program.sizes.at_a_time}xf32>" in text
     assert f"tensor<{program.sizes.at_a_time}xi32>, %iterArg" not in text
     assert program.sizes.at_a_time % LANES == 0

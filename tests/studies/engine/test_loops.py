@@ -144,7 +144,7 @@ def test_a_step_is_run_in_turn_and_copies_no_array(spec, name):
     rates = np.geomspace(1e-3, 1e-1, 1264)  # so many that XLA would divide them between two cores
     runs = runs_of(spec, {"lr": rates}, range(1264))
     program = prepare(problems.get(name), runs, Recording(recorded_steps(30, 10), ("loss", "params")))
-    text = str(program.compiled.as_text())
+    text = str(program.compiled[0].as_text())
     kernels = kernels_of_a_step(text)
     assert "outer_dimension_partitions" not in text
     assert 4 < len(kernels) <= IN_TURN, kernels

@@ -98,9 +98,9 @@ def watch_begins(monkeypatch):
     """The steps that blocks are computed from, from here on."""
     begins, carry = [], execution._carry
 
-    def watched(of, snapshots):
-        begins.append(snapshots[0].step if snapshots else 0)
-        return carry(of, snapshots)
+    def watched(of, snapshot):
+        begins.append(0 if snapshot is None else snapshot.step)
+        return carry(of, snapshot)
 
     monkeypatch.setattr(execution, "_carry", watched)
     return begins

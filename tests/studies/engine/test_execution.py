@@ -1,0 +1,91 @@
+"""Tests of blocks that are computed at once, on the threads of a CPU and on several devices."""
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from threading import active_count, get_ident
+from unittest.mock import create_autospec
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from adamlab import problems
+from adamlab.studies.engine import execution, program
+from adamlab.studies.engine.block_sizes import Sizes
+from adamlab.studies.engine.program import prepare
+from adamlab.studies.engine.recording import Recording, recorded_steps
+from tests.computing import computed, runs_of
+
+RUNS = 70
+"""Runs that do not fill their last block."""
+
+
+def results(devices, **how):
+    numbers = {"lr": np.geomspace(1e-3, 1e-1, RUNS)}
+    sizes = Sizes(16, 16)
+    return computed(
+        problems.get("rosenbrock"), "adamlab.adam(lr)", numbers, range(RUNS), 30, 7, devices=devices, sizes=sizes, **how
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_threads_compute_what_one_does(x64, monkeypatch, count):
+    monkeypatch.setattr(program, "CALL", 2 * 16 * 4)  # four steps a call
+    monkeypatch.setattr(execution, "SECONDS", 0.0)
+    threads, collect = set(), execution.Computed.collect
+
+    def watched(self):
+        threads.add(get_ident())
+        collect(self)
+
+    monkeypatch.setattr(execution.Computed, "collect", watched)
+    got = results(jax.local_devices()[:1] * count)
+    assert got["loss"].dtype == np.float64
+    assert len(threads) == min(count, 5)
+    chex.assert_trees_all_equal(got, results(()))
+
+
+def started(count):
+    runs = runs_of("optax.sgd(lr)", {"lr": np.full(64, 0.1)}, range(64))
+    recording = Recording(recorded_steps(30, 7), ("loss",))
+    devices = jax.local_devices()[:1] * count
+    return prepare(problems.get("beale"), runs, recording, devices=devices, sizes=Sizes(16, 16)), runs
+
+
+def test_what_fails_on_a_thread_is_raised():
+    failing = create_autospec(jax.stages.Compiled, instance=True, side_effect=ValueError("of a thread"))
+    prepared, runs = started(2)
+    with pytest.raises(ValueError, match="of a thread"):
+        list(execution.execute(prepared, [prepared.compiled[0], failing], runs, range(4)))
+
+
+def test_threads_end_where_no_more_is_taken():
+    prepared, runs = started(2)
+    before = active_count()
+    calls = execution.execute(prepared, prepared.compiled, runs, range(4))
+    assert next(calls).is_done
+    calls.close()
+    assert active_count() == before
+
+
+def compare_devices():
+    """Accelerators as far as a CPU can play them: each has a program of its own."""
+    devices = jax.local_devices()
+    assert len(devices) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "default_backend", lambda: "gpu")
+        runs = runs_of("optax.sgd(lr)", {"lr": np.full(64, 0.1)}, range(64))
+        recording = Recording(recorded_steps(30, 7), ("loss",))
+        prepared = prepare(problems.get("beale"), runs, recording, devices=devices, sizes=Sizes(16, 16))
+        used = set()
+        for call in execution.execute(prepared, prepared.compiled, runs, range(4)):
+            used |= {device for values in call._results.values() for device in values.devices()}
+        assert used == {*devices}
+        chex.assert_trees_all_equal(results(devices), results(()))
+
+
+def test_devices_have_a_program_each():
+    with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        patch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+        pool.submit(compare_devices).result()
