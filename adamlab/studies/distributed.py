@@ -1,6 +1,8 @@
 """Devices and processes: the devices of this process, and its place among the processes that share a run."""
 
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,9 @@ def join(coordinator: str | None = None, processes: int | None = None, process: 
 
 
 def devices(count: int | None) -> list[Any]:
-    """The first `count` devices of this process, by default all; on a CPU they are created first.
+    """The first `count` devices of this process; on a CPU they are created first.
+
+    By default all; a CPU that is not divided counts once for each of the cores that the process may use.
 
     Raises:
         InputError: the process has fewer.
@@ -64,7 +68,16 @@ def devices(count: int | None) -> list[Any]:
             f"{count} devices were asked for, and this process has {len(local)}. A CPU is divided when JAX is first "
             f'used: ask before, or begin with jax.config.update("jax_num_cpu_devices", {count}).'
         )
+    if count is None and len(local) == 1 and local[0].platform == "cpu":
+        return local * _cores()
     return local[:count]
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def create_devices(count: int) -> None:

@@ -16,6 +16,12 @@ RECORDS = 64 * 2**20
 WORK = 2 * 10**7
 """The most steps × parameters × runs of a block whose runs gain nothing from being computed at a time."""
 
+ALONE = 10**7
+"""The steps × parameters × runs that are not divided between devices, where these cost nanoseconds."""
+
+NETWORKS_ALONE = 10**6
+"""The same where they cost microseconds."""
+
 SHARED = 16
 """The most runs at a time that share the batches of a seed: each batch is drawn once, for larger matrix products."""
 
@@ -86,6 +92,11 @@ def sizes_of(
         blocks = min(range(fewest, 2 * fewest + 1), key=lambda n: n * -(-pieces // n))  # the least padding
         block = -(-pieces // blocks) * at_a_time
     return Sizes(block, at_a_time, shared > 0)
+
+
+def useful_devices(devices: int, work: int, *, of_networks: bool) -> int:
+    """How many of the devices have enough of the work, which is steps × parameters × runs."""
+    return min(devices, max(1, work // (NETWORKS_ALONE if of_networks else ALONE)))
 
 
 def grouped_by_seed(seeds: np.ndarray, at_a_time: int) -> tuple[np.ndarray, np.ndarray]:

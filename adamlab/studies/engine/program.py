@@ -139,9 +139,9 @@ def prepare(
         with jax.default_device(device):
             return traced.lower()
 
-    are_threads = jax.default_backend() == "cpu"
+    are_threads = jax.default_backend() == "cpu" or not devices
     return Program(
-        [lower(None)] * max(1, len(devices)) if are_threads else [lower(device) for device in devices or (None,)],
+        [traced.lower()] * max(1, len(devices)) if are_threads else [*map(lower, devices)],
         sizes,
         {name: jax.ShapeDtypeStruct(x.shape[1:-1], x.dtype) for name, x in dict(traced.out_info[1]).items()},
         recording.steps,

@@ -58,16 +58,13 @@ def estimate(study: Study, where: str, location: Location, options: RunOptions) 
     with jax.enable_x64(study.head.dtype == "float64"):
         devices = distributed.devices(options.devices)
         ledger = Ledger.open(study, plans_of(study), location)
-        programs = lower(study, ledger, where, devices)
+        programs = lower(study, ledger, where, devices, use_all=options.devices is not None)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             compiled = {key: pool.submit(_compile, program) for key, program in programs.items()}
             ready = {
                 key: future.result() for key, future in compiled.items()
             }  # before any is tried: cores are free then
-        return [
-            _estimate(study, plan, programs[key], *ready[key], len(devices))
-            for key, plan in ledger.unfinished().items()
-        ]
+        return [_estimate(study, plan, programs[key], *ready[key]) for key, plan in ledger.unfinished().items()]
 
 
 def compiling_time(estimates: Sequence[Estimate]) -> float:
@@ -81,9 +78,7 @@ def _compile(program: Program) -> tuple[jax.stages.Compiled, float]:
     return program.compile()[0], time.perf_counter() - began
 
 
-def _estimate(
-    study: Study, plan: Plan, program: Program, compiled: jax.stages.Compiled, compiling: float, devices: int
-) -> Estimate:
+def _estimate(study: Study, plan: Plan, program: Program, compiled: jax.stages.Compiled, compiling: float) -> Estimate:
     sizes = program.sizes
     runs = plan.take(grouped_by_seed(plan.seed, sizes.at_a_time)[0]).runs() if sizes.shared else plan.runs()
     blocks, steps = sizes.count(len(runs)), min(TRIED, study.head.steps)
@@ -95,6 +90,6 @@ def _estimate(
         runs=len(plan),
         blocks=blocks,
         bytes=size * len(plan),
-        seconds=seconds * ceil(blocks / devices) * study.head.steps / steps,
+        seconds=seconds * ceil(blocks / len(program.lowered)) * study.head.steps / steps,
         compiling=compiling,
     )

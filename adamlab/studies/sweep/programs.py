@@ -12,7 +12,7 @@ from adamlab.studies import distributed
 from adamlab.studies.config.errors import ConfigError, Mistakes
 from adamlab.studies.config.study import Study
 from adamlab.studies.config.tables.problems import is_shipped
-from adamlab.studies.engine.block_sizes import group_size
+from adamlab.studies.engine.block_sizes import group_size, useful_devices
 from adamlab.studies.engine.program import Program, Runs, check, prepare
 from adamlab.studies.engine.recording import Recording
 from adamlab.studies.plan import Key
@@ -38,7 +38,9 @@ CODE = (
 """The modules of the code that programs are made by."""
 
 
-def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> dict[Key, Program]:
+def lower(
+    study: Study, ledger: Ledger, where: str, devices: Sequence[Any], *, use_all: bool = False
+) -> dict[Key, Program]:
     """A lowered program for each optimizer and problem with unfinished runs.
 
     Args:
@@ -46,6 +48,7 @@ def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> d
         ledger: its planned and stored runs.
         where: the config's file, for messages.
         devices: the devices to compute on.
+        use_all: whether all are used, however little there is to compute.
 
     Raises:
         ConfigError: with every optimizer that cannot run on a problem.
@@ -58,14 +61,19 @@ def lower(study: Study, ledger: Ledger, where: str, devices: Sequence[Any]) -> d
             if mistakes:  # no program will be run
                 check(plan.problem, plan.runs())
                 continue
+            problem, work = plan.problem, len(plan) * plan.problem.dimension * study.head.steps
+            of_networks = problem.side_by_side is not None
+            count = len(devices)
+            if not use_all:
+                count = useful_devices(count, work // distributed.count(), of_networks=of_networks)
             programs[key] = _prepared(
-                plan.problem,
+                problem,
                 plan.runs(),
                 study.recording,
-                devices=devices,
+                devices=devices[:count],
                 sizes=settled.get(key),
-                shared=group_size(plan.seed, plan.problem.dimension),
-                shares=len(devices) * distributed.count(),
+                shared=group_size(plan.seed, problem.dimension),
+                shares=count * distributed.count(),
             )
         except Exception as error:  # whatever a foreign optimizer raises while it is traced
             label, problem = plan.optimizer.label, plan.problem.name

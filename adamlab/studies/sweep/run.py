@@ -49,14 +49,16 @@ def run_study(study: Study, where: str, location: Location, options: RunOptions,
     """
     steps = study.head.steps
     with jax.enable_x64(study.head.dtype == "float64"):
-        devices = distributed.devices(options.devices)
+        devices, use_all = distributed.devices(options.devices), options.devices is not None
         plans = plans_of(study)
         with locked_folder(location.folder), _compilers() as pool:
             _restore_root(location, listener)
             ledger = Ledger.open(study, plans, location)
             distributed.wait_for_all("the store is read")
             programs = Programs(pool)
-            programs.update(lower(study, ledger, where, devices))  # every mistake shows here, ahead of any writing
+            programs.update(
+                lower(study, ledger, where, devices, use_all=use_all)
+            )  # every mistake shows here, ahead of any writing
             blocks = _open_store(study, location, ledger, listener)
             worker = Worker(blocks, location, programs, listener)
             damage = ledger.damage
@@ -67,7 +69,7 @@ def run_study(study: Study, where: str, location: Location, options: RunOptions,
                 plans = evaluation_plans(study, lambda problem: dataset(blocks, problem, labels, [TUNING]))
                 # Few settings with many seeds share no batches, unlike the programs of the first stage.
                 lacking = {k: p for k, p in plans.items() if k not in programs or programs[k].sizes.shared}
-                programs.update(lower(study, Ledger(lacking, blocks, damage), where, devices))
+                programs.update(lower(study, Ledger(lacking, blocks, damage), where, devices, use_all=use_all))
                 _add_sections(study, Ledger(plans, blocks, damage), programs, location, listener)
                 worker.compute(Ledger(plans, blocks), steps)
             elif not runs and location.folder is not None:

@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 
 import adamlab as al
 from adamlab import own, problems
-from adamlab.studies.engine.block_sizes import LANES, WORK, Sizes, group_size, grouped_by_seed, sizes_of
+from adamlab.studies.engine.block_sizes import LANES, WORK, Sizes, group_size, grouped_by_seed, sizes_of, useful_devices
 from adamlab.studies.engine.gradients import is_forward, loss_and_gradient, over_runs
 from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
@@ -225,6 +225,13 @@ def test_devices_get_blocks_of_networks_each():
     assert (sizes.count(25), sizes.block) == (2, 15)
     alone = sizes_of(8, side_by_side=8, array_bytes=4, record_bytes=4, work=1, shares=2)
     assert (alone.count(8), alone.block) == (1, 8)
+
+
+@pytest.mark.parametrize(("work", "few", "many"), [(0, 1, 1), (10**6, 1, 1), (2 * 10**6, 1, 2), (3 * 10**7, 3, 8)])
+def test_devices_have_enough_to_do(work, few, many):
+    assert useful_devices(8, work, of_networks=False) == few
+    assert useful_devices(8, work, of_networks=True) == many
+    assert useful_devices(1, work, of_networks=True) == 1
 
 
 def test_runs_of_one_seed_share_their_batches(x64):

@@ -12,6 +12,7 @@ from adamlab import running
 from adamlab.running import study_of
 from adamlab.studies import distributed
 from adamlab.studies.config.study import Study
+from adamlab.studies.engine import block_sizes
 from adamlab.studies.engine.execution import try_out
 from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
@@ -80,11 +81,8 @@ def test_time_grows_with_steps_and_with_blocks_and_is_shared_by_devices(monkeypa
     assert [(item.blocks, item.seconds) for item in estimated(many)] == [(5, 5 * 1000 * A_STEP)]
     few = many | {"steps": TRIED // 2}
     assert [item.seconds for item in estimated(few)] == [5 * few["steps"] * A_STEP]
-    lower, one_device = estimates.lower, jax.devices()[:1]
-    monkeypatch.setattr(distributed, "devices", lambda count: 4 * one_device)
-    monkeypatch.setattr(
-        estimates, "lower", lambda study, ledger, where, devices: lower(study, ledger, where, one_device)
-    )
+    monkeypatch.setattr(distributed, "devices", lambda count: 4 * jax.devices()[:1])
+    monkeypatch.setattr(block_sizes, "ALONE", 1)
     assert [item.seconds for item in estimated(many)] == [2 * 1000 * A_STEP]  # 4 blocks at once, and then the fifth
 
 

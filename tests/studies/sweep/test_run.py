@@ -7,6 +7,7 @@ import random
 import shutil
 from itertools import groupby
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,10 @@ from adamlab import running, specs
 from adamlab.analysis import best_settings
 from adamlab.calls import arguments
 from adamlab.specs import LIBRARIES, optimizers
+from adamlab.studies import distributed
+from adamlab.studies.engine import block_sizes
 from adamlab.studies.engine.block_sizes import group_size
+from adamlab.studies.engine.execution import Computed
 from adamlab.studies.plan import evaluation_plans, plans_of
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import StoreError
@@ -66,6 +70,23 @@ def small_blocks(monkeypatch):
 @pytest.fixture
 def config():
     return copy.deepcopy(CONFIG)
+
+
+@pytest.mark.parametrize(("given", "alone", "expected"), [({}, 1, 3), ({}, 10**9, 1), ({"devices": 1}, 1, 1)])
+def test_cores_are_used_by_default_where_there_is_enough_to_do(config, monkeypatch, given, alone, expected):
+    monkeypatch.setattr(distributed, "_cores", lambda: 3)
+    monkeypatch.setattr(block_sizes, "ALONE", alone)
+    collect, threads = Computed.collect, set()
+
+    def watched(self):
+        threads.add(get_ident())
+        collect(self)
+
+    monkeypatch.setattr(Computed, "collect", watched)
+    runs = al.run(copy.deepcopy(config), **given)
+    assert len(threads) == expected
+    for problem, expected_runs in al.run(config, devices=1).children.items():
+        xr.testing.assert_identical(runs[problem].to_dataset(), expected_runs.to_dataset())
 
 
 @pytest.fixture(scope="module")
