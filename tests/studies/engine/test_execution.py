@@ -1,8 +1,11 @@
 """Tests of blocks that are computed at once, on the threads of a CPU and on several devices."""
 
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from multiprocessing import get_context
 from threading import active_count, get_ident
+from typing import cast
 from unittest.mock import create_autospec
 
 import chex
@@ -63,9 +66,8 @@ def test_what_fails_on_a_thread_is_raised():
 def test_threads_end_where_no_more_is_taken():
     prepared, runs = started(2)
     before = active_count()
-    calls = execution.execute(prepared, prepared.compiled, runs, range(4))
-    assert next(calls).is_done
-    calls.close()
+    with closing(cast("Generator", execution.execute(prepared, prepared.compiled, runs, range(4)))) as calls:
+        assert next(calls).is_done
     assert active_count() == before
 
 

@@ -7,7 +7,6 @@ import random
 import shutil
 from itertools import groupby
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -22,11 +21,11 @@ from adamlab.specs import LIBRARIES, optimizers
 from adamlab.studies import distributed
 from adamlab.studies.engine import block_sizes
 from adamlab.studies.engine.block_sizes import group_size
-from adamlab.studies.engine.execution import Computed
 from adamlab.studies.plan import evaluation_plans, plans_of
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.section import Section
+from adamlab.studies.sweep import worker
 from tests.computing import make_blocks_small
 
 pytestmark = pytest.mark.optimized(False)
@@ -76,15 +75,15 @@ def config():
 def test_cores_are_used_by_default_where_there_is_enough_to_do(config, monkeypatch, given, alone, expected):
     monkeypatch.setattr(distributed, "_cores", lambda: 3)
     monkeypatch.setattr(block_sizes, "ALONE", alone)
-    collect, threads = Computed.collect, set()
+    execute, at_once = worker.execute, set()
 
-    def watched(self):
-        threads.add(get_ident())
-        collect(self)
+    def watched(program, compiled, *arguments):
+        at_once.add(len(compiled))
+        return execute(program, compiled, *arguments)
 
-    monkeypatch.setattr(Computed, "collect", watched)
+    monkeypatch.setattr(worker, "execute", watched)
     runs = al.run(copy.deepcopy(config), **given)
-    assert len(threads) == expected
+    assert at_once == {expected}
     for problem, expected_runs in al.run(config, devices=1).children.items():
         xr.testing.assert_identical(runs[problem].to_dataset(), expected_runs.to_dataset())
 
