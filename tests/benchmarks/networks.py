@@ -32,7 +32,15 @@ def figures() -> Iterator[Figure]:
         recording = Recording(recorded_steps(steps, steps), ("loss",))
         seeds = np.zeros(RUNS, np.uint32)
         rows = runs_of("adamlab.adam(lr)", {"lr": _learning_rates()}, seeds)
-        program = prepare(problem, rows, recording, shared=group_size(seeds, problem.dimension))
+        devices = jax.local_devices()  # as a study uses them by default
+        program = prepare(
+            problem,
+            rows,
+            recording,
+            devices=devices,
+            shared=group_size(seeds, problem.dimension),
+            shares=len(devices),
+        )
         compiled, blocks = program.compile(), range(program.sizes.count(RUNS))
         looped = _run(problem, steps)
         cases: dict[str, Callable[[], Any]] = {
