@@ -1,7 +1,8 @@
 """A tree of arrays as vectors, one of each type of number."""
 
 import math
-from functools import cache
+from functools import cache, partial
+from itertools import accumulate
 from typing import Any
 
 import jax
@@ -10,6 +11,9 @@ import jax.numpy as jnp
 from adamlab.errors import InputError, cut
 from adamlab.masks import path_of
 from adamlab.types import PyTree
+
+MANY = 32
+"""The least number of arrays whose slices are compiled together."""
 
 
 class Layout:
@@ -74,7 +78,7 @@ class Ravelled:
         layout, leaves = self.layout, {}
         for kind, vector in layout.vectors(self.vectors).items():
             members = layout.members(kind)
-            parts = jax.lax.split(vector, [math.prod(layout.shapes[i]) for i in members])
+            parts = _parts(vector, tuple(math.prod(layout.shapes[i]) for i in members))
             leaves |= {i: part.reshape(layout.shapes[i]) for i, part in zip(members, parts, strict=True)}
         return layout.structure.unflatten([leaves[i] for i in range(len(layout.shapes))])
 
@@ -95,6 +99,31 @@ class Ravelled:
     def __repr__(self):
         sizes = ", ".join(f"{self.layout.size(kind)} × {kind.name}" for kind in self.layout.kinds)
         return f"Ravelled({sizes or 'nothing'}; {len(self.layout.shapes)} arrays)"
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _parts(vector: jax.Array, sizes: tuple[int, ...]) -> list[jax.Array]:
+    """The parts of a vector, of which sizes are given.
+
+    XLA compiles a kernel of 16 ms for each slice of its own, but for slices from places that it does not know, which
+    come out of a condition here, one for all of the same size.
+    """
+    is_compiled = isinstance(vector, jax.core.Tracer) and jax.default_backend() == "cpu"
+    if not is_compiled or len(sizes) < MANY or sum(sizes) >= 2**31:
+        return list(jax.lax.split(vector, sizes))
+    ends = [*accumulate(sizes)]
+    places = jax.lax.cond(
+        jax.lax.optimization_barrier(jnp.bool_(True)),
+        lambda: [jnp.int32(end - size) for end, size in zip(ends, sizes, strict=True)],
+        lambda: [jnp.int32(0)] * len(sizes),
+    )
+    return [jax.lax.dynamic_slice(vector, (place,), (size,)) for place, size in zip(places, sizes, strict=True)]
+
+
+@_parts.defjvp
+def _tangents_of_parts(sizes: tuple[int, ...], primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """Known places, so that the gradient is joined from its parts in one kernel."""
+    return _parts(*primals, sizes), list(jax.lax.split(*tangents, sizes))
 
 
 def ravel(tree: PyTree) -> Any:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from typing import Any, cast
 
 import chex
@@ -14,6 +15,7 @@ import pytest
 import adamlab as al
 from adamlab.errors import InputError
 from adamlab.flattening.reading import require_alike
+from adamlab.flattening.vectors import MANY
 from adamlab.lifting import lift
 from adamlab.rules import RULES
 from adamlab.types import Rule
@@ -217,6 +219,49 @@ def test_ravelling_there_and_back():
         return jax.jit(lambda x: jax.jvp(of, (x,), (jax.grad(of)(x),))[1])(at)
 
     np.testing.assert_allclose(directional(lambda w: loss(w.tree), many), directional(loss, many.tree), rtol=1e-5)
+
+
+def _many(rng):
+    """More arrays than are sliced one by one, of several sizes and two types."""
+    arrays = [rng.normal(size=(i % 5, 3)).astype(np.float32) for i in range(2 * MANY)]
+    return {"float": arrays, "half": [jnp.ones(i % 3, jnp.bfloat16) * i for i in range(MANY)], "last": jnp.arange(4.0)}
+
+
+def test_many_arrays_come_back_as_they_were(rng):
+    tree = _many(rng)
+    w = al.ravel(tree)
+    chex.assert_trees_all_equal(w.tree, tree)
+    chex.assert_trees_all_equal(jax.jit(lambda w: w.tree)(w), tree)
+    pairs = jax.tree.map(lambda x: jnp.stack([x, 2 * x]), w)
+    back = jax.jit(jax.vmap(lambda w: w.tree))(pairs)
+    chex.assert_trees_all_equal(back, jax.tree.map(lambda x: jnp.stack([x, 2 * x]), tree))
+
+
+def test_derivatives_of_many_arrays_are_those_of_the_tree(rng):
+    tree = _many(rng)
+    del tree["half"]
+
+    def loss(tree):
+        return sum(jnp.sum(jnp.sin(x) * (i + 1)) for i, x in enumerate(jax.tree.leaves(tree)))
+
+    w = al.ravel(tree)
+    expected = jax.grad(loss)(tree)
+    gradient = jax.jit(jax.grad(lambda w: loss(w.tree)))
+    chex.assert_trees_all_close(gradient(w).tree, expected, rtol=1e-6)
+    _, along = jax.jit(lambda w, v: jax.jvp(lambda w: loss(w.tree), (w,), (v,)))(w, w)
+    slope = sum(jnp.vdot(g, x) for g, x in zip(jax.tree.leaves(expected), jax.tree.leaves(tree), strict=True))
+    np.testing.assert_allclose(along, slope, rtol=1e-5)
+    curved = jax.jit(lambda w, v: jax.jvp(gradient, (w,), (v,))[1])(w, jax.tree.map(jnp.ones_like, w))
+    chex.assert_trees_all_close(curved.tree, jax.jvp(jax.grad(loss), (tree,), (jax.tree.map(jnp.ones_like, tree),))[1])
+
+
+def test_slices_of_many_arrays_are_one_kernel_for_all_of_a_size(rng):
+    """XLA compiles equal kernels once: equal they are where the place is an argument, and no part of them."""
+    w = al.ravel([jnp.full(8, float(i)) for i in range(2 * MANY)])
+    text = jax.jit(jax.grad(lambda w: sum(jnp.sum(x**3) for x in w.tree))).lower(w).compile().as_text()
+    assert " dynamic-slice(" in text
+    assert "slice={" not in text
+    assert len(re.findall(r" concatenate\(", text)) <= 1
 
 
 def test_plain_trees_are_refused():

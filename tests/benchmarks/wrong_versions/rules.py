@@ -153,6 +153,20 @@ ARITHMETIC = [
     ),
 ]
 
+VECTORS = [
+    *of(
+        "flattening/vectors.py",
+        "tests/flattening -k many",
+        ("jnp.int32(end - size) for end", "jnp.int32(end) for end"),
+        (
+            "return _parts(*primals, sizes), list(jax.lax.split(*tangents, sizes))",
+            "return _parts(*primals, sizes), _parts(*tangents, sizes)",
+        ),
+        ("jax.lax.optimization_barrier(jnp.bool_(True))", "True"),
+        ("len(sizes) < MANY", "True"),
+    ),
+]
+
 RULES = [
     *of(
         "rules/adam.py",
@@ -406,4 +420,4 @@ WRITTEN = [
     ),
 ]
 
-CHANGES = [*ARITHMETIC, *RULES, *LIFTED, *WRITTEN]
+CHANGES = [*ARITHMETIC, *VECTORS, *RULES, *LIFTED, *WRITTEN]
