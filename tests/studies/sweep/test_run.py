@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
@@ -71,9 +72,11 @@ def config():
     return copy.deepcopy(CONFIG)
 
 
-@pytest.mark.parametrize(("given", "alone", "expected"), [({}, 1, 3), ({}, 10**9, 1), ({"devices": 1}, 1, 1)])
+@pytest.mark.parametrize(("given", "alone", "expected"), [({}, 1, 3), ({}, 10**9, 1), ({"devices": 2}, 10**9, 2)])
 def test_cores_are_used_by_default_where_there_is_enough_to_do(config, monkeypatch, given, alone, expected):
     monkeypatch.setattr(distributed, "_cores", lambda: 3)
+    local = jax.local_devices()
+    monkeypatch.setattr(jax, "local_devices", lambda: local if not given else local * given["devices"])
     monkeypatch.setattr(block_sizes, "ALONE", alone)
     execute, at_once = worker.execute, set()
 
