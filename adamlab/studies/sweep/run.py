@@ -144,7 +144,7 @@ def _write_store(study: Study, location: Location, ledger: Ledger, listener: Lis
             is_unwanted = study.evaluation is None and section.stage == EVALUATION
             if section.name in ledger.damage.sections:
                 listener.note(f"{ledger.damage.sections[section.name]}; it is written anew, from the config.")
-                if is_unwanted or ids_of(section) is None:
+                if is_unwanted:
                     blocks.drop(section)
             elif is_unwanted:
                 blocks.set_order(section, np.full(len(section), -1))
@@ -200,6 +200,9 @@ def _add_section(ledger: Ledger, blocks: Blocks, key: Key, programs: Programs, o
     plan, part = ledger.plans[key], key[1]
     offset += 2**40 * (plan.stage == EVALUATION)  # the second stage stands behind the first, however large that grows
     missing = ledger.missing(key)
+    for section in blocks.sections(*key):
+        if section.stage == plan.stage and ids_of(section) is None:
+            blocks.drop(section)  # here, where its runs are added: what is left of a dropped folder goes otherwise
     for section, rows, _ in ledger.entries(key):
         is_first = np.isin(np.arange(len(rows)), np.unique(section.column("run_id"), return_index=True)[1])
         order = np.where(is_first & (rows >= 0), rows + offset, -1)

@@ -221,6 +221,17 @@ def test_blocks_are_kept_where_other_files_of_their_section_are_damaged(stored):
     assert repaired(folder, config, tree).runs == 0
 
 
+@pytest.mark.parametrize("pristine", ["evaluated"], indirect=True)
+@pytest.mark.parametrize("stage", [0, 1], ids=["tuning", "evaluation"])
+def test_blocks_are_kept_where_their_runs_cannot_be_told_any_more(stored, stage):
+    folder, config, tree = stored
+    damaged = [name for name in files_of(folder) if re.search(rf"/{stage}/run_id/c/", name)]
+    for name in damaged:
+        (folder / STORE / name).write_bytes(b"")
+    assert len(damaged) == 4
+    assert repaired(folder, config, tree).runs == 0
+
+
 EDITS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "endian": ("*/*/0/loss/zarr.json", lambda x: x["codecs"][0]["configuration"].update(endian="big")),
     "dtype": ("*/*/0/seed/zarr.json", lambda x: x.update(data_type="float32")),
