@@ -209,7 +209,7 @@ def _calls(
         step, records = (0, {}) if snapshot is None else (snapshot.step, snapshot.records)
         while step < last:
             span = span_of(program.steps, step, min(step + pace.stride, last))
-            carry, results = compiled(columns, carry, span)
+            carry, results = compiled(program.data, columns, carry, span)
             yield Computed(block, rows, span, last, records, carry, results)
             step = int(span.end)
 
@@ -246,7 +246,7 @@ def try_out(program: Program, compiled: jax.stages.Compiled, runs: Runs, steps: 
     """The seconds that the first steps of a block take."""
     columns = columns_of(runs, program.sizes.padded_rows(0, len(runs)), program.sizes)
     began = time.perf_counter()
-    jax.block_until_ready(compiled(columns, _carry(program, None), span_of(program.steps, 0, steps)))
+    jax.block_until_ready(compiled(program.data, columns, _carry(program, None), span_of(program.steps, 0, steps)))
     return time.perf_counter() - began
 
 

@@ -1,16 +1,18 @@
 """Programs: the runs of one optimizer on one problem, compiled once, computed a block at a time."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from adamlab.calls import Call
 from adamlab.studies.engine.block_sizes import ARRAY, LANES, Sizes, sizes_of
+from adamlab.studies.engine.equations import run
 from adamlab.studies.engine.gradients import largest_array
 from adamlab.studies.engine.recording import Recording
 from adamlab.studies.engine.rollout import Carry, Columns, Rollout, Span
@@ -24,6 +26,12 @@ CALL = 10**8
 
 NETWORK_CALL = 4 * 10**6
 """The same where they cost microseconds."""
+
+LARGE = 2**20
+"""The bytes from which on an array that the problem's code holds, such as its data, is an argument of programs.
+
+XLA would copy it several times as a constant. It computes with constants as it compiles, which small ones gain by.
+"""
 
 ON_A_THREAD = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
 """XLA's options that keep a kernel of few kilobytes on a thread: to divide it takes longer than to compute it."""
@@ -59,8 +67,9 @@ class Program:
     """A lowered program, which takes a block of runs from one step to a later one.
 
     Attributes:
-        lowered: for each device that it is called on at once, the program, a function of columns, carry and span; those
-            of a CPU are threads, which call the same one.
+        lowered: for each device that it is called on at once, the program, a function of data, columns, carry and span;
+            those of a CPU are threads, which call the same one.
+        data: its large arrays.
         sizes: its block sizes.
         shapes: by name, the shape and type of a run's recorded quantities.
         steps: the recorded steps.
@@ -69,6 +78,7 @@ class Program:
     """
 
     lowered: Sequence[jax.stages.Lowered]
+    data: Sequence[jax.Array]
     sizes: Sizes
     shapes: Mapping[str, jax.ShapeDtypeStruct]
     steps: np.ndarray
@@ -82,8 +92,11 @@ class Program:
 
     @cached_property
     def digest(self) -> str:
-        """The digest of its text: all that a block depends on, but for the values of its columns."""
-        return hashlib.sha256(self.lowered[0].as_text().encode()).hexdigest()
+        """The digest of its text and its data: all that a block depends on, but for the values of its columns."""
+        digest = hashlib.sha256(self.lowered[0].as_text().encode())
+        for array in self.data:
+            digest.update(np.asarray(array).tobytes())
+        return digest.hexdigest()
 
     def compile(self) -> list[jax.stages.Compiled]:
         """The program compiled for each device."""
@@ -132,7 +145,8 @@ def prepare(
         return jax.lax.map(lambda piece: side_by_side(piece[0]).advance(piece[1], span), (columns, carry))
 
     carry = jax.eval_shape(lambda: jax.lax.map(lambda piece: side_by_side(piece).start(), columns))
-    traced = jax.jit(advance, compiler_options=options_for(problem)).trace(columns, carry, span)
+    data, program = with_data(advance, columns, carry, span)
+    traced = jax.jit(program, compiler_options=options_for(problem)).trace(data, columns, carry, span)
     call = CALL if problem.side_by_side is None else NETWORK_CALL
 
     def lower(device: Any) -> jax.stages.Lowered:
@@ -142,12 +156,28 @@ def prepare(
     are_threads = jax.default_backend() == "cpu" or not devices
     return Program(
         [traced.lower()] * max(1, len(devices)) if are_threads else [*map(lower, devices)],
+        data,
         sizes,
         {name: jax.ShapeDtypeStruct(x.shape[1:-1], x.dtype) for name, x in dict(traced.out_info[1]).items()},
         recording.steps,
         carry,
         stride=max(1, call // (problem.dimension * sizes.block)),
     )
+
+
+def with_data(function: Callable[..., Any], *arguments: Any) -> tuple[list[jax.Array], Callable[..., Any]]:
+    """The large arrays that a function closes over, and the function of these and of its arguments."""
+    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
+    places = [i for i, constant in enumerate(closed.consts) if np.size(constant) * constant.dtype.itemsize >= LARGE]
+
+    def of_data(data: Sequence[jax.Array], *arguments: Any) -> Any:
+        constants = [*closed.consts]
+        for i, array in zip(places, data, strict=True):
+            constants[i] = array
+        results = run(closed.jaxpr, constants, jax.tree.leaves(arguments))
+        return jax.tree.unflatten(jax.tree.structure(shapes), results)
+
+    return [jnp.asarray(closed.consts[i]) for i in places], of_data
 
 
 def options_for(problem: Problem) -> dict[str, str] | None:

@@ -10,6 +10,7 @@ from unittest.mock import create_autospec
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from adamlab.studies.engine import execution, program
 from adamlab.studies.engine.block_sizes import Sizes
 from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
+from adamlab.types import Problem
 from tests.computing import computed, runs_of
 
 RUNS = 70
@@ -91,3 +93,35 @@ def test_devices_have_a_program_each():
     with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(1, get_context("spawn")) as pool:
         patch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
         pool.submit(compare_devices).result()
+
+
+def held(rows):
+    """A problem whose code holds these rows."""
+    rows = jnp.asarray(rows)
+    return Problem(
+        "held",
+        lambda w, batch: jnp.mean((rows[batch] @ w - 1) ** 2),
+        lambda key: jnp.zeros(rows.shape[1]),
+        lambda w: jnp.mean((rows @ w - 1) ** 2),
+        sample=lambda key, t: jax.random.randint(key, (4,), 0, len(rows)),
+        side_by_side=2,
+    )
+
+
+def test_large_data_is_an_argument(rng, monkeypatch):
+    rows = rng.normal(size=(40, 3)).astype(np.float32)
+    runs, recording = runs_of("optax.sgd(0.1)", seeds=range(4)), Recording(recorded_steps(8, 4), ("loss",))
+
+    def computed_with(rows, **how):
+        return computed(held(rows), "optax.sgd(0.1)", seeds=range(4), steps=8, every=4, what=("loss",), **how)
+
+    constant, expected = prepare(held(rows), runs, recording), computed_with(rows)
+    monkeypatch.setattr(program, "LARGE", rows.nbytes)
+    given, other = (prepare(held(x), runs, recording) for x in (rows, 2 * rows))
+    assert [x.shape for x in given.data] == [rows.shape]
+    assert not constant.data
+    texts = [[line for line in x.lowered[0].as_text().splitlines() if "40x3" in line] for x in (constant, given)]
+    assert [any("dense" in line for line in lines) for lines in texts] == [True, False]
+    assert len({x.digest for x in (given, other, constant)}) == 3
+    chex.assert_trees_all_close(computed_with(rows), expected, rtol=1e-5)
+    chex.assert_trees_all_equal(computed_with(rows, devices=2 * jax.local_devices()), computed_with(rows))

@@ -103,7 +103,7 @@ def test_so_many_steps_are_tried():
     program = prepare(problem, runs, Recording(recorded_steps(50, 10), ("loss",)))
     compiled = create_autospec(jax.stages.Compiled, instance=True, return_value=None)
     try_out(program, compiled, runs, 20)
-    spans = [call.args[2] for call in compiled.call_args_list]
+    spans = [call.args[3] for call in compiled.call_args_list]
     assert [(int(span.begin), int(span.end)) for span in spans] == [(0, 20)]
 
 

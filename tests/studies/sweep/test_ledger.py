@@ -46,7 +46,7 @@ class Book:
         """Add a section of these runs in blocks of that size, and write some of its blocks."""
         shapes = {"loss": jax.ShapeDtypeStruct((1,), np.dtype("float32"))}
         lowered = jax.jit(lambda x: x).lower(0.0)
-        program = Program([lowered], Sizes(size, size), shapes, steps=np.array([0]), carry=None, stride=1)
+        program = Program([lowered], [], Sizes(size, size), shapes, steps=np.array([0]), carry=None, stride=1)
         self.blocks.attributes["labels"][key[1]] = runs.optimizer.label
         section = self.blocks.add(key[1], runs, program, np.arange(len(runs)))
         ids = runs.ids.tolist()
