@@ -143,7 +143,7 @@ def test_plot_draws_what_an_optimizer_does_on_a_problem(adamlab, tmp_path, kind,
     assert (result.returncode, result.stdout) == (0, "drawn.png\n")
     assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
     result = adamlab("plot", "beale", "vector_field", "--set", "settled=true", cwd=tmp_path)
-    assert (result.returncode, result.stdout) == (0, "beale-vector_field-True.png\n")
+    assert (result.returncode, result.stdout) == (0, "beale-vector_field-settled=True.png\n")
 
 
 def test_results_go_before_a_problem_of_their_folders_name(adamlab, ran, tmp_path):

@@ -146,14 +146,14 @@ def _bounds_of_product(a: Bounds, b: Bounds) -> Bounds:
     return min(ends), max(ends)
 
 
-def _bounds_of_remainder(e: Mod, parts: Sequence[Bounds]) -> Bounds:
+def _bounds_of_remainder(e: Formula, parts: Sequence[Bounds]) -> Bounds:
     number, divisor = e.args
     (low, high), (_, limit) = parts
     last = limit - int(bool(number.is_integer and divisor.is_integer))
     return (0, min(high, last) if low >= 0 else last) if is_nonnegative(divisor) else ANY
 
 
-def _bounds_of_sign(e: sign, parts: Sequence[Bounds]) -> Bounds:
+def _bounds_of_sign(e: Formula, parts: Sequence[Bounds]) -> Bounds:
     low, high = map(sign, parts[0])
     return (max(low, 0) if is_nonnegative(e.args[0]) else low), high
 

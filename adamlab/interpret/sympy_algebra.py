@@ -470,7 +470,7 @@ def _open_divisors(divisors: Iterable[Any]) -> list[Any]:
     return sorted(filter(_can_be_0, set(map(_plain_divisor, divisors))), key=str)
 
 
-def _cases(e: Piecewise) -> Sequence[Any]:
+def _cases(e: Formula) -> Sequence[Any]:
     cases: Any = e.args
     return cases
 

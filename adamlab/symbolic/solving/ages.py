@@ -257,7 +257,7 @@ def _weighed(e: Formula, now: Formula, power: int) -> Iterator[_Term]:
         raise NoWeightsError("it is not linear in the gradients" if power == 1 else "it is no sum of one power of them")
 
 
-def _factored(e: Piecewise) -> Formula:
+def _factored(e: Formula) -> Formula:
     """Cases as the factor with gradients that all of them share, times what each multiplies it by.
 
     Raises:

@@ -40,7 +40,7 @@ class _Choice:
         inside = e.func(*map(self.small, e.args))
         return self._of_several(inside) if isinstance(inside, (Min, Max)) else inside
 
-    def _of_cases(self, e: Piecewise) -> Formula:
+    def _of_cases(self, e: Formula) -> Formula:
         """The case that holds; all of them where that is not known."""
         before: list[Any] = []
         cases: Any = e.args
