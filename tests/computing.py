@@ -20,10 +20,10 @@ XLA_FLAGS = " ".join(f"--{option}={str(value).lower()}" for option, value in UNO
 """The same for a process of its own, as its environment's XLA_FLAGS."""
 
 
-def make_blocks_small(monkeypatch):
+def make_blocks_small(monkeypatch, runs=8):
     """Let blocks have eight runs, so that a small study has several."""
     monkeypatch.setattr(block_sizes, "RECORDS", 1)
-    monkeypatch.setattr(block_sizes, "LANES", 8)
+    monkeypatch.setattr(block_sizes, "LANES", runs)
 
 
 def runs_of(spec, numbers=None, seeds=(0,), starts=None):

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from adamlab.errors import InputError, cut
 from adamlab.masks import path_of
@@ -108,8 +109,8 @@ def _parts(vector: jax.Array, sizes: tuple[int, ...]) -> list[jax.Array]:
     XLA compiles a kernel of 16 ms for each slice of its own, but for slices from places that it does not know, which
     come out of a condition here, one for all of the same size.
     """
-    is_compiled = isinstance(vector, jax.core.Tracer) and jax.default_backend() == "cpu"
-    if not is_compiled or len(sizes) < MANY or sum(sizes) >= 2**31:
+    is_compiled = isinstance(vector, Tracer) and jax.default_backend() == "cpu"
+    if not is_compiled or len(sizes) < MANY or vector.shape != (sum(sizes),) or vector.size >= 2**31:
         return list(jax.lax.split(vector, sizes))
     ends = [*accumulate(sizes)]
     places = jax.lax.cond(
@@ -123,7 +124,8 @@ def _parts(vector: jax.Array, sizes: tuple[int, ...]) -> list[jax.Array]:
 @_parts.defjvp
 def _tangents_of_parts(sizes: tuple[int, ...], primals: Any, tangents: Any) -> tuple[Any, Any]:
     """Known places, so that the gradient is joined from its parts in one kernel."""
-    return _parts(*primals, sizes), list(jax.lax.split(*tangents, sizes))
+    (vector,), (direction,) = primals, tangents
+    return _parts(vector, sizes), list(jax.lax.split(direction, sizes))
 
 
 def ravel(tree: PyTree) -> Any:

@@ -53,7 +53,8 @@ def join(coordinator: str | None = None, processes: int | None = None, process: 
 def devices(count: int | None) -> list[Any]:
     """The first `count` devices of this process; on a CPU they are created first.
 
-    By default all; a CPU that is not divided counts once for each of the cores that the process may use.
+    By default all. A CPU that is not divided counts once for each of the cores that the process may use; not by default
+    where processes share the run, since each may have another number of cores.
 
     Raises:
         InputError: the process has fewer.
@@ -63,14 +64,15 @@ def devices(count: int | None) -> list[Any]:
     if count is not None:
         create_devices(count)
     local = jax.local_devices()
-    if count is not None and count > len(local):
+    usable = local
+    if len(local) == 1 and local[0].platform == "cpu" and (count is not None or jax.process_count() == 1):
+        usable = local * _cores()
+    if count is not None and count > len(usable):
         raise InputError(
             f"{count} devices were asked for, and this process has {len(local)}. A CPU is divided when JAX is first "
             f'used: ask before, or begin with jax.config.update("jax_num_cpu_devices", {count}).'
         )
-    if count is None and len(local) == 1 and local[0].platform == "cpu":
-        return local * _cores()
-    return local[:count]
+    return usable[:count]
 
 
 def _cores() -> int:

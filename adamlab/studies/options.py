@@ -15,8 +15,9 @@ class RunOptions:
     """The options of a run; each is a keyword of `al.run` and, by its metadata, an option of `adamlab run`.
 
     Attributes:
-        devices: the number of this process's devices to compute on; by default all, of a CPU all cores that have
-            enough to do. On a CPU that many virtual devices are created, if JAX has not been used yet.
+        devices: the number of this process's devices to compute on, the same for all that share a run; by default all,
+            of a CPU that is not shared all cores that have enough to do. On a CPU that many virtual devices are
+            created; if JAX has been used, it can be at most the number of cores.
         fresh: whether results that the folder has are replaced.
         distributed: whether this is one of several processes, as Slurm, Open MPI or a TPU pod says.
         coordinator: HOST:PORT of process 0, where several processes share the run.

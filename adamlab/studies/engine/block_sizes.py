@@ -11,7 +11,7 @@ ARRAY = 2**14 - 1
 """The most bytes of an array of the runs at a time: from 16 kB on XLA compiles it with other roundings."""
 
 RECORDS = 64 * 2**20
-"""The most bytes of records in a block, which bounds what a kill loses and what memory holds."""
+"""The most bytes of records in the blocks at once, which bounds what a kill loses and what memory holds."""
 
 WORK = 2 * 10**7
 """The most steps × parameters × runs of a block whose runs gain nothing from being computed at a time."""
@@ -68,6 +68,7 @@ def sizes_of(
     work: int,
     shared: int = 0,
     shares: int = 1,
+    at_once: int = 1,
 ) -> Sizes:
     """The block sizes for that many runs; results do not depend on them, except for last bits where batches are shared.
 
@@ -79,8 +80,9 @@ def sizes_of(
         work: steps × parameters of a run.
         shared: the runs of one seed at a time; 0 where runs are not grouped by seed.
         shares: the number of devices, of all processes, that blocks are to be shared by.
+        at_once: the number of devices of this process.
     """
-    most = max(1, RECORDS // record_bytes)
+    most = max(1, RECORDS // (record_bytes * at_once))
     if side_by_side is None:
         most = max(LANES, min(most, ARRAY // array_bytes) // LANES * LANES)
         blocks = _rounded_up(-(-runs // most), shares)

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import jax
@@ -55,6 +56,7 @@ class Computed:
         rows: the rows of its runs.
         span: the steps.
         steps: the steps of a run.
+        began: when it was begun, or gone on with, by `time.monotonic`.
         records: the recorded quantities of its runs, as far as they are computed.
     """
 
@@ -62,6 +64,7 @@ class Computed:
     rows: np.ndarray
     span: Span
     steps: int
+    began: float
     records: Arrays
     _carry: PyTree
     _results: Mapping[str, jax.Array]
@@ -125,33 +128,49 @@ def execute(
         for call, share in zip(compiled, shares, strict=True)
         if len(share)
     ]
-    spent = _spent()
-    for computed in _side_by_side(streams) if len(streams) > 1 else (item for stream in streams for item in stream):
+    times, spent = dict.fromkeys(range(len(streams)), 0.0), _spent()
+    for i, computed in _side_by_side(streams) if len(streams) > 1 else ((0, item) for it in streams for item in it):
         now = _spent()
-        computed.add_time(now - spent)
+        times = {stream: time + (now - spent) / len(times) for stream, time in times.items()}
         spent = now
-        yield computed
+        if computed is None:
+            del times[i]
+        else:
+            computed.add_time(times[i])
+            times[i] = 0.0
+            yield computed
 
 
-def _side_by_side(streams: Sequence[Iterator[Computed]]) -> Iterator[Computed]:
-    """What several streams yield, as it comes; each goes on on a thread of its own, which JAX orders calls by."""
-    is_wide = bool(jax.config.values["jax_enable_x64"])
+def _side_by_side(streams: Sequence[Iterator[Computed]]) -> Iterator[tuple[int, Computed | None]]:
+    """What several streams yield, as it comes, with the number of the stream; None where one ends.
 
-    def following(stream: Iterator[Computed]) -> Computed | None:
-        with jax.enable_x64(is_wide):
-            return next(stream, None)
+    Each goes on on a thread of its own, since JAX computes the calls of a thread one after the other.
+    """
+    settings = {name: jax.config.values[f"jax_{name}"] for name in ("enable_x64", "debug_nans", "debug_infs")}
+    results: SimpleQueue[Future[tuple[int, Computed | None]]] = SimpleQueue()
+
+    def following(i: int) -> tuple[int, Computed | None]:
+        with ExitStack() as contexts:
+            for name, value in settings.items():
+                contexts.enter_context(getattr(jax, name)(value))
+            return i, next(streams[i], None)
 
     with ExitStack() as stack:
         threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in streams]
-        pending: dict[Future[Computed | None], int] = {}
-        for i, stream in enumerate(streams):
-            pending[threads[i].submit(following, stream)] = i
-        while pending:
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                i = pending.pop(future)
-                if (computed := future.result()) is not None:
-                    yield computed
-                    pending[threads[i].submit(following, streams[i])] = i
+
+        def go_on(i: int) -> None:
+            threads[i].submit(following, i).add_done_callback(results.put)
+
+        for i in range(len(streams)):
+            go_on(i)
+        ended = 0
+        while ended < len(streams):
+            i, computed = results.get().result()
+            yield i, computed
+            if computed is None:
+                ended += 1
+            else:
+                go_on(i)
 
 
 def _stream(
@@ -207,10 +226,11 @@ def _calls(
         snapshot = snapshots.get(block)
         carry = _carry(program, snapshot)
         step, records = (0, {}) if snapshot is None else (snapshot.step, snapshot.records)
+        began = time.monotonic()
         while step < last:
             span = span_of(program.steps, step, min(step + pace.stride, last))
             carry, results = compiled(program.data, columns, carry, span)
-            yield Computed(block, rows, span, last, records, carry, results)
+            yield Computed(block, rows, span, last, began, records, carry, results)
             step = int(span.end)
 
 

@@ -136,6 +136,7 @@ def prepare(
         work=problem.dimension * int(recording.steps[-1]),
         shared=shared if problem.sample and problem.state is None and (problem.side_by_side or 1) > 1 else 0,
         shares=shares,
+        at_once=max(1, len(devices)),
     )
     columns, span = columns_of(runs, np.zeros(sizes.block, int), sizes), span_of(recording.steps, 0, 1)
     piece = jax.tree.map(lambda x: x[0], columns)
@@ -170,14 +171,14 @@ def with_data(function: Callable[..., Any], *arguments: Any) -> tuple[list[jax.A
     closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
     places = [i for i, constant in enumerate(closed.consts) if np.size(constant) * constant.dtype.itemsize >= LARGE]
 
-    def of_data(data: Sequence[jax.Array], *arguments: Any) -> Any:
+    def program(data: Sequence[jax.Array], *arguments: Any) -> Any:
         constants = [*closed.consts]
         for i, array in zip(places, data, strict=True):
             constants[i] = array
         results = run(closed.jaxpr, constants, jax.tree.leaves(arguments))
         return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
-    return [jnp.asarray(closed.consts[i]) for i in places], of_data
+    return [jnp.asarray(closed.consts[i]) for i in places], program
 
 
 def options_for(problem: Problem) -> dict[str, str] | None:

@@ -14,7 +14,8 @@ from adamlab.analysis.rows import EVALUATION, TUNING
 from adamlab.studies import distributed
 from adamlab.studies.config.diff import differences
 from adamlab.studies.config.study import Study
-from adamlab.studies.engine.block_sizes import grouped_by_seed
+from adamlab.studies.engine.block_sizes import Sizes, grouped_by_seed
+from adamlab.studies.engine.program import Program
 from adamlab.studies.options import RunOptions
 from adamlab.studies.plan import Key, evaluation_plans, part_of, plans_of
 from adamlab.studies.progress import Listener
@@ -67,8 +68,12 @@ def run_study(study: Study, where: str, location: Location, options: RunOptions,
             if study.evaluation is not None:
                 labels = blocks.attributes["labels"]
                 plans = evaluation_plans(study, lambda problem: dataset(blocks, problem, labels, [TUNING]))
-                # Few settings with many seeds share no batches, unlike the programs of the first stage.
-                lacking = {k: p for k, p in plans.items() if k not in programs or programs[k].sizes.shared}
+                settled = Ledger(plans, blocks, damage).sizes()
+                lacking = {
+                    key: plan
+                    for key, plan in plans.items()
+                    if key not in programs or not _evaluates(programs[key], settled.get(key))
+                }
                 programs.update(lower(study, Ledger(lacking, blocks, damage), where, devices, use_all=use_all))
                 _add_sections(study, Ledger(plans, blocks, damage), programs, location, listener)
                 worker.compute(Ledger(plans, blocks), steps)
@@ -77,6 +82,14 @@ def run_study(study: Study, where: str, location: Location, options: RunOptions,
             if location.folder is not None and distributed.is_first():
                 clear_checkpoints(location.folder)
             return tree_of(blocks)
+
+
+def _evaluates(program: Program, settled: Sizes | None) -> bool:
+    """Whether a program of the first stage computes the runs of an evaluation, too.
+
+    Few settings with many seeds share no batches, and the store may have settled other block sizes for them.
+    """
+    return not program.sizes.shared and settled in (None, program.sizes)
 
 
 @contextmanager

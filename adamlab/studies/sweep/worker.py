@@ -75,6 +75,11 @@ class Worker:
         program, compiled, counts = self.programs[key], self.programs.compiled(key), _counts(section)
         if {*section.names} != {*program.shapes}:
             raise StoreError(f"{folder}: {section.name} has other quantities than the config asks for. {REPLACE}")
+        if program.sizes != section.sizes:
+            raise StoreError(
+                f"{folder}: expected {section.name} in blocks of {program.sizes.block} runs; it has blocks of "
+                f"{section.sizes.block}. Give all processes of a run the same number of --devices."
+            )
         checkpoints = None if folder is None else Checkpoints(folder, section, program)
         begun = {} if checkpoints is None else checkpoints.load(blocks)
         self.listener.advance(sum(counts[block] * begun[block].step / program.steps[-1] for block in begun))
@@ -85,8 +90,9 @@ class Worker:
                     section.write(computed.block, computed.records)
                     if checkpoints is not None:
                         checkpoints.remove(computed.block)
-                elif checkpoints is not None and _is_due(saved, computed.block):
+                elif checkpoints is not None and time.monotonic() - saved.get(computed.block, computed.began) > PAUSE:
                     checkpoints.save(computed.block, computed.snapshot())
+                    saved[computed.block] = time.monotonic()
             stop_if_interrupted()
             self.listener.advance(computed.part * counts[computed.block])
 
@@ -109,15 +115,6 @@ class Worker:
                     f"work was done; {lost} blocks are missing. The same command computes them, and only them."
                 )
             time.sleep(POLL)
-
-
-def _is_due(saved: dict[int, float], block: int) -> bool:
-    """Whether a block's last checkpoint, or the end of its first call, was some time ago, which then is now."""
-    now = time.monotonic()
-    is_due = now - saved.setdefault(block, now) > PAUSE
-    if is_due:
-        saved[block] = now
-    return is_due
 
 
 def _counts(section: Section) -> np.ndarray:

@@ -159,8 +159,8 @@ VECTORS = [
         "tests/flattening -k many",
         ("jnp.int32(end - size) for end", "jnp.int32(end) for end"),
         (
-            "return _parts(*primals, sizes), list(jax.lax.split(*tangents, sizes))",
-            "return _parts(*primals, sizes), _parts(*tangents, sizes)",
+            "return _parts(vector, sizes), list(jax.lax.split(direction, sizes))",
+            "return _parts(vector, sizes), _parts(direction, sizes)",
         ),
         ("jax.lax.optimization_barrier(jnp.bool_(True))", "True"),
         ("len(sizes) < MANY", "True"),

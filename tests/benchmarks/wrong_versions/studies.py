@@ -221,12 +221,10 @@ ENGINES = [
         "studies/engine/execution.py",
         "tests/studies/engine/test_execution.py",
         ("blocks[i :: len(compiled)] for i", "blocks[i :: len(compiled) + 1] for i"),
-        ("with jax.enable_x64(is_wide):", "with jax.enable_x64(False):"),
         ("ThreadPoolExecutor(1)) for _ in streams]", "ThreadPoolExecutor(1))] * len(streams)"),
-        (
-            "if (computed := future.result()) is not None:",
-            "if not future.exception() and (computed := future.result()):",
-        ),
+        ('("enable_x64", "debug_nans", "debug_infs")', '("enable_x64",)'),
+        ('("enable_x64", "debug_nans", "debug_infs")', '("debug_nans", "debug_infs")'),
+        ("(now - spent) / len(times) for", "(now - spent) for"),
     ),
     *of(
         "studies/engine/program.py",
@@ -240,6 +238,22 @@ ENGINES = [
         f"{RUN} -k cores",
         ("devices=devices[:count],", "devices=devices,"),
         ("if not use_all:", "if True:"),
+    ),
+    *of(
+        "studies/sweep/run.py",
+        RUN,
+        ("and settled in (None, program.sizes)", "", f"{RUN} -k begun_with"),
+        ("blocks.drop(section)  # here,", "pass  # here,", "tests/studies/store/test_damage.py -k told"),
+    ),
+    *of(
+        "studies/sweep/worker.py",
+        f"{RUN} -k another_size",
+        ("if program.sizes != section.sizes:", "if False:"),
+    ),
+    *of(
+        "studies/distributed.py",
+        f"{RUN} -k unasked",
+        ("(count is not None or jax.process_count() == 1)", "True"),
     ),
 ]
 

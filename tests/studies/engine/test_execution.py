@@ -4,7 +4,7 @@ from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from multiprocessing import get_context
-from threading import active_count, get_ident
+from threading import Lock, active_count, get_ident
 from typing import cast
 from unittest.mock import create_autospec
 
@@ -63,6 +63,45 @@ def test_what_fails_on_a_thread_is_raised():
     prepared, runs = started(2)
     with pytest.raises(ValueError, match="of a thread"):
         list(execution.execute(prepared, [prepared.compiled[0], failing], runs, range(4)))
+
+
+def test_settings_of_the_caller_hold_on_threads():
+    numbers = {"lr": np.full(32, 1e30)}
+    with jax.debug_nans(True), pytest.raises(Exception, match="nan"):
+        computed(
+            problems.get("rosenbrock"),
+            "optax.sgd(lr)",
+            numbers,
+            range(32),
+            sizes=Sizes(16, 16),
+            devices=2 * jax.local_devices(),
+        )
+
+
+def test_the_time_is_divided_among_what_is_computed_at_once(monkeypatch):
+    now, collect = [0.0], execution.Computed.collect
+
+    def watched(self):
+        with lock:
+            now[0] += 3.0
+        collect(self)
+
+    lock = Lock()
+    monkeypatch.setattr(execution.Computed, "collect", watched)
+    monkeypatch.setattr(execution, "_spent", lambda: now[0])
+    recorded = computed(
+        problems.get("beale"),
+        "optax.sgd(lr)",
+        {"lr": np.full(64, 0.1)},
+        range(64),
+        6,
+        2,
+        ("seconds",),
+        sizes=Sizes(16, 16),
+        devices=2 * jax.local_devices(),
+    )["seconds"]
+    assert recorded.min() > 0
+    assert 6.0 <= recorded.sum() <= 4 * 3.0 + 1e-3  # what passes while a thread finds that it has no more is of none
 
 
 def test_threads_end_where_no_more_is_taken():

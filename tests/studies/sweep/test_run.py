@@ -26,7 +26,8 @@ from adamlab.studies.plan import evaluation_plans, plans_of
 from adamlab.studies.progress import Listener
 from adamlab.studies.store.folder import StoreError
 from adamlab.studies.store.section import Section
-from adamlab.studies.sweep import worker
+from adamlab.studies.sweep import run, worker
+from adamlab.studies.sweep.ledger import Ledger
 from tests.computing import make_blocks_small
 
 pytestmark = pytest.mark.optimized(False)
@@ -91,6 +92,60 @@ def test_cores_are_used_by_default_where_there_is_enough_to_do(config, monkeypat
         xr.testing.assert_identical(runs[problem].to_dataset(), expected_runs.to_dataset())
 
 
+def test_processes_that_share_a_run_take_no_cores_unasked(monkeypatch):
+    monkeypatch.setattr(distributed, "_cores", lambda: 3)
+    local = jax.local_devices()
+    assert distributed.devices(None) == 3 * local
+    assert distributed.devices(2) == 2 * local
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    assert distributed.devices(None) == local
+    assert distributed.devices(3) == 3 * local
+
+
+class Killed(BaseException):
+    """The end of the process, as far as the code can tell: nothing catches it."""
+
+
+def kill(*arguments):
+    raise Killed
+
+
+def test_an_evaluation_goes_on_with_the_blocks_it_was_begun_with(config, tmp_path, monkeypatch):
+    """The first stage on three cores, the second begun on one: its blocks are then larger."""
+    config |= {"evaluation": {"seeds": 40}, "optimizer": config["optimizer"][:1]}
+    expected = al.run(copy.deepcopy(config), devices=1)
+    monkeypatch.setattr(block_sizes, "RECORDS", 2**20)
+    monkeypatch.setattr(block_sizes, "ALONE", 1)
+
+    def killed(cores, method, at):
+        with monkeypatch.context() as patch:
+            patch.setattr(distributed, "_cores", lambda: cores)
+            patch.setattr(method, at, kill)
+            with pytest.raises(Killed):
+                al.run(copy.deepcopy(config), tmp_path)
+
+    killed(3, run, "evaluation_plans")
+    killed(1, Section, "write")
+    (block,) = tmp_path.glob("results.zarr/rosenbrock/*/0/loss/c/0/0")
+    block.write_bytes(b"")
+    monkeypatch.setattr(distributed, "_cores", lambda: 3)
+    xr.testing.assert_identical(
+        al.run(config, tmp_path)["rosenbrock"].to_dataset(), expected["rosenbrock"].to_dataset()
+    )
+
+
+def test_blocks_of_another_size_are_not_written(config, tmp_path, monkeypatch):
+    """As of a process that was told another number of devices than the one that made the section."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Section, "write", kill)
+        with pytest.raises(Killed):
+            al.run(copy.deepcopy(config), tmp_path)
+    make_blocks_small(monkeypatch, 16)
+    monkeypatch.setattr(Ledger, "sizes", lambda self: {})
+    with pytest.raises(StoreError, match=r"in blocks of 16 runs; it has blocks of 8\. Give all processes"):
+        al.run(config, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def whole():
     """The results, computed in memory."""
@@ -113,10 +168,6 @@ def kept(tmp_path_factory):
 def folder(kept, tmp_path):
     """A copy of the folder, to be changed at will."""
     return shutil.copytree(kept[0], tmp_path / "kept")
-
-
-class Killed(BaseException):
-    """The end of the process, as far as the code can tell: nothing catches it."""
 
 
 def killed_at(monkeypatch, moment):
