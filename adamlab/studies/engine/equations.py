@@ -23,6 +23,12 @@ NEUTRAL = {"mul": 1, "add": 0, "add_any": 0}
 KNOWN = (np.ndarray, np.generic, float, int)
 """The types of values that are known while a program is traced."""
 
+LARGE = 2**20
+"""The bytes from which on an array that a program holds, such as a problem's data, is given to it as an argument.
+
+XLA would copy it several times as a constant. It computes with constants as it compiles, which small ones gain by.
+"""
+
 Read = Callable[[Any], Any]
 """Gives the value of a variable or literal."""
 
@@ -60,6 +66,21 @@ def largest_arrays(function: Callable[[], Any]) -> tuple[int, int]:
     results = [x for equation in jaxpr.eqns for x in equation.outvars]
     brought, computed = (max((x.aval.size for x in arrays), default=0) for arrays in (jaxpr.constvars, results))
     return brought, computed
+
+
+def with_data(function: Callable[..., Any], *arguments: Any) -> tuple[list[jax.Array], Callable[..., Any]]:
+    """The large arrays that a function closes over, and the function of these and of its arguments."""
+    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
+    places = [i for i, constant in enumerate(closed.consts) if np.size(constant) * constant.dtype.itemsize >= LARGE]
+
+    def program(data: Sequence[jax.Array], *arguments: Any) -> Any:
+        constants = [*closed.consts]
+        for i, array in zip(places, data, strict=True):
+            constants[i] = array
+        results = run(closed.jaxpr, constants, jax.tree.leaves(arguments))
+        return jax.tree.unflatten(jax.tree.structure(shapes), results)
+
+    return [jnp.asarray(closed.consts[i]) for i in places], program
 
 
 def run(jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[Any], instead: Instead = as_it_stands) -> list[Any]:

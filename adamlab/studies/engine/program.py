@@ -1,18 +1,17 @@
 """Programs: the runs of one optimizer on one problem, compiled once, computed a block at a time."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from adamlab.calls import Call
 from adamlab.studies.engine.block_sizes import ARRAY, LANES, Sizes, sizes_of
-from adamlab.studies.engine.equations import run
+from adamlab.studies.engine.equations import with_data
 from adamlab.studies.engine.gradients import largest_array
 from adamlab.studies.engine.recording import Recording
 from adamlab.studies.engine.rollout import Carry, Columns, Rollout, Span
@@ -26,12 +25,6 @@ CALL = 10**8
 
 NETWORK_CALL = 4 * 10**6
 """The same where they cost microseconds."""
-
-LARGE = 2**20
-"""The bytes from which on an array that the problem's code holds, such as its data, is an argument of programs.
-
-XLA would copy it several times as a constant. It computes with constants as it compiles, which small ones gain by.
-"""
 
 ON_A_THREAD = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
 """XLA's options that keep a kernel of few kilobytes on a thread: to divide it takes longer than to compute it."""
@@ -164,21 +157,6 @@ def prepare(
         carry,
         stride=max(1, call // (problem.dimension * sizes.block)),
     )
-
-
-def with_data(function: Callable[..., Any], *arguments: Any) -> tuple[list[jax.Array], Callable[..., Any]]:
-    """The large arrays that a function closes over, and the function of these and of its arguments."""
-    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    places = [i for i, constant in enumerate(closed.consts) if np.size(constant) * constant.dtype.itemsize >= LARGE]
-
-    def program(data: Sequence[jax.Array], *arguments: Any) -> Any:
-        constants = [*closed.consts]
-        for i, array in zip(places, data, strict=True):
-            constants[i] = array
-        results = run(closed.jaxpr, constants, jax.tree.leaves(arguments))
-        return jax.tree.unflatten(jax.tree.structure(shapes), results)
-
-    return [jnp.asarray(closed.consts[i]) for i in places], program
 
 
 def options_for(problem: Problem) -> dict[str, str] | None:

@@ -227,11 +227,15 @@ ENGINES = [
         ("(now - spent) / len(times) for", "(now - spent) for"),
     ),
     *of(
+        "studies/engine/equations.py",
+        "tests/studies/engine/test_execution.py",
+        ("constants[i] = array", "pass"),
+    ),
+    *of(
         "studies/engine/program.py",
         "tests/studies/engine/test_execution.py",
         ("else [*map(lower, devices)]", "else [lower(devices[0])] * len(devices)"),
         ("digest.update(np.asarray(array).tobytes())", "pass"),
-        ("constants[i] = array", "pass"),
     ),
     *of(
         "studies/sweep/programs.py",

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from adamlab import problems
-from adamlab.studies.engine import execution, program
+from adamlab.studies.engine import equations, execution, program
 from adamlab.studies.engine.block_sizes import Sizes
 from adamlab.studies.engine.program import prepare
 from adamlab.studies.engine.recording import Recording, recorded_steps
@@ -155,7 +155,7 @@ def test_large_data_is_an_argument(rng, monkeypatch):
         return computed(held(rows), "optax.sgd(0.1)", seeds=range(4), steps=8, every=4, what=("loss",), **how)
 
     constant, expected = prepare(held(rows), runs, recording), computed_with(rows)
-    monkeypatch.setattr(program, "LARGE", rows.nbytes)
+    monkeypatch.setattr(equations, "LARGE", rows.nbytes)
     given, other = (prepare(held(x), runs, recording) for x in (rows, 2 * rows))
     assert [x.shape for x in given.data] == [rows.shape]
     assert not constant.data
