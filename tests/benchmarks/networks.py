@@ -39,7 +39,6 @@ def figures() -> Iterator[Figure]:
             recording,
             devices=devices,
             shared=group_size(seeds, problem.dimension),
-            shares=len(devices),
         )
         compiled, blocks = program.compile(), range(program.sizes.count(RUNS))
         looped = _run(problem, steps)

@@ -122,12 +122,8 @@ def execute(
     Yields:
         A block after each call, until all are done.
     """
-    shares = [blocks[i :: len(compiled)] for i in range(len(compiled))]
-    streams = [
-        _stream(program, call, runs, share, snapshots or {})
-        for call, share in zip(compiled, shares, strict=True)
-        if len(share)
-    ]
+    count = min(len(compiled), len(blocks))
+    streams = [_stream(program, compiled[i], runs, blocks[i::count], snapshots or {}) for i in range(count)]
     times, spent = dict.fromkeys(range(len(streams)), 0.0), _spent()
     for i, computed in _side_by_side(streams) if len(streams) > 1 else ((0, item) for it in streams for item in it):
         now = _spent()

@@ -105,7 +105,7 @@ def prepare(
     devices: Sequence[Any] = (),
     sizes: Sizes | None = None,
     shared: int = 0,
-    shares: int = 1,
+    processes: int = 1,
 ) -> Program:
     """Trace and lower the program of these runs; an optimizer that cannot run on the problem raises here.
 
@@ -117,10 +117,10 @@ def prepare(
         sizes: the block sizes, where a store has settled them.
         shared: the runs of one seed at a time, see `adamlab.studies.engine.block_sizes.group_size`; ignored where the
             sizes are settled.
-        shares: the number of devices, of all processes, that blocks are to be shared by.
+        processes: the number of processes that blocks are to be shared by, each with as many devices.
     """
     recording = recording.on(problem)
-    itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
+    itemsize, at_once = jax.dtypes.canonicalize_dtype(float).itemsize, max(1, len(devices))
     sizes = sizes or sizes_of(
         len(runs),
         side_by_side=problem.side_by_side,
@@ -128,8 +128,8 @@ def prepare(
         record_bytes=(len(recording.steps) * recording.numbers(problem) + problem.dimension) * itemsize,
         work=problem.dimension * int(recording.steps[-1]),
         shared=shared if problem.sample and problem.state is None and (problem.side_by_side or 1) > 1 else 0,
-        shares=shares,
-        at_once=max(1, len(devices)),
+        shares=at_once * processes,
+        at_once=at_once,
     )
     columns, span = columns_of(runs, np.zeros(sizes.block, int), sizes), span_of(recording.steps, 0, 1)
     piece = jax.tree.map(lambda x: x[0], columns)
@@ -147,9 +147,9 @@ def prepare(
         with jax.default_device(device):
             return traced.lower()
 
-    are_threads = jax.default_backend() == "cpu" or not devices
+    is_shared = jax.default_backend() == "cpu" or not devices
     return Program(
-        [traced.lower()] * max(1, len(devices)) if are_threads else [*map(lower, devices)],
+        [traced.lower()] * at_once if is_shared else [*map(lower, devices)],
         data,
         sizes,
         {name: jax.ShapeDtypeStruct(x.shape[1:-1], x.dtype) for name, x in dict(traced.out_info[1]).items()},

@@ -73,7 +73,7 @@ def lower(
                 devices=devices[:count],
                 sizes=settled.get(key),
                 shared=group_size(plan.seed, problem.dimension),
-                shares=count * distributed.count(),
+                processes=distributed.count(),
             )
         except Exception as error:  # whatever a foreign optimizer raises while it is traced
             label, problem = plan.optimizer.label, plan.problem.name

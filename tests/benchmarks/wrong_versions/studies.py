@@ -220,7 +220,7 @@ ENGINES = [
     *of(
         "studies/engine/execution.py",
         "tests/studies/engine/test_execution.py",
-        ("blocks[i :: len(compiled)] for i", "blocks[i :: len(compiled) + 1] for i"),
+        ("blocks[i::count]", "blocks[i :: count + 1]"),
         ("ThreadPoolExecutor(1)) for _ in streams]", "ThreadPoolExecutor(1))] * len(streams)"),
         ('("enable_x64", "debug_nans", "debug_infs")', '("enable_x64",)'),
         ('("enable_x64", "debug_nans", "debug_infs")', '("debug_nans", "debug_infs")'),

@@ -51,16 +51,15 @@ def test_threads_compute_what_one_does(x64, monkeypatch, count):
     chex.assert_trees_all_equal(got, results(()))
 
 
-def started(count):
+def started(devices):
     runs = runs_of("optax.sgd(lr)", {"lr": np.full(64, 0.1)}, range(64))
     recording = Recording(recorded_steps(30, 7), ("loss",))
-    devices = jax.local_devices()[:1] * count
     return prepare(problems.get("beale"), runs, recording, devices=devices, sizes=Sizes(16, 16)), runs
 
 
 def test_what_fails_on_a_thread_is_raised():
     failing = create_autospec(jax.stages.Compiled, instance=True, side_effect=ValueError("of a thread"))
-    prepared, runs = started(2)
+    prepared, runs = started(2 * jax.local_devices())
     with pytest.raises(ValueError, match="of a thread"):
         list(execution.execute(prepared, [prepared.compiled[0], failing], runs, range(4)))
 
@@ -105,7 +104,7 @@ def test_the_time_is_divided_among_what_is_computed_at_once(monkeypatch):
 
 
 def test_threads_end_where_no_more_is_taken():
-    prepared, runs = started(2)
+    prepared, runs = started(2 * jax.local_devices())
     before = active_count()
     with closing(cast("Generator", execution.execute(prepared, prepared.compiled, runs, range(4)))) as calls:
         assert next(calls).is_done
@@ -118,9 +117,7 @@ def compare_devices():
     assert len(devices) == 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jax, "default_backend", lambda: "gpu")
-        runs = runs_of("optax.sgd(lr)", {"lr": np.full(64, 0.1)}, range(64))
-        recording = Recording(recorded_steps(30, 7), ("loss",))
-        prepared = prepare(problems.get("beale"), runs, recording, devices=devices, sizes=Sizes(16, 16))
+        prepared, runs = started(devices)
         used = set()
         for call in execution.execute(prepared, prepared.compiled, runs, range(4)):
             used |= {device for values in call._results.values() for device in values.devices()}
